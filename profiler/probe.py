@@ -1,0 +1,140 @@
+"""A probe asks a model things and scores each answer into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from profiler.metric import Metric
+from profiler.types import Generation, How, Likelihood, Sampling, Usage
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to ask."""
+
+    id: str
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    group: str | None = None
+    """A category that is estimated on its own as well."""
+    cluster: str | None = None
+    """Items of one cluster are resampled together."""
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Write an answer, n times over."""
+
+    prompt: str
+    """What is asked, as a person would say it: the user's message on a chat endpoint."""
+    sampling: Sampling
+    frame: str = "{prompt}"
+    """What a completions endpoint is given instead: the prompt stands where {prompt} is."""
+    system: str = ""
+    n: int = 1
+
+    def framed(self) -> str:
+        return self.frame.replace("{prompt}", self.prompt)
+
+
+@dataclass(frozen=True)
+class Choose:
+    """Take one of the choices."""
+
+    prompt: str
+    """The text that each choice continues."""
+    choices: tuple[str, ...]
+    """Each with the space that parts it from the prompt."""
+    question: str = ""
+    """What is asked, with the choices listed by letter, where likelihoods can't be had; made from the rest if empty."""
+
+    def lettered(self) -> str:
+        """The question with its choices listed by letter, for an endpoint that gives no likelihoods."""
+        listed = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, self.choices, strict=False))
+        return self.question or f"{self.prompt}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
+
+
+@dataclass(frozen=True)
+class Weigh:
+    """Say how likely each text is, whole."""
+
+    texts: tuple[str, ...]
+
+
+Request = Generate | Choose | Weigh
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint gave for a request, and how it was read."""
+
+    how: How
+    generations: tuple[Generation, ...] = ()
+    likelihoods: tuple[Likelihood, ...] = ()
+    choice: int | None = None
+    """Index of the option taken; None when a written answer could not be read."""
+    confidences: tuple[float, ...] = ()
+    """Probability of each choice, where the instrument gives one."""
+    error: str | None = None
+    """Why there is no answer; everything else is then empty."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens paid for this answer now; what came from the cache was paid before."""
+        parts: list[Generation | Likelihood] = [*self.generations, *self.likelihoods]
+        return sum((part.usage for part in parts if not part.cached), Usage())
+
+
+class Probe(Protocol):
+    """Something a model can be asked, one file in profiler/probes/."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int:
+        """Goes up whenever the same answers would give other numbers."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is estimated from the columns."""
+        ...
+
+    @property
+    def text_metrics(self) -> tuple[Metric, ...]:
+        """Measured on every generated text, in batches, before `score` sees the answer."""
+        ...
+
+    @property
+    def suite(self) -> str:
+        """Where the items came from: mini, paper, full, or a file of the user's."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """Name of each data file → SHA-256."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool | None]:
+        """Options that change the numbers; two profiles must share them to be compared."""
+        ...
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """How text is drawn; None for a probe that only weighs."""
+        ...
+
+    def items(self) -> Iterable[Item]: ...
+
+    def ask(self, item: Item) -> Request: ...
+
+    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+        """The item's columns; pure: the same answer gives the same scores in every shell."""
+        ...

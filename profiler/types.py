@@ -1,0 +1,249 @@
+"""All that is stored or sent: one schema for disk, API and page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA = 1
+
+Ideal = float | Literal["high", "low"] | None
+"""Where a metric would like to be; None for a description such as length."""
+
+How = Literal["text", "loglikelihood", "top_logprobs", "letter"]
+"""The instrument that read an answer. Numbers from two instruments are never compared."""
+
+Verdict = Literal["better", "worse", "moved", "same"]
+
+
+class Record(BaseModel):
+    """A frozen value that rejects what it does not know; field docstrings become the schema's descriptions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Endpoint(Record):
+    """Where a model is reached."""
+
+    model: str
+    """The name that the server lists, or a path or hub id that runs in this process."""
+    url: str | None = None
+    """Address of an OpenAI-compatible server, up to and including /v1; None runs the model in this process."""
+    key: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key; the key itself is never stored."""
+    chat: bool = False
+    """Ask through /chat/completions (or the checkpoint's chat template) instead of plain completions."""
+
+
+class Capabilities(Record):
+    """What an endpoint was found able to do, by asking it."""
+
+    completions: bool = False
+    """Continues a plain text prompt."""
+    chat: bool = False
+    """Answers a list of messages."""
+    echo: bool = False
+    """Returns the log-probabilities of a text it is given."""
+    n: bool = False
+    """Draws several different samples in one request."""
+    prompt_lists: bool = False
+    """Takes many prompts in one request."""
+    top_logprobs: int = 0
+    """How many alternatives it returns for a generated token; 0 when none."""
+    seed: bool = False
+    """The same seed gives the same sample again."""
+    bos: bool | None = None
+    """Whether the first token of a text has a begin-of-text token before it; None when it can't be seen."""
+    notes: dict[str, str] = {}
+    """Why a capability is missing, in the endpoint's own words."""
+
+
+class Fingerprint(Record):
+    """What stands behind an endpoint's name, so that swapped weights are noticed."""
+
+    id: str
+    """Short stable name of these weights; part of every cache key."""
+    served: str = ""
+    """What the server says of the model (`/models`), or the checkpoint's path."""
+    canary: str = ""
+    """Greedy text of the fixed canary prompt, or the digest of the weight files."""
+    logprobs: tuple[float, ...] = ()
+    """Log-probabilities of the canary text's tokens, where the endpoint gives them."""
+
+
+class Sampling(Record):
+    """How text is drawn."""
+
+    temperature: float = 0.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    """Draw from the smallest set of tokens that holds this much probability."""
+    max_tokens: int = 256
+    """Stop after this many new tokens."""
+    stop: tuple[str, ...] = ()
+    """Stop before any of these strings."""
+    seed: int = 0
+    """Sample i is drawn with seed + i."""
+
+
+class Usage(Record):
+    """Tokens that were paid for."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(prompt=self.prompt + other.prompt, completion=self.completion + other.completion)
+
+
+class Generation(Record):
+    """One text that a model wrote."""
+
+    text: str
+    """Empty when the model stopped at once: an empty answer is an answer."""
+    finish: str | None = None
+    """Why it ended, as the server says: stop, length, …"""
+    top: dict[str, float] = {}
+    """Log-probabilities of the first token's alternatives, where they were asked for."""
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    """How long the request took that brought it."""
+    cached: bool = False
+    """Taken from the cache; nothing was paid in this run."""
+    scores: dict[str, float | None] = {}
+    """What text metrics make of it."""
+
+
+class Likelihood(Record):
+    """How likely a model finds a text."""
+
+    total: float
+    """Sum of the log-probabilities of its tokens, in nats."""
+    tokens: int
+    """How many tokens were counted; the first token of a text counts only where something precedes it."""
+    usage: Usage = Usage()
+    cached: bool = False
+
+    @property
+    def mean(self) -> float | None:
+        """Log-probability a token; None for a text of no tokens."""
+        return self.total / self.tokens if self.tokens else None
+
+
+class Sample(Record):
+    """One item, asked and scored; one row of samples/<probe>."""
+
+    probe: str
+    item: str
+    """The item's key; samples are matched by it, never by position."""
+    group: str | None = None
+    """A category that is estimated on its own as well."""
+    cluster: str | None = None
+    """Items of one cluster are resampled together; None when the item stands alone."""
+    prompt: str
+    answers: tuple[Generation, ...] = ()
+    choice: int | None = None
+    """Index of the option taken; None when none was offered or it could not be read."""
+    likelihoods: tuple[Likelihood, ...] = ()
+    how: How
+    scores: dict[str, float | None] = {}
+    """The item's columns; None where a score is undefined."""
+    error: str | None = None
+    """Why the item has no answer: a failure of the endpoint or of a scorer, never the model's score."""
+
+
+class Estimate(Record):
+    """One number about a model, with its interval."""
+
+    probe: str
+    metric: str
+    group: str | None = None
+    value: float | None
+    """None when undefined; `reason` says why."""
+    low: float | None = None
+    """Lower end of the 95 % bootstrap interval."""
+    high: float | None = None
+    n: int
+    """Items that the value rests on."""
+    undefined: int = 0
+    """Items whose score is undefined; they are left out and counted here."""
+    reason: str | None = None
+
+
+class Section(Record):
+    """What one probe did in a run: everything that two profiles must share to be compared."""
+
+    probe: str
+    version: int
+    how: How
+    data: dict[str, str]
+    """Name of each data file → SHA-256."""
+    suite: str
+    """Where the items came from: mini, paper, full, or a file of the user's."""
+    settings: dict[str, str | int | float | bool | None] = {}
+    """The probe's options: prompt frame, samples a prompt, language, …"""
+    sampling: Sampling | None = None
+    """None for a probe that only weighs."""
+    scorers: dict[str, str] = {}
+    """Text metric → the implementation that made its number."""
+    items: int
+    errors: int = 0
+
+
+class Profile(Record):
+    """A model's numbers, with everything that is needed to get them again."""
+
+    schema_version: int = SCHEMA
+    id: str
+    name: str
+    endpoint: Endpoint
+    fingerprint: Fingerprint
+    sections: tuple[Section, ...]
+    estimates: tuple[Estimate, ...]
+    usage: Usage
+    """Tokens paid in this run; answers from the cache cost nothing."""
+    started: datetime
+    seconds: float
+    versions: dict[str, str]
+    errors: int = 0
+
+
+class Change(Record):
+    """How one number differs between two profiles."""
+
+    probe: str
+    metric: str
+    group: str | None = None
+    base: float | None
+    other: float | None
+    absolute: float | None
+    low: float | None
+    """Lower end of the paired 95 % bootstrap interval of the absolute change."""
+    high: float | None
+    percent: float | None
+    """In percent of the base; None where the base is too near zero for a ratio to mean anything."""
+    percent_low: float | None
+    percent_high: float | None
+    p: float | None
+    """Chance of a change this large in any of the comparison's metrics if nothing had changed."""
+    n: int
+    """Items answered on both sides."""
+    verdict: Verdict | None
+    """None where a side is undefined."""
+    reason: str | None = None
+
+
+class Comparison(Record):
+    """What moved between two profiles of the same questions."""
+
+    base: str
+    other: str
+    changes: tuple[Change, ...]
+    differs: tuple[str, ...] = ()
+    """Settings that differ and may be why: sampling, weights, …"""
+    refused: dict[str, str] = {}
+    """Probe → why the two sides can't be compared."""
+    resamples: int = 1000
+    seed: int = 0
