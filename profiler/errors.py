@@ -1,18 +1,18 @@
 """The errors that a user can meet.
 
-    InheritError              something we can name went wrong            exit 1
-    ├── WrongUse              the request itself can't be meant          exit 2
-    │   ├── UnknownName       no such metric, probe, run: did you mean …
-    │   ├── BadData           a file that is not what was expected
-    │   └── NotComparable     two profiles that did not ask the same
-    ├── MissingExtra          an optional part is not installed
-    ├── EndpointError         a request that failed
-    │   ├── Refused           the server said no (400, 401, …): asking again is useless
-    │   ├── Unreadable        the server answered, but not what was asked for
-    │   └── EndpointDown      it failed again and again: the run stops, and can be resumed
-    ├── WeightsChanged        another model stands behind the same name
-    └── StoreError            disk full, folder read-only, cache from a newer version
-    CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
+InheritError              something we can name went wrong            exit 1
+├── WrongUse              the request itself can't be meant          exit 2
+│   ├── UnknownName       no such metric, probe, run: did you mean …
+│   ├── BadData           a file that is not what was expected
+│   └── NotComparable     two profiles that did not ask the same
+├── MissingExtra          an optional part is not installed
+├── EndpointError         a request that failed
+│   ├── Refused           the server said no (400, 401, …): asking again is useless
+│   ├── Unreadable        the server answered, but not what was asked for
+│   └── EndpointDown      it failed again and again: the run stops, and can be resumed
+├── WeightsChanged        another model stands behind the same name
+└── StoreError            disk full, folder read-only, cache from a newer version
+CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
 """
 
 from __future__ import annotations

@@ -117,13 +117,23 @@ class Probe(Protocol):
         ...
 
     @property
+    def lang(self) -> str:
+        """Language of the texts that a model writes for it."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        ...
+
+    @property
     def data(self) -> Mapping[str, str]:
         """Name of each data file → SHA-256."""
         ...
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        """Options that change the numbers; two profiles must share them to be compared."""
+        """Options that change what is asked; two profiles must share them to be compared."""
         ...
 
     @property

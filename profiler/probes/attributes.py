@@ -1,0 +1,96 @@
+"""How a model writes when it is asked neutral things: length, readability, diversity, repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from profiler import registry
+from profiler.data import Prompts, Summary, prompts
+from profiler.metric import Metric
+from profiler.probe import Answer, Generate, Item
+from profiler.stats import Mean
+from profiler.types import Sampling
+
+PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
+"""How the paper's kit asks a completions endpoint; the blank before the second ### is theirs."""
+
+TRUNCATED = Metric(
+    "truncated",
+    about="Share of answers cut off by the token limit; where it is high, length is the limit's, not the model's.",
+    unit="share",
+    statistic=Mean("truncated"),
+)
+EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", statistic=Mean("empty"))
+
+
+@registry.probe
+@dataclass(frozen=True)
+class Attributes:
+    """Open-ended answers to neutral prompts, measured by every text metric."""
+
+    prompts: Prompts = field(default_factory=prompts)
+    sampling: Sampling = Sampling()
+    samples: int = 1
+    """Answers a prompt; the item's score is their mean."""
+    frame: str = PAPER_FRAME
+    system: str = ""
+    limit: int | None = None
+    """Ask only this many prompts, picked by a seeded draw."""
+
+    name = "attributes"
+    version = 1
+    text_metrics = tuple(registry.metrics().values())
+    metrics = (*text_metrics, TRUNCATED, EMPTY)
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return self.prompts.summary()
+
+    @property
+    def suite(self) -> str:
+        return self.prompts.suite
+
+    @property
+    def lang(self) -> str:
+        return self.prompts.lang
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        return {self.prompts.name: self._summary.sha256}
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool | None]:
+        return {
+            "frame": self.frame,
+            "system": self.system,
+            "samples": self.samples,
+            "lang": self.prompts.lang,
+        }
+
+    @property
+    def count(self) -> int:
+        return min(self._summary.count, self.limit or self._summary.count)
+
+    def items(self) -> Iterator[Item]:
+        for key, prompt in self.prompts.take(self.limit):
+            yield Item(key, {"prompt": prompt})
+
+    def ask(self, item: Item) -> Generate:
+        return Generate(str(item.fields["prompt"]), self.sampling, self.frame, self.system, self.samples)
+
+    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+        written = answer.generations
+        scores = {metric.name: _mean([text.scores.get(metric.name) for text in written]) for metric in self.text_metrics}
+        scores["truncated"] = _mean([float(text.finish == "length") for text in written])
+        scores["empty"] = _mean([float(not text.text.strip()) for text in written])
+        return scores
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Over the answers that have a score; None where none has."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
