@@ -14,15 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, cast
 
 import orjson
 
-from profiler.errors import BadData, InheritError, MissingExtra
+from profiler.errors import BadData, InheritError, MissingExtra, WrongUse
 from profiler.probe import Json
 
 Row = Mapping[str, Json]
-Suite = Literal["auto", "mini", "paper"]
 
 COLUMNS = ("prompt", "inputs", "instruction", "question", "input", "text")
 """Where a prompt is looked for when no column is named, in this order."""
@@ -168,12 +167,16 @@ class Summary:
 
 def prompts(where: str = "auto", column: str | None = None, lang: str = "en") -> Prompts:
     """The prompts called mini or paper, of a file, or of a hub data set named `hub:OWNER/NAME[,CONFIG][:SPLIT]`."""
+    if where == "auto":
+        where = "paper" if _local_dolly() else "mini"
     match where:
-        case "mini" | "auto":
+        case "mini":
             path = Path(str(files("profiler") / "mini" / "prompts.jsonl"))
             return Prompts("mini prompts", "mini", lambda: read(path), "prompt")
         case "paper":
             return _dolly()
+        case "full":
+            raise WrongUse("attributes has no full suite; take `--suite paper`, or `--prompts` with a file of your own")
     if where.startswith("hub:"):
         return _hub(where, column, lang)
     path = Path(where).expanduser()
@@ -197,14 +200,18 @@ def folder() -> Path | None:
     return Path(named).expanduser() if named else None
 
 
+def _local_dolly() -> Path | None:
+    named = folder()
+    return next(iter(sorted(named.rglob("dolly_eval_eng.jsonl*"))), None) if named else None
+
+
 def _dolly() -> Prompts:
     """The paper's prompts: the test half (rows 100-199) of the English Dolly-200 of the Aya evaluation suite."""
-    local = folder()
-    found = sorted(local.rglob("dolly_eval_eng.jsonl*")) if local else []
+    local = _local_dolly()
 
     def rows() -> Iterator[Row]:
-        if found:
-            return read(found[0])
+        if local:
+            return read(local)
         every = _load(DOLLY, "dolly_machine_translated", "test", DOLLY_REVISION)
         return itertools.islice((row for row in every if row["language"] == "eng"), 200)
 

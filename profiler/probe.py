@@ -90,6 +90,29 @@ class Answer:
         return sum((part.usage for part in parts if not part.cached), Usage())
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a user may set about a probe; None leaves it to the probe."""
+
+    suite: str = "auto"
+    """auto, mini, paper or full."""
+    prompts: str | None = None
+    """A file or `hub:` data set of prompts instead of the suite's."""
+    column: str | None = None
+    lang: str = "en"
+    limit: int | None = None
+    """Ask only this many items, picked by a seeded draw."""
+    samples: int | None = None
+    """Answers a prompt."""
+    frame: str | None = None
+    system: str = ""
+    sampling: Mapping[str, float | int | tuple[str, ...]] = field(default_factory=dict)
+    """Fields of Sampling that replace the probe's own."""
+
+    def drawn(self, default: Sampling) -> Sampling:
+        return Sampling.model_validate({**default.model_dump(), **self.sampling})
+
+
 class Probe(Protocol):
     """Something a model can be asked, one file in profiler/probes/."""
 

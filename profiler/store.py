@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -191,16 +192,24 @@ def read_columns(path: Path) -> SampleColumns:
     )
 
 
-def begin(out: Path, model: str, plan: str, started: datetime) -> Path:
-    """The folder for a plan: the one that a stopped run of the same plan left, or a new one."""
-    for folder in sorted(out.glob(f"*-{plan}"), reverse=True):
-        if not (folder / "profile.json").exists():
-            return folder
+@contextlib.contextmanager
+def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]:
+    """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
+    left = [folder for folder in stopped(out) if folder.name.endswith(f"-{plan}")]
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40]
-    folder = out / f"{started:%Y%m%d-%H%M%S}-{slug}-{plan}"
-    with disk(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    for folder in (*left, out / f"{started:%Y%m%d-%H%M%S}-{slug}-{plan}"):
+        with disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("w")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield folder
+            (folder / ".lock").unlink(missing_ok=True)
+            return
+    raise StoreError(f"another inherit is writing {str(folder)!r}; wait for it, or choose another folder with --out")
 
 
 def save_profile(folder: Path, profile: Profile) -> None:

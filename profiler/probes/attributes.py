@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from profiler import registry
 from profiler.data import Prompts, Summary, prompts
 from profiler.metric import Metric
-from profiler.probe import Answer, Generate, Item
+from profiler.probe import Answer, Generate, Item, Options
 from profiler.stats import Mean
 from profiler.types import Sampling
 
@@ -45,6 +46,18 @@ class Attributes:
     version = 1
     text_metrics = tuple(registry.metrics().values())
     metrics = (*text_metrics, TRUNCATED, EMPTY)
+
+    @classmethod
+    def build(cls, options: Options) -> Self:
+        where = options.prompts or options.suite
+        return cls(
+            prompts(where, options.column, options.lang),
+            options.drawn(Sampling()),
+            options.samples or 1,
+            PAPER_FRAME if options.frame is None else options.frame,
+            options.system,
+            options.limit,
+        )
 
     @cached_property
     def _summary(self) -> Summary:
@@ -84,7 +97,9 @@ class Attributes:
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
-        scores = {metric.name: _mean([text.scores.get(metric.name) for text in written]) for metric in self.text_metrics}
+        scores = {
+            metric.name: _mean([text.scores.get(metric.name) for text in written]) for metric in self.text_metrics
+        }
         scores["truncated"] = _mean([float(text.finish == "length") for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])
         return scores

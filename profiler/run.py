@@ -1,0 +1,245 @@
+"""The one loop: ask a model every probe, score the answers, end in a profile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from profiler import store
+from profiler.client import Client
+from profiler.errors import EndpointError
+from profiler.estimate import estimates
+from profiler.metric import measure
+from profiler.probe import Answer, Choose, Generate, Item, Probe, Request
+from profiler.text import Text
+from profiler.types import Endpoint, Estimate, Fingerprint, How, Profile, Sample, Section, Usage
+
+BATCH = 64
+"""Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""
+PATIENCE = 1.0
+"""What is there is scored after this many seconds, so that a slow endpoint's progress shows."""
+
+PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "openai", "torch", "transformers")
+
+
+class Asked(NamedTuple):
+    """An item, what was asked of it, and the answer that came."""
+
+    item: Item
+    request: Request
+    answer: Answer
+
+
+@dataclass
+class Progress:
+    """How far a probe is."""
+
+    probe: str
+    total: int
+    done: int = 0
+    errors: int = 0
+    cached: int = 0
+    """Items answered from the cache, at no cost."""
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    how: How = "text"
+    last_error: str | None = None
+
+    def add(self, answer: Answer, error: str | None) -> None:
+        parts = [*answer.generations, *answer.likelihoods]
+        self.done += 1
+        self.how = answer.how
+        self.errors += error is not None
+        self.last_error = error or self.last_error
+        self.cached += bool(parts) and all(part.cached for part in parts)
+        self.usage = self.usage + answer.usage
+
+
+async def run(
+    client: Client, probes: Sequence[Probe], endpoint: Endpoint, out: Path, name: str | None = None
+) -> AsyncIterator[Progress | Profile]:
+    """Ask PROBES of a model and leave a profile in a folder under OUT; yields progress, and the profile at the end.
+
+    Stopped at any moment and run again, it goes on in the same folder: answers that were received are in the client's
+    cache and cost nothing the second time.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    for probe in probes:
+        await refuse_the_impossible(client, probe)
+    fingerprint = await client.fingerprint()
+    with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes), started) as folder:
+        sections: list[Section] = []
+        numbers: list[Estimate] = []
+        usage = Usage()
+        for probe in probes:
+            progress = Progress(probe.name, probe.count)
+            async for _ in ask(client, probe, folder, progress):
+                yield progress
+            sections.append(section(probe, progress))
+            numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
+            usage = usage + progress.usage
+        profile = Profile(
+            id=folder.name,
+            name=name or endpoint.model,
+            endpoint=endpoint,
+            fingerprint=fingerprint,
+            sections=tuple(sections),
+            estimates=tuple(numbers),
+            usage=usage,
+            started=started,
+            seconds=round(time.monotonic() - clock, 3),
+            versions=versions(),
+            errors=sum(part.errors for part in sections),
+        )
+        store.save_profile(folder, profile)
+    yield profile
+
+
+async def refuse_the_impossible(client: Client, probe: Probe) -> None:
+    """Say before anything is paid that the endpoint can't answer a probe, and why."""
+    first = next(iter(probe.items()))
+    if why := await client.refusal(probe.ask(first)):
+        raise EndpointError(f"{probe.name} can't be asked here: {why}")
+
+
+async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
+    """Ask a probe's items, score the answers in batches as they come, seal its samples; yields after each batch."""
+    journal = store.Journal(folder, probe.name)
+    clock = time.monotonic()
+    try:
+        async for batch in batches(client, probe):
+            made = await asyncio.to_thread(scored, probe, batch)
+            journal.append(made)
+            for asked, sample in zip(batch, made, strict=True):
+                progress.add(asked.answer, sample.error)
+            progress.seconds = time.monotonic() - clock
+            yield
+        journal.seal()
+    finally:
+        journal.close()
+
+
+async def batches(client: Client, probe: Probe) -> AsyncIterator[list[Asked]]:
+    """Answers in the order they come, a batch at a time, none held back for longer than PATIENCE."""
+    requests = ((item, probe.ask(item)) for item in probe.items())
+    batch: list[Asked] = []
+    since = time.monotonic()
+    async for (item, request), answer in client.answer(((item, request), request) for item, request in requests):
+        batch.append(Asked(item, request, answer))
+        if len(batch) >= BATCH or time.monotonic() - since > PATIENCE:
+            yield batch
+            batch, since = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def scored(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+    """Samples of a batch. A scorer that fails marks the items it failed on, and no others."""
+    try:
+        return samples(probe, batch)
+    except Exception as error:  # the sample boundary: whatever a scorer raises is the sample's error
+        if len(batch) == 1:
+            (item, request, answer), why = batch[0], f"scorer failed: {type(error).__name__}: {error}"
+            return [record(probe, item, request, answer, {}, why)]
+        return [sample for asked in batch for sample in scored(probe, [asked])]
+
+
+def samples(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+    """Measure the texts of a batch together, then let the probe score each answer."""
+    texts = [Text(text.text, probe.lang) for asked in batch for text in asked.answer.generations]
+    columns = measure(texts, probe.text_metrics) if texts else {}
+    values = {name: iter(column.tolist()) for name, column in columns.items()}
+    made = []
+    for item, request, answer in batch:
+        measured = tuple(
+            text.model_copy(update={"scores": {name: defined(next(column)) for name, column in values.items()}})
+            for text in answer.generations
+        )
+        answer = replace(answer, generations=measured)
+        scores = {} if answer.error else probe.score(item, answer)
+        made.append(record(probe, item, request, answer, scores, answer.error))
+    return made
+
+
+def defined(value: float) -> float | None:
+    """NaN lives in arrays only; everywhere else undefined is None."""
+    return None if value != value else value
+
+
+def record(
+    probe: Probe, item: Item, request: Request, answer: Answer, scores: Mapping[str, float | None], error: str | None
+) -> Sample:
+    return Sample(
+        probe=probe.name,
+        item=item.id,
+        group=item.group,
+        cluster=item.cluster,
+        prompt=shown(request),
+        answers=answer.generations,
+        choice=answer.choice,
+        likelihoods=answer.likelihoods,
+        how=answer.how,
+        scores=dict(scores),
+        error=error,
+    )
+
+
+def shown(request: Request) -> str:
+    """What a reader of the samples sees as the question."""
+    match request:
+        case Generate(prompt=prompt) | Choose(prompt=prompt):
+            return prompt
+        case _:
+            return "\n".join(request.texts)
+
+
+def section(probe: Probe, progress: Progress) -> Section:
+    return Section(
+        probe=probe.name,
+        version=probe.version,
+        how=progress.how,
+        data=dict(probe.data),
+        suite=probe.suite,
+        settings=dict(probe.settings),
+        sampling=probe.sampling,
+        scorers={metric.name: metric.version for metric in probe.text_metrics},
+        items=progress.done,
+        errors=progress.errors,
+    )
+
+
+def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe]) -> str:
+    """A short name for what is going to be asked of whom: a stopped run is found again by it."""
+    asked = [
+        [
+            probe.name,
+            probe.version,
+            probe.count,
+            dict(probe.data),
+            dict(probe.settings),
+            probe.sampling.model_dump() if probe.sampling else None,
+        ]
+        for probe in probes
+    ]
+    whole = orjson.dumps([endpoint.model_dump(), fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
+    return blake2b(whole, digest_size=4).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """What was installed that can change a number."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
