@@ -1,0 +1,56 @@
+# Two commands on a bare machine (Python 3.11+): `make demo` and `make test`. Each builds the environment it needs.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export PYTHONWARNINGS ?= default
+
+.PHONY: demo test test-local test-vllm test-parity check docs format bench clean
+
+# A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
+demo: .venv/.demo
+	$(BIN)/inherit profile demo --out demo --max-tokens 96
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+# The real demo model in this process.
+test-local: .venv/.dev
+	$(BIN)/python -m pytest -n 0 -m local
+
+# A real vLLM server on the CPU, in an environment of its own.
+test-vllm: .venv/.dev .venv-vllm/.ready
+	INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm -s
+
+# Text metrics against TextDescriptives and LexicalRichness, in an environment of their own.
+test-parity: .venv/.dev .venv-parity/.ready
+	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python $(BIN)/python -m pytest -n 0 -m parity -s
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/build.py --check
+
+docs: .venv/.dev
+	$(BIN)/python docs/build.py
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .venv-vllm .venv-parity demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e '.[demo]'
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e '.[demo]' --group test --group check
+	touch $@ .venv/.demo
