@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Columns = Mapping[str, FloatArray]
 """One value an item under each name; NaN where an item has none."""
+
+RESAMPLES = 1000
+TAILS = (0.025, 0.975)
+DEFINED = 0.95
+"""Share of the resamples that must have a value before their spread is called an interval."""
+CELLS = 2**21
+"""Weights held at a time: 16 MiB, however many items there are."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class OfSums:
     """A function of column sums, such as a ratio: resampled by weighting sums, never by copying rows."""
 
     parts: Callable[[Columns], FloatArray]
-    """Columns → (items, k): what is summed."""
+    """Columns → (items, k): what is summed. An item with a NaN among its parts is left out whole."""
     combine: Callable[[FloatArray], FloatArray]
     """(…, k) sums → (…) values; NaN where undefined."""
     uses: Sequence[str] = ()
@@ -41,3 +50,229 @@ class OfRows:
 
 
 Statistic = Mean | OfSums | OfRows
+
+
+class Interval(NamedTuple):
+    """A value with its 95 % interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Items that the value rests on."""
+    undefined: int
+    """Items left out because they have no score."""
+    reason: str | None
+    """Why the value or its interval is missing."""
+
+
+def interval(
+    statistic: Statistic,
+    columns: Columns,
+    clusters: IntArray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """The statistic with its percentile interval, items of a cluster resampled together."""
+    return intervals([statistic], columns, clusters, resamples, seed)[0]
+
+
+def intervals(
+    statistics: Sequence[Statistic],
+    columns: Columns,
+    clusters: IntArray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Interval]:
+    """Every statistic with its interval, all from the same resamples: one pass however many there are."""
+    drawn = draws(statistics, columns, clusters, resamples, seed)
+    return [
+        _interval(observed(statistic, columns), defined(statistic, columns), clusters, drawn[:, i])
+        for i, statistic in enumerate(statistics)
+    ]
+
+
+def _interval(value: float, used: NDArray[np.bool_], clusters: IntArray | None, drawn: FloatArray) -> Interval:
+    n, undefined = int(used.sum()), int((~used).sum())
+    if np.isnan(value):
+        return Interval(None, None, None, n, undefined, "no item has a score" if n == 0 else "nothing to divide by")
+    units = n if clusters is None else len(np.unique(clusters[used]))
+    spread = percentiles(drawn)
+    if units < 2:
+        reason = "no interval from one item" if clusters is None else "no interval from one cluster of items"
+    elif spread is None:
+        reason = "no interval: undefined in too many resamples"
+    elif np.isclose(spread[0], spread[1], rtol=1e-12, atol=0):
+        # The bootstrap would claim to be certain, which nobody is who has seen n alike items.
+        reason = "no interval: all items alike"
+    else:
+        return Interval(value, *spread, n, undefined, None)
+    return Interval(value, None, None, n, undefined, reason)
+
+
+def percentiles(drawn: FloatArray) -> tuple[float, float] | None:
+    """The 95 % percentile interval of bootstrap draws; None where too few of them are defined."""
+    finite = drawn[np.isfinite(drawn)]
+    if len(finite) == 0 or len(finite) < DEFINED * len(drawn):
+        return None
+    low, high = np.quantile(finite, TAILS)
+    return float(low), float(high)
+
+
+def observed(statistic: Statistic, columns: Columns) -> float:
+    """The statistic of the items as they are; NaN when undefined."""
+    if isinstance(statistic, OfRows):
+        return float(statistic.value(columns)) if _size(columns) else np.nan
+    parts, combine = _sums(statistic, columns)
+    return float(_quiet(combine, parts.sum(axis=0)))
+
+
+def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
+    """Which items the statistic rests on."""
+    if isinstance(statistic, OfSums):
+        table = statistic.parts(columns)
+    else:
+        uses = [statistic.column] if isinstance(statistic, Mean) else statistic.uses
+        table = np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in uses)])
+    return np.asarray(~np.isnan(table).any(axis=1))
+
+
+def draws(
+    statistics: Sequence[Statistic],
+    columns: Columns,
+    clusters: IntArray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> FloatArray:
+    """Bootstrap draws (resamples, statistics).
+
+    The picks depend on the seed and the clusters alone: two models' answers to the same items, resampled with the
+    same seed, are paired draw by draw, and so are all the statistics of one call.
+    """
+    size = _size(columns)
+    units = size if clusters is None else int(clusters.max(initial=-1)) + 1
+    out = np.full((resamples, len(statistics)), np.nan)
+    if units == 0:
+        return out
+    sums = {i: _sums(s, columns) for i, s in enumerate(statistics) if not isinstance(s, OfRows)}
+    rows = {i: s for i, s in enumerate(statistics) if isinstance(s, OfRows)}
+    table = _by_unit(np.hstack([parts for parts, _ in sums.values()]), clusters, units) if sums else None
+    start = 0
+    for picks in _picks(units, resamples, seed):
+        chunk = slice(start, start + len(picks))
+        if table is not None:
+            weights = np.stack([np.bincount(pick, minlength=units) for pick in picks]).astype(np.float64)
+            _combine(out[chunk], weights @ table, sums)
+        if rows:
+            members = _members(clusters, units)
+            for draw, pick in zip(out[chunk], picks, strict=True):
+                taken = {name: column[members(pick)] for name, column in columns.items()}
+                for i, statistic in rows.items():
+                    draw[i] = statistic.value(taken)
+        start += len(picks)
+    return out
+
+
+def adjusted(deltas: FloatArray, changes: FloatArray, units: FloatArray) -> FloatArray:
+    """Chance of each change (m,) among all of them if nothing had changed, from their bootstrap draws (B, m).
+
+    Romano & Wolf 2005, step-down max-T: each change is measured in its own standard errors and held against the
+    largest deviation that any of the not yet rejected ones shows by chance, resample by resample, so that metrics
+    that move together are not paid for twice. UNITS (m,) are the items or clusters behind each change. NaN where a
+    change is undefined.
+    """
+    out = np.where(np.isnan(changes), np.nan, 1.0)
+    deviations = np.where(np.isnan(deltas), 0.0, deltas - changes)
+    spread = np.ma.masked_invalid(deltas).std(axis=0, ddof=1).filled(0.0)
+    with np.errstate(invalid="ignore"):
+        flat = ~(spread > 1e-9 * np.abs(changes))
+    floor = 1 / (len(deltas) + 1)
+    out[flat & (changes != 0) & ~np.isnan(changes)] = floor  # every item moved by the same amount
+    live = np.flatnonzero(~flat & ~np.isnan(changes))
+    if len(live) == 0:
+        return out
+    size = _normal(np.abs(changes[live]) / spread[live], units[live])
+    by_chance = np.abs(deviations[:, live]) / spread[live]
+    order = np.argsort(-size, kind="stable")
+    largest = np.maximum.accumulate(by_chance[:, order[::-1]], axis=1)[:, ::-1]
+    p = ((largest >= size[order]).sum(axis=0) + 1) * floor
+    out[live[order]] = np.maximum.accumulate(p)
+    return out
+
+
+def _normal(size: FloatArray, units: FloatArray) -> FloatArray:
+    """The normal deviate that is as rare as a change of SIZE bootstrap standard errors among UNITS items.
+
+    The draws know the spread of the items at hand only, which is itself uncertain: without this, twenty unchanged
+    metrics of 100 items give a false alarm in 8 comparisons of 100, not in 5. Wallace 1959 for Student's t.
+    """
+    freedom = np.maximum(units - 1, 1.0)
+    student = size * np.sqrt(freedom / (freedom + 1))  # the bootstrap divides by n, not n - 1
+    return np.asarray((8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(student**2 / freedom)))
+
+
+def _size(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
+
+
+def _sums(statistic: Mean | OfSums, columns: Columns) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+    """What is summed over items, and how the sums become the value."""
+    if isinstance(statistic, OfSums):
+        parts, combine = statistic.parts(columns), statistic.combine
+    else:
+        column = columns[statistic.column]
+        parts, combine = np.column_stack([column, np.ones(len(column))]), _ratio
+    whole = ~np.isnan(parts).any(axis=1, keepdims=True)
+    return np.where(whole, parts, 0.0), combine
+
+
+def _ratio(sums: FloatArray) -> FloatArray:
+    return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def _quiet(combine: Callable[[FloatArray], FloatArray], sums: FloatArray) -> FloatArray:
+    """0 / 0 is how a formula says undefined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = combine(sums)
+    return np.asarray(np.where(np.isinf(value), np.nan, value))
+
+
+def _combine(
+    out: FloatArray, sums: FloatArray, parts: Mapping[int, tuple[FloatArray, Callable[[FloatArray], FloatArray]]]
+) -> None:
+    start = 0
+    for i, (summed, combine) in parts.items():
+        stop = start + summed.shape[1]
+        out[:, i] = _quiet(combine, sums[:, start:stop])
+        start = stop
+
+
+def _by_unit(table: FloatArray, clusters: IntArray | None, units: int) -> FloatArray:
+    """Sums within each cluster; the table itself where items stand alone."""
+    if clusters is None:
+        return table
+    return np.column_stack([np.bincount(clusters, weights=column, minlength=units) for column in table.T])
+
+
+def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
+    """Units drawn with replacement, a bounded number of resamples at a time."""
+    rng = np.random.default_rng(seed)
+    chunk = max(1, CELLS // units)
+    for start in range(0, resamples, chunk):
+        yield [rng.integers(units, size=units) for _ in range(min(chunk, resamples - start))]
+
+
+def _members(clusters: IntArray | None, units: int) -> Callable[[IntArray], IntArray]:
+    """From picked clusters to the rows in them."""
+    if clusters is None:
+        return lambda pick: pick
+    order = np.argsort(clusters, kind="stable")
+    count = np.bincount(clusters, minlength=units)
+    first = np.cumsum(count) - count
+
+    def rows(pick: IntArray) -> IntArray:
+        sizes = count[pick]
+        ends = np.cumsum(sizes)
+        return np.asarray(order[np.repeat(first[pick] - (ends - sizes), sizes) + np.arange(ends[-1])])
+
+    return rows

@@ -1,0 +1,216 @@
+"""Intervals and corrections, against closed forms and simulation."""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from profiler.stats import Mean, OfRows, OfSums, adjusted, draws, interval, intervals
+
+MANY = np.full(20, 1e9)
+"""So many items that the correction for few of them vanishes."""
+
+
+def ratio() -> OfSums:
+    return OfSums(lambda c: np.column_stack([c["x"], c["y"]]), lambda s: s[..., 0] / s[..., 1], ("x", "y"))
+
+
+def column(*values: float | None) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def test_mean_interval_matches_the_normal_theory():
+    x = np.random.default_rng(1).normal(50, 12, 400)
+    found = interval(Mean("x"), {"x": x}, resamples=20_000)
+    error = x.std() / np.sqrt(400)
+    assert found.value == pytest.approx(x.mean())
+    assert found.low == pytest.approx(x.mean() - 1.96 * error, abs=0.05 * error)
+    assert found.high == pytest.approx(x.mean() + 1.96 * error, abs=0.05 * error)
+
+
+def test_ratio_spread_matches_the_delta_method():
+    rng = np.random.default_rng(2)
+    y = rng.uniform(1, 3, 1000)
+    x = 0.4 * y + rng.normal(0, 0.3, 1000)
+    found = draws([ratio()], {"x": x, "y": y}, resamples=10_000)[:, 0]
+    r = x.sum() / y.sum()
+    assert found.std() == pytest.approx((x - r * y).std() / y.mean() / np.sqrt(1000), rel=0.03)
+
+
+def test_two_items_resample_as_two_coins():
+    found = draws([Mean("x")], {"x": column(0, 1)}, resamples=20_000)[:, 0]
+    assert [np.mean(found == value) for value in (0, 0.5, 1)] == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
+
+
+def test_weighting_sums_gives_the_same_draws_as_copying_rows():
+    rng = np.random.default_rng(3)
+    columns = {"x": rng.normal(size=60), "y": rng.uniform(1, 2, 60)}
+    clusters = rng.integers(0, 9, 60)
+    rows = OfRows(lambda c: float(c["x"].sum() / c["y"].sum()))
+    for which in (None, clusters):
+        found = draws([ratio(), Mean("x"), rows, OfRows(lambda c: float(c["x"].mean()))], columns, which, 50, seed=4)
+        assert np.allclose(found[:, :2], found[:, 2:])
+
+
+def test_draws_do_not_depend_on_what_else_is_asked_for():
+    columns = {"x": np.arange(30.0), "y": np.arange(30.0) ** 2}
+    together = draws([Mean("y"), Mean("x")], columns, seed=7)[:, 1]
+    assert np.allclose(together, draws([Mean("x")], columns, seed=7)[:, 0], rtol=1e-12)
+
+
+def test_same_seed_same_draws_and_another_seed_others():
+    columns = {"x": np.arange(30.0)}
+    first, again, other = (draws([Mean("x")], columns, seed=seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_items_of_a_cluster_go_together():
+    x = np.repeat(np.random.default_rng(5).normal(size=40), 25)
+    alone = interval(Mean("x"), {"x": x})
+    together = interval(Mean("x"), {"x": x}, np.arange(1000) // 25)
+    assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(5, rel=0.15)
+
+
+def test_undefined_scores_are_left_out_and_counted():
+    found = interval(Mean("x"), {"x": column(1, None, 3, None, 5)})
+    assert (found.value, found.n, found.undefined) == (3, 3, 2)
+    assert 1 <= found.low < 3 < found.high <= 5
+
+
+@pytest.mark.parametrize("values", [(), (None, None)])
+def test_nothing_to_average_is_none_and_not_zero(values):
+    found = interval(Mean("x"), {"x": column(*values)})
+    assert found[:3] == (None, None, None)
+    assert found.reason == "no item has a score"
+
+
+def test_division_by_nothing_is_undefined():
+    found = interval(ratio(), {"x": column(1, 2), "y": column(0, 0)})
+    assert (found.value, found.n, found.reason) == (None, 2, "nothing to divide by")
+
+
+def test_one_item_has_a_value_but_no_interval():
+    found = interval(Mean("x"), {"x": column(4, None)})
+    assert (found.value, found.low, found.high) == (4, None, None)
+    assert found.reason == "no interval from one item"
+
+
+def test_one_cluster_has_no_interval():
+    found = interval(Mean("x"), {"x": column(4, 5)}, np.array([0, 0]))
+    assert (found.value, found.low, found.reason) == (4.5, None, "no interval from one cluster of items")
+
+
+def test_items_all_alike_claim_no_certainty():
+    found = interval(Mean("x"), {"x": np.full(37, 0.1)})
+    assert (found.value, found.low) == (pytest.approx(0.1), None)
+    assert found.reason == "no interval: all items alike"
+
+
+def test_a_value_that_most_resamples_can_not_compute_has_no_interval():
+    found = interval(ratio(), {"x": column(1, 0, 0, 0), "y": column(1, 0, 0, 0)})
+    assert (found.value, found.low, found.reason) == (1, None, "no interval: undefined in too many resamples")
+
+
+def test_an_item_with_an_undefined_part_is_left_out_of_a_ratio_whole():
+    found = interval(ratio(), {"x": column(1, None, 3), "y": column(2, 100, 4)})
+    assert (found.value, found.n, found.undefined) == (pytest.approx(4 / 6), 2, 1)
+
+
+def test_thirty_metrics_of_a_large_probe_are_quick_and_small():
+    rng = np.random.default_rng(6)
+    columns = {f"m{i}": rng.normal(size=58_492) for i in range(30)}
+    tracemalloc.start()
+    start = time.process_time()
+    found = intervals([Mean(name) for name in columns], columns)
+    seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 30
+    assert seconds < 8  # CPU seconds on a shared machine; bench/ has the real figure
+    assert peak < 200 * 2**20
+
+
+def test_a_change_in_every_item_alike_is_as_sure_as_resampling_can_say():
+    deltas = np.column_stack([np.full(999, 3.0), np.zeros(999)])
+    assert adjusted(deltas, np.array([3.0, 0.0]), MANY[:2]).tolist() == [1 / 1000, 1]
+
+
+def test_an_undefined_change_has_no_p():
+    rng = np.random.default_rng(7)
+    deltas = np.column_stack([rng.normal(5, 1, 999), np.full(999, np.nan)])
+    p = adjusted(deltas, np.array([5.0, np.nan]), MANY[:2])
+    assert p[0] == 1 / 1000
+    assert np.isnan(p[1])
+    assert np.isnan(adjusted(np.full((9, 1), np.nan), np.array([np.nan]), MANY[:1])).all()
+
+
+def test_p_does_not_depend_on_units():
+    rng = np.random.default_rng(8)
+    deltas, changes = rng.normal(1, 1, (999, 6)), rng.normal(1, 1, 6)
+    scale = 10.0 ** np.arange(-6, 6, 2)
+    assert (adjusted(deltas, changes, MANY[:6]) == adjusted(deltas * scale, changes * scale, MANY[:6])).all()
+
+
+def test_looking_at_more_metrics_makes_each_less_certain_but_not_when_they_are_copies():
+    rng = np.random.default_rng(9)
+    one = rng.normal(2.5, 1, (9999, 1))
+    change = np.array([2.5])
+    alone = adjusted(one, change, MANY[:1])[0]
+    copies = adjusted(np.repeat(one, 20, axis=1), np.repeat(change, 20), MANY[:20])[0]
+    others = adjusted(np.hstack([one, rng.normal(0, 1, (9999, 19))]), np.append(change, np.zeros(19)), MANY[:20])[0]
+    assert alone == pytest.approx(0.0124, abs=0.003)
+    assert copies == alone
+    assert others == pytest.approx(1 - (1 - 0.0124) ** 20, abs=0.03)
+
+
+def test_a_sure_change_makes_room_for_the_next():
+    """Step-down: once the largest is rejected, the second is held against the rest only."""
+    rng = np.random.default_rng(10)
+    deltas = np.column_stack([rng.normal(9, 1, 9999), rng.normal(2.1, 1, 9999)])
+    assert adjusted(deltas, np.array([9, 2.1]), MANY[:2])[1] == adjusted(deltas[:, 1:], np.array([2.1]), MANY[:1])[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("statistic", "truth"), [(Mean("x"), 1.0), (ratio(), 0.5)], ids=["mean of skewed scores", "ratio"]
+)
+def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic, truth):
+    rng = np.random.default_rng(11)
+    hits = 0
+    for seed in range(1500):
+        x, noise = rng.gamma(2, 0.5, 100), rng.gamma(4, 0.25, 100)
+        found = interval(statistic, {"x": x, "y": x + noise}, resamples=1000, seed=seed)
+        hits += found.low <= truth <= found.high
+    assert 0.925 <= hits / 1500 <= 0.965
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "correlation"), [(100, 0.0), (100, 0.8), (30, 0.0)])
+def test_a_comparison_of_twenty_unchanged_metrics_cries_wolf_one_time_in_twenty(size, correlation):
+    rng = np.random.default_rng(12)
+    names = [f"m{i}" for i in range(20)]
+    wolf, rounds = 0, 1000
+    for seed in range(rounds):
+        shared = rng.normal(size=(size, 1)) * np.sqrt(correlation)
+        change = shared + rng.normal(size=(size, 20)) * np.sqrt(1 - correlation)
+        columns = dict(zip(names, change.T, strict=True))
+        deltas = draws([Mean(name) for name in names], columns, resamples=500, seed=seed)
+        p = adjusted(deltas, change.mean(axis=0), np.full(20, size))
+        wolf += p.min() < 0.05
+    assert 0.03 <= wolf / rounds <= 0.075
+
+
+@pytest.mark.slow
+def test_real_changes_are_found_among_many():
+    rng = np.random.default_rng(13)
+    names = [f"m{i}" for i in range(30)]
+    found = np.zeros(30)
+    for seed in range(100):
+        change = rng.normal(size=(100, 30))
+        change[:, :5] += 0.5
+        columns = dict(zip(names, change.T, strict=True))
+        deltas = draws([Mean(name) for name in names], columns, seed=seed)
+        found += adjusted(deltas, change.mean(axis=0), np.full(30, 100)) < 0.05
+    assert (found[:5] > 90).all()
+    assert found[5:].sum() < 10
