@@ -8,11 +8,9 @@ from zlib import crc32
 import numpy as np
 
 from profiler.metric import Metric
-from profiler.stats import interval
+from profiler.stats import RESAMPLES, IntArray, intervals, uses
 from profiler.store import SampleColumns
 from profiler.types import Estimate
-
-RESAMPLES = 1000
 
 
 def estimates(
@@ -21,9 +19,32 @@ def estimates(
     """Each of METRICS over all SAMPLES, then in each of their groups."""
     groups = sorted({group for group in samples.groups if group is not None})
     return [
-        _estimate(probe, metric, group, subset(samples, group), lang, resamples)
+        estimate
         for group in (None, *groups)
-        for metric in metrics
+        for estimate in _estimates(probe, metrics, group, subset(samples, group), lang, resamples)
+    ]
+
+
+def _estimates(
+    probe: str, metrics: Sequence[Metric], group: str | None, samples: SampleColumns, lang: str, resamples: int
+) -> list[Estimate]:
+    columns = {name: np.full(len(samples.items), np.nan) for metric in metrics for name in uses(metric.reduction())}
+    columns.update(samples.columns)
+    statistics = [metric.reduction() for metric in metrics]
+    found = intervals(statistics, columns, clusters(samples), resamples, seed(probe))
+    return [
+        Estimate(
+            probe=probe,
+            metric=metric.name,
+            group=group,
+            value=interval.value,
+            low=interval.low,
+            high=interval.high,
+            n=interval.n,
+            undefined=interval.undefined,
+            reason=metric.foreign(lang) or interval.reason,
+        )
+        for metric, interval in zip(metrics, found, strict=True)
     ]
 
 
@@ -40,37 +61,14 @@ def subset(samples: SampleColumns, group: str | None) -> SampleColumns:
     )
 
 
-def clusters(samples: SampleColumns) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+def clusters(samples: SampleColumns) -> IntArray | None:
     """A code for each item's cluster; an item without one stands alone."""
     if not any(samples.clusters):
         return None
     names = [cluster or f"\0{item}" for cluster, item in zip(samples.clusters, samples.items, strict=True)]
-    return np.unique(names, return_inverse=True)[1]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 def seed(probe: str) -> int:
     """The same resamples for every metric of a probe, other ones for another probe."""
     return crc32(probe.encode())
-
-
-def _estimate(
-    probe: str, metric: Metric, group: str | None, samples: SampleColumns, lang: str, resamples: int
-) -> Estimate:
-    found = interval(metric.reduction(), samples.columns, clusters(samples), resamples, seed(probe))
-    return Estimate(
-        probe=probe,
-        metric=metric.name,
-        group=group,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        undefined=found.undefined,
-        reason=None if found.value is not None else _reason(metric, lang),
-    )
-
-
-def _reason(metric: Metric, lang: str) -> str:
-    if metric.languages is not None and lang not in metric.languages:
-        return f"{metric.name} is defined for {', '.join(metric.languages)}; these texts are {lang!r}"
-    return "no item has a defined score"

@@ -37,6 +37,12 @@ class Metric:
     def reduction(self) -> Statistic:
         return self.statistic or Mean(self.name)
 
+    def foreign(self, lang: str) -> str | None:
+        """Why a text in LANG has no such score; None when it has."""
+        if self.languages is None or lang in self.languages:
+            return None
+        return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
+
 
 def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> dict[str, FloatArray]:
     """Score TEXTS with text METRICS; NaN where a score is undefined, also for languages a metric does not know."""
@@ -44,7 +50,7 @@ def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> dict[str, Float
     for metric in metrics:
         if metric.score is None:
             raise TypeError(f"metric {metric.name!r} is not a metric of a text")
-        known = [metric.languages is None or text.lang in metric.languages for text in texts]
+        known = [metric.foreign(text.lang) is None for text in texts]
         if all(known):
             columns[metric.name] = metric.score(texts)
         else:

@@ -127,13 +127,17 @@ def observed(statistic: Statistic, columns: Columns) -> float:
     return float(_quiet(combine, parts.sum(axis=0)))
 
 
+def uses(statistic: Statistic) -> Sequence[str]:
+    """The columns that a statistic reads."""
+    return [statistic.column] if isinstance(statistic, Mean) else statistic.uses
+
+
 def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
     """Which items the statistic rests on."""
     if isinstance(statistic, OfSums):
         table = statistic.parts(columns)
     else:
-        uses = [statistic.column] if isinstance(statistic, Mean) else statistic.uses
-        table = np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in uses)])
+        table = np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in uses(statistic))])
     return np.asarray(~np.isnan(table).any(axis=1))
 
 

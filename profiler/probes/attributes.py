@@ -19,6 +19,8 @@ from profiler.types import Sampling
 PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
 """How the paper's kit asks a completions endpoint; the blank before the second ### is theirs."""
 
+GREEDY = Sampling()
+
 TRUNCATED = Metric(
     "truncated",
     about="Share of answers cut off by the token limit; where it is high, length is the limit's, not the model's.",
@@ -34,7 +36,7 @@ class Attributes:
     """Open-ended answers to neutral prompts, measured by every text metric."""
 
     prompts: Prompts = field(default_factory=prompts)
-    sampling: Sampling = Sampling()
+    sampling: Sampling = GREEDY
     samples: int = 1
     """Answers a prompt; the item's score is their mean."""
     frame: str = PAPER_FRAME
@@ -52,7 +54,7 @@ class Attributes:
         where = options.prompts or options.suite
         return cls(
             prompts(where, options.column, options.lang),
-            options.drawn(Sampling()),
+            options.drawn(GREEDY),
             options.samples or 1,
             PAPER_FRAME if options.frame is None else options.frame,
             options.system,

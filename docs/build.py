@@ -1,0 +1,70 @@
+"""Writes the pages that the code itself knows: metrics.md and cli.md. `--check` fails where they are out of step."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import typer
+
+from profiler import cli, registry
+from profiler.metric import Metric
+
+HERE = Path(__file__).parent
+MADE = "<!-- made by docs/build.py; change the code, then run `make docs` -->\n\n"
+
+
+def metrics() -> str:
+    head = (
+        "# Text metrics\n\n"
+        "Each is a function of a text; `inherit profile` takes them of every answer, `inherit score` of any file.\n"
+        "*Made by* names the implementation, because two splitters are two metrics: their numbers are never compared.\n"
+        "A dash in *ideal* means that the metric describes and does not judge.\n\n"
+        "| metric | what it is | unit | ideal | languages | made by |\n|---|---|---|---|---|---|\n"
+    )
+    table = [*registry.metrics().values()]
+    return MADE + head + "".join(map(_row, table)) + "\n" + "\n".join(_details(table))
+
+
+def _row(metric: Metric) -> str:
+    languages = ", ".join(metric.languages) if metric.languages else "any"
+    ideal = "–" if metric.ideal is None else metric.ideal
+    return f"| `{metric.name}` | {metric.about} | {metric.unit} | {ideal} | {languages} | `{metric.version}` |\n"
+
+
+def _details(table: Iterable[Metric]) -> Iterable[str]:
+    for metric in table:
+        text = inspect.getdoc(metric.score) or ""
+        rest = text.partition("\n")[2].strip()
+        if rest:
+            yield f"## {metric.name}\n\n{rest}\n"
+
+
+def commands() -> str:
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, click.Group) or hasattr(group, "commands")
+    pages = [f"## inherit {name}\n\n```text\n{_help(name, command)}\n```\n" for name, command in group.commands.items()]
+    head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"
+    codes = "Exit codes: 0 done, 1 something went wrong, 2 wrong use, 3 a check such as `--fail-on worse` was hit.\n\n"
+    return MADE + head + codes + "\n".join(pages)
+
+
+def _help(name: str, command: click.Command) -> str:
+    context = command.context_class(command, info_name=f"inherit {name}", terminal_width=100, max_content_width=100)
+    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+
+
+def main() -> None:
+    pages = {HERE / "metrics.md": metrics(), HERE / "cli.md": commands()}
+    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
+    if "--check" in sys.argv and stale:
+        sys.exit(f"out of step with the code: {', '.join(stale)}; run `make docs`")
+    for path, text in pages.items():
+        path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Flat tables of what there is: runs, metrics, probes, and the answers of a run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from profiler import registry, store
+from profiler.errors import WrongUse
+from profiler.types import Sample
+
+Cell = str | int | float | None
+Row = dict[str, Cell]
+
+
+def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
+    match what:
+        case "runs":
+            return [*map(_finished, store.runs(out)), *map(_stopped, store.stopped(out))]
+        case "metrics":
+            return [
+                {"metric": metric.name, "unit": metric.unit, "made by": metric.version, "about": metric.about}
+                for metric in registry.metrics().values()
+            ]
+        case "probes":
+            return [
+                {"probe": name, "about": (probe.__doc__ or "").strip().partition("\n")[0]}
+                for name, probe in registry.probes().items()
+            ]
+
+
+def _finished(run: store.Run) -> Row:
+    profile = run.profile
+    return {
+        "run": profile.id,
+        "name": profile.name,
+        "probes": ", ".join(f"{part.probe} [{part.suite}]" for part in profile.sections),
+        "items": sum(part.items for part in profile.sections),
+        "failed": profile.errors,
+        "state": "done",
+    }
+
+
+def _stopped(folder: Path) -> Row:
+    return {"run": folder.name, "name": None, "probes": None, "items": None, "failed": None, "state": "stopped"}
+
+
+def as_json(table: list[Row]) -> str:
+    return orjson.dumps(table, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def as_table(table: list[Row]) -> str:
+    """Columns as wide as they need to be; the last one runs free."""
+    if not table:
+        return "nothing here yet; `inherit profile demo` makes a first run\n"
+    lines = [list(table[0]), *([("–" if cell is None else str(cell)) for cell in row.values()] for row in table)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in padded)
+
+
+def export(run: store.Run, probe: str, path: Path) -> int:
+    """Write a row for each answer of a probe; returns how many."""
+    table = chain.from_iterable(map(_answers, run.samples(probe)))
+    with store.disk(path):
+        match path.suffix:
+            case ".jsonl":
+                return _write_jsonl(table, path)
+            case ".csv":
+                return _write_csv(list(table), path)
+            case ".parquet":
+                return _write_parquet(list(table), path)
+    raise WrongUse(f"can't export to {path.name!r}: expected a file that ends in .jsonl, .csv or .parquet")
+
+
+def _answers(sample: Sample) -> Iterator[Row]:
+    head: Row = {"item": sample.item, "group": sample.group, "prompt": sample.prompt, "error": sample.error}
+    if not sample.answers:
+        yield {**head, "index": None, "text": None, "finish": None, "choice": sample.choice, **sample.scores}
+    for index, answer in enumerate(sample.answers):
+        scores = answer.scores or sample.scores
+        yield {
+            **head,
+            "index": index,
+            "text": answer.text,
+            "finish": answer.finish,
+            "choice": sample.choice,
+            **scores,
+        }
+
+
+def _write_jsonl(table: Iterator[Row], path: Path) -> int:
+    with path.open("wb") as file:
+        return sum(1 for row in table if file.write(orjson.dumps(row) + b"\n"))
+
+
+def _write_csv(table: list[Row], path: Path) -> int:
+    names = list(dict.fromkeys(name for row in table for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(table)
+    return len(table)
+
+
+def _write_parquet(table: list[Row], path: Path) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = list(dict.fromkeys(name for row in table for name in row))
+    pq.write_table(pa.table({name: [row.get(name) for row in table] for name in names}), path, compression="zstd")
+    return len(table)

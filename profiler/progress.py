@@ -1,0 +1,62 @@
+"""What a person who watches a run sees: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from profiler.run import Progress
+
+PAUSE = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Bar:
+    """Shows progress on stderr, so that stdout holds nothing but the result."""
+
+    def __init__(self) -> None:
+        self._rich: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._rich = Progress(*columns, TextColumn("{task.fields[speed]}"), console=Console(stderr=True))
+            self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rich:
+            self._rich.stop()
+
+    def show(self, progress: Progress) -> None:
+        if self._rich:
+            self._draw(self._rich, progress)
+        elif progress.done == progress.total or time.monotonic() - self._last > PAUSE:
+            self._last = time.monotonic()
+            sys.stderr.write(f"{progress.probe} {progress.done}/{progress.total}  {speed(progress)}\n")
+
+    def _draw(self, rich: RichProgress, progress: Progress) -> None:
+        if progress.probe not in self._tasks:
+            self._tasks[progress.probe] = rich.add_task(progress.probe, total=progress.total, speed="")
+        rich.update(self._tasks[progress.probe], completed=progress.done, speed=speed(progress))
+
+
+def speed(progress: Progress) -> str:
+    """Rate, tokens, what the cache gave and what failed, in a few words."""
+    rate = progress.done / progress.seconds if progress.seconds else 0.0
+    words = [f"{rate:.1f} items/s", f"{progress.usage.completion:,} tokens written"]
+    if progress.cached:
+        words.append(f"{progress.cached} from the cache")
+    if progress.errors:
+        words.append(f"{progress.errors} failed, last: {progress.last_error}")
+    return " · ".join(words)

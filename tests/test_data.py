@@ -1,0 +1,154 @@
+"""Reading prompts: any file, checked as it is read, named by its content."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from profiler import data
+from profiler.errors import BadData, MissingExtra, WrongUse
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def lines(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def asked(where: Path | str, column: str | None = None) -> list[str]:
+    return [prompt for _, prompt in data.prompts(str(where), column)]
+
+
+def test_the_mini_set_has_at_least_sixty_different_prompts() -> None:
+    prompts = asked("mini")
+    assert len(set(prompts)) == len(prompts) >= 60
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.jsonl.gz", "p.json", "p.csv", "p.tsv", "p.parquet"])
+def test_prompts_are_the_same_from_every_kind_of_file(tmp_path: Path, name: str) -> None:
+    path, rows = tmp_path / name, [{"prompt": "Why?", "n": "1"}, {"prompt": 'Say "a, b"\nand c — é', "n": "2"}]
+    match "".join(path.suffixes):
+        case ".jsonl":
+            lines(path, *rows)
+        case ".jsonl.gz":
+            path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+        case ".json":
+            path.write_text(json.dumps(rows), "utf-8")
+        case ".csv" | ".tsv" as kind:
+            import csv
+
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, ["prompt", "n"], delimiter="\t" if kind == ".tsv" else ",")
+                writer.writeheader()
+                writer.writerows(rows)
+        case _:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            pq.write_table(pa.Table.from_pylist(rows), path)
+    assert asked(path) == [row["prompt"] for row in rows]
+    assert (
+        data.prompts(str(path)).summary().sha256
+        == data.prompts(str(lines(tmp_path / "x.jsonl", *rows))).summary().sha256
+    )
+
+
+def test_a_prompt_column_is_found_by_its_usual_names(tmp_path: Path) -> None:
+    assert asked(lines(tmp_path / "a.jsonl", {"id": 1, "instruction": "Sing"})) == ["Sing"]
+
+
+def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"id": 1, "ask": "Sing"})
+    with pytest.raises(BadData, match="expected a column one of prompt, .* found id, ask; name it with --column"):
+        data.prompts(str(path))
+    assert asked(path, "ask") == ["Sing"]
+
+
+@pytest.mark.parametrize("bad", [None, "", "   ", 3])
+def test_a_row_without_a_prompt_is_named_by_its_number(tmp_path: Path, bad: object) -> None:
+    path = lines(tmp_path / "a.jsonl", {"prompt": "ok"}, {"prompt": bad})
+    with pytest.raises(BadData, match="row 1: expected text in column 'prompt', found"):
+        data.prompts(str(path)).summary()
+
+
+def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "ok"}\n{"prompt": "cut', "utf-8")
+    with pytest.raises(BadData, match="a.jsonl line 2 is not JSON"):
+        data.prompts(str(path)).summary()
+
+
+def test_a_truncated_gzip_file_is_said_to_be_cut_off(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(json.dumps({"prompt": f"question {i}"}) + "\n" for i in range(5000)).encode())
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadData, match="cut off"):
+        data.prompts(str(path)).summary()
+
+
+def test_a_truncated_parquet_file_is_said_not_to_be_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(BadData, match="not a whole Parquet file"):
+        data.prompts(str(path))
+
+
+def test_a_csv_row_with_too_few_cells_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,prompt\n1,Why?\n2\n", "utf-8")
+    with pytest.raises(BadData, match="line 3: expected 2 columns"):
+        data.prompts(str(path)).summary()
+
+
+def test_a_missing_file_and_an_unknown_kind_are_one_sentence_each(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="expected a data file, found none at"):
+        data.prompts(str(tmp_path / "nothing.jsonl"))
+    (tmp_path / "a.xml").write_text("<a/>", "utf-8")
+    with pytest.raises(BadData, match="expected .jsonl, .json, .csv"):
+        data.prompts(str(tmp_path / "a.xml"))
+
+
+def test_an_empty_file_holds_no_rows(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="holds no rows"):
+        data.prompts(str(lines(tmp_path / "a.jsonl")))
+
+
+def test_a_limit_picks_the_same_rows_each_time_and_a_larger_one_keeps_them(tmp_path: Path) -> None:
+    prompts = data.prompts(str(lines(tmp_path / "a.jsonl", *({"prompt": f"q{i}"} for i in range(100)))))
+    few, again, more = (list(prompts.take(limit)) for limit in (5, 5, 20))
+    assert few == again
+    assert set(few) < set(more)
+    assert few != list(islice(iter(prompts), 5))
+
+
+def test_another_prompt_or_order_is_another_digest(tmp_path: Path) -> None:
+    rows = [{"prompt": "a"}, {"prompt": "b"}]
+    digests = {
+        data.prompts(str(lines(tmp_path / f"{i}.jsonl", *version))).summary().sha256
+        for i, version in enumerate([rows, rows[::-1], [*rows, {"prompt": "c"}]])
+    }
+    assert len(digests) == 3
+
+
+def test_attributes_have_no_full_suite() -> None:
+    with pytest.raises(WrongUse, match="no full suite"):
+        data.prompts("full")
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the checkout")
+def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    paper = data.prompts("auto")
+    assert (paper.suite, paper.summary().count) == ("paper", 100)
+    assert next(iter(paper))[0] == "100"
+
+
+def test_the_hub_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(MissingExtra, match=r"inheritance-profiler\[hub\]"):
+        data.prompts("hub:someone/something")
