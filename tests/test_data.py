@@ -64,7 +64,7 @@ def test_a_prompt_column_is_found_by_its_usual_names(tmp_path: Path) -> None:
 
 def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", {"id": 1, "ask": "Sing"})
-    with pytest.raises(BadData, match="expected a column one of prompt, .* found id, ask; name it with --column"):
+    with pytest.raises(BadData, match=r"expected a column one of prompt, .* found id, ask; name it with --column"):
         data.prompts(str(path))
     assert asked(path, "ask") == ["Sing"]
 
@@ -79,7 +79,7 @@ def test_a_row_without_a_prompt_is_named_by_its_number(tmp_path: Path, bad: obje
 def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "ok"}\n{"prompt": "cut', "utf-8")
-    with pytest.raises(BadData, match="a.jsonl line 2 is not JSON"):
+    with pytest.raises(BadData, match=r"a.jsonl line 2 is not JSON"):
         data.prompts(str(path)).summary()
 
 
@@ -109,7 +109,7 @@ def test_a_missing_file_and_an_unknown_kind_are_one_sentence_each(tmp_path: Path
     with pytest.raises(BadData, match="expected a data file, found none at"):
         data.prompts(str(tmp_path / "nothing.jsonl"))
     (tmp_path / "a.xml").write_text("<a/>", "utf-8")
-    with pytest.raises(BadData, match="expected .jsonl, .json, .csv"):
+    with pytest.raises(BadData, match=r"expected .jsonl, .json, .csv"):
         data.prompts(str(tmp_path / "a.xml"))
 
 
