@@ -239,7 +239,11 @@ class Comparison(Record):
     """What moved between two profiles of the same questions."""
 
     base: str
+    """The profile's id."""
     other: str
+    base_name: str = ""
+    """What the profile is called, for a reader."""
+    other_name: str = ""
     changes: tuple[Change, ...]
     differs: tuple[str, ...] = ()
     """Settings that differ and may be why: sampling, weights, …"""

@@ -1,0 +1,265 @@
+"""What a comparison says, refuses and admits not to know."""
+
+import numpy as np
+import pytest
+
+from profiler.compare import compare
+from profiler.errors import NotComparable
+from profiler.metric import Metric
+from profiler.stats import OfSums
+from profiler.types import Endpoint, Fingerprint, Sampling
+from tests import builders
+
+WORDS = Metric("words", about="Words in an answer.", unit="words")
+ACCURACY = Metric("accuracy", about="Share of right answers.", ideal="high")
+ERROR = Metric("error", about="Share of wrong answers.", ideal="low")
+BIAS = Metric("bias", about="0 when no group is preferred.", ideal=0.0)
+RATIO = Metric(
+    "ratio",
+    about="Sum of hits over sum of chances.",
+    ideal="high",
+    statistic=OfSums(
+        lambda c: np.column_stack([c["hits"], c["chances"]]), lambda s: s[..., 0] / s[..., 1], ("hits", "chances")
+    ),
+)
+METRICS = (WORDS, ACCURACY, ERROR, BIAS, RATIO)
+
+
+def find(probe, name):
+    return next((metric for metric in METRICS if metric.name == name), None)
+
+
+def side(
+    name="base", metrics=(WORDS,), special=None, items=None, groups=None, clusters=None, probe="attributes", **columns
+):
+    fields = {key: columns.pop(key) for key in ("endpoint", "fingerprint", "versions") if key in columns}
+    table = builders.samples(columns, items, groups, clusters)
+    return builders.run({probe: table}, {probe: metrics}, name, {probe: special or {}}, **fields)
+
+
+def compared(base, other, **options):
+    return compare(base, other, find=find, **options)
+
+
+def only(comparison):
+    (change,) = comparison.changes
+    return change
+
+
+BASE = builders.normal(100, 80, 30, 1)
+NOISE = builders.normal(100, 0, 5, 2)
+
+
+def test_a_clear_change_is_told_in_percent_with_a_paired_interval():
+    change = only(compared(side(words=BASE), side("other", words=1.5 * BASE + NOISE)))
+    assert (change.base, change.other) == (pytest.approx(BASE.mean()), pytest.approx((1.5 * BASE + NOISE).mean()))
+    assert change.absolute == pytest.approx(change.other - change.base)
+    assert change.low < change.absolute < change.high
+    assert change.percent == pytest.approx(100 * change.absolute / change.base)
+    assert 47 < change.percent_low < change.percent < change.percent_high < 53
+    assert (change.n, change.verdict) == (100, "moved")
+    assert change.p < 0.01
+
+
+def test_items_are_paired_by_key_whatever_their_order():
+    base, shift = side(words=BASE), side("other", words=BASE + 1 + NOISE / 10)
+    order = np.random.default_rng(3).permutation(100)
+    shuffled = side("other", words=(BASE + 1 + NOISE / 10)[order], items=[f"q{i:05}" for i in order])
+    assert compared(base, shuffled).changes == compared(base, shift).changes
+    assert only(compared(base, shift)).verdict == "moved"  # the spread between items would hide it if they were not
+
+
+def test_a_run_against_itself_shows_nothing():
+    change = only(compared(side(words=BASE), side(words=BASE)))
+    assert (change.absolute, change.percent, change.low, change.high) == (0, 0, 0, 0)
+    assert (change.verdict, change.p) == ("same", 1)
+
+
+def test_noise_is_the_same():
+    other = builders.normal(100, 80, 30, 4)
+    change = only(compared(side(words=BASE), side("other", words=other)))
+    assert change.verdict == "same"
+    assert change.low < 0 < change.high
+
+
+@pytest.mark.parametrize(
+    ("metric", "up", "down"), [(WORDS, "moved", "moved"), (ACCURACY, "better", "worse"), (ERROR, "worse", "better")]
+)
+def test_better_is_where_the_metric_wants_to_be(metric, up, down):
+    low, high = (side(metrics=[metric], **{metric.name: level + NOISE / 100}) for level in (0.4, 0.7))
+    assert only(compared(low, high)).verdict == up
+    assert only(compared(high, low)).verdict == down
+
+
+@pytest.mark.parametrize(("base", "other", "verdict"), [(10, 2, "better"), (2, -9, "worse"), (10, -10, "moved")])
+def test_nearer_to_the_ideal_is_better_and_crossing_it_is_only_a_move(base, other, verdict):
+    left, right = (side(metrics=[BIAS], bias=level + builders.normal(100, 0, 5, level + 50)) for level in (base, other))
+    change = only(compared(left, right))
+    assert change.verdict == verdict
+    assert change.percent is None  # the distance to an ideal counts, a ratio to the base does not
+
+
+def test_no_percentage_of_a_base_near_zero():
+    change = only(compared(side(words=NOISE), side("other", words=NOISE + 20)))
+    assert (change.percent, change.percent_low, change.percent_high) == (None, None, None)
+    assert change.absolute == pytest.approx(20)
+    assert change.verdict == "moved"
+
+
+def test_ratios_are_paired_too():
+    chances = np.random.default_rng(5).integers(1, 9, 200).astype(float)
+    hits = np.floor(chances / 2)
+    base = side(metrics=[RATIO], hits=hits, chances=chances)
+    other = side("other", metrics=[RATIO], hits=np.minimum(hits + 1, chances), chances=chances)
+    change = only(compared(base, other))
+    assert change.base == pytest.approx(hits.sum() / chances.sum())
+    assert (change.verdict, change.n) == ("better", 200)
+
+
+def test_items_of_one_side_only_are_left_out_and_that_is_said():
+    base = side(words=BASE, special={"items": 100, "errors": 0})
+    other = side("other", words=BASE[:90] + 9 + NOISE[:90], special={"items": 100, "errors": 10})
+    comparison = compared(base, other)
+    assert only(comparison).n == 90
+    assert only(comparison).base == pytest.approx(BASE[:90].mean())
+    assert comparison.differs == ("attributes: compared on the 90 items answered on both sides (of 100 and 100)",)
+
+
+def test_too_little_overlap_is_refused():
+    other = side("other", words=BASE, items=[f"q{i:05}" for i in range(60, 160)])
+    with pytest.raises(NotComparable, match=r"only 40 items were answered on both sides \(of 100 and 100\)"):
+        compared(side(words=BASE), other)
+
+
+def test_a_limited_run_is_compared_on_what_it_asked():
+    assert only(compared(side(words=BASE), side("other", words=BASE[:30]))).n == 30
+
+
+def test_undefined_on_one_side_has_no_verdict_and_says_why():
+    change = only(compared(side(words=BASE), side("other", words=np.full(100, np.nan))))
+    assert (change.other, change.absolute, change.percent, change.low, change.p, change.verdict) == (None,) * 6
+    assert change.reason == "undefined on the other"
+
+
+def test_too_few_items_get_no_verdict():
+    change = only(compared(side(words=BASE[:5]), side("other", words=BASE[:5] + 50)))
+    assert (change.verdict, change.reason) == (None, "too few items for a verdict (5)")
+    assert change.absolute == pytest.approx(50)
+
+
+def test_clusters_are_the_items_that_count():
+    names = [f"c{i // 25}" for i in range(100)]
+    change = only(compared(side(words=BASE, clusters=names), side("other", words=BASE + 50, clusters=names)))
+    assert change.reason == "too few items for a verdict (4)"
+
+
+def test_groups_follow_the_whole_and_do_not_make_it_less_sure():
+    groups = [f"g{i % 4}" for i in range(100)]
+    other = BASE + np.where(np.arange(100) % 4 == 0, 40, 0) + NOISE
+    plain = compared(side(words=BASE), side("other", words=other))
+    grouped = compared(side(words=BASE, groups=groups), side("other", words=other, groups=groups))
+    assert [change.group for change in grouped.changes] == [None, "g0", "g1", "g2", "g3"]
+    assert grouped.changes[0] == plain.changes[0]
+    assert [change.verdict for change in grouped.changes] == ["moved", "moved", "same", "same", "same"]
+    assert {change.n for change in grouped.changes[1:]} == {25}
+
+
+def test_looking_at_many_metrics_raises_the_bar():
+    """A change that is just sure alone is not when forty others were looked at."""
+    metrics = [Metric(f"m{i}", about="") for i in range(40)]
+    zero, noise = np.zeros(100), {f"m{i}": builders.normal(100, 50, 5, i) for i in range(40)}
+    noise["m0"] = noise["m0"] - noise["m0"].mean() + 50 + 1.15
+
+    def lookup(probe, name):
+        return next(metric for metric in metrics if metric.name == name)
+
+    def first(names):
+        left = side(metrics=[m for m in metrics if m.name in names], **dict.fromkeys(names, zero + 50))
+        right = side(metrics=[m for m in metrics if m.name in names], **{name: noise[name] for name in names})
+        return compare(left, right, find=lookup).changes[0]
+
+    assert first(["m0"]).verdict == "moved"
+    assert first(list(noise)).verdict == "same"
+    assert first(["m0"]).absolute == first(list(noise)).absolute
+
+
+@pytest.mark.parametrize(
+    ("special", "said"),
+    [
+        ({"version": 2}, "probe version: 1 → 2"),
+        ({"how": "letter"}, "read by: text → letter"),
+        ({"suite": "mini"}, "suite: paper → mini"),
+        ({"data": {"prompts.jsonl": "ab" * 32}}, "data prompts.jsonl: 9f2c9f2c9f2c → abababababab"),
+        ({"data": {"other.jsonl": "9f2c" * 16}}, "data prompts.jsonl: 9f2c9f2c9f2c → none"),
+        ({"settings": {"frame": "{prompt}"}}, r"setting frame: '### Question: {prompt}\n ### Answer: ' → {prompt}"),
+        ({"settings": {"samples": 4}}, "setting samples: 1 → 4"),
+    ],
+)
+def test_what_was_not_asked_alike_is_refused_and_the_difference_named(special, said):
+    special = {**special}
+    if "settings" in special:
+        special["settings"] = builders.section().settings | special["settings"]
+    with pytest.raises(NotComparable) as refused:
+        compared(side(words=BASE), side("other", words=BASE, special=special))
+    assert f"attributes: {said}" in str(refused.value)
+    assert "'base' and 'other' have nothing that can be compared" in str(refused.value)
+
+
+def test_chat_and_completion_are_two_ways_of_asking():
+    chat = side("other", words=BASE, endpoint=Endpoint(model="m", chat=True))
+    with pytest.raises(NotComparable, match="attributes: asked: by completion → by chat"):
+        compared(side(words=BASE), chat)
+
+
+def test_one_probe_refused_leaves_the_others():
+    scores = {"attributes": builders.samples({"words": BASE}), "bbq": builders.samples({"bias": NOISE})}
+    metrics = {"attributes": (WORDS,), "bbq": (BIAS,)}
+    base = builders.run(scores, metrics)
+    other = builders.run(scores, metrics, "other", {"bbq": {"how": "letter"}})
+    comparison = compared(base, other)
+    assert [change.probe for change in comparison.changes] == ["attributes"]
+    assert comparison.refused == {"bbq": "read by: text → letter"}
+
+
+def test_a_probe_that_one_side_lacks_is_named():
+    scores = {"attributes": builders.samples({"words": BASE}), "bbq": builders.samples({"bias": NOISE})}
+    metrics = {"attributes": (WORDS,), "bbq": (BIAS,)}
+    assert compared(builders.run(scores, metrics), side(words=BASE)).refused == {"bbq": "only the base was asked it"}
+    assert compared(side(words=BASE), builders.run(scores, metrics)).refused == {"bbq": "only the other was asked it"}
+
+
+def test_another_scorer_is_another_metric():
+    left = side(metrics=(WORDS, ACCURACY), words=BASE, accuracy=BASE, special={"scorers": {"words": "spacy 3.8"}})
+    right = side(metrics=(WORDS, ACCURACY), words=BASE, accuracy=BASE, special={"scorers": {"words": "spacy 4.0"}})
+    changes = {change.metric: change for change in compared(left, right).changes}
+    assert (changes["words"].verdict, changes["words"].absolute) == (None, None)
+    assert changes["words"].reason == "made by spacy 3.8 and by spacy 4.0: two different metrics"
+    assert changes["accuracy"].verdict == "same"
+
+
+def test_a_stored_metric_that_no_longer_exists_is_skipped_with_a_note():
+    gone = Metric("gone", about="")
+    change = only(compared(side(metrics=[gone], gone=BASE), side(metrics=[gone], gone=BASE)))
+    assert (change.verdict, change.reason) == (None, "this version of inherit no longer knows it")
+
+
+def test_sampling_and_weights_are_what_one_compares_so_they_are_listed():
+    hot = Sampling(temperature=0.2, top_p=0.95, max_tokens=256, seed=7)
+    other = side("other", words=BASE, special={"sampling": hot}, fingerprint=Fingerprint(id="c0ffee"))
+    assert compared(side(words=BASE), other).differs == (
+        "weights: models/base (b1946ac9) → models/other (c0ffee)",
+        "attributes temperature: 1 → 0.2",
+    )
+
+
+def test_one_sampling_setting_is_the_one_difference_shown():
+    hot = Sampling(temperature=0.2, top_p=0.95, max_tokens=256, seed=7)
+    same = {"endpoint": Endpoint(model="demo")}
+    comparison = compared(side(words=BASE, **same), side("cool", words=BASE, special={"sampling": hot}, **same))
+    assert comparison.differs == ("attributes temperature: 1 → 0.2",)
+
+
+def test_the_same_seed_gives_the_same_comparison():
+    base, other = side(words=BASE), side("other", words=BASE + NOISE)
+    assert compared(base, other, seed=3) == compared(base, other, seed=3)
+    assert compared(base, other, seed=3).changes != compared(base, other, seed=4).changes
