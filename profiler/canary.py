@@ -1,0 +1,55 @@
+"""The fixed text that tells one model's weights from another's behind the same name."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from statistics import median
+
+from profiler.types import Fingerprint
+
+TEXT = (
+    "The nurse told the engineer that her sister, who had moved to Lisbon in 1987, still kept 3 letters, "
+    "a cracked violin and a recipe for lentil soup; nobody believed it, but the neighbours did."
+)
+"""Weighed where the endpoint echoes: about 40 tokens of ordinary and of rarer words, numbers and names."""
+
+OPENINGS = ("The old lighthouse keeper opened the door and", "My three favourite numbers are", "To cook rice, first")
+"""Continued greedily where it does not."""
+
+WORDS = 8
+"""Tokens of each opening's greedy continuation."""
+
+TYPICAL = 0.03
+"""Nats: half of the canary's tokens must agree within this."""
+
+WORST = 0.5
+"""Nats: all of them must agree within this."""
+
+
+def agree(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two fingerprints are of the same weights, as far as reduced precision under load lets one see."""
+    if one.id == other.id:
+        return True
+    if one.served != other.served or len(one.logprobs) != len(other.logprobs):
+        return False
+    if one.logprobs:
+        gaps = [abs(a - b) for a, b in zip(one.logprobs, other.logprobs, strict=True)]
+        return median(gaps) <= TYPICAL and max(gaps) <= WORST
+    return _same_texts(one.canary, other.canary)
+
+
+def _same_texts(one: str, other: str) -> bool:
+    """At least two of three greedy texts are equal: a near-tie may tip one, other weights tip more."""
+    try:
+        pairs: list[tuple[str, str]] = list(zip(json.loads(one), json.loads(other), strict=True))
+    except ValueError:
+        return one == other
+    return sum(a == b for a, b in pairs) * 3 >= len(pairs) * 2
+
+
+def fingerprint(model: str, served: str, canary: str, logprobs: tuple[float, ...]) -> Fingerprint:
+    """A fingerprint named by its own content."""
+    content = json.dumps([model, served, canary, logprobs])
+    name = blake2b(content.encode(), digest_size=8).hexdigest()
+    return Fingerprint(id=name, served=served, canary=canary, logprobs=logprobs)

@@ -1,0 +1,163 @@
+"""What a server sends back, checked once on arrival: model output is untrusted, and so is what carries it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from profiler.engines.echo import Echo
+from profiler.errors import EndpointError, Unreadable
+from profiler.types import Generation, Usage
+
+LONGEST = 1_000_000
+"""Characters that one answer may have."""
+
+
+class Loose(BaseModel):
+    """A part of a reply; servers add fields of their own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Alternative(Loose):
+    token: str
+    logprob: float
+    top_logprobs: list[Alternative] = []
+
+
+class Logprobs(Loose):
+    """Log-probabilities as completions write them (parallel lists) or as chat does (`content`)."""
+
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
+    content: list[Alternative] | None = None
+
+    def first(self) -> dict[str, float]:
+        """The alternatives of the first generated token."""
+        if self.content:
+            return {one.token: one.logprob for one in self.content[0].top_logprobs}
+        return (self.top_logprobs and self.top_logprobs[0]) or {}
+
+
+class Message(Loose):
+    content: str | None = None
+
+
+class Choice(Loose):
+    index: int | None = None
+    text: str | None = None
+    message: Message | None = None
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+    @property
+    def written(self) -> str | None:
+        return self.message.content if self.message else self.text
+
+
+class Paid(Loose):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Reply(Loose):
+    """An answer to one request."""
+
+    choices: list[Choice]
+    usage: Paid | None = None
+    seconds: float = 0.0
+
+    def placed(self, count: int) -> dict[int, Choice]:
+        """The choices by place; some of `count` may be missing."""
+        numbers = [choice.index for choice in self.choices]
+        trusted = len(set(numbers)) == len(numbers) and all(number in range(count) for number in numbers)
+        return {
+            choice.index if trusted and choice.index is not None else place: choice
+            for place, choice in enumerate(self.choices[:count])
+        }
+
+
+class Model(Loose):
+    """What a server lists of a model; not when it was loaded, which changes."""
+
+    id: str
+    root: str | None = None
+    max_model_len: int | None = None
+
+
+class Models(Loose):
+    data: list[Model]
+
+
+Kind = TypeVar("Kind", bound=Loose)
+
+
+def read(kind: type[Kind], text: str) -> Kind:
+    """The reply in a text."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+    if problem["type"] == "json_invalid":
+        try:
+            return kind.model_validate(lenient(text))
+        except (ValueError, RecursionError):
+            raise Unreadable(f"expected JSON, but the server sent {text[:80]!r}") from None
+    where = ".".join(map(str, problem["loc"])) or "the whole"
+    raise Unreadable(f"expected a {kind.__name__.lower()}, but {where}: {problem['msg']} in {text[:80]!r}")
+
+
+def lenient(text: str) -> object:
+    """JSON with half surrogate pairs, which Python's parser lets through; each becomes U+FFFD."""
+    written = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(written.decode("utf-16", "replace"))
+
+
+def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointError]:
+    """The samples in a reply, by place; a place without a choice is left out."""
+    placed = reply.placed(count)
+    paid = reply.usage or Paid()
+    prompt, new = paid.prompt_tokens or 0, paid.completion_tokens or 0
+    share, rest = divmod(new, max(1, len(placed)))
+    found: dict[int, Generation | EndpointError] = {}
+    for order, (place, choice) in enumerate(sorted(placed.items())):
+        # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
+        usage = Usage(completion=share) if order else Usage(prompt=prompt, completion=share + rest)
+        found[place] = generation(choice, usage, reply.seconds)
+    return found
+
+
+def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | EndpointError:
+    """The sample in a choice: an empty text is an answer, none is not."""
+    text = choice.written
+    if text is None:
+        return Unreadable(f"expected a text, but the server sent null (finish reason: {choice.finish_reason!r})")
+    if len(text) > LONGEST:
+        return Unreadable(f"expected at most {LONGEST:,} characters, but the server sent {len(text):,}")
+    top = choice.logprobs.first() if choice.logprobs else {}
+    finite = {token: logprob for token, logprob in top.items() if math.isfinite(logprob)}
+    return Generation(text=text, finish=choice.finish_reason, top=finite, usage=usage, seconds=round(seconds, 4))
+
+
+def echoes(reply: Reply, prompts: list[str]) -> dict[int, Echo | EndpointError]:
+    """The echoed prompts, by place, without what the server may have generated after them."""
+    placed = reply.placed(len(prompts))
+    new = reply.usage.completion_tokens if reply.usage else None
+    return {place: echo(choice, prompts[place], new, len(placed)) for place, choice in placed.items()}
+
+
+def echo(choice: Choice, prompt: str, new: int | None, count: int) -> Echo | EndpointError:
+    """The echoed prompt in a choice; `new` tokens were generated for all `count` choices together."""
+    found = choice.logprobs
+    if not found or not found.tokens or not found.token_logprobs or len(found.tokens) != len(found.token_logprobs):
+        return Unreadable("expected the log-probabilities of the text, but the server sent none")
+    if not (choice.text or "").startswith(prompt):
+        return Unreadable(f"expected the text to be echoed, but the server sent {(choice.text or '')[:80]!r}")
+    # At most one token is asked for. Where the bill does not say whether it was drawn, the text does.
+    drawn = new // count if new is not None else int(choice.text != prompt)
+    kept = len(found.tokens) - drawn
+    return Echo(tuple(found.tokens[:kept]), tuple(found.token_logprobs[:kept]))

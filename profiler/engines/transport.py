@@ -1,0 +1,280 @@
+"""One request to a server, until it is answered or given up: retries, rate limits, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import random
+import time
+from collections import deque
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from profiler.engines.body import Body
+from profiler.engines.reply import Model, Models, Reply, read
+from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.types import Endpoint
+
+if TYPE_CHECKING:
+    import openai
+
+LIMIT_STATUSES = {429, 503, 529}
+"""The server is asked too much: wait, and ask less at once."""
+
+PASSING_STATUSES = {408, 409, 425}
+"""Statuses under 500 that another try may cure."""
+
+FATAL_STATUSES = {401, 403, 404, 405}
+"""Every other request would be refused as well."""
+
+WORDS = 300
+"""Characters of a server's message that are passed on."""
+
+CONNECT = 20.0
+"""Seconds to wait for a connection."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to put up with a server."""
+
+    tries: int = 6
+    """Attempts at one request; being told to slow down is not counted as one."""
+    first: float = 0.5
+    """Seconds before the second attempt; doubled each time, give or take half."""
+    longest: float = 30.0
+    """Most seconds between two attempts, unless the server asks for more."""
+    attempt: float = 600.0
+    """Seconds that one attempt may take."""
+    deadline: float = 1800.0
+    """Seconds for a request with all its attempts and waits."""
+    down: int = 8
+    """Requests that failed for good, in a row, after which the endpoint counts as down."""
+
+
+class Barred(Refused):
+    """A refusal that every other request would meet as well."""
+
+
+class Overloaded(EndpointError):
+    """The server can't keep up, or wants us to think so."""
+
+    def __init__(self, words: str, wait: float | None = None, *, polite: bool = False) -> None:
+        super().__init__(words)
+        self.wait = wait
+        """Seconds it asks us to wait."""
+        self.polite = polite
+        """It is well and only asks for less: not a failed try."""
+
+
+class Gate:
+    """How many requests may be in flight: one more a round of successes, half as many when told to slow down."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.limit = float(most)
+        self._busy = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._opens = 0.0
+        self._cut = 0.0
+
+    async def enter(self) -> None:
+        while True:
+            if (pause := self._opens - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+            elif self._busy < int(self.limit):
+                self._busy += 1
+                return
+            else:
+                turn = asyncio.get_running_loop().create_future()
+                self._queue.append(turn)
+                try:
+                    await turn
+                except asyncio.CancelledError:
+                    self._wake()
+                    raise
+
+    def leave(self) -> None:
+        self._busy -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def eased(self) -> None:
+        """A request went well."""
+        if self.limit < self.most:
+            self.limit = min(self.most, self.limit + 1 / self.limit)
+            self._wake()
+
+    def congested(self, started: float, wait: float | None) -> None:
+        """A request that was sent at `started` was too much for the server."""
+        if wait is not None:
+            self._opens = max(self._opens, time.monotonic() + wait)
+        if started >= self._cut:  # requests sent before the last cut say nothing new
+            self.limit = max(1.0, self.limit / 2)
+            self._cut = time.monotonic()
+
+
+class Transport:
+    """Sends requests through the official client, and decides what a failure means."""
+
+    def __init__(self, endpoint: Endpoint, concurrency: int, patience: Patience) -> None:
+        self.endpoint = endpoint
+        self.patience = patience
+        self.gate = Gate(concurrency)
+        self._client: openai.AsyncOpenAI | None = None
+        self._streak = 0
+
+    def _opened(self) -> openai.AsyncOpenAI:
+        # Made on first use: importing openai takes half a second.
+        if self._client is None:
+            import openai
+
+            self._client = openai.AsyncOpenAI(
+                base_url=self.endpoint.url,
+                api_key=os.environ.get(self.endpoint.key) or "EMPTY",
+                max_retries=0,
+                timeout=openai.Timeout(None, connect=CONNECT),
+                http_client=openai.DefaultAioHttpClient(timeout=openai.Timeout(None, connect=CONNECT)),
+            )
+        return self._client
+
+    async def post(self, path: str, body: Body, tries: int | None = None) -> Reply:
+        """The server's answer; an EndpointError says why there is none, EndpointDown that it is time to stop."""
+        try:
+            reply = await self._persist(path, body, tries or self.patience.tries)
+        except Barred as error:
+            self._failed(error)
+            raise
+        except Refused:
+            raise  # the request's own fault: says nothing about the server
+        except EndpointError as error:
+            self._failed(error)
+            raise
+        self._streak = 0
+        return reply
+
+    def _failed(self, error: EndpointError) -> None:
+        self._streak += 1
+        if self._streak >= self.patience.down:
+            raise EndpointDown(
+                f"{self.endpoint.url} failed {self._streak} requests in a row; the last: {error}. "
+                "What it answered before is kept: run again to go on from there"
+            ) from error
+
+    async def _persist(self, path: str, body: Body, tries: int) -> Reply:
+        """Try until there is an answer, a refusal, or no patience left."""
+        failed = rounds = 0
+        end = math.inf
+        while True:
+            await self.gate.enter()
+            started = time.monotonic()
+            end = min(end, started + self.patience.deadline)
+            try:
+                reply = await self._attempt(path, body, min(self.patience.attempt, end - started))
+                self.gate.eased()
+                return reply
+            except Refused:
+                raise
+            except EndpointError as error:
+                failure = error
+            finally:
+                self.gate.leave()
+            rounds += 1
+            wait = None
+            polite = False
+            if isinstance(failure, Overloaded):
+                wait, polite = failure.wait, failure.polite
+                self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
+            failed += not polite
+            pause = self._pause(rounds) if wait is None else wait
+            if failed >= tries or time.monotonic() + pause >= end:
+                kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
+                raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
+            await asyncio.sleep(pause)
+
+    def _pause(self, rounds: int) -> float:
+        # Jitter: requests that failed together must not come back together.
+        return min(self.patience.longest, self.patience.first * 2.0 ** (rounds - 1)) * random.uniform(0.5, 1.5)
+
+    async def _attempt(self, path: str, body: Body, seconds: float) -> Reply:
+        import openai
+
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                text = await self._opened().post(path, body=body, cast_to=str)
+        except TimeoutError:
+            raise Overloaded(f"no answer within {seconds:.3g} s") from None
+        except openai.APIStatusError as error:
+            raise self._meant(error) from None
+        except openai.APIConnectionError as error:
+            cause = self._safe(str(error.__cause__ or error))
+            raise EndpointError(f"no connection to {self.endpoint.url}: {cause}") from None
+        except UnicodeEncodeError:
+            raise Refused("the prompt holds half a surrogate pair, which can't be sent; clean the data") from None
+        return read(Reply, text).model_copy(update={"seconds": time.monotonic() - started})
+
+    async def models(self) -> list[Model]:
+        """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
+        import openai
+
+        try:
+            async with asyncio.timeout(CONNECT):
+                return read(Models, await self._opened().get("/models", cast_to=str)).data
+        except (TimeoutError, openai.APIError, EndpointError):
+            return []
+
+    def _meant(self, error: openai.APIStatusError) -> EndpointError:
+        """What a status other than success means for this request and for the others."""
+        status, words = error.status_code, f"{error.status_code}: {self._safe(said(error.body))}"
+        if status == 401:
+            return Barred(f"{words}; put the key for {self.endpoint.url} in the variable {self.endpoint.key}")
+        if status in FATAL_STATUSES or "insufficient_quota" in words:
+            return Barred(words)
+        if status in LIMIT_STATUSES:
+            return Overloaded(words, retry_after(error.response.headers.get("retry-after")), polite=status == 429)
+        if status >= 500 or status in PASSING_STATUSES:
+            return EndpointError(words)
+        return Refused(words)
+
+    def _safe(self, words: str) -> str:
+        """The server's words, cut short, without the key that some of them repeat."""
+        key = os.environ.get(self.endpoint.key)
+        return (words.replace(key, "…") if key else words)[:WORDS]
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+def said(body: object) -> str:
+    """The message in an error's body, wherever the server put it."""
+    if isinstance(body, dict):
+        for name in ("message", "detail", "error", "msg"):
+            if inner := body.get(name):
+                return said(inner)
+        return json.dumps(body)
+    return " ".join(str(body or "no reason given").split())
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that the server asks to wait, given as a number or as a date."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""How a request is put to an endpoint that can do this and that, and how what comes back is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from profiler.engine import Call, Draw, Score, Value
+from profiler.probe import LETTERS, Answer, Choose, Generate, Request, Weigh
+from profiler.types import Capabilities, Generation, How, Likelihood, Sampling
+
+Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
+"""The instrument for choices; auto takes the best that the endpoint allows."""
+
+TOP = 20
+"""Alternatives of the first token to ask for: what OpenAI and vLLM allow at most."""
+
+LETTER = re.compile(r"""\s*(?i:(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[("'*\[]*([A-Z])[)"'*\]]*(?:\s*$|[.:)]|\n)""")
+"""A letter that stands alone, or before a full stop, colon, bracket or line end: "A nurse" is not an answer."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The way of asking that an endpoint's capabilities allow."""
+
+    can: Capabilities
+    chat: bool
+    """The user wants /chat/completions."""
+    reading: Reading = "auto"
+
+    @property
+    def talks(self) -> bool:
+        """Whether text is asked for through chat."""
+        return self.chat or not self.can.completions
+
+    def how(self, request: Request) -> How:
+        """The instrument that the answer to such a request is read with."""
+        if isinstance(request, Generate):
+            return "text"
+        if isinstance(request, Weigh):
+            return "loglikelihood"
+        if self.reading != "auto":
+            return self.reading
+        if self.can.echo:
+            return "loglikelihood"
+        return "top_logprobs" if self.can.top_logprobs else "letter"
+
+    def obstacle(self, request: Request) -> str | None:
+        """Why such a request can't be answered here; None when it can."""
+        how = self.how(request)
+        if isinstance(request, Choose) and how != "loglikelihood" and len(request.choices) > len(LETTERS):
+            return f"{len(request.choices)} choices are more than there are letters"
+        match how:
+            case "loglikelihood" if not self.can.echo:
+                return self._missing("echo", "it gives no log-probabilities of a text that it is handed (echo)")
+            case "top_logprobs" if not self.can.top_logprobs:
+                return self._missing("top_logprobs", "it gives no alternatives of a generated token (top_logprobs)")
+            case "text" | "top_logprobs" | "letter" if self.talks and not self.can.chat:
+                return self._missing("chat", "it does not answer /chat/completions")
+            case _:
+                return None
+
+    def _missing(self, capability: str, what: str) -> str:
+        note = self.can.notes.get(capability)
+        return f"{what}: {note}" if note else what
+
+    def call(self, request: Request) -> Call:
+        """The one call that brings everything a request needs."""
+        match request:
+            case Generate(prompt, sampling, _, system, n):
+                text = prompt if self.talks else request.framed()
+                return Draw(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
+            case Choose(prompt, choices) if self.how(request) == "loglikelihood":
+                return Score(prompt, choices, tuple(range(len(choices))))
+            case Choose():
+                return self._letter(request)
+            case Weigh(texts):
+                return Score("", texts, tuple(range(len(texts))))
+            case _:
+                assert_never(request)
+
+    def _letter(self, request: Choose) -> Draw:
+        listed = request.lettered()
+        prompt = listed if self.talks else f"{listed}\nAnswer:"
+        if self.how(request) == "top_logprobs":
+            return Draw(prompt, Sampling(max_tokens=1), (0,), self.talks, top=min(TOP, self.can.top_logprobs))
+        return Draw(prompt, Sampling(max_tokens=16), (0,), self.talks)
+
+    def answer(self, request: Request, values: Sequence[Value]) -> Answer:
+        """What the parts of a call say."""
+        how = self.how(request)
+        generations = tuple(value for value in values if isinstance(value, Generation))
+        likelihoods = tuple(value for value in values if isinstance(value, Likelihood))
+        if not isinstance(request, Choose) or how == "loglikelihood":
+            return Answer(how, generations, likelihoods)
+        (generation,) = generations
+        count = len(request.choices)
+        if how == "letter":
+            return Answer(how, generations, choice=read_letter(generation.text, count))
+        shares = letter_shares(generation.top, count)
+        choice = max(range(count), key=shares.__getitem__) if shares else None
+        return Answer(how, generations, choice=choice, confidences=shares)
+
+
+def read_letter(text: str, count: int) -> int | None:
+    """Which of the first `count` letters an answer consists of or opens with; None when it does not say."""
+    found = LETTER.match(text)
+    if not found:
+        return None
+    index = LETTERS.index(found[1])
+    return index if index < count else None
+
+
+def letter_shares(top: dict[str, float], count: int) -> tuple[float, ...]:
+    """How the first token's probability is shared among the letters, with and without a space before them.
+
+    A letter that is not among the alternatives has next to none; empty when no letter is.
+    """
+    weights = [0.0] * count
+    for token, logprob in top.items():
+        letter = token.strip()
+        if len(letter) == 1 and letter in LETTERS[:count]:
+            weights[LETTERS.index(letter)] += math.exp(logprob)
+    total = sum(weights)
+    return tuple(weight / total for weight in weights) if total else ()

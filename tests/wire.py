@@ -1,0 +1,395 @@
+"""A fake OpenAI-compatible server on a real socket: it answers by hash, misbehaves as told, and counts what it sent."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from aiohttp import web
+
+WORDS = """the a river of stone light and under green house small bird runs over quiet water then sleeps by
+old trees""".split()  # noqa: SIM905
+PIECE = re.compile(r"\s?\w+|\s?[^\w\s]|\s")
+BOS = "<bos>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong on requests whose body holds `match`."""
+
+    kind: str
+    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate."""
+    match: str = ""
+    times: int | None = None
+    """Only the first so many; None is forever."""
+    after: int = 0
+    """Let so many pass first."""
+    retry_after: float | None = None
+    says: str = "the wire is told to fail"
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the server is and can do."""
+
+    model: str = "wire"
+    weights: str = "one"
+    """Other weights answer otherwise under the same name."""
+    latency: float = 0.0
+    key: str | None = None
+    """Require this key."""
+    completions: bool = True
+    chat: bool = True
+    echo: bool = True
+    n: bool = True
+    copies: bool = False
+    """With a seed, return n times the same sample, as old servers did."""
+    lists: bool = True
+    top: int = 20
+    """The most alternatives that may be asked for; more is a 400; 0 ignores the wish."""
+    seed: bool = True
+    bos: bool = True
+    zero: bool = True
+    """Accept max_tokens=0."""
+    tokens: str = "plain"
+    """How tokens are written: plain, stripped (leading space lost), ids, broken (characters past ASCII lost)."""
+    wobble: float = 0.0
+    """Noise on every log-probability, as bf16 under load."""
+    rate: int | None = None
+    """Requests allowed at once; more get a 429."""
+    says: dict[str, str] = field(default_factory=dict)
+    """Part of a prompt → the text to answer with."""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass
+class Wire:
+    """The server's state, for a test to look at."""
+
+    script: Script
+    url: str = ""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """Every request's body, in order of arrival."""
+    sent: list[tuple[str, float]] = field(default_factory=list)
+    """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
+    busy: int = 0
+    peak: int = 0
+    seen: dict[int, int] = field(default_factory=dict)
+    draws: int = 0
+
+    def units(self, match: str = "") -> list[str]:
+        """Units answered so far whose prompt holds `match`."""
+        return [unit for unit, _ in self.sent if match in unit]
+
+    def asked(self, match: str = "") -> list[dict[str, Any]]:
+        """Bodies that arrived and hold `match`."""
+        return [body for body in self.bodies if match in json.dumps(body, ensure_ascii=False)]
+
+    def fault(self, body: str) -> Fault | None:
+        for place, fault in enumerate(self.script.faults):
+            if fault.match not in body:
+                continue
+            count = self.seen[place] = self.seen.get(place, 0) + 1
+            if count > fault.after and (fault.times is None or count <= fault.after + fault.times):
+                return fault
+        return None
+
+
+def share(*parts: object) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments."""
+    digest = blake2b("\0".join(map(str, parts)).encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def written(script: Script, prompt: str, seed: int, limit: int) -> tuple[str, str]:
+    """The text that these weights write after a prompt, and why it ended."""
+    for part, text in script.says.items():
+        if part in prompt:
+            return text, "stop"
+    if "letter" in prompt:
+        return " " + "ABC"[int(share(script.weights, prompt) * 3)], "stop"
+    wanted = 6 + int(share(script.weights, prompt, seed, "length") * 12)
+    words = (WORDS[int(share(script.weights, prompt, seed, i) * len(WORDS))] for i in range(min(wanted, limit)))
+    return "".join(f" {word}" for word in words), "length" if wanted > limit else "stop"
+
+
+def weighed(script: Script, text: str) -> list[tuple[str, float | None]]:
+    """A text's tokens with log-probabilities that depend on all that stands before them."""
+    base = blake2b(script.weights.encode(), digest_size=8)
+    rows: list[tuple[str, float | None]] = [(BOS, None)] if script.bos and not text.startswith(BOS) else []
+    for piece in ([BOS] if text.startswith(BOS) else []) + PIECE.findall(text.removeprefix(BOS)):
+        base.update(piece.encode("utf-8", "replace"))
+        chance = int.from_bytes(base.copy().digest(), "big") / 2**64
+        poor = 0.0 if script.bos or text.startswith(BOS) else 4.0
+        noise = script.wobble * (2 * share(time.perf_counter_ns()) - 1)
+        rows.append((piece, -(0.05 + 5 * chance + poor) + noise if rows else None))
+    return rows
+
+
+def spelled(script: Script, piece: str) -> str:
+    match script.tokens:
+        case "stripped":
+            return piece.lstrip(" ")
+        case "ids":
+            return f"token_id:{int(share(piece) * 1e6)}"
+        case "broken":
+            return re.sub(r"[^\x00-\x7f]", "\ufffd", piece)
+        case _:
+            return piece
+
+
+def alternatives(script: Script, prompt: str, text: str, count: int) -> dict[str, float]:
+    """The first token's most likely alternatives; letters are among them where a letter is asked for."""
+    first = (PIECE.findall(text) or [""])[0]
+    others = [" A", "A", " B", " C"] if "letter" in prompt else []
+    names = list(dict.fromkeys([first, *others, *(f" {word}" for word in WORDS)]))[:count]
+    raw = {name: -0.5 if name == first else -(1 + 4 * share(script.weights, prompt, name)) for name in names}
+    return dict(sorted(raw.items(), key=lambda pair: -pair[1]))
+
+
+class Refusal(Exception):
+    """A request that the script does not allow."""
+
+    def __init__(self, status: int, says: str, retry_after: float | None = None) -> None:
+        super().__init__(says)
+        self.status, self.says, self.retry_after = status, says, retry_after
+
+
+def answer(wire: Wire, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The JSON to send and the units in it."""
+    script = wire.script
+    if body.get("model") != script.model:
+        raise Refusal(404, f"The model `{body.get('model')}` does not exist.")
+    if not (script.chat if "chat" in path else script.completions):
+        raise Refusal(404, "Not Found")
+    return (chatted if "chat" in path else completed)(wire, body)
+
+
+def seeds(wire: Wire, body: dict[str, Any]) -> list[int]:
+    """The seed of each sample; a server without seeds never draws the same twice."""
+    script, count = wire.script, int(body.get("n") or 1)
+    if count > 1 and not script.n:
+        count = 1
+    if count > 1 and not body.get("temperature"):
+        raise Refusal(400, "n must be 1 when using greedy sampling")
+    if not body.get("temperature"):
+        return [0] * count
+    if not script.seed or body.get("seed") is None:
+        wire.draws += count
+        return [10**9 + wire.draws - i for i in range(count)]
+    return [body["seed"] + (0 if script.copies else i) for i in range(count)]
+
+
+def completed(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    script = wire.script
+    prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+    if len(prompts) > 1 and not script.lists:
+        raise Refusal(400, "prompt must be a string")
+    if (body.get("logprobs") or 0) > (script.top or 99):
+        raise Refusal(400, f"logprobs must be at most {script.top}")
+    limit = body.get("max_tokens", 16)
+    if limit == 0 and not script.zero:
+        raise Refusal(400, "max_tokens must be at least 1")
+    choices: list[dict[str, Any]] = []
+    units: list[str] = []
+    used = new = 0
+    for prompt in prompts:
+        for seed in seeds(wire, body):
+            text, finish = written(script, prompt, seed, limit)
+            text, finish = (text, finish) if limit else ("", "length")
+            echoed = bool(body.get("echo")) and script.echo
+            top = min(body.get("logprobs") or 0, script.top)
+            choices.append(
+                {
+                    "index": len(choices),
+                    "text": prompt + text if echoed else text,
+                    "finish_reason": finish,
+                    "logprobs": logprobs(script, prompt, text, echoed, top) if body.get("logprobs") and top else None,
+                }
+            )
+            units.append(f"={prompt}" if echoed else f"{prompt}#{seed}")
+            used += len(weighed(script, prompt)) if echoed else len(PIECE.findall(prompt))
+            new += len(PIECE.findall(text))
+    usage = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    return {"id": "w", "object": "text_completion", "model": script.model, "choices": choices, "usage": usage}, units
+
+
+def logprobs(script: Script, prompt: str, text: str, echoed: bool, top: int) -> dict[str, Any]:
+    rows = (weighed(script, prompt) if echoed else []) + [(piece, -1.0) for piece in PIECE.findall(text)]
+    names = [spelled(script, piece) for piece, _ in rows]
+    offsets = [sum(map(len, names[:i])) for i in range(len(names))]
+    tops: list[dict[str, float] | None] = [None if value is None else {} for _, value in rows]
+    if not echoed and tops:
+        tops[0] = alternatives(script, prompt, text, top)
+    return {
+        "tokens": names,
+        "token_logprobs": [value for _, value in rows],
+        "top_logprobs": tops,
+        "text_offset": offsets,
+    }
+
+
+def chatted(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    script = wire.script
+    prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in body["messages"])
+    if (body.get("top_logprobs") or 0) > (script.top or 99):
+        raise Refusal(400, f"top_logprobs must be at most {script.top}")
+    limit = body.get("max_tokens") or 16
+    choices: list[dict[str, Any]] = []
+    units: list[str] = []
+    new = 0
+    for seed in seeds(wire, body):
+        text, finish = written(script, prompt, seed, limit)
+        text = text.strip()
+        listed = None
+        if body.get("logprobs") and script.top:
+            top = alternatives(script, prompt, text, min(body.get("top_logprobs") or 0, script.top))
+            first = {"token": (PIECE.findall(text) or [""])[0], "logprob": -0.5}
+            listed = {"content": [first | {"top_logprobs": [{"token": k, "logprob": v} for k, v in top.items()]}]}
+        message = {"role": "assistant", "content": text}
+        choices.append({"index": len(choices), "message": message, "finish_reason": finish, "logprobs": listed})
+        units.append(f"{prompt}#{seed}")
+        new += len(PIECE.findall(text))
+    used = len(PIECE.findall(prompt))
+    usage = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    return {"id": "w", "object": "chat.completion", "model": script.model, "choices": choices, "usage": usage}, units
+
+
+def spoilt(reply: dict[str, Any], units: list[str], kind: str) -> None:
+    """Damage an answer that is otherwise right."""
+    if kind == "short":
+        reply["choices"].pop()
+        units.pop()
+        return
+    text = {"null": None, "empty": "", "surrogate": "half \ud83d a pair"}[kind]
+    for choice in reply["choices"]:
+        if "message" in choice:
+            choice["message"]["content"] = text
+        else:
+            choice["text"] = text
+
+
+async def reply(request: web.Request) -> web.StreamResponse:
+    """Answer one request as the script says, and note when it left."""
+    wire: Wire = request.app[WIRE]
+    raw = await request.text()
+    body = json.loads(raw)
+    wire.bodies.append(body)
+    wire.busy += 1
+    wire.peak = max(wire.peak, wire.busy)
+    try:
+        if wire.script.rate is not None and wire.busy > wire.script.rate:
+            raise Refusal(429, "slow down")
+        if wire.script.key and request.headers.get("Authorization") != f"Bearer {wire.script.key}":
+            raise Refusal(401, "Incorrect API key provided")
+        fault = wire.fault(json.dumps(body, ensure_ascii=False))
+        if fault and fault.kind.isdigit():
+            raise Refusal(int(fault.kind), fault.says, fault.retry_after)
+        if fault and fault.kind == "hang":
+            await asyncio.sleep(3600)
+        if wire.script.latency:
+            await asyncio.sleep(wire.script.latency)
+        if fault and fault.kind == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+        return await send(request, wire, body, fault)
+    except Refusal as refusal:
+        headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+        words = {"error": {"message": refusal.says, "type": "wire", "code": refusal.status}}
+        return web.json_response(words, status=refusal.status, headers=headers)
+    finally:
+        wire.busy -= 1
+
+
+async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
+    found, units = answer(wire, request.path, body)
+    kind = fault.kind if fault else ""
+    if kind in {"short", "null", "empty", "surrogate"}:
+        spoilt(found, units, kind)
+    data = json.dumps(found).encode()
+    if kind == "truncate":
+        data, units = data[: len(data) // 2], []
+    if kind == "garbage":
+        data, units = b"<html>Bad gateway</html>", []
+    response = web.Response(body=data, content_type="application/json")
+    await response.prepare(request)
+    await response.write_eof()
+    now = time.time()
+    wire.sent.extend((unit, now) for unit in units)
+    return response
+
+
+async def models(request: web.Request) -> web.Response:
+    script: Script = request.app[WIRE].script
+    listed = {"id": script.model, "object": "model", "created": time.time_ns(), "root": script.model}
+    return web.json_response({"object": "list", "data": [listed | {"max_model_len": 1024}]})
+
+
+async def state(request: web.Request) -> web.Response:
+    """What a subprocess counted: requests, units and the most at once."""
+    wire: Wire = request.app[WIRE]
+    return web.json_response({"requests": len(wire.bodies), "units": wire.units(), "peak": wire.peak})
+
+
+WIRE: web.AppKey[Wire] = web.AppKey("wire", Wire)
+
+
+def application(wire: Wire) -> web.Application:
+    app = web.Application(client_max_size=64 * 2**20)
+    app[WIRE] = wire
+    app.router.add_post("/v1/completions", reply)
+    app.router.add_post("/v1/chat/completions", reply)
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/wire", state)
+    return app
+
+
+@asynccontextmanager
+async def serving(script: Script | None = None, port: int = 0) -> AsyncIterator[Wire]:
+    """Serve on a free port of this machine while the block runs."""
+    wire = Wire(script or Script())
+    runner = web.AppRunner(application(wire), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    server = site._server
+    assert isinstance(server, asyncio.Server)
+    wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield wire
+    finally:
+        await runner.cleanup()
+
+
+def told(text: str) -> Script:
+    """A script from its JSON."""
+    fields = json.loads(text)
+    faults = tuple(Fault(**fault) for fault in fields.pop("faults", ()))
+    return replace(Script(**fields), faults=faults)
+
+
+def spoken(script: Script) -> str:
+    """A script as JSON, for the command line."""
+    return json.dumps(asdict(script))
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--script", default="{}", help="the script as JSON")
+    given = parser.parse_args()
+    async with serving(told(given.script), given.port) as wire:
+        print(wire.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
