@@ -54,3 +54,7 @@ clean:
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) -e '.[demo]' --group test --group check
 	touch $@ .venv/.demo
+
+# Some of them take minutes; `make bench ONLY=text` runs one.
+bench: .venv/.dev
+	$(BIN)/python -m bench $(ONLY)

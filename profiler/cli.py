@@ -35,7 +35,9 @@ Url = Annotated[str | None, typer.Option(help="An OpenAI-compatible server, up t
 Key = Annotated[str, typer.Option(help="NAME of the environment variable that holds the key.")]
 Chat = Annotated[bool, typer.Option("--chat", help="Ask through chat messages instead of plain completions.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the stored record instead of a table.")]
-Model = Annotated[str, typer.Argument(help="demo, a path or hub id (runs in this process), or a name that --url serves.")]
+Model = Annotated[
+    str, typer.Argument(help="demo, a path or hub id (runs in this process), or a name that --url serves.")
+]
 
 
 Run_ = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
@@ -69,12 +71,17 @@ def profile(
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Ask MODEL the probes and leave a profile: profile.json, its samples and a one-file report.html."""
+    """Ask MODEL the probes and leave a profile.
+
+    The run is a folder: profile.json, its samples, and a report.html that needs no network.
+    """
     from profiler.probe import Options
     from profiler.types import Endpoint
 
     drawn = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed, "stop": stop}
-    sampling = {field: value for field, value in drawn.items() if value is not None}
+    sampling = {
+        field: tuple(value) if isinstance(value, list) else value for field, value in drawn.items() if value is not None
+    }
     options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
     done = finish(_profile(endpoint, build(probe, options), out, name, concurrency))
@@ -120,7 +127,10 @@ def compare(
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Show how OTHERS differ from BASE, in percent of BASE, with intervals that separate change from noise."""
+    """Show what changed between runs.
+
+    In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
+    """
     from profiler import compare as comparing
     from profiler import report, store
 
@@ -178,7 +188,10 @@ def score(
     save: Annotated[Path | None, typer.Option(help="Write each text's scores to this .jsonl file.")] = None,
     json: Json = False,
 ) -> None:
-    """Measure the texts of FILE: a table of means with intervals, or (--save) a row of scores for each text."""
+    """Measure the texts of a file.
+
+    Prints a table of means with intervals; --save keeps a row of scores for each text.
+    """
     from profiler import score as scoring
 
     texts = scoring.texts(file, column, lang)
@@ -200,7 +213,7 @@ def doctor(
     key: Key = "OPENAI_API_KEY",
     json: Json = False,
 ) -> None:
-    """Find out what an endpoint can do by asking it, and which probes that allows."""
+    """Find out what an endpoint can do, by asking it."""
     from profiler.types import Endpoint
 
     finish(_doctor(Endpoint(model=model, url=url, key=key, chat=chat), json))
@@ -213,7 +226,10 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
-        refusals = {probe.name: await client.refusal(probe.ask(next(iter(probe.items())))) for probe in build(None, Options())}
+        refusals = {
+            probe.name: await client.supports(type(probe.ask(next(iter(probe.items())))))
+            for probe in build(None, Options())
+        }
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
     else:
@@ -240,7 +256,7 @@ def export(
     save: Annotated[Path, typer.Option(help="A .jsonl, .csv or .parquet file: a row for each answer.")],
     out: Out = Path("runs"),
 ) -> None:
-    """Write a probe's answers and scores as a flat table, a row for each answer."""
+    """Write answers and scores as a flat table."""
     from profiler import listing, store
 
     count = listing.export(store.load(run, out), probe, save)

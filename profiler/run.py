@@ -21,7 +21,7 @@ from profiler.estimate import estimates
 from profiler.metric import measure
 from profiler.probe import Answer, Choose, Generate, Item, Probe, Request
 from profiler.text import Text
-from profiler.types import Endpoint, Estimate, Fingerprint, How, Profile, Sample, Section, Usage
+from profiler.types import Endpoint, Estimate, Fingerprint, Generation, How, Likelihood, Profile, Sample, Section, Usage
 
 BATCH = 64
 """Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""
@@ -55,7 +55,7 @@ class Progress:
     last_error: str | None = None
 
     def add(self, answer: Answer, error: str | None) -> None:
-        parts = [*answer.generations, *answer.likelihoods]
+        parts: list[Generation | Likelihood] = [*answer.generations, *answer.likelihoods]
         self.done += 1
         self.how = answer.how
         self.errors += error is not None
@@ -107,7 +107,7 @@ async def run(
 async def refuse_the_impossible(client: Client, probe: Probe) -> None:
     """Say before anything is paid that the endpoint can't answer a probe, and why."""
     first = next(iter(probe.items()))
-    if why := await client.refusal(probe.ask(first)):
+    if why := await client.supports(type(probe.ask(first))):
         raise EndpointError(f"{probe.name} can't be asked here: {why}")
 
 
@@ -218,7 +218,7 @@ def section(probe: Probe, progress: Progress) -> Section:
 
 
 def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe]) -> str:
-    """A short name for what is going to be asked of whom: a stopped run is found again by it."""
+    """A short name for what is asked of which weights, wherever they are served: a stopped run is found by it."""
     asked = [
         [
             probe.name,
@@ -230,7 +230,7 @@ def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe]) 
         ]
         for probe in probes
     ]
-    whole = orjson.dumps([endpoint.model_dump(), fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
+    whole = orjson.dumps([endpoint.model, endpoint.chat, fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
     return blake2b(whole, digest_size=4).hexdigest()
 
 

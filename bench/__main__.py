@@ -1,0 +1,52 @@
+"""Runs the benchmarks and keeps what they print in docs/benchmarks.md: `python -m bench [NAME …]`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Each compares with a peer in the same run, on the machine that its line names; `make bench` makes the page anew. Ratios
+carry over to other machines better than times do.
+"""
+PARTS = {
+    "start": "Waiting for the command",
+    "text": "Text metrics against TextDescriptives and LexicalRichness",
+    "client": "The client against a bare loop",
+    "local": "The in-process engine against lm-eval's `hf`",
+}
+
+
+def machine() -> str:
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    name = cpu.group(1) if cpu else platform.processor()
+    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores of {name}, Python {platform.python_version()}"
+
+
+def kept() -> dict[str, str]:
+    """The sections that the page holds now."""
+    if not PAGE.exists():
+        return {}
+    cut = re.split(r"^## (.+)\n", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return {title: body.strip() for title, body in zip(cut[::2], cut[1::2], strict=True)}
+
+
+def main() -> None:
+    sections = kept()
+    for name in sys.argv[1:] or PARTS:
+        print(f"bench.{name} …", file=sys.stderr)
+        done = subprocess.run([sys.executable, "-m", f"bench.{name}"], stdout=subprocess.PIPE, text=True, check=True)
+        sections[PARTS[name]] = f"*{machine()}; `python -m bench.{name}`*\n\n{done.stdout.strip()}"
+        body = "\n\n".join(f"## {title}\n\n{sections[title]}" for title in PARTS.values() if title in sections)
+        PAGE.write_text(f"{HEAD}\n{body}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

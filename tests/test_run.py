@@ -1,0 +1,207 @@
+"""A run ends in a profile: what is in it, what failed, what was paid, and how it goes on after being stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from profiler import store
+from profiler.client import connect
+from profiler.data import prompts
+from profiler.errors import EndpointDown, EndpointError
+from profiler.probe import Answer, Item, Weigh
+from profiler.probes.attributes import Attributes
+from profiler.run import Progress, run
+from profiler.types import Endpoint, Estimate, Profile, Sampling
+from tests.wire import Fault, Script, Wire, serving
+
+
+def questions(folder: Path, count: int) -> Path:
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"question {i} end"}) + "\n" for i in range(count)), "utf-8")
+    return path
+
+
+def probe(folder: Path, count: int = 8, **options: object) -> Attributes:
+    return Attributes(prompts(str(questions(folder, count))), **options)  # type: ignore[arg-type]
+
+
+async def profiled(wire: Wire, folder: Path, *probes: object, **fields: object) -> Profile:
+    endpoint = Endpoint(model="wire", url=wire.url, **fields)  # type: ignore[arg-type]
+    async with connect(endpoint, folder / "runs" / "cache.sqlite") as client:
+        events = [event async for event in run(client, probes, endpoint, folder / "runs")]  # type: ignore[arg-type]
+    assert all(isinstance(event, Progress) for event in events[:-1])
+    assert isinstance(events[-1], Profile)
+    return events[-1]
+
+
+def estimate(profile: Profile, metric: str) -> Estimate:
+    return next(found for found in profile.estimates if found.metric == metric)
+
+
+def saved(folder: Path, profile: Profile) -> store.Run:
+    return store.load(profile.id, folder / "runs")
+
+
+async def test_a_profile_holds_what_is_needed_to_get_it_again(tmp_path: Path) -> None:
+    async with serving() as wire:
+        sampling = Sampling(temperature=0.7, seed=3)
+        profile = await profiled(wire, tmp_path, probe(tmp_path, sampling=sampling, samples=2))
+    (section,) = profile.sections
+    assert saved(tmp_path, profile).profile == profile
+    assert (section.probe, section.items, section.errors, section.how) == ("attributes", 8, 0, "text")
+    assert section.sampling == sampling
+    assert section.settings["samples"] == 2
+    assert section.suite == "questions.jsonl"
+    assert section.data == {"questions.jsonl": prompts(str(tmp_path / "questions.jsonl")).summary().sha256}
+    assert section.scorers["mtld"]
+    assert profile.fingerprint.id
+    assert profile.versions["inheritance-profiler"]
+
+
+async def test_a_completions_endpoint_is_given_the_papers_frame(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path, probe(tmp_path, 1))
+        assert wire.asked("### Question: question 0 end\\n ### Answer: ")
+
+
+async def test_a_chat_endpoint_is_given_the_prompt_alone(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path, probe(tmp_path, 1, system="Be brief."), chat=True)
+        (body,) = wire.asked("question 0 end")
+    assert body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "question 0 end"},
+    ]
+
+
+async def test_an_items_score_is_the_mean_of_its_answers(tmp_path: Path) -> None:
+    async with serving() as wire:
+        options = {"sampling": Sampling(temperature=1.0), "samples": 3}
+        profile = await profiled(wire, tmp_path, probe(tmp_path, 4, **options))
+    for sample in saved(tmp_path, profile).samples("attributes"):
+        each = [answer.scores["words"] for answer in sample.answers]
+        assert len({answer.text for answer in sample.answers}) == 3
+        assert sample.scores["words"] == pytest.approx(sum(each) / 3)  # type: ignore[arg-type]
+
+
+async def test_a_failed_request_is_an_error_on_its_sample_and_no_score(tmp_path: Path) -> None:
+    script = Script(faults=(Fault("400", match="question 2 end", says="not this one"),))
+    async with serving(script) as wire:
+        profile = await profiled(wire, tmp_path, probe(tmp_path))
+    failed = [sample for sample in saved(tmp_path, profile).samples("attributes") if sample.error]
+    assert [sample.prompt for sample in failed] == ["question 2 end"]
+    assert "not this one" in str(failed[0].error)
+    assert failed[0].scores == {}
+    assert (profile.errors, estimate(profile, "words").n) == (1, 7)
+
+
+async def test_an_empty_answer_is_an_answer(tmp_path: Path) -> None:
+    async with serving(Script(faults=(Fault("empty", match="question 1 end"),))) as wire:
+        profile = await profiled(wire, tmp_path, probe(tmp_path, 4))
+    assert profile.errors == 0
+    assert estimate(profile, "empty").value == 0.25
+    assert estimate(profile, "words").n == 4
+    assert estimate(profile, "mtld").undefined >= 0
+
+
+async def test_answers_cut_by_the_token_limit_are_counted(tmp_path: Path) -> None:
+    async with serving() as wire:
+        profile = await profiled(wire, tmp_path, probe(tmp_path, sampling=Sampling(max_tokens=2)))
+    assert estimate(profile, "truncated").value == 1.0
+
+
+async def test_readability_of_another_language_is_undefined_with_a_reason(tmp_path: Path) -> None:
+    async with serving() as wire:
+        german = Attributes(prompts(str(questions(tmp_path, 4)), lang="de"))
+        profile = await profiled(wire, tmp_path, german)
+    fog = estimate(profile, "gunning_fog")
+    assert (fog.value, fog.undefined) == (None, 4)
+    assert "defined for en; these texts are 'de'" in str(fog.reason)
+    assert estimate(profile, "words").value is not None
+    assert estimate(profile, "mtld").value is not None
+
+
+async def test_the_same_run_again_pays_nothing_and_gives_the_same_numbers(tmp_path: Path) -> None:
+    async with serving() as wire:
+        first = await profiled(wire, tmp_path, probe(tmp_path))
+        before = len(wire.units("question"))
+        second = await profiled(wire, tmp_path, probe(tmp_path))
+        assert len(wire.units("question")) == before == 8
+    assert second.estimates == first.estimates
+    assert first.usage.completion > 0 == second.usage.completion
+    assert second.id != first.id
+
+
+async def test_a_run_whose_endpoint_goes_down_goes_on_where_it_was(tmp_path: Path) -> None:
+    asked = probe(tmp_path, 300)
+    script = Script(faults=(Fault("500", match="question", after=120, says="out of memory"),))
+    async with serving(script) as wire:
+        with pytest.raises(EndpointDown, match="out of memory"):
+            await profiled(wire, tmp_path, asked)
+        paid = set(wire.units("question"))
+    (left,) = store.stopped(tmp_path / "runs")
+    async with serving() as wire:  # at another port, with the same weights
+        profile = await profiled(wire, tmp_path, asked)
+        assert not paid & set(wire.units("question"))
+    assert (profile.id, profile.errors) == (left.name, 0)
+
+
+async def test_a_model_swapped_behind_the_same_name_is_asked_anew(tmp_path: Path) -> None:
+    async with serving() as wire:
+        first = await profiled(wire, tmp_path, probe(tmp_path))
+    async with serving(Script(weights="two")) as wire:
+        second = await profiled(wire, tmp_path, probe(tmp_path))
+        assert len(wire.units("question")) == 8
+    assert first.fingerprint.id != second.fingerprint.id
+    assert second.usage.completion > 0
+
+
+async def test_what_an_endpoint_can_not_do_is_said_before_anything_is_paid(tmp_path: Path) -> None:
+    async with serving(Script(echo=False)) as wire:
+        with pytest.raises(EndpointError, match=r"weights can't be asked here: .*echo"):
+            await profiled(wire, tmp_path, Weights())
+        assert not wire.units("a text to weigh")
+
+
+async def test_a_scorer_that_fails_marks_its_sample_only(tmp_path: Path) -> None:
+    async with serving() as wire:
+        profile = await profiled(wire, tmp_path, Weights(broken="2"))
+    errors = {sample.item: sample.error for sample in saved(tmp_path, profile).samples("weights")}
+    assert errors == {"0": None, "1": None, "2": "scorer failed: ZeroDivisionError: division by zero", "3": None}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A probe that weighs four texts."""
+
+    broken: str = ""
+    name = "weights"
+    version = 1
+    metrics = ()
+    text_metrics = ()
+    suite = "test"
+    lang = "en"
+    count = 4
+    sampling = None
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool | None]:
+        return {}
+
+    def items(self) -> list[Item]:
+        return [Item(str(i)) for i in range(4)]
+
+    def ask(self, item: Item) -> Weigh:
+        return Weigh((f"a text to weigh, number {item.id}",))
+
+    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+        return {"weight": answer.likelihoods[0].total / (item.id != self.broken)}
