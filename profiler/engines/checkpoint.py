@@ -1,0 +1,174 @@
+"""A checkpoint is a causal language model with its tokenizer, loaded into this process.
+
+Imports torch and transformers: import this module only where a model is about to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from profiler.errors import BadData, Refused
+
+Precision = Literal["auto", "bfloat16", "float32"]
+
+SLIDING = {"full_attention", "sliding_attention"}
+"""The attention patterns whose masks we can make; a layer of any other kind is not given a mask of ours."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model, its tokenizer, and what both say of themselves."""
+
+    model: Any
+    tokenizer: Any
+
+    @cached_property
+    def bos(self) -> int | None:
+        """The token that begins a text; None when this tokenizer has none."""
+        token: int | None = self.tokenizer.bos_token_id
+        return token
+
+    @cached_property
+    def opening(self) -> tuple[int, ...]:
+        """What the tokenizer itself puts before a text: its begin-of-text token, or nothing."""
+        opened = self.tokenizer("a").input_ids
+        return (self.bos,) if self.bos is not None and opened[0] == self.bos else ()
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """What a text that stands alone is conditioned on."""
+        return () if self.bos is None else (self.bos,)
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end a text."""
+        named = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        several = named if isinstance(named, list) else [named]
+        return frozenset(token for token in [*several, self.tokenizer.eos_token_id] if token is not None)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The text model's configuration; architectures differ in what it holds."""
+        settings: dict[str, Any] = self.model.config.get_text_config().to_dict()
+        return settings
+
+    @cached_property
+    def limit(self) -> int | None:
+        """The longest text, in tokens, that the model can take; None when it has no such limit."""
+        return self.settings.get("max_position_embeddings") or self.settings.get("n_positions")
+
+    @cached_property
+    def window(self) -> int | None:
+        """How far back a sliding layer sees; None when all layers see everything."""
+        return self.settings.get("sliding_window")
+
+    @cached_property
+    def layers(self) -> frozenset[str]:
+        """The kinds of attention layer, where the architecture tells them apart."""
+        return frozenset(self.settings.get("layer_types") or ())
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def vocabulary(self) -> int:
+        size: int = self.model.get_output_embeddings().weight.shape[0]
+        return size
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The text's tokens, opened as the tokenizer does, never closed with an end-of-text."""
+        return (*self.opening, *self.bare(text))
+
+    def bare(self, text: str) -> tuple[int, ...]:
+        """The text's tokens and no others."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, tokens: Sequence[int], after: Sequence[int] = ()) -> str:
+        """The text of tokens that continue others; some tokenizers drop the space that a text begins with."""
+        before: str = self.tokenizer.decode(list(after), skip_special_tokens=True)
+        whole: str = self.tokenizer.decode([*after, *tokens], skip_special_tokens=True)
+        if whole.startswith(before):
+            return whole[len(before) :]
+        alone: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return alone
+
+    def admit(self, tokens: int, new: int = 0) -> None:
+        """Refuse what the model's context can't hold."""
+        if self.limit is not None and tokens + new > self.limit:
+            more = f" and {new:,} to write" if new else ""
+            raise Refused(f"{tokens:,} tokens{more} are more than this model's context of {self.limit:,} holds")
+
+    @contextmanager
+    def head_at(self, positions: torch.Tensor) -> Iterator[None]:
+        """Inside, the model computes logits at these flat positions only: its output is (1, positions, vocabulary).
+
+        The head of a small model with a large vocabulary costs more than its layers. Cutting its input, rather than
+        repeating what follows it, keeps whatever an architecture does to its logits (soft caps, scales).
+        """
+
+        def cut(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            return (inputs[0].flatten(0, 1)[positions][None], *inputs[1:])
+
+        hook = self.model.get_output_embeddings().register_forward_pre_hook(cut)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
+    """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run."""
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        # SDPA has no soft cap on attention scores: transformers refuses to run Gemma 2 with it.
+        capped = "attn_logit_softcapping" in config and config.attn_logit_softcapping
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=numbers(precision),
+                attn_implementation="eager" if capped else None,
+                device_map="auto" if torch.cuda.is_available() else None,
+                trust_remote_code=False,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason}") from error
+    if torch.backends.mps.is_available() and not torch.cuda.is_available():
+        model = model.to("mps")
+    return Checkpoint(model.eval(), tokenizer)
+
+
+def numbers(precision: Precision) -> torch.dtype:
+    """bfloat16 where the processor computes in it, else float32."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast or torch.backends.mps.is_available() else torch.float32
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own progress bars and advice; errors still come."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

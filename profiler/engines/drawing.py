@@ -1,0 +1,235 @@
+"""Samples of a prompt share its prefill, and each draws its own random numbers, whatever else is in the batch.
+
+Imports torch: import this module only where a model is about to be used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from profiler.engines.checkpoint import Checkpoint
+from profiler.types import Generation, Sampling, Usage
+
+BLOCK = 512
+"""Tokens whose probability is summed before one of them is looked for."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample to draw."""
+
+    key: tuple[int, int]
+    """Which call, and which of its samples."""
+    prompt: tuple[int, ...]
+    sampling: Sampling
+    top: int
+    first: bool
+    """Whether it stands for its call, and carries what the prompt cost."""
+
+
+@dataclass
+class Row:
+    """A sample while it is being drawn."""
+
+    job: Job
+    random: np.random.Generator
+    tokens: list[int] = field(default_factory=list)
+    top: dict[str, float] = field(default_factory=dict)
+
+
+def started(job: Job) -> Row:
+    """A row whose random numbers depend on its prompt and its own seed only, so that it can be drawn again alone."""
+    seed = job.sampling.seed + job.key[1]
+    name = hashlib.sha256(f"{seed} {job.prompt}".encode()).digest()
+    return Row(job, np.random.Generator(np.random.Philox(key=int.from_bytes(name[:16], "little"))))
+
+
+class Drawer:
+    """Draws samples in batches that fit the device."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        cpu = checkpoint.device.type == "cpu"
+        self.rows = 64 if cpu else 256
+        self.tokens = 8192 if cpu else 65536
+
+    def draw(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:
+        """Draw every job, a batch at a time; each sample is given out as it ends."""
+        waiting = sorted(jobs, key=lambda job: (len(job.prompt), job.prompt, job.sampling.max_tokens))
+        while waiting and not stopped():
+            size = self.fitting(waiting)
+            batch, done = waiting[:size], set[tuple[int, int]]()
+            try:
+                for key, generation in self.batch(batch, stopped):
+                    done.add(key)
+                    yield key, generation
+                waiting = waiting[size:]
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self.rows = size // 2
+                waiting = [job for job in waiting if job.key not in done]
+
+    def fitting(self, jobs: Sequence[Job]) -> int:
+        """How many of the first jobs make one batch; they come shortest first."""
+        most = min(self.rows, len(jobs))
+        return next((n for n in range(most, 1, -1) if n * reach(jobs[n - 1]) <= self.tokens), 1)
+
+    @torch.inference_mode()
+    def batch(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:
+        """Prefill each prompt once, then decode all rows together, dropping those that end."""
+        begun = time.perf_counter()
+        rows = [started(job) for job in jobs]
+        logits, state = self.prefill(rows)
+        while not stopped():
+            self.advance(rows, logits)
+            reasons = [self.ended(row) for row in rows]
+            for row, reason in zip(rows, reasons, strict=True):
+                if reason:
+                    yield row.job.key, self.finished(row, reason, time.perf_counter() - begun)
+            kept = [index for index, reason in enumerate(reasons) if not reason]
+            if not kept:
+                return
+            if len(kept) < len(rows):
+                state.keep(kept)
+            rows = [rows[index] for index in kept]
+            logits = state.step(self.checkpoint, [row.tokens[-1] for row in rows])
+
+    def prefill(self, rows: Sequence[Row]) -> tuple[torch.Tensor, State]:
+        """Read each distinct prompt once; its cache is then copied to the rows that continue it."""
+        prompts = list(dict.fromkeys(row.job.prompt for row in rows))
+        length = max(len(prompt) for prompt in prompts)
+        mask = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        ids = torch.tensor([[0] * (length - len(prompt)) + list(prompt) for prompt in prompts])
+        state = State(
+            DynamicCache(config=self.checkpoint.model.config),
+            mask.to(self.checkpoint.device),
+            torch.tensor([len(prompt) for prompt in prompts], device=self.checkpoint.device),
+        )
+        logits = state.read(self.checkpoint, ids, (mask.cumsum(-1) - 1).clamp(min=0))
+        owners = [prompts.index(row.job.prompt) for row in rows]
+        state.keep(owners)
+        return logits[owners], state
+
+    def advance(self, rows: Sequence[Row], logits: torch.Tensor) -> None:
+        """Give each row its next token."""
+        wanted = max(row.job.top for row in rows)
+        if wanted and not rows[0].tokens:
+            likely = logits.float().log_softmax(-1).topk(min(wanted, logits.shape[-1]))
+            for row, values, tokens in zip(rows, likely.values.tolist(), likely.indices.tolist(), strict=True):
+                for value, token in zip(values[: row.job.top], tokens, strict=False):
+                    # Of two tokens that look alike the likelier, which comes first, stays.
+                    row.top.setdefault(self.checkpoint.decode([token], row.job.prompt), value)
+        for row, token in zip(rows, pick(rows, logits), strict=True):
+            row.tokens.append(token)
+
+    def ended(self, row: Row) -> str | None:
+        """Why the sample is complete; None while it is not."""
+        if row.tokens[-1] in self.checkpoint.ends:
+            return "stop"
+        stops = row.job.sampling.stop
+        if stops:
+            # A stop string is as long as its tokens at most; some more, as a character may span several.
+            reach = max(len(stop.encode()) for stop in stops) + 4
+            if any(stop in self.checkpoint.decode(row.tokens[-reach:]) for stop in stops):
+                return "stop"
+        return "length" if len(row.tokens) >= row.job.sampling.max_tokens else None
+
+    def finished(self, row: Row, reason: str, seconds: float) -> Generation:
+        """The sample's text, up to the first stop string."""
+        written = row.tokens[:-1] if row.tokens[-1] in self.checkpoint.ends else row.tokens
+        text = self.checkpoint.decode(written, row.job.prompt)
+        cuts = [place for stop in row.job.sampling.stop if (place := text.find(stop)) >= 0]
+        return Generation(
+            text=text[: min(cuts)] if cuts else text,
+            finish=reason,
+            top=row.top,
+            usage=Usage(prompt=len(row.job.prompt) if row.job.first else 0, completion=len(row.tokens)),
+            seconds=seconds,
+        )
+
+
+@dataclass
+class State:
+    """What the model remembers of the rows being drawn."""
+
+    cache: DynamicCache
+    mask: torch.Tensor
+    lengths: torch.Tensor
+
+    def read(self, checkpoint: Checkpoint, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """The logits after the last of these tokens, one row each."""
+        output: Any = checkpoint.model(
+            input_ids=ids.to(checkpoint.device),
+            attention_mask=self.mask,
+            position_ids=positions.to(checkpoint.device),
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def step(self, checkpoint: Checkpoint, tokens: Sequence[int]) -> torch.Tensor:
+        """Read one more token of each row."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones((len(tokens), 1))], dim=-1)
+        self.lengths = self.lengths + 1
+        return self.read(checkpoint, torch.tensor(tokens)[:, None], self.lengths[:, None] - 1)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows, in this order; a row named twice is copied."""
+        index = torch.tensor(rows, device=self.mask.device)
+        self.cache.reorder_cache(index)
+        self.mask, self.lengths = self.mask[index], self.lengths[index]
+
+
+def reach(job: Job) -> int:
+    """Tokens that a job may come to hold."""
+    return len(job.prompt) + job.sampling.max_tokens
+
+
+def pick(rows: Sequence[Row], logits: torch.Tensor) -> list[int]:
+    """Each row's next token: the likeliest at temperature 0, else drawn with the row's own random numbers.
+
+    A token is drawn from all, and drawn again until it falls into the nucleus: the same distribution as cutting the
+    tail off first, without sorting the vocabulary.
+    """
+    chosen = logits.argmax(-1)
+    drawn = [index for index, row in enumerate(rows) if row.job.sampling.temperature > 0]
+    if not drawn:
+        return [int(token) for token in chosen.tolist()]
+    heat = torch.tensor([rows[index].job.sampling.temperature for index in drawn], device=logits.device)
+    nucleus = torch.tensor([rows[index].job.sampling.top_p for index in drawn], device=logits.device)
+    likely = torch.softmax(logits[drawn].float() / heat[:, None], dim=-1)
+    likely = torch.nn.functional.pad(likely, (0, -likely.shape[-1] % BLOCK))
+    blocks = likely.view(len(drawn), -1, BLOCK).sum(-1, dtype=torch.float64).cumsum(-1)
+    pending = torch.arange(len(drawn), device=logits.device)
+    while len(pending):
+        uniform = torch.tensor([rows[drawn[index]].random.random() for index in pending.tolist()], dtype=torch.float64)
+        tokens = placed(likely[pending], blocks[pending], uniform.to(logits.device))
+        probability = likely[pending].gather(-1, tokens[:, None])
+        above = torch.where(likely[pending] > probability, likely[pending], 0).sum(-1)
+        taken = (above < nucleus[pending]) & (probability[:, 0] > 0)
+        chosen[torch.tensor(drawn, device=logits.device)[pending[taken]]] = tokens[taken]
+        pending = pending[~taken]
+    return [int(token) for token in chosen.tolist()]
+
+
+def placed(likely: torch.Tensor, blocks: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """The token at which the summed probability passes the uniform number, found block first."""
+    target = uniform[:, None] * blocks[:, -1:]
+    block = torch.searchsorted(blocks, target, right=True).clamp(max=blocks.shape[-1] - 1)
+    before = torch.where(block > 0, blocks.gather(-1, (block - 1).clamp(min=0)), 0)
+    inside = likely.view(len(likely), -1, BLOCK).gather(1, block[:, :, None].expand(-1, -1, BLOCK))[:, 0]
+    inside = inside.double().cumsum(-1)
+    token = torch.searchsorted(inside, target - before, right=True).clamp(max=BLOCK - 1)
+    return (block * BLOCK + token)[:, 0]

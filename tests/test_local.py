@@ -1,0 +1,386 @@
+"""A model in this process answers as the plain model would, whatever it is batched with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from profiler.engine import Call, Draw, Score
+from profiler.engines.local import WINDOW, LocalEngine
+from profiler.errors import BadData, EndpointError, Refused, WrongUse
+from profiler.types import Endpoint, Generation, Likelihood, Sampling
+from tests import tiny
+
+PREFIX = "The nurse said that the doctor was late, and the patient"
+CHOICES = (" waited", " waited at the station for a long time indeed", " slept")
+CHAT = "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
+
+KINDS = ["llama", "qwen2", "mistral", "gemma3", "gemma2", "gpt2", "bloom", "mamba"]
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub can't be reached, and transformers says nothing of the kernels that this machine lacks."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a tiny checkpoint of a kind."""
+
+    def make(kind: str = "llama", **options: object) -> Path:
+        return tiny.checkpoint(tmp_path / f"{kind}-{len(list(tmp_path.iterdir()))}", kind, **options)
+
+    return make
+
+
+def engine(folder: Path) -> LocalEngine:
+    return LocalEngine(Endpoint(model=str(folder)), precision="float32")
+
+
+async def each(calls: Iterable[Call]) -> AsyncIterator[tuple[int, Call]]:
+    for keyed in enumerate(calls):
+        yield keyed
+
+
+async def answered(engine: LocalEngine, *calls: Call) -> dict[tuple[int, int], object]:
+    """Every part's value by call and index."""
+    parts = [part async for part in engine.perform(each(calls))]
+    assert len({(part.key, part.index) for part in parts}) == len(parts)
+    return {(part.key, part.index): part.value for part in parts}
+
+
+def plain(engine: LocalEngine, context: str, text: str) -> tuple[float, int]:
+    """One forward pass of the bare model over one text: what every cleverness must equal."""
+    checkpoint = engine.load().checkpoint
+    words = checkpoint.tokenizer
+    whole = words(context + text).input_ids
+    start = len(words(context).input_ids) if context else 1
+    with torch.no_grad():
+        likely = checkpoint.model(torch.tensor([whole])).logits[0].float().log_softmax(-1)
+    return sum(likely[at - 1, whole[at]].item() for at in range(start, len(whole))), len(whole) - start
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_sharing_a_prompt_changes_no_likelihood(folder: Callable[..., Path], kind: str) -> None:
+    model = engine(folder(kind))
+    texts = ("The engineer was late.", "The river runs to the sea; it freezes.", "A")
+    values = await answered(
+        model,
+        Score(PREFIX, CHOICES, (0, 1, 2)),
+        Score("Water", (" boils", " freezes at zero."), (0, 1)),
+        Score("", texts, (0, 1, 2)),
+    )
+    asked = [(PREFIX, text) for text in CHOICES] + [("Water", " boils"), ("Water", " freezes at zero.")]
+    keys = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
+    for key, (context, text) in zip(keys, asked + [("", text) for text in texts], strict=True):
+        total, tokens = plain(model, context, text)
+        value = values[key]
+        assert isinstance(value, Likelihood)
+        assert value.tokens == tokens
+        assert value.total == pytest.approx(total, abs=1e-4 * max(1, tokens))
+
+
+@pytest.mark.parametrize(("kind", "shares"), [("llama", True), ("gemma3", True), ("bloom", False), ("mamba", False)])
+async def test_an_architecture_that_cannot_share_is_found_out(
+    folder: Callable[..., Path], kind: str, shares: bool
+) -> None:
+    assert bool(engine(folder(kind)).load().scorer.longest) is shares
+
+
+async def test_calls_that_begin_alike_share_too(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    shots = "Water boils at a hundred degrees. The river runs to the sea. " * 2
+    calls = [Score(shots + question, CHOICES, (0, 1, 2)) for question in ("Who waited?", "Who slept?", "Who was late?")]
+    seen: list[int] = []
+    hook = model.load().checkpoint.model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    values = await answered(model, *calls)
+    hook.remove()
+    one, whole = (
+        len(model.load().checkpoint.encode(text)) for text in (shots, shots + "Who waited?" + "".join(CHOICES))
+    )
+    assert sum(seen) <= one + 3 * (whole - one)
+    for (call, index), value in values.items():
+        assert isinstance(value, Likelihood)
+        assert value.total == pytest.approx(plain(model, calls[call].prefix, CHOICES[index])[0], abs=1e-3)
+
+
+async def test_only_the_texts_asked_for_are_scored(folder: Callable[..., Path]) -> None:
+    values = await answered(engine(folder()), Score(PREFIX, CHOICES, (2,)))
+    assert list(values) == [(0, 2)]
+
+
+async def test_a_space_that_ends_the_prefix_belongs_to_the_choice(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    values = await answered(model, Score("Water", (" boils",), (0,)), Score("Water ", ("boils",), (0,)))
+    assert values[0, 0] == values[1, 0]
+
+
+async def test_without_a_begin_token_the_first_token_does_not_count(folder: Callable[..., Path]) -> None:
+    model = engine(folder(bos=False))
+    values = await answered(model, Score("", ("Water boils", "", "W"), (0, 1, 2)))
+    counted = len(model.load().checkpoint.encode("Water boils")) - 1
+    assert [value.tokens for value in values.values() if isinstance(value, Likelihood)].count(0) == 2
+    assert isinstance(values[0, 0], Likelihood)
+    assert values[0, 0].tokens == counted
+    assert (await model.capabilities()).bos is False
+
+
+async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path]) -> None:
+    model = engine(folder("gemma3"))
+    prompts = ["Water", PREFIX, "A teacher and an engineer met"]
+    values = await answered(model, *(Draw(prompt, Sampling(max_tokens=12), (0,)) for prompt in prompts))
+    checkpoint = model.load().checkpoint
+    for number, prompt in enumerate(prompts):
+        tokens = list(checkpoint.encode(prompt))
+        start = len(tokens)
+        while len(tokens) < start + 12 and tokens[-1] not in checkpoint.ends:
+            with torch.no_grad():
+                tokens.append(int(checkpoint.model(torch.tensor([tokens])).logits[0, -1].argmax()))
+        value = values[number, 0]
+        assert isinstance(value, Generation)
+        assert value.text == checkpoint.tokenizer.decode(tokens[start:], skip_special_tokens=True)
+        assert value.usage.prompt == start
+        assert value.usage.completion == len(tokens) - start
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "gpt2"])
+async def test_a_sample_is_the_same_alone_and_in_company(folder: Callable[..., Path], kind: str) -> None:
+    model = engine(folder(kind))
+    sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=10, seed=5)
+    calls = [Draw(prompt, sampling, tuple(range(6))) for prompt in (PREFIX, "Water", "The river runs")]
+    together = await answered(model, *calls)
+    alone = await answered(model, Draw("Water", sampling, (4,)))
+    shifted = await answered(model, Draw("Water", sampling.model_copy(update={"seed": 9}), (0,)))
+    texts = {key: value.text for key, value in together.items() if isinstance(value, Generation)}
+    assert len(set(texts.values())) > 6
+    for other in (alone[0, 4], shifted[0, 0]):
+        assert isinstance(other, Generation)
+        assert other.text == texts[1, 4]
+
+
+async def test_prompts_do_not_share_their_random_numbers(folder: Callable[..., Path]) -> None:
+    """With common numbers, errors of different items would be correlated and intervals too narrow."""
+    model = engine(folder())
+    checkpoint = model.load().checkpoint
+    torch.nn.init.zeros_(checkpoint.model.get_output_embeddings().weight)
+    sampling = Sampling(temperature=1.0, max_tokens=4)
+    values = await answered(model, *(Draw(prompt, sampling, (0,)) for prompt in ("Water", "River", "Sea", "Zero")))
+    assert len({value.text for value in values.values() if isinstance(value, Generation)}) == 4
+
+
+async def test_samples_follow_the_models_nucleus(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    checkpoint = model.load().checkpoint
+    values = await answered(
+        model, Draw("Water", Sampling(temperature=1.5, top_p=0.8, max_tokens=1), tuple(range(3000)))
+    )
+    with torch.no_grad():
+        logits = checkpoint.model(torch.tensor([checkpoint.encode("Water")])).logits[0, -1]
+    likely, order = torch.softmax(logits / 1.5, -1).sort(descending=True)
+    kept = int((likely.cumsum(-1) - likely < 0.8).sum())
+    expected: Counter[str] = Counter()
+    for token, share in zip(order[:kept].tolist(), (likely[:kept] / likely[:kept].sum()).tolist(), strict=True):
+        expected[checkpoint.decode([token]) if token not in checkpoint.ends else ""] += share
+    drawn = Counter(value.text for value in values.values() if isinstance(value, Generation))
+    assert set(drawn) <= set(expected)
+    assert len(expected) > 3
+    distance = sum(abs(drawn[text] / 3000 - share) for text, share in expected.items()) / 2
+    assert distance < 0.05
+
+
+async def test_text_ends_before_a_stop_string(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    whole = (await answered(model, Draw(PREFIX, Sampling(max_tokens=12), (0,))))[0, 0]
+    assert isinstance(whole, Generation)
+    assert whole.finish == "length"
+    stop = whole.text[3:5]
+    cut = (await answered(model, Draw(PREFIX, Sampling(max_tokens=12, stop=(stop,)), (0,))))[0, 0]
+    assert isinstance(cut, Generation)
+    assert cut.finish == "stop"
+    assert cut.text == whole.text[: whole.text.index(stop)]
+    assert cut.usage.completion < 12
+
+
+async def test_first_tokens_alternatives_come_with_their_log_probabilities(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    values = await answered(model, Draw("Water", Sampling(temperature=0.7, max_tokens=2), (0,), top=5))
+    top = values[0, 0].top  # type: ignore[attr-defined]
+    checkpoint = model.load().checkpoint
+    with torch.no_grad():
+        likely = checkpoint.model(torch.tensor([checkpoint.encode("Water")])).logits[0, -1].log_softmax(-1)
+    expected: dict[str, float] = {}
+    for value, token in zip(*likely.topk(5), strict=True):
+        expected.setdefault(checkpoint.decode([int(token)]), value.item())  # of tokens that look alike, the likelier
+    assert top == pytest.approx(expected, abs=1e-4)
+
+
+async def test_chat_goes_through_the_checkpoints_template(folder: Callable[..., Path]) -> None:
+    model = engine(folder(template=CHAT))
+    sampling = Sampling(max_tokens=8)
+    values = await answered(
+        model,
+        Draw("Water?", sampling, (0,), chat=True, system="Be brief."),
+        Draw("system: Be brief.\n<s>user: Water?\nassistant:", sampling, (0,)),
+    )
+    assert (await model.capabilities()).chat
+    assert values[0, 0].text == values[1, 0].text  # type: ignore[attr-defined]
+    assert values[0, 0].usage == values[1, 0].usage  # type: ignore[attr-defined]
+
+
+async def test_chat_without_a_template_is_refused(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    values = await answered(model, Draw("Water?", Sampling(max_tokens=2), (0,), chat=True))
+    assert isinstance(values[0, 0], Refused)
+    assert "no chat template" in str(values[0, 0])
+    assert not (await model.capabilities()).chat
+
+
+async def test_a_text_past_the_context_fails_alone(folder: Callable[..., Path]) -> None:
+    long = PREFIX * 40
+    values = await answered(
+        engine(folder()),
+        Score(long, CHOICES, (0, 1)),
+        Score("Water", (" boils",), (0,)),
+        Draw("Water", Sampling(max_tokens=300), (0, 1)),
+        Draw("Water", Sampling(max_tokens=3), (0,)),
+    )
+    refused = {key for key, value in values.items() if isinstance(value, Refused)}
+    assert refused == {(0, 0), (0, 1), (2, 0), (2, 1)}
+    assert "context of 256" in str(values[0, 0])
+    assert len(values) == 6
+
+
+async def test_out_of_memory_halves_the_batch(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    checkpoint = model.load().checkpoint
+    calls = [Score(f"{PREFIX} {number}", CHOICES, (0, 1, 2)) for number in range(6)]
+    calls += [Draw(f"Water {number}", Sampling(temperature=1.0, max_tokens=4), (0, 1)) for number in range(3)]
+    before = await answered(model, *calls)
+
+    def narrow(module: object, args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        if len(kwargs["input_ids"]) > 2:
+            raise torch.OutOfMemoryError
+
+    checkpoint.model.register_forward_pre_hook(narrow, with_kwargs=True)
+    after = await answered(model, *calls)
+    assert after.keys() == before.keys()
+    for key, value in before.items():
+        if isinstance(value, Likelihood):
+            assert after[key].total == pytest.approx(value.total, abs=1e-3)  # type: ignore[attr-defined]
+        else:
+            assert after[key].text == value.text  # type: ignore[attr-defined]
+
+
+async def test_calls_are_pulled_no_faster_than_they_are_answered(folder: Callable[..., Path]) -> None:
+    pulled = 0
+
+    async def endless() -> AsyncIterator[tuple[int, Call]]:
+        nonlocal pulled
+        while True:
+            yield pulled, Score("Water", (" boils",), (0,))
+            pulled += 1
+
+    got = 0
+    parts = engine(folder()).perform(endless())
+    async for _ in parts:
+        got += 1
+        if got == 1000:
+            break
+    await parts.aclose()  # type: ignore[attr-defined]
+    assert pulled <= got + 3 * WINDOW
+
+
+async def test_a_caller_that_waits_for_each_answer_is_answered(folder: Callable[..., Path]) -> None:
+    ready = asyncio.Event()
+
+    async def hesitant() -> AsyncIterator[tuple[int, Call]]:
+        for key in range(3):
+            yield key, Score("Water", (" boils",), (0,))
+            await ready.wait()
+            ready.clear()
+
+    seen = []
+    async with asyncio.timeout(30):
+        async for part in engine(folder()).perform(hesitant()):
+            seen.append(part.key)
+            ready.set()
+    assert seen == [0, 1, 2]
+
+
+async def test_cancelling_stops_a_long_draw(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    model.load()
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    model.load().checkpoint.model.register_forward_pre_hook(count)
+    model.load().checkpoint.__dict__["ends"] = frozenset()
+
+    async def consume() -> None:
+        async for _ in model.perform(
+            each([Draw("Water", Sampling(temperature=1.0, max_tokens=250), tuple(range(20)))])
+        ):
+            pass
+
+    task = asyncio.create_task(consume())
+    while not steps:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert steps < 200
+
+
+async def test_fingerprint_is_of_the_weights_not_the_path(folder: Callable[..., Path]) -> None:
+    one, same, other = folder(seed=1), folder(seed=1), folder(seed=2)
+    prints = [await engine(each).fingerprint() for each in (one, same, other)]
+    assert prints[0].id == prints[1].id != prints[2].id
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "says"),
+    [
+        ("./nowhere", WrongUse, "no folder './nowhere'"),
+        ("org/name", EndpointError, "'org/name' is no folder, and the hub can't be reached"),
+        ("what is this", WrongUse, "neither a folder, nor a hub id"),
+    ],
+)
+async def test_a_model_that_is_not_there_is_named_in_one_sentence(name: str, error: type, says: str) -> None:
+    with pytest.raises(error, match=says):
+        await LocalEngine(Endpoint(model=name)).capabilities()
+
+
+async def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="is not a checkpoint"):
+        await engine(tmp_path).capabilities()
+    (tmp_path / "config.json").write_text('{"model_type": "nothing known"}')
+    with pytest.raises(BadData, match="can't load"):
+        await engine(tmp_path).capabilities()
+
+
+def test_without_torch_the_extra_is_named(folder: Callable[..., Path]) -> None:
+    script = (
+        "import sys, asyncio; sys.modules['torch'] = None\n"
+        "from profiler.engines.local import LocalEngine\n"
+        "from profiler.types import Endpoint\n"
+        f"asyncio.run(LocalEngine(Endpoint(model={str(folder())!r})).capabilities())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ})
+    assert "pip install 'inheritance-profiler[local]'" in done.stderr
