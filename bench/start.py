@@ -41,7 +41,7 @@ def large(out: Path) -> Path:
         journal = store.Journal(folder, "attributes")
         text = "The harbour lay still in the grey light before the boats went out. " * 15
         for i in range(ITEMS):
-            scores: dict[str, float | None] = {name: i / 7 for name in names}
+            scores: dict[str, float | None] = dict.fromkeys(names, i / 7)
             answer = Generation(text=f"{i} {text}", scores=scores)
             journal.append(
                 [Sample(probe="attributes", item=str(i), prompt="?", answers=(answer,), how="text", scores=scores)]

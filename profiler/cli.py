@@ -227,7 +227,7 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
         refusals = {
-            probe.name: await client.supports(type(probe.ask(next(iter(probe.items())))))
+            probe.name: await client.refusal(probe.ask(next(iter(probe.items()))))
             for probe in build(None, Options())
         }
     if json:

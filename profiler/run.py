@@ -107,7 +107,7 @@ async def run(
 async def refuse_the_impossible(client: Client, probe: Probe) -> None:
     """Say before anything is paid that the endpoint can't answer a probe, and why."""
     first = next(iter(probe.items()))
-    if why := await client.supports(type(probe.ask(first))):
+    if why := await client.refusal(probe.ask(first)):
         raise EndpointError(f"{probe.name} can't be asked here: {why}")
 
 

@@ -172,7 +172,7 @@ async def test_a_scorer_that_fails_marks_its_sample_only(tmp_path: Path) -> None
     async with serving() as wire:
         profile = await profiled(wire, tmp_path, Weights(broken="2"))
     errors = {sample.item: sample.error for sample in saved(tmp_path, profile).samples("weights")}
-    assert errors == {"0": None, "1": None, "2": "scorer failed: ZeroDivisionError: division by zero", "3": None}
+    assert errors == {"0": None, "1": None, "2": "scorer failed: ZeroDivisionError: float division by zero", "3": None}
 
 
 @dataclass(frozen=True)
