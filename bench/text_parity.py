@@ -1,0 +1,80 @@
+"""Compare our text metrics with TextDescriptives and LexicalRichness, text by text.
+
+    python -m venv PEER
+    PEER/bin/pip install textdescriptives==2.8.4 lexicalrichness==0.5.1 "numpy<2"
+    python bench/text_parity.py PEER/bin/python [FILE …]
+
+FILE is JSON or JSON Lines, gzipped or not, with a text under "text" or "output"; without one, the answers in
+../shared/data are read. Exits 1 where a metric differs on more than one text in a thousand.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from profiler import registry
+from profiler.metric import measure
+from profiler.text import Text
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+FILES = (
+    "alpaca/alpaca_data.subset_2000.json.gz",
+    "alpaca/alpaca_gpt4_en_demo.json.gz",
+    "alpaca_eval/text_davinci_003.model_outputs.json.gz",
+    "candidate_pool/alpaca_eval_answers.jsonl.gz",
+)
+CLOSE = 1e-6
+ENOUGH = 0.999
+
+
+def read(path: Path) -> Iterator[str]:
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rows = json.loads(data) if data[:1] == b"[" else map(json.loads, data.splitlines())
+    for row in rows:
+        yield row["text"] if "text" in row else row["output"]
+
+
+def theirs(python: str, texts: list[str]) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "texts.json"), Path(folder, "scores.json")
+        source.write_text(json.dumps(texts), encoding="utf-8")
+        subprocess.run([python, Path(__file__).with_name("text_peer.py"), source, target], check=True)
+        found: dict[str, object] = json.loads(target.read_text(encoding="utf-8"))
+    return found
+
+
+def close(ours: np.ndarray, peer: np.ndarray) -> np.ndarray:
+    """Equal to a millionth, or undefined on both sides."""
+    both = np.isnan(ours) & np.isnan(peer)
+    return both | (np.abs(ours - peer) <= CLOSE * np.abs(peer))
+
+
+def main(python: str, *files: str) -> int:
+    paths = [Path(name) for name in files] or [DATA / name for name in FILES]
+    texts = [text for path in paths for text in read(path)]
+    found = theirs(python, texts)
+    print(f"{len(texts)} texts; " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()))
+    print(f"{'metric':<16}{'equal to 1e-6':>14}{'undefined':>11}{'largest difference':>20}")
+    worst = 1.0
+    ours = measure([Text(text) for text in texts], [registry.metric(name) for name in found["scores"]])
+    for name, values in found["scores"].items():
+        peer = np.array(values, np.float64)
+        equal = close(ours[name], peer)
+        worst = min(worst, float(equal.mean()))
+        difference = np.nanmax(np.abs(ours[name] / np.where(peer == 0, np.nan, peer) - 1), initial=0.0)
+        print(f"{name:<16}{equal.mean():>13.4%}{np.isnan(peer).sum():>12}{difference:>20.1e}")
+        for index in np.flatnonzero(~equal)[:3]:
+            print(f"    {ours[name][index]!r} {peer[index]!r} {texts[index][:200]!r}")
+    return 0 if worst >= ENOUGH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""How much is written, and in what lengths of word and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiler.registry import metric
+from profiler.stats import FloatArray
+from profiler.text import Batch, Text, ratio
+
+TD = "td-2.8/sentencizer"
+"""Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""
+
+
+@metric(unit="characters", version=TD)
+def characters(texts: Sequence[Text]) -> FloatArray:
+    """Characters of the text, spaces left out.
+
+    Line breaks and tabs are counted.
+    """
+    return Batch.of(texts).counts.characters
+
+
+@metric(unit="words", version=TD)
+def words(texts: Sequence[Text]) -> FloatArray:
+    """Words of the text; what the paper calls tokens.
+
+    A word is a spaCy token that is not punctuation and has no apostrophe in it ("n't", "'s"). A run of blanks that
+    is not one space, such as a paragraph's line breaks, is a token to spaCy, and so a word here.
+    """
+    return Batch.of(texts).counts.words
+
+
+@metric(unit="sentences", version=TD)
+def sentences(texts: Sequence[Text]) -> FloatArray:
+    """Sentences of the text, parted at full stops, question marks, exclamation marks and their like.
+
+    A list without full stops is one sentence.
+    """
+    return Batch.of(texts).counts.sentences
+
+
+@metric(unit="characters/word", version=TD)
+def word_length(texts: Sequence[Text]) -> FloatArray:
+    """Mean characters of a word.
+
+    Undefined for a text without words.
+    """
+    counts = Batch.of(texts).counts
+    return ratio(counts.letters, counts.words)
+
+
+@metric(unit="words/sentence", version=TD)
+def sentence_length(texts: Sequence[Text]) -> FloatArray:
+    """Mean words of a sentence.
+
+    Undefined for an empty text.
+    """
+    counts = Batch.of(texts).counts
+    return ratio(counts.words, counts.sentences)
+
+
+@metric(unit="syllables/word", version=TD)
+def syllables(texts: Sequence[Text]) -> FloatArray:
+    """Mean syllables of a word.
+
+    A word has one syllable more than the places where Pyphen would hyphenate it (Liang 1983), so short words such as
+    "over" count as one. Undefined for a text without words and for languages that Pyphen has no dictionary of.
+    """
+    counts = Batch.of(texts).counts
+    return ratio(counts.syllables, counts.words)

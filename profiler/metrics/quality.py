@@ -1,0 +1,51 @@
+"""How much of a text says again what it said."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from profiler.registry import metric
+from profiler.stats import FloatArray
+from profiler.text import Batch, Text, ratio
+
+GRAM = 3
+LEVEL = 6
+
+
+@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words")
+def repetition(texts: Sequence[Text]) -> FloatArray:
+    """Share of three-word sequences that the text has had before.
+
+    1 - different 3-grams / 3-grams, the seq-rep-n of Welleck et al. 2020, on the words of the diversity metrics.
+    Undefined below three words.
+    """
+    batch = Batch.of(texts)
+    many = np.maximum(batch.sizes - GRAM + 1, 0)
+    begins = batch.place <= (batch.sizes - GRAM)[batch.owner]
+    term = batch.kinds + np.repeat(np.cumsum(batch.types) - batch.types, batch.sizes)
+    size = len(term) + 1
+    gram = term[np.flatnonzero(begins)]
+    for step in range(1, GRAM):
+        # Renumbered at each step, so that the product stays far from overflow.
+        pair = gram * size + term[np.flatnonzero(begins) + step]
+        gram = np.unique(pair, return_inverse=True)[1]
+    first = np.unique(gram, return_index=True)[1]
+    different = np.bincount(batch.owner[begins][first], minlength=len(batch))
+    return 1 - ratio(different, many)
+
+
+@metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
+def compression(texts: Sequence[Text]) -> FloatArray:
+    """Compression ratio: how many times smaller the text gets when packed; repetitive text packs better.
+
+    UTF-8 bytes / bytes of zlib's packing at level 6, header included; Shaib et al. 2024 use gzip's. Short texts score
+    low, below 1 even. Undefined for an empty text.
+    """
+    return np.array([_compression(text.encode(errors="surrogatepass")) for text in texts], np.float64)
+
+
+def _compression(data: bytes) -> float:
+    return len(data) / len(zlib.compress(data, LEVEL)) if data else np.nan

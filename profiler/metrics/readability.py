@@ -1,0 +1,96 @@
+"""How hard a text is to read, in school years or points; English only, for that is what the formulas were fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from profiler.metrics.length import TD, sentence_length, syllables, word_length
+from profiler.registry import metric
+from profiler.stats import FloatArray
+from profiler.text import Batch, Text, ratio
+
+ENGLISH = ("en",)
+
+
+@metric(unit="grade", version=TD, languages=ENGLISH)
+def gunning_fog(texts: Sequence[Text]) -> FloatArray:
+    """Gunning-Fog index: school years needed, from long sentences and words of three syllables or more.
+
+    0.4 · (words / sentences + 100 · hard words / words); Gunning 1952.
+    """
+    counts = Batch.of(texts).counts
+    return 0.4 * (sentence_length(texts) + 100 * ratio(counts.hard, counts.words))
+
+
+@metric(unit="long words/sentence", version=TD, languages=ENGLISH)
+def rix(texts: Sequence[Text]) -> FloatArray:
+    """Rix: words of more than six characters in a sentence.
+
+    long words / sentences; Anderson 1983. Undefined for a text without words.
+    """
+    counts = Batch.of(texts).counts
+    return _with_words(counts.words, ratio(counts.long, counts.sentences))
+
+
+@metric(unit="points", version=TD, languages=ENGLISH)
+def lix(texts: Sequence[Text]) -> FloatArray:
+    """Lix: words in a sentence plus the percentage of words of more than six characters; higher is harder.
+
+    words / sentences + 100 · long words / words; Björnsson 1968.
+    """
+    counts = Batch.of(texts).counts
+    return sentence_length(texts) + 100 * ratio(counts.long, counts.words)
+
+
+@metric(unit="points", version=TD, languages=ENGLISH)
+def flesch(texts: Sequence[Text]) -> FloatArray:
+    """Flesch reading ease: higher is easier, 60 to 70 is plain English.
+
+    206.835 - 1.015 · words / sentences - 84.6 · syllables / words; Flesch 1948.
+    """
+    return 206.835 - 1.015 * sentence_length(texts) - 84.6 * syllables(texts)
+
+
+@metric(unit="grade", version=TD, languages=ENGLISH)
+def flesch_kincaid(texts: Sequence[Text]) -> FloatArray:
+    """Flesch-Kincaid grade: school years needed, from words in a sentence and syllables in a word.
+
+    0.39 · words / sentences + 11.8 · syllables / words - 15.59; Kincaid et al. 1975.
+    """
+    return 0.39 * sentence_length(texts) + 11.8 * syllables(texts) - 15.59
+
+
+@metric(unit="grade", version=TD, languages=ENGLISH)
+def smog(texts: Sequence[Text]) -> FloatArray:
+    """SMOG: school years needed, from words of three syllables or more in a sentence.
+
+    1.043 · √(30 · hard words / sentences) + 3.1291; McLaughlin 1969. Undefined below three sentences.
+    """
+    counts = Batch.of(texts).counts
+    hard = ratio(counts.hard, counts.sentences)
+    return np.where(counts.sentences >= 3, 1.043 * np.sqrt(30 * hard) + 3.1291, np.nan)
+
+
+@metric(unit="grade", version=TD, languages=ENGLISH)
+def ari(texts: Sequence[Text]) -> FloatArray:
+    """Automated readability index: school years needed, from characters in a word and words in a sentence.
+
+    4.71 · characters / words + 0.5 · words / sentences - 21.43; Senter & Smith 1967.
+    """
+    return 4.71 * word_length(texts) + 0.5 * sentence_length(texts) - 21.43
+
+
+@metric(unit="grade", version=TD, languages=ENGLISH)
+def coleman_liau(texts: Sequence[Text]) -> FloatArray:
+    """Coleman-Liau index: school years needed, from characters and sentences in a hundred words.
+
+    5.88 · characters / words - 29.6 · sentences / words - 15.8; Coleman & Liau 1975.
+    """
+    counts = Batch.of(texts).counts
+    return 5.88 * word_length(texts) - 29.6 * ratio(counts.sentences, counts.words) - 15.8
+
+
+def _with_words(words: FloatArray, scores: FloatArray) -> FloatArray:
+    return np.where(words > 0, scores, np.nan)
