@@ -8,8 +8,9 @@ import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -197,7 +198,9 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
     """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
     left = [folder for folder in stopped(out) if folder.name.endswith(f"-{plan}")]
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40]
-    for folder in (*left, out / f"{started:%Y%m%d-%H%M%S}-{slug}-{plan}"):
+    later = (started + timedelta(seconds=tick) for tick in count())
+    new = (out / f"{moment:%Y%m%d-%H%M%S}-{slug}-{plan}" for moment in later)
+    for folder in (*left, next(folder for folder in new if not (folder / "profile.json").exists())):
         with disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / ".lock").open("w")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 import numpy as np
 
+from profiler import registry
 from profiler.estimate import estimates
 from profiler.metric import Metric
 from profiler.stats import FloatArray
 from profiler.store import SampleColumns
-from profiler.types import Endpoint, Fingerprint, Profile, Sampling, Section, Usage
+from profiler.types import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,85 @@ def run(
 
 def normal(size: int, mean: float, spread: float, seed: int) -> FloatArray:
     return np.random.default_rng(seed).normal(mean, spread, size)
+
+
+ANSWERS = (
+    "Photosynthesis is how plants turn light into food. Chlorophyll in the leaves takes up sunlight, and with water "
+    "from the roots and carbon dioxide from the air it makes sugar. Oxygen is what is left over.",
+    "1. Boil a large pot of water.\n2. Salt it well.\n3. Cook the pasta until it is firm to the bite.",
+    "A good night's sleep starts with <b>habits</b>: the same hour each evening, a dark room, and no screens.",
+)
+PROMPTS = ("How does photosynthesis work?", "Give me a simple recipe for pasta.", "How can I sleep better?")
+
+
+@dataclass(frozen=True)
+class Read(Built):
+    """A run whose samples can be read as well."""
+
+    def samples(self, probe: str) -> list[Sample]:
+        table = self.probes[probe]
+        return [
+            Sample(
+                probe=probe,
+                item=item,
+                prompt=PROMPTS[row % 3],
+                answers=(Generation(text=ANSWERS[row % 3], finish="stop", usage=Usage(prompt=12, completion=48)),),
+                how="text",
+                scores={name: None if np.isnan(column[row]) else column[row] for name, column in table.columns.items()},
+            )
+            for row, item in enumerate(table.items)
+        ]
+
+
+def written(size: int, length: float, richness: float = 1.0, seed: int = 0) -> SampleColumns:
+    """Scores of SIZE answers of about LENGTH words, as real ones hang together; RICHNESS moves the vocabulary."""
+    prompts = np.random.default_rng(1).normal(size=(2, size))  # what a prompt calls for is the same on both sides
+    rng = np.random.default_rng(seed + 100)
+    words = np.round(length * np.exp(0.45 * prompts[0] + 0.25 * rng.normal(size=size))) + 4
+    per_sentence = np.clip(17 + 4 * prompts[1] + 2 * rng.normal(size=size), 5, None)
+    letters = 4.7 + 0.25 * prompts[1] + 0.15 * rng.normal(size=size)
+    syllables = 1.52 + 0.3 * (letters - 4.7) + 0.04 * rng.normal(size=size)
+    hard = np.clip(0.13 + 0.1 * (letters - 4.7) + 0.02 * rng.normal(size=size), 0, 1)
+    long = np.clip(0.24 + 0.15 * (letters - 4.7) + 0.02 * rng.normal(size=size), 0, 1)
+    varied = np.clip(0.78 * richness + 0.04 * rng.normal(size=size), 0.2, 1)
+    repetition = np.clip(0.04 + 0.1 * (1 - richness) + 0.02 * rng.normal(size=size), 0, 1)
+    return samples(
+        {
+            "characters": np.round(words * letters),
+            "words": words,
+            "sentences": np.maximum(1, np.round(words / per_sentence)),
+            "word_length": letters,
+            "sentence_length": per_sentence,
+            "syllables": syllables,
+            "gunning_fog": 0.4 * (per_sentence + 100 * hard),
+            "rix": long * per_sentence,
+            "lix": per_sentence + 100 * long,
+            "flesch": 206.835 - 1.015 * per_sentence - 84.6 * syllables,
+            "flesch_kincaid": 0.39 * per_sentence + 11.8 * syllables - 15.59,
+            "smog": np.where(words < 3 * per_sentence, np.nan, 1.043 * np.sqrt(30 * hard * per_sentence) + 3.129),
+            "ari": 4.71 * letters + 0.5 * per_sentence - 21.43,
+            "coleman_liau": 5.88 * letters - 29.6 / per_sentence * 5 - 15.8,
+            "mtld": 92 * richness**2 * np.exp(0.25 * rng.normal(size=size)),
+            "mattr": np.where(words < 60, np.nan, varied),
+            "hdd": np.where(words < 42, np.nan, np.clip(varied + 0.05, 0, 1)),
+            "ttr": np.clip(varied * (60 / words) ** 0.12, 0, 1),
+            "repetition": repetition,
+            "compression": 1.5 + repetition * 3 + 0.05 * rng.normal(size=size),
+            "truncated": (words > 2 * length).astype(float),
+            "empty": np.zeros(size),
+        }
+    )
+
+
+def attributes(
+    name: str, length: float, richness: float = 1.0, seed: int = 0, size: int = 100, **special: object
+) -> Read:
+    """A run of the attributes probe, as it might be."""
+    metrics = registry.probe("attributes").metrics
+    scorers = {metric.name: metric.version for metric in metrics if metric.score}
+    fields = {"fingerprint": Fingerprint(id=f"{blake2b(name.encode(), digest_size=6).hexdigest()}")}
+    table = written(size, length, richness, seed)
+    built = run(
+        {"attributes": table}, {"attributes": metrics}, name, {"attributes": {"scorers": scorers} | special}, **fields
+    )
+    return Read(built.profile, built.probes)

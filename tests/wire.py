@@ -80,6 +80,8 @@ class Wire:
     """Every request's body, in order of arrival."""
     sent: list[tuple[str, float]] = field(default_factory=list)
     """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
+    faults: list[Fault] = field(default_factory=list)
+    """Faults that set in later than those of the script."""
     busy: int = 0
     peak: int = 0
     seen: dict[int, int] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Wire:
         return [body for body in self.bodies if match in json.dumps(body, ensure_ascii=False)]
 
     def fault(self, body: str) -> Fault | None:
-        for place, fault in enumerate(self.script.faults):
+        for place, fault in enumerate([*self.script.faults, *self.faults]):
             if fault.match not in body:
                 continue
             count = self.seen[place] = self.seen.get(place, 0) + 1
@@ -320,8 +322,11 @@ async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fa
     if kind == "garbage":
         data, units = b"<html>Bad gateway</html>", []
     response = web.Response(body=data, content_type="application/json")
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionError:
+        return response  # whoever asked is gone, and paid for nothing
     now = time.time()
     wire.sent.extend((unit, now) for unit in units)
     return response
