@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
+from multiprocessing import get_context
+from multiprocessing.context import BaseContext
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from profiler.stats import FloatArray, Mean, Statistic
-from profiler.text import Text
+from profiler.text import Batch, Text
 from profiler.types import Ideal
 
 TextScore = Callable[[Sequence[Text]], FloatArray]
 """Scores a batch of texts; NaN where a text has no such score."""
+
+Columns = dict[str, FloatArray]
+"""The scores of a batch of texts under each metric's name."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +55,10 @@ class Metric:
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
 
 
-def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> dict[str, FloatArray]:
+def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> Columns:
     """Score TEXTS with text METRICS; NaN where a score is undefined, also for languages a metric does not know."""
     columns = {}
+    texts = Batch.of(texts)
     for metric in metrics:
         if metric.score is None:
             raise TypeError(f"metric {metric.name!r} is not a metric of a text")
@@ -57,3 +69,46 @@ def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> dict[str, Float
             columns[metric.name] = column = np.full(len(texts), np.nan)
             column[known] = metric.score([text for text, ok in zip(texts, known, strict=True) if ok])
     return columns
+
+
+class Written(Protocol):
+    """Anything that carries a text."""
+
+    @property
+    def text(self) -> Text: ...
+
+
+Carrier = TypeVar("Carrier", bound=Written)
+
+
+def measured(
+    batches: Iterable[Sequence[Carrier]], metrics: Sequence[Metric], workers: int = 1
+) -> Iterator[tuple[Sequence[Carrier], Columns]]:
+    """Measure batch after batch, in order, holding only a few at a time; on several WORKERS each has its own memory."""
+    if workers == 1:
+        for batch in batches:
+            yield batch, measure(_texts(batch), metrics)
+        return
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return
+    measure(_texts(first[:1]), metrics)  # loads what forked workers then share
+    with ProcessPoolExecutor(workers, _context()) as pool:
+        waiting: deque[tuple[Sequence[Carrier], Future[Columns]]] = deque()
+        for batch in chain([first], batches):
+            waiting.append((batch, pool.submit(measure, _texts(batch), metrics)))
+            if len(waiting) > 2 * workers:
+                done, columns = waiting.popleft()
+                yield done, columns.result()
+        for done, columns in waiting:
+            yield done, columns.result()
+
+
+def _texts(batch: Sequence[Written]) -> list[Text]:
+    return [carrier.text for carrier in batch]
+
+
+def _context() -> BaseContext:
+    """Fork where that is safe; a process that has threads must start its workers afresh."""
+    return get_context("fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn")
