@@ -78,10 +78,14 @@ def profile(
     from profiler.probe import Options
     from profiler.types import Endpoint
 
-    drawn = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed, "stop": stop}
-    sampling = {
-        field: tuple(value) if isinstance(value, list) else value for field, value in drawn.items() if value is not None
+    drawn: dict[str, float | int | tuple[str, ...] | None] = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "stop": tuple(stop) if stop else None,
     }
+    sampling = {field: value for field, value in drawn.items() if value is not None}
     options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
     done = finish(_profile(endpoint, build(probe, options), out, name, concurrency))
@@ -101,17 +105,20 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
 
 
 async def _profile(endpoint: Endpoint, probes: list[Probe], out: Path, name: str | None, concurrency: int) -> Profile:
-    from profiler import report
+    from profiler import report, store
     from profiler.client import connect
     from profiler.progress import Bar
     from profiler.run import run
     from profiler.types import Profile
 
     async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency) as client:
+        await client.fingerprint()
+        if client.notice:
+            note(client.notice)
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):
-                    report.save(event, out / event.id / "report.html")
+                    report.save(event, out / event.id / "report.html", report.examples(store.Run(out / event.id)))
                     return event
                 bar.show(event)
     raise AssertionError("a run ends in a profile or an error")
@@ -173,7 +180,7 @@ def show(
         for sample in itertools.islice(samples, limit):
             sys.stdout.write(sample.model_dump_json() + "\n" if json else report.sample(sample) + "\n\n")
     elif save:
-        report.save(found.profile, save)
+        report.save(found.profile, save, report.examples(found))
     else:
         show_record(found.profile, "json" if json else format)
 
@@ -227,8 +234,7 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
         refusals = {
-            probe.name: await client.refusal(probe.ask(next(iter(probe.items()))))
-            for probe in build(None, Options())
+            probe.name: await client.refusal(probe.ask(next(iter(probe.items())))) for probe in build(None, Options())
         }
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
