@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from profiler import cli, registry
 from profiler.metric import Metric
@@ -30,9 +32,10 @@ def metrics() -> str:
 
 
 def _row(metric: Metric) -> str:
+    made = metric.version.replace(zlib.ZLIB_RUNTIME_VERSION, "…")
     languages = ", ".join(metric.languages) if metric.languages else "any"
     ideal = "–" if metric.ideal is None else metric.ideal
-    return f"| `{metric.name}` | {metric.about} | {metric.unit} | {ideal} | {languages} | `{metric.version}` |\n"
+    return f"| `{metric.name}` | {metric.about} | {metric.unit} | {ideal} | {languages} | `{made}` |\n"
 
 
 def _details(table: Iterable[Metric]) -> Iterable[str]:
@@ -44,17 +47,15 @@ def _details(table: Iterable[Metric]) -> Iterable[str]:
 
 
 def commands() -> str:
-    group = typer.main.get_command(cli.app)
-    assert isinstance(group, click.Group) or hasattr(group, "commands")
-    pages = [f"## inherit {name}\n\n```text\n{_help(name, command)}\n```\n" for name, command in group.commands.items()]
+    group = cast(TyperGroup, typer.main.get_command(cli.app))
+    pages = []
+    for name, command in group.commands.items():
+        context = typer.Context(command, info_name=f"inherit {name}", terminal_width=110, max_content_width=110)
+        text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+        pages.append(f"## inherit {name}\n\n```text\n{text}\n```\n")
     head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"
     codes = "Exit codes: 0 done, 1 something went wrong, 2 wrong use, 3 a check such as `--fail-on worse` was hit.\n\n"
     return MADE + head + codes + "\n".join(pages)
-
-
-def _help(name: str, command: click.Command) -> str:
-    context = command.context_class(command, info_name=f"inherit {name}", terminal_width=100, max_content_width=100)
-    return "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ TRUNCATED = Metric(
     unit="share",
     statistic=Mean("truncated"),
 )
-EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", statistic=Mean("empty"))
+EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", ideal="low", statistic=Mean("empty"))
 
 
 @registry.probe

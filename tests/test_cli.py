@@ -1,0 +1,187 @@
+"""The command as a user types it: what it prints, what it leaves, how it exits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from profiler import store
+from tests.wire import Fault, Script, Wire, serving
+
+SECRET = "sk-never-to-be-seen"
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+async def inherit(*words: str | Path, folder: Path, stdin: str = "") -> Done:
+    """Run the real command in FOLDER."""
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("inherit"),
+        *map(str, words),
+        cwd=folder,
+        env={**os.environ, "OPENAI_API_KEY": SECRET},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 90)
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), err.decode())
+
+
+def asked(folder: Path, count: int = 6) -> Path:
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"question {i} end"}) + "\n" for i in range(count)), "utf-8")
+    return path
+
+
+async def profiled(wire: Wire, folder: Path, *words: str) -> Done:
+    return await inherit("profile", "wire", "--url", wire.url, "--prompts", asked(folder), *words, folder=folder)
+
+
+async def test_profile_prints_a_table_and_leaves_a_profile_samples_and_a_report(tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await profiled(wire, tmp_path)
+    run = store.load("latest", tmp_path / "runs")
+    assert done.code == 0, done.err
+    assert "mtld" in done.out
+    assert "95 % interval" in done.out
+    assert run.folder.name in done.err
+    assert (run.folder / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    assert [sample.prompt for sample in run.samples("attributes")]
+
+
+async def test_json_is_the_stored_profile_and_nothing_else_is_on_stdout(tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await profiled(wire, tmp_path, "--json")
+    assert json.loads(done.out) == json.loads(store.load("latest", tmp_path / "runs").profile.model_dump_json())
+
+
+async def test_the_key_is_sent_but_never_printed_or_stored(tmp_path: Path) -> None:
+    async with serving(Script(key=SECRET)) as wire:
+        done = await profiled(wire, tmp_path, "--json")
+    left = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert done.code == 0, done.err
+    assert SECRET not in done.out + done.err
+    assert len(left) >= 4
+    assert not [path for path in left if SECRET.encode() in path.read_bytes()]
+
+
+async def test_a_wrong_key_names_the_variable_to_set(tmp_path: Path) -> None:
+    async with serving(Script(key="another")) as wire:
+        done = await profiled(wire, tmp_path)
+    assert done.code == 1
+    assert "OPENAI_API_KEY" in done.err
+    assert "Traceback" not in done.err
+    assert SECRET not in done.err
+
+
+async def test_the_mini_set_is_announced_and_marked(tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, "-n", "2", folder=tmp_path)
+    assert "MINI" in done.err
+    assert "[mini]" in done.out
+
+
+async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> None:
+    async with serving(Script(says={"question": " Yes. It is a long and winding answer."})) as wire:
+        await profiled(wire, tmp_path, "--name", "before")
+    async with serving(Script(weights="two", says={"question": " No."})) as wire:
+        await profiled(wire, tmp_path, "--name", "after")
+    after, before = (run.folder.name for run in store.runs(tmp_path / "runs"))
+    done = await inherit("compare", before, after, "--fail-on", "moved", folder=tmp_path)
+    assert "words" in done.out
+    assert "moved" in done.out
+    assert (done.code, "as --fail-on moved forbids" in done.err) == (3, True)
+
+
+async def test_compare_refuses_other_questions_and_says_what_differs(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path, "--samples", "1")
+        await profiled(wire, tmp_path, "--frame", "Q: {prompt} A:")
+    one, two = (run.folder.name for run in store.runs(tmp_path / "runs"))
+    done = await inherit("compare", one, two, folder=tmp_path)
+    assert done.code == 2
+    assert "frame" in done.err
+
+
+async def test_show_prints_samples_with_their_answers(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path)
+    done = await inherit("show", "latest", "attributes", "-n", "2", folder=tmp_path)
+    assert done.code == 0, done.err
+    assert done.out.count("question") == 2
+
+
+async def test_export_writes_a_row_for_each_answer(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path, "--samples", "3", "--temperature", "1")
+    await inherit("export", "latest", "attributes", "--save", "answers.jsonl", folder=tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 18
+    assert {(row["item"], row["index"]) for row in rows} == {(str(i), j) for i in range(6) for j in range(3)}
+    assert all(row["words"] > 0 for row in rows)
+
+
+async def test_score_measures_lines_from_stdin(tmp_path: Path) -> None:
+    done = await inherit("score", "-", "-m", "words", "--json", folder=tmp_path, stdin="one two three\nfour\n")
+    estimate = json.loads(done.out)
+    assert (estimate["metric"], estimate["value"], estimate["n"]) == ("words", 2.0, 2)
+
+
+async def test_an_unknown_metric_is_met_with_a_suggestion(tmp_path: Path) -> None:
+    done = await inherit("score", "-", "-m", "mtdl", folder=tmp_path, stdin="one\n")
+    assert (done.code, done.err) == (
+        2,
+        "inherit: no metric 'mtdl'; did you mean 'mtld'? `inherit ls metrics` lists them\n",
+    )
+
+
+async def test_doctor_says_what_an_endpoint_can_not_do_and_why(tmp_path: Path) -> None:
+    async with serving(Script(echo=False, n=False)) as wire:
+        done = await inherit("doctor", "wire", "--url", wire.url, folder=tmp_path)
+    assert done.code == 0, done.err
+    assert "attributes" in done.out
+    assert "echo" in done.out
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    done = await inherit("doctor", "wire", "--url", "http://127.0.0.1:9/v1", folder=tmp_path)
+    assert done.code == 1
+    assert done.err.startswith("inherit: ")
+    assert "127.0.0.1:9" in done.err
+    assert "Traceback" not in done.err
+
+
+async def test_failed_items_are_announced(tmp_path: Path) -> None:
+    async with serving(Script(faults=(Fault("400", match="question 3", says="content filter"),))) as wire:
+        done = await profiled(wire, tmp_path)
+    assert done.code == 0
+    assert "1 failed" in done.err
+    assert "content filter" in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("profile",), ("compare", "a"), ("profile", "x", "--temperature", "-1"), ("nothing",)]
+)
+async def test_wrong_use_exits_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert (await inherit(*words, folder=tmp_path)).code == 2
+
+
+async def test_ls_lists_finished_and_stopped_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "20260101-000000-m-aa").mkdir(parents=True)
+    async with serving() as wire:
+        await profiled(wire, tmp_path)
+    done = await inherit("ls", folder=tmp_path)
+    assert [line.split()[-1] for line in done.out.splitlines()[1:]] == ["done", "stopped"]
