@@ -19,7 +19,6 @@ from profiler.syllable import syllable_counter
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.lexeme import Lexeme
 
 IntArray = NDArray[np.int64]
 Rows = NDArray[np.void]
@@ -83,11 +82,15 @@ class Lexicon:
     """A language's chunks by number: `rows[i]` says what is in chunk i, `terms` holds the numbers of its terms."""
 
     def __init__(self, lang: str) -> None:
+        from spacy.attrs import IS_PUNCT
         from spacy.pipeline import Sentencizer
 
         nlp = _blank(lang)
         self.tokenizer: Any = nlp.tokenizer
         self.vocab = nlp.vocab
+        self.is_punct: Callable[[str], bool] = nlp.vocab.lex_attr_getters[IS_PUNCT]
+        # spaCy would work out a dozen things about every new token, of which we need this one.
+        nlp.vocab.lex_attr_getters = {}
         self.memory_zone = nlp.memory_zone
         self.split = chunks if _splits_at_blanks(self.tokenizer) else _whole
         self.exceptions = frozenset(self.tokenizer.rules) if lang == "en" else None
@@ -157,17 +160,18 @@ class Lexicon:
             others = [self._orth(odd[i]) for i in spaced]
             owner = np.concatenate([parts, np.repeat(spaced, [len(other) for other in others]).astype(np.int64)])
             kinds, token = np.unique(np.concatenate([orth[orth != newline], *others]), return_inverse=True)
-            values = np.array([self._token(self.vocab[kind]) for kind in kinds.tolist()], np.int64).reshape(-1, 6)
+            texts = [self.vocab.strings[kind] for kind in kinds.tolist()]
+        values = np.array([self._token(text) for text in texts], np.int64).reshape(-1, 6)
         return _added_up(values[token], owner, len(odd))
 
     def _orth(self, text: str) -> NDArray[np.uint64]:
         orth: NDArray[np.uint64] = self.tokenizer(text).to_array("ORTH")
         return orth
 
-    def _token(self, lexeme: Lexeme) -> tuple[int, int, int, int, int, int]:
-        text = lexeme.text
-        kind = STOP if text in self.stops else NEITHER if lexeme.is_punct else WORD
-        if lexeme.is_punct or "'" in text:
+    def _token(self, text: str) -> tuple[int, int, int, int, int, int]:
+        punctuation = self.is_punct(text)
+        kind = STOP if text in self.stops else NEITHER if punctuation else WORD
+        if punctuation or "'" in text:
             return 0, 0, 0, 0, 0, kind
         syllables = self.syllables[text.lower()]
         return 1, len(text), len(text) > LONG, syllables >= HARD, syllables, kind

@@ -186,19 +186,23 @@ def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:
 def _terms(vocabulary: IntArray, rows: Rows, owner: IntArray, owners: int) -> Iterator[Terms]:
     """Lay the chunks' terms in a row, and find each one's number and previous place in its text."""
     many = rows["terms"].astype(np.int64)
-    terms = vocabulary[np.arange(many.sum()) + np.repeat(rows["start"] - (np.cumsum(many) - many), many)]
+    terms = vocabulary[np.arange(many.sum()) + np.repeat(rows["start"] - _before(many), many)]
     owner = np.repeat(owner, many)
-    key = owner * (terms.max(initial=0) + 1) + terms
-    order = np.argsort(key, kind="stable")
-    again = np.diff(key[order], prepend=-1) == 0
-    sizes = np.bincount(owner, minlength=owners)
-    kinds = np.empty_like(order)
-    kinds[order] = np.cumsum(~again) - 1
+    # One plain sort brings the places of a term together; it is several times as fast as argsort.
+    size = max(len(terms), 1)
+    key = np.sort(terms * size + np.arange(len(terms)))
+    order = key % size
+    new = np.ones(len(terms), np.bool_)
+    new[1:] = (np.diff(key // size) > 0) | (np.diff(owner[order]) > 0)
+    previous = np.full(len(terms), -1)
+    previous[order[~new]] = order[np.flatnonzero(~new) - 1]
+    kinds = np.cumsum(previous < 0) - 1
+    begins = np.flatnonzero(new)
+    kinds[order] = np.repeat(kinds[order[begins]], np.diff(begins, append=len(terms)))
     # Numbered over all texts so far; each text's own begin at 0.
-    kinds -= np.repeat(_before(np.bincount(owner[order][~again], minlength=owners)), sizes)
-    previous = np.full_like(order, -1)
-    later = order[again]
-    previous[later] = order[np.flatnonzero(again) - 1] - np.repeat(_before(sizes), sizes)[later]
+    sizes = np.bincount(owner, minlength=owners)
+    kinds -= np.repeat(_before(np.bincount(owner[previous < 0], minlength=owners)), sizes)
+    previous -= np.where(previous < 0, 0, np.repeat(_before(sizes), sizes))
     ends = np.cumsum(sizes)[:-1]
     return map(Terms, np.split(kinds.astype(np.int32), ends), np.split(previous.astype(np.int32), ends))
 

@@ -89,11 +89,15 @@ def hdd(texts: Sequence[Text]) -> FloatArray:
     Σ over words (1 - P(not among 42 draws without replacement)) / 42; McCarthy & Jarvis 2007. Undefined below 42 words.
     """
     batch = Batch.of(texts)
-    sizes = np.repeat(batch.sizes, batch.types)
-    pairs, pair = np.unique(np.stack([sizes, batch.frequencies]), axis=1, return_inverse=True)
-    drawn = _drawn(*pairs)[pair]
+    # Words that stand equally often in a text count equally, and most stand there once: a few sums a text.
     owner = np.repeat(np.arange(len(batch)), batch.types)
-    return np.where(batch.sizes < DRAWS, np.nan, np.bincount(owner, drawn, len(batch)) / DRAWS)
+    base = batch.frequencies.max(initial=0) + 1
+    pairs = np.sort(owner * base + batch.frequencies)
+    begins = np.flatnonzero(np.diff(pairs, prepend=-1))
+    words = np.diff(begins, append=len(pairs))
+    owner, frequency = np.divmod(pairs[begins], base)
+    expected = np.bincount(owner, words * _drawn(batch.sizes[owner], frequency), len(batch))
+    return np.where(batch.sizes < DRAWS, np.nan, expected / DRAWS)
 
 
 def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:

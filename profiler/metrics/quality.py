@@ -24,17 +24,14 @@ def repetition(texts: Sequence[Text]) -> FloatArray:
     """
     batch = Batch.of(texts)
     many = np.maximum(batch.sizes - GRAM + 1, 0)
-    begins = batch.place <= (batch.sizes - GRAM)[batch.owner]
-    term = batch.kinds + np.repeat(np.cumsum(batch.types) - batch.types, batch.sizes)
-    size = len(term) + 1
-    gram = term[np.flatnonzero(begins)]
-    for step in range(1, GRAM):
-        # Renumbered at each step, so that the product stays far from overflow.
-        pair = gram * size + term[np.flatnonzero(begins) + step]
-        gram = np.unique(pair, return_inverse=True)[1]
-    first = np.unique(gram, return_index=True)[1]
-    different = np.bincount(batch.owner[begins][first], minlength=len(batch))
-    return 1 - ratio(different, many)
+    begins = np.flatnonzero(batch.place <= (batch.sizes - GRAM)[batch.owner])
+    base = int(batch.types.max(initial=0))
+    grams = batch.owner[begins].astype(np.int64 if len(batch) * base**GRAM < 2**63 else object)
+    for step in range(GRAM):
+        grams = grams * base + batch.kinds[begins + step]
+    grams = np.sort(grams)
+    different = grams[np.flatnonzero(np.diff(grams, prepend=-1))] // base**GRAM
+    return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(batch)), many)
 
 
 @metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")

@@ -86,10 +86,10 @@ def ari(texts: Sequence[Text]) -> FloatArray:
 def coleman_liau(texts: Sequence[Text]) -> FloatArray:
     """Coleman-Liau index: school years needed, from characters and sentences in a hundred words.
 
-    5.88 · characters / words - 29.6 · sentences / words - 15.8; Coleman & Liau 1975.
+    0.0588 · characters in 100 words - 0.296 · sentences in 100 words - 15.8; Coleman & Liau 1975.
     """
     counts = Batch.of(texts).counts
-    return 5.88 * word_length(texts) - 29.6 * ratio(counts.sentences, counts.words) - 15.8
+    return 0.0588 * (word_length(texts) * 100) - 0.296 * (ratio(counts.sentences, counts.words) * 100) - 15.8
 
 
 def _with_words(words: FloatArray, scores: FloatArray) -> FloatArray:
