@@ -23,7 +23,7 @@ FEW = 6
 """Of fewer items, all moving the same way happens by chance more often than 1 time in 20, like coins."""
 OVERLAP = 0.5
 """Of the smaller side's items, the share that the other side must have answered as well."""
-FAR = 4
+FAR = 5
 """Standard errors that a base must be from zero for a percentage of it to mean something."""
 
 Find = Callable[[str, str], Metric | None]
@@ -97,6 +97,7 @@ def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, fi
         base_name=base.profile.name,
         other_name=other.profile.name,
         changes=tuple(_judged(shifts)),
+        suites={probe: part.suite for probe, part in sections(base.profile).items() if probe not in refused},
         differs=(*differences(base.profile, other.profile), *notes),
         refused=refused,
         resamples=resamples,

@@ -245,6 +245,8 @@ class Comparison(Record):
     """What the profile is called, for a reader."""
     other_name: str = ""
     changes: tuple[Change, ...]
+    suites: dict[str, str] = {}
+    """Probe → where its items came from: mini, paper, full, or a file of the user's."""
     differs: tuple[str, ...] = ()
     """Settings that differ and may be why: sampling, weights, …"""
     refused: dict[str, str] = {}

@@ -1,0 +1,106 @@
+"""How numbers are laid out for a reader: in which order, under which names, in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from profiler.compare import registered
+from profiler.number import DASH, interval, number, places
+from profiler.types import Change, Comparison, Ideal, Section
+
+FAMILIES = ("length", "readability", "diversity", "quality")
+OTHER = "other"
+
+
+class Key(NamedTuple):
+    """What names a number."""
+
+    probe: str
+    metric: str
+    group: str | None
+
+
+class Block(NamedTuple):
+    """Metrics of one family of one probe, each followed by its groups."""
+
+    probe: str
+    family: str
+    keys: list[Key]
+
+
+def family(key: Key) -> str:
+    """Which of the folder's modules makes a text metric."""
+    metric = registered(key.probe, key.metric)
+    package, _, module = getattr(metric and metric.score, "__module__", "").rpartition(".")
+    return module if package == "profiler.metrics" else OTHER
+
+
+def unit(key: Key) -> str:
+    metric = registered(key.probe, key.metric)
+    return metric.unit if metric else ""
+
+
+def ideal(key: Key) -> Ideal:
+    metric = registered(key.probe, key.metric)
+    return metric.ideal if metric else None
+
+
+def about(key: Key) -> str:
+    metric = registered(key.probe, key.metric)
+    return metric.about if metric else ""
+
+
+def blocks(keys: Iterable[Key]) -> Iterator[Block]:
+    """Keys as they are shown; known families first, in a fixed order, metrics in the order they came."""
+    seen = list(dict.fromkeys(keys))
+    for probe in dict.fromkeys(key.probe for key in seen):
+        metrics = dict.fromkeys(key.metric for key in seen if key.probe == probe)
+        placed = {name: family(Key(probe, name, None)) for name in metrics}
+        for which in (*FAMILIES, *sorted(set(placed.values()) - {*FAMILIES, OTHER}), OTHER):
+            inside = [key for name in metrics if placed[name] == which for key in _of(seen, probe, name)]
+            if inside:
+                yield Block(probe, which, inside)
+
+
+def _of(keys: list[Key], probe: str, metric: str) -> list[Key]:
+    """A metric's own number, then its groups'."""
+    return sorted((k for k in keys if k.probe == probe and k.metric == metric), key=lambda key: key.group is not None)
+
+
+def sampling(section: Section) -> str:
+    if section.sampling is None:
+        return DASH
+    drawn = section.sampling
+    stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
+    size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
+    return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {size}{stop}"
+
+
+def base_name(comparison: Comparison) -> str:
+    """What the base is called; its id too where both sides are called the same."""
+    return _named(comparison.base_name, comparison.other_name, comparison.base)
+
+
+def other_name(comparison: Comparison) -> str:
+    return _named(comparison.other_name, comparison.base_name, comparison.other)
+
+
+def _named(name: str, against: str, id: str) -> str:
+    return name if name and name != against else id
+
+
+def moved(change: Change) -> str:
+    """The change in percent, or as it is where a percentage means nothing."""
+    if change.percent is not None:
+        decimals = places(change.percent, change.percent_low, change.percent_high)
+        return f"{number(change.percent, min(decimals, 1), sign=True)} %"
+    return number(change.absolute, places(change.absolute, change.low, change.high), sign=True)
+
+
+def spread(change: Change) -> str:
+    """The interval of what `moved` shows."""
+    if change.percent is not None:
+        decimals = places(change.percent, change.percent_low, change.percent_high)
+        return interval(change.percent_low, change.percent_high, min(decimals, 1), sign=True)
+    return interval(change.low, change.high, places(change.absolute, change.low, change.high), sign=True)

@@ -1,0 +1,42 @@
+"""Numbers as people read them: three significant digits, a real minus sign, a dash where there is none."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+DASH = "–"
+MINUS = "−"
+TINY = 1e-5
+
+
+def places(*values: float | None) -> int:
+    """Decimals that give the largest of VALUES three significant digits; numbers shown together share them."""
+    largest = max((abs(value) for value in values if value), default=0.0)
+    return 0 if largest == 0 else min(7, max(0, 2 - floor(log10(largest))))
+
+
+def number(value: float | None, decimals: int | None = None, sign: bool = False) -> str:
+    """VALUE with DECIMALS, or three significant digits; its plus sign too if SIGN."""
+    if value is None:
+        return DASH
+    if 0 < abs(value) < TINY and decimals is None:
+        return f"{value:{'+' if sign else ''}.2e}".replace("-", MINUS)
+    shown = f"{value:{'+' if sign else ''},.{places(value) if decimals is None else decimals}f}"
+    if not shown.strip("+-0.,"):
+        shown = shown.lstrip("+-")  # rounded to zero, which has no sign
+    return shown.replace("-", MINUS)
+
+
+def interval(low: float | None, high: float | None, decimals: int, sign: bool = False) -> str:
+    if low is None or high is None:
+        return DASH
+    return f"[{number(low, decimals, sign)}, {number(high, decimals, sign)}]"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def plain(text: str) -> str:
+    """TEXT without the control characters by which a model's name could paint on a terminal."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -1,0 +1,189 @@
+"""A report as one HTML file: no network, readable without JavaScript, light, dark and on paper."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
+
+from profiler import charts, layout
+from profiler.layout import Key
+from profiler.number import count, number
+from profiler.table import SIGNS, Table
+from profiler.types import Comparison, Endpoint, Profile, Sample, Section
+
+Facts = dict[str, str]
+
+HOW: Mapping[str, str] = {
+    "text": "the written answer",
+    "loglikelihood": "the likelihood of each option",
+    "top_logprobs": "the alternatives of the first token",
+    "letter": "the letter that was written",
+}
+"""How an answer was read, in words."""
+
+
+def profile_page(profile: Profile, table: Table, examples: Mapping[str, Sequence[Sample]]) -> str:
+    """A model's numbers, what they rest on, and a few of its answers."""
+    return _filled(
+        title=profile.name,
+        kind="profile",
+        lead=_lead(profile),
+        mini=[section.probe for section in profile.sections if section.suite == "mini"],
+        command=_parts(profile_command(profile)),
+        facts=_facts(profile),
+        sections=[(section, _section(section)) for section in profile.sections],
+        chart=charts.svg(charts.profile_chart(profile, charts.PAGE)),
+        caption="Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it.",
+        spec=charts.profile_chart(profile),
+        table=table,
+        glossary=_glossary([Key(e.probe, e.metric, None) for e in profile.estimates], profile),
+        examples=examples,
+        differs={},
+        refused={},
+        record=profile.model_dump(mode="json"),
+    )
+
+
+def comparison_page(comparisons: Sequence[Comparison], table: Table) -> str:
+    """What moved, how surely, and what could not be compared."""
+    base = comparisons[0]
+    return _filled(
+        title=table.title,
+        kind="comparison",
+        lead=[_summary(comparison) for comparison in comparisons],
+        mini=[probe for probe, suite in base.suites.items() if suite == "mini"],
+        command=_parts(["inherit", "compare", base.base, *(comparison.other for comparison in comparisons)]),
+        facts={
+            "base": f"{layout.base_name(base)} ({base.base})",
+            "compared with it": ", ".join(f"{layout.other_name(c)} ({c.other})" for c in comparisons),
+            "resamples": f"{count(base.resamples)}, seed {base.seed}",
+        },
+        differs={layout.other_name(c): c.differs for c in comparisons},
+        refused={layout.other_name(c): c.refused for c in comparisons if c.refused},
+        chart=charts.svg(charts.comparison_chart(comparisons, charts.PAGE)),
+        caption=(
+            "Bar: change in percent of the base. Line: its paired 95 % interval. Grey circle: the same. "
+            "Diamond: moved. Triangle up: better. Triangle down: worse. "
+            "Bars beyond 300 % are cut; their numbers stand beside them."
+        ),
+        spec=charts.comparison_chart(comparisons),
+        table=table,
+        glossary=_glossary([Key(c.probe, c.metric, None) for one in comparisons for c in one.changes]),
+        sections=[],
+        examples={},
+        record=[comparison.model_dump(mode="json") for comparison in comparisons],
+    )
+
+
+def profile_command(profile: Profile) -> list[str]:
+    """The command that asks the same again, as far as the record tells."""
+    parts = ["inherit", "profile", profile.endpoint.model, *_reached(profile.endpoint)]
+    for section in profile.sections:
+        parts += ["--probe", section.probe]
+    first = profile.sections[0] if profile.sections else None
+    if first is not None:
+        parts += ["--suite" if first.suite in ("mini", "paper", "full") else "--prompts", first.suite]
+        parts += ["--limit", str(max(section.items for section in profile.sections))]
+        parts += _settings(first)
+    return parts
+
+
+def _parts(command: Sequence[str]) -> list[str]:
+    """A command as a shell takes it, in pieces at whose ends a line may break: an option stays with its value."""
+    quoted = " ".join(map(shlex.quote, command))
+    return quoted.replace(" --", "\n--").split("\n")
+
+
+def _reached(endpoint: Endpoint) -> list[str]:
+    found = ["--url", endpoint.url] if endpoint.url else []
+    found += ["--key", endpoint.key] if endpoint.url and endpoint.key != Endpoint(model="").key else []
+    return found + (["--chat"] if endpoint.chat else [])
+
+
+def _settings(section: Section) -> list[str]:
+    drawn = section.sampling
+    if drawn is None:
+        return []
+    parts = ["--temperature", f"{drawn.temperature:g}", "--top-p", f"{drawn.top_p:g}"]
+    parts += ["--max-tokens", str(drawn.max_tokens), "--seed", str(drawn.seed)]
+    for stop in drawn.stop:
+        parts += ["--stop", stop]
+    for name in ("samples", "system", "lang"):
+        if value := section.settings.get(name):
+            parts += [f"--{name}", str(value)]
+    return parts
+
+
+def _lead(profile: Profile) -> list[str]:
+    items, failed = sum(section.items for section in profile.sections), profile.errors
+    answered = f"{count(items)} items asked, {f'{count(failed)} failed' if failed else 'none failed'}"
+    return [f"{answered}. {count(len(profile.estimates))} numbers, each with what it rests on."]
+
+
+def _summary(comparison: Comparison) -> str:
+    """How many metrics got better, worse, moved, stayed: in a sentence."""
+    verdicts = [change.verdict for change in comparison.changes if change.group is None]
+    words = {"better": "better", "worse": "worse", "moved": "moved", "same": "the same", None: "without a verdict"}
+    told = [f"{verdicts.count(verdict)} {word}" for verdict, word in words.items() if verdict in verdicts]
+    return f"{layout.other_name(comparison)} against {layout.base_name(comparison)}: {', '.join(told)}."
+
+
+def _facts(profile: Profile) -> Facts:
+    endpoint = profile.endpoint
+    return {
+        "model": endpoint.model,
+        "reached": f"{endpoint.url or 'in process'}, {'chat messages' if endpoint.chat else 'plain completions'}",
+        "weights": profile.fingerprint.id,
+        "run": profile.id,
+        "started": f"{profile.started:%Y-%m-%d %H:%M:%S %Z}, took {number(profile.seconds)} s",
+        "tokens paid": f"{count(profile.usage.prompt)} in, {count(profile.usage.completion)} out",
+        "made with": ", ".join(f"{name} {version}" for name, version in profile.versions.items()),
+    }
+
+
+def _section(section: Section) -> Facts:
+    return {
+        "suite": section.suite,
+        "items": f"{count(section.items)}, {f'{count(section.errors)} failed' if section.errors else 'none failed'}",
+        "read by": HOW[section.how],
+        "sampling": layout.sampling(section),
+        **{f"setting {name}": json.dumps(value, ensure_ascii=False) for name, value in section.settings.items()},
+        **{f"data {name}": digest for name, digest in section.data.items()},
+        "probe version": str(section.version),
+    }
+
+
+def _glossary(keys: Sequence[Key], profile: Profile | None = None) -> list[tuple[str, str, str]]:
+    """Each metric, what it is about, and which implementation made it."""
+    made = {name: by for section in (profile.sections if profile else ()) for name, by in section.scorers.items()}
+    return [(key.metric, layout.about(key), made.get(key.metric, "")) for key in dict.fromkeys(keys)]
+
+
+def _filled(**values: object) -> str:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"embedded": embedded, "number": number, "count": count}
+    script = _source("report.js")
+    return environment.get_template("report.html").render(
+        signs=SIGNS,
+        style=_source("report.css"),
+        script=script,
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        **values,
+    )
+
+
+def embedded(value: object) -> str:
+    """JSON that can stand in a page: nothing in it ends the element that holds it."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _source(name: str) -> str:
+    return (files("profiler") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,174 @@
+"""A table of formatted cells, and the ways to write one: terminal, Markdown, LaTeX, CSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Literal
+
+from profiler.number import plain
+from profiler.types import Verdict
+
+Tone = Verdict | Literal["quiet", "loud"]
+
+SIGNS: Mapping[Tone | None, str] = {"better": "▲", "worse": "▼", "moved": "◆", "same": "○"}
+"""A shape beside each colour and word."""
+STYLES: Mapping[Tone, str] = {
+    "better": "bold green",
+    "worse": "bold red",
+    "moved": "bold cyan",
+    "same": "dim",
+    "quiet": "dim",
+    "loud": "bold black on yellow",
+}
+WIDE = 200
+"""Columns of a page that is no terminal: wide enough that nothing wraps in a file."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place."""
+
+    text: str
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of numbers under a label, or a heading when it has no cells."""
+
+    label: str
+    cells: tuple[Cell, ...] = ()
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under column heads, with what must be said before and after them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    head: tuple[Cell, ...] = ()
+    notes: tuple[Cell, ...] = ()
+
+
+def as_text(table: Table) -> str:
+    """For a terminal: colour where it is one, words and signs everywhere."""
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    console = Console(file=StringIO(), force_terminal=terminal, width=None if terminal else WIDE, highlight=False)
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid.add_column(plain(table.columns[0]), no_wrap=True)
+    for column in table.columns[1:]:
+        grid.add_column(Text(plain(column)), justify="right", overflow="fold")
+    for row in table.rows:
+        label = Text("  " * row.depth + plain(row.label), style="" if row.cells else "bold")
+        grid.add_row(label, *(Text(_signed(cell), style=STYLES[cell.tone] if cell.tone else "") for cell in row.cells))
+    console.print(Text(plain(table.title), style="bold"))
+    for cell in table.head:
+        console.print(Text(plain(cell.text), style=STYLES[cell.tone] if cell.tone else ""))
+    console.print()
+    console.print(grid)
+    if table.notes:
+        console.print()
+    for cell in table.notes:
+        console.print(Text(plain(cell.text), style=STYLES[cell.tone] if cell.tone else ""))
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def as_markdown(table: Table) -> str:
+    """For an issue, a model card or a README."""
+    lines = [f"**{_markdown(table.title)}**", ""]
+    lines += [f"{_markdown(cell.text)}  " for cell in table.head] + [""]
+    lines.append(_piped(table.columns))
+    lines.append(_piped(["---", *["---:"] * (len(table.columns) - 1)], escape=False))
+    for row in table.rows:
+        label = "&emsp;" * row.depth + (_markdown(row.label) if row.cells else f"**{_markdown(row.label)}**")
+        cells = [_markdown(_signed(cell)) for cell in row.cells] or [""] * (len(table.columns) - 1)
+        lines.append(_piped([label, *cells], escape=False))
+    lines += ["", *(f"{_markdown(cell.text)}  " for cell in table.notes)]
+    return "\n".join(lines).strip() + "\n"
+
+
+def as_latex(table: Table) -> str:
+    r"""For a paper: needs \usepackage{booktabs}."""
+    width = len(table.columns)
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        r"\small",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        r"\toprule",
+        " & ".join(map(_latex, table.columns)) + r" \\",
+    ]
+    for row in table.rows:
+        indent = r"\quad " * row.depth
+        if row.cells:
+            lines.append(" & ".join([indent + _latex(row.label), *(_latex(cell.text) for cell in row.cells)]) + r" \\")
+        else:
+            rule = r"\midrule" if row.depth == 0 else r"\addlinespace"
+            lines += [rule, rf"\multicolumn{{{width}}}{{l}}{{{indent}\emph{{{_latex(row.label)}}}}} \\"]
+    caption = ". ".join(
+        _latex(text.rstrip(".")) for text in (table.title, *(c.text for c in (*table.head, *table.notes)))
+    )
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}.}}", r"\end{table}"]) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, str | int | float | None]]) -> str:
+    """Full precision, one row a number; an undefined value is an empty field."""
+    out = StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _field(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _field(value: str | float | None) -> str | float | None:
+    """A text that a spreadsheet would take for a formula is marked as a text."""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+    return value
+
+
+def _signed(cell: Cell) -> str:
+    return plain(f"{SIGNS[cell.tone]} {cell.text}" if cell.tone in SIGNS else cell.text)
+
+
+def _piped(cells: Iterable[str], escape: bool = True) -> str:
+    return "| " + " | ".join(_markdown(cell) if escape else cell for cell in cells) + " |"
+
+
+def _markdown(text: str) -> str:
+    shown = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", plain(text))
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "−": "$-$",
+    "–": "--",
+    "→": r"$\to$",
+    "·": r"$\cdot$",
+    "…": r"\ldots{}",
+} | {char: f"\\{char}" for char in "&%$#_"}
+
+
+def _latex(text: str) -> str:
+    # A bracket after \\ would be read as its optional argument, so numbers in brackets are wrapped.
+    return "".join(LATEX.get(char, char) for char in plain(text))
