@@ -1,0 +1,146 @@
+"""The model in this process and a real vLLM server give the same numbers for the same weights.
+
+INHERIT_VLLM_PYTHON names the interpreter of an environment with vLLM (`make test-vllm` builds one).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from profiler.engine import Score
+from profiler.engines import demo
+from profiler.engines.local import LocalEngine
+from profiler.types import Endpoint, Likelihood
+from tests.test_local import answered
+
+pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("vllm")]
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+READY = 300
+"""Seconds that the server may take to start."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A vLLM server of the demo checkpoint, in bfloat16."""
+    python = os.environ.get("INHERIT_VLLM_PYTHON")
+    if not python:
+        pytest.skip("INHERIT_VLLM_PYTHON names no interpreter with vLLM")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = f"--served-model-name demo --host 127.0.0.1 --port {port} --max-model-len 1024 --dtype bfloat16"
+    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(demo.checkpoint())]
+    command += [*settings.split(), "--enforce-eager", "--generation-config", "vllm"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "DO_NOT_TRACK": "1"}
+    log = tmp_path_factory.mktemp("vllm") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
+    try:
+        wait(f"http://127.0.0.1:{port}/health", process, log)
+        yield f"http://127.0.0.1:{port}/v1/completions"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the server answers."""
+    for _ in range(READY):
+        if process.poll() is not None:
+            pytest.fail(f"vLLM ended with {process.returncode}: {log.read_text(encoding='utf-8')[-2000:]}")
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(1)
+    pytest.fail(f"vLLM did not answer in {READY} s: {log.read_text(encoding='utf-8')[-2000:]}")
+
+
+def echoed(server: str, text: str) -> tuple[list[str], list[float]]:
+    """The text's tokens with their log-probabilities, as the server gives them; its begin-of-text token is left out."""
+    body = {"model": "demo", "prompt": text, "max_tokens": 1, "echo": True, "logprobs": 1, "temperature": 0}
+    request = urllib.request.Request(server, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as reply:
+        found = json.load(reply)["choices"][0]["logprobs"]
+    # The first token is begin-of-text, which nothing precedes; the last is the one that was generated.
+    return found["tokens"][1:-1], found["token_logprobs"][1:-1]
+
+
+def texts() -> list[str]:
+    """Fifty texts of 10 to 300 words: instructions that people wrote, and answers that a model did."""
+    if not DATA.is_dir():
+        pytest.skip(f"needs the evaluation data in {DATA}")
+    with (DATA / "alpaca" / "seed_tasks.jsonl").open(encoding="utf-8") as lines:
+        asked = [json.loads(line)["instruction"] for line in lines]
+    with gzip.open(DATA / "alpaca" / "alpaca_gpt4_en_demo.json.gz", "rt", encoding="utf-8") as file:
+        written = [row["output"] for row in json.load(file)]
+    chosen = [text for text in asked if len(text.split()) >= 10][:25]
+    chosen += [text for text in written if 30 <= len(text.split()) <= 300][:25]
+    assert len(chosen) == 50
+    return chosen
+
+
+def questions() -> list[tuple[str, tuple[str, ...]]]:
+    """Ten BBQ items of each of four categories, in the authors' prompt."""
+    found = []
+    for category in ("Age", "Religion", "Nationality", "Sexual_orientation"):
+        with gzip.open(DATA / "bbq" / "data" / f"{category}.jsonl.gz", "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        for row in rows[:: len(rows) // 10][:10]:
+            prompt = f"### Context: {row['context']} \n### Question: {row['question']} \n### Answer:"
+            found.append((prompt, tuple(f" {row[f'ans{number}']}" for number in range(3))))
+    return found
+
+
+async def test_texts_are_as_likely_to_vllm(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = texts()
+    model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
+    values = await answered(model, *(Score("", (text,), (0,)) for text in chosen))
+    differences = []
+    for number, text in enumerate(chosen):
+        tokens, likely = echoed(server, text)
+        ours = values[number, 0]
+        assert isinstance(ours, Likelihood)
+        assert ours.tokens == len(tokens)
+        differences.append(abs(ours.total / sum(likely) - 1))
+    median, worst = statistics.median(differences), max(differences)
+    with capsys.disabled():
+        print(f"\nlog-likelihood of 50 texts against vLLM: median {median:.3%}, worst {worst:.3%}")
+    assert median < 0.005
+    assert worst < 0.02
+
+
+async def test_choices_are_vllms(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = questions()
+    model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
+    values = await answered(model, *(Score(prompt, choices, (0, 1, 2)) for prompt, choices in asked))
+    same, close = 0, 0
+    for number, (prompt, choices) in enumerate(asked):
+        start = len(echoed(server, prompt)[0])
+        theirs = [sum(echoed(server, prompt + choice)[1][start:]) for choice in choices]
+        ours = [values[number, index].total for index in range(3)]  # type: ignore[attr-defined]
+        same += ours.index(max(ours)) == theirs.index(max(theirs))
+        # bfloat16 can't tell two choices apart that are nearer than its rounding.
+        close += max(theirs) - sorted(theirs)[1] < 0.15
+    with capsys.disabled():
+        print(f"\ntop choice of {len(asked)} BBQ items equal to vLLM's: {same}, of which {close} are near ties")
+    assert same >= len(asked) - close
+    assert same >= 0.9 * len(asked)
