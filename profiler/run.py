@@ -75,6 +75,8 @@ async def run(
     started, clock = datetime.now(UTC), time.monotonic()
     for probe in probes:
         await refuse_the_impossible(client, probe)
+        # What the scorers load is loaded now: a missing part shows before anything is paid, and no thread imports later.
+        measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
     with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes), started) as folder:
         sections: list[Section] = []

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from profiler import store
-from profiler.client import connect
 from profiler.data import prompts
 from profiler.errors import EndpointDown, EndpointError
-from profiler.probe import Answer, Item, Weigh
+from profiler.probe import Answer, Item, Probe, Weigh
 from profiler.probes.attributes import Attributes
 from profiler.run import Progress, run
-from profiler.types import Endpoint, Estimate, Profile, Sampling
+from profiler.types import Estimate, Profile, Sampling
+from tests.asking import client
 from tests.wire import Fault, Script, Wire, serving
 
 
@@ -30,10 +30,9 @@ def probe(folder: Path, count: int = 8, **options: object) -> Attributes:
     return Attributes(prompts(str(questions(folder, count))), **options)  # type: ignore[arg-type]
 
 
-async def profiled(wire: Wire, folder: Path, *probes: object, **fields: object) -> Profile:
-    endpoint = Endpoint(model="wire", url=wire.url, **fields)  # type: ignore[arg-type]
-    async with connect(endpoint, folder / "runs" / "cache.sqlite") as client:
-        events = [event async for event in run(client, probes, endpoint, folder / "runs")]  # type: ignore[arg-type]
+async def profiled(wire: Wire, folder: Path, probe: Probe, chat: bool = False) -> Profile:
+    async with client(wire, folder / "runs" / "cache.sqlite", chat=chat, concurrency=32) as asked:
+        events = [event async for event in run(asked, [probe], asked.endpoint, folder / "runs")]
     assert all(isinstance(event, Progress) for event in events[:-1])
     assert isinstance(events[-1], Profile)
     return events[-1]

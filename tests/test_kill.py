@@ -1,0 +1,56 @@
+"""`kill -9` at ten random moments of `inherit profile`: nothing that was paid for is lost, and the end is the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from profiler import store
+from tests.killing import asked_again, finish, kill_in_the_middle
+from tests.wire import Script, serving
+
+ITEMS = 1200
+SAME = {"id", "started", "seconds", "usage", "endpoint"}
+"""What two runs of the same plan need not share."""
+
+
+def command(url: str, questions: Path, out: Path) -> list[str]:
+    words = ["--url", url, "--prompts", str(questions), "--samples", "2", "--temperature", "1", "--max-tokens", "20"]
+    return [
+        "-c",
+        "from profiler.cli import main; main()",
+        "profile",
+        "wire",
+        *words,
+        "--concurrency",
+        "8",
+        "--out",
+        str(out),
+    ]
+
+
+@pytest.mark.slow
+async def test_a_profile_that_is_killed_ten_times_pays_for_no_answer_twice(tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    lines = (json.dumps({"prompt": f"question {i} end"}) + "\n" for i in range(ITEMS))
+    questions.write_text("".join(lines), "utf-8")
+    rng = random.Random(11)
+    async with serving(Script(latency=0.03)) as wire:
+        again = command(wire.url, questions, tmp_path / "killed")
+        kills = [await kill_in_the_middle(again, wire, rng) for _ in range(10)]
+        await finish(again)
+        assert not asked_again(wire, kills, "question")
+    async with serving() as wire:
+        await finish(command(wire.url, questions, tmp_path / "whole"))
+    killed, whole = (store.load("latest", tmp_path / name) for name in ("killed", "whole"))
+    assert not store.stopped(tmp_path / "killed"), "every attempt went on in the same folder"
+    assert killed.profile.model_dump(exclude=SAME) == whole.profile.model_dump(exclude=SAME)
+    assert killed.profile.sections[0].items == ITEMS
+    texts = [
+        {sample.item: [answer.text for answer in sample.answers] for sample in run.samples("attributes")}
+        for run in (killed, whole)
+    ]
+    assert texts[0] == texts[1]
