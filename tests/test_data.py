@@ -11,6 +11,8 @@ import pytest
 
 from profiler import data
 from profiler.errors import BadData, MissingExtra, WrongUse
+from profiler.probe import Options
+from profiler.probes.attributes import Attributes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -146,6 +148,7 @@ def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.Monke
     paper = data.prompts("auto")
     assert (paper.suite, paper.summary().count) == ("paper", 100)
     assert next(iter(paper))[0] == "100"
+    assert Attributes.build(Options()).frame == "### Question: {prompt}\n ### Answer: "
 
 
 def test_the_hub_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

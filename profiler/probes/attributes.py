@@ -16,8 +16,10 @@ from profiler.probe import Answer, Generate, Item, Options
 from profiler.stats import Mean
 from profiler.types import Sampling
 
+FRAME = "### Question: {prompt}\n### Answer:"
+"""How a completions endpoint is asked."""
 PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
-"""How the paper's kit asks a completions endpoint; the blank before the second ### is theirs."""
+"""How the paper's kit asks. Its last blank is a token that text rarely has there: some models answer it with nothing."""
 
 GREEDY = Sampling()
 
@@ -39,7 +41,7 @@ class Attributes:
     sampling: Sampling = GREEDY
     samples: int = 1
     """Answers a prompt; the item's score is their mean."""
-    frame: str = PAPER_FRAME
+    frame: str = FRAME
     system: str = ""
     limit: int | None = None
     """Ask only this many prompts, picked by a seeded draw."""
@@ -51,12 +53,13 @@ class Attributes:
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        where = options.prompts or options.suite
+        found = prompts(options.prompts or options.suite, options.column, options.lang)
+        default = PAPER_FRAME if found.suite == "paper" else FRAME
         return cls(
-            prompts(where, options.column, options.lang),
+            found,
             options.drawn(GREEDY),
             options.samples or 1,
-            PAPER_FRAME if options.frame is None else options.frame,
+            default if options.frame is None else options.frame,
             options.system,
             options.limit,
         )
