@@ -139,8 +139,9 @@ async def test_without_a_begin_token_the_first_token_does_not_count(folder: Call
     assert (await model.capabilities()).bos is False
 
 
-async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path]) -> None:
-    model = engine(folder("gemma3"))
+@pytest.mark.parametrize("kind", KINDS[:-1])
+async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path], kind: str) -> None:
+    model = engine(folder(kind))
     prompts = ["Water", PREFIX, "A teacher and an engineer met"]
     values = await answered(model, *(Draw(prompt, Sampling(max_tokens=12), (0,)) for prompt in prompts))
     checkpoint = model.load().checkpoint
@@ -155,6 +156,15 @@ async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path]) -> No
         assert value.text == checkpoint.tokenizer.decode(tokens[start:], skip_special_tokens=True)
         assert value.usage.prompt == start
         assert value.usage.completion == len(tokens) - start
+
+
+async def test_an_architecture_that_cannot_be_continued_says_so(folder: Callable[..., Path]) -> None:
+    model = engine(folder("mamba"))
+    values = await answered(model, Draw("Water", Sampling(max_tokens=2), (0,)), Score("Water", (" boils",), (0,)))
+    assert isinstance(values[0, 0], Refused)
+    assert "serve it" in str(values[0, 0])
+    assert isinstance(values[1, 0], Likelihood)
+    assert not (await model.capabilities()).completions
 
 
 @pytest.mark.parametrize("kind", ["gemma3", "gpt2"])

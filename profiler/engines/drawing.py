@@ -18,6 +18,8 @@ from transformers import DynamicCache
 from profiler.engines.checkpoint import Checkpoint
 from profiler.types import Generation, Sampling, Usage
 
+CANARIES = ("The capital of France is", "Water boils at a hundred degrees and freezes at")
+
 BLOCK = 512
 """Tokens whose probability is summed before one of them is looked for."""
 
@@ -60,6 +62,7 @@ class Drawer:
         cpu = checkpoint.device.type == "cpu"
         self.rows = 64 if cpu else 256
         self.tokens = 8192 if cpu else 65536
+        self.able = self.remembers()
 
     def draw(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:
         """Draw every job, a batch at a time; each sample is given out as it ends."""
@@ -83,6 +86,26 @@ class Drawer:
         """How many of the first jobs make one batch; they come shortest first."""
         most = min(self.rows, len(jobs))
         return next((n for n in range(most, 1, -1) if n * reach(jobs[n - 1]) <= self.tokens), 1)
+
+    @torch.inference_mode()
+    def remembers(self) -> bool:
+        """Whether this architecture goes on from its cache as from the whole text; found by doing both.
+
+        The shorter text is padded, and one that keeps its state elsewhere (Mamba) or counts places in the row fails.
+        """
+        prompts = [self.checkpoint.encode(text) for text in CANARIES]
+        rows = [started(Job((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
+        whole = self.checkpoint.model(
+            input_ids=torch.tensor([prompts[0]], device=self.checkpoint.device), use_cache=False
+        )
+        try:
+            _, state = self.prefill(rows)
+            stepped = state.step(self.checkpoint, [prompt[-1] for prompt in prompts])
+        except (RuntimeError, ValueError, TypeError, AttributeError):
+            return False
+        ours, plain = (scores.float().log_softmax(-1) for scores in (stepped[0], whole.logits[0, -1]))
+        tolerance = 1e-3 if self.checkpoint.model.dtype == torch.float32 else 0.1
+        return float(((ours - plain).abs() * plain.exp()).sum()) <= tolerance
 
     @torch.inference_mode()
     def batch(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -31,6 +32,8 @@ FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 """What is fetched of a hub repository: weights that can't run code, settings, tokenizer."""
 
 NO_TEMPLATE = "the checkpoint has no chat template: ask it as a plain completion"
+
+NO_MEMORY = "this architecture keeps no cache that texts can be continued from here: serve it, and give its --url"
 
 Keyed = tuple[int, Call]
 T = TypeVar("T")
@@ -57,18 +60,22 @@ class LocalEngine:
 
     async def capabilities(self) -> Capabilities:
         """Everything, but for a chat template and a begin-of-text token that this checkpoint may lack."""
-        checkpoint = (await self.run(self.load)).checkpoint
+        loaded = await self.run(self.load)
+        checkpoint, writes = loaded.checkpoint, loaded.drawer.able
         templated = checkpoint.tokenizer.chat_template is not None
+        notes = {"chat": NO_TEMPLATE} if not templated else {}
+        if not writes:
+            notes |= {"completions": NO_MEMORY, "chat": NO_MEMORY}
         return Capabilities(
-            completions=True,
-            chat=templated,
+            completions=writes,
+            chat=templated and writes,
             echo=True,
             n=True,
             prompt_lists=True,
             top_logprobs=checkpoint.vocabulary,
             seed=True,
             bos=checkpoint.bos is not None,
-            notes={} if templated else {"chat": NO_TEMPLATE},
+            notes=notes,
         )
 
     async def fingerprint(self) -> Fingerprint:
@@ -79,9 +86,11 @@ class LocalEngine:
 
     async def perform(self, calls: AsyncIterable[Keyed]) -> AsyncIterator[Part]:
         """Answer windows of calls; parts come as their batches end."""
-        async for window in windows(calls, WINDOW):
-            async for part in self.stream(window):
-                yield part
+        async with aclosing(windows(calls, WINDOW)) as ready:
+            async for window in ready:
+                async with aclosing(self.stream(window)) as parts:
+                    async for part in parts:
+                        yield part
 
     async def close(self) -> None:
         """Let the model go."""
@@ -92,7 +101,7 @@ class LocalEngine:
         """Do it in the worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
 
-    async def stream(self, window: Sequence[Keyed]) -> AsyncIterator[Part]:
+    async def stream(self, window: Sequence[Keyed]) -> AsyncGenerator[Part]:
         """The parts of one window, while the worker makes them; leaving early stops it at its next step."""
         loop = asyncio.get_running_loop()
         parts: asyncio.Queue[Part | None] = asyncio.Queue()
@@ -155,6 +164,8 @@ class LocalEngine:
         jobs = []
         for key, call in calls:
             try:
+                if not loaded.drawer.able:
+                    raise Refused(NO_MEMORY)
                 prompt = spoken(loaded.checkpoint, call)
                 loaded.checkpoint.admit(len(prompt), call.sampling.max_tokens)
             except EndpointError as error:
@@ -190,7 +201,7 @@ def spoken(checkpoint: Checkpoint, call: Draw) -> tuple[int, ...]:
     return checkpoint.bare(text)
 
 
-async def windows(calls: AsyncIterable[Keyed], size: int) -> AsyncIterator[list[Keyed]]:
+async def windows(calls: AsyncIterable[Keyed], size: int) -> AsyncGenerator[list[Keyed]]:
     """The calls that are ready, up to `size` at a time, never waiting for one while there are others to work on."""
     ready: asyncio.Queue[Keyed | Exception | None] = asyncio.Queue(maxsize=size)
 
