@@ -9,7 +9,7 @@ from typing import Any
 
 from profiler import layout
 from profiler.layout import Block, Key, moved, spread
-from profiler.number import DASH, interval, number, places
+from profiler.number import DASH, interval, number, places, plain
 from profiler.types import Change, Comparison, Estimate, Profile
 
 Spec = dict[str, Any]
@@ -113,10 +113,10 @@ def svg(spec: Spec) -> str:
     """Draw a chart, without a browser or a network."""
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(_printable(spec), allowed_base_urls=[])
     # What a mark says of itself to a screen reader shows as a tooltip too.
     drawn = re.sub(r'<path aria-label="([^"]*)"([^>]*)/>', r'<path aria-label="\1"\2><title>\1</title></path>', drawn)
-    label = spec["description"].replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    label = plain(spec["description"]).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
@@ -127,8 +127,21 @@ def picture(what: Profile | Sequence[Comparison], suffix: str) -> bytes:
     spec = profile_chart(what) if isinstance(what, Profile) else comparison_chart(what)
     if suffix == ".svg":
         return svg(spec).encode()
-    drawn: bytes = vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[])
+    drawn: bytes = vl_convert.vegalite_to_png(_printable(spec), scale=2, allowed_base_urls=[])
     return drawn
+
+
+def _printable(spec: Any) -> Any:
+    """The spec without control characters, which abort the whole process inside the drawing engine."""
+    match spec:
+        case str():
+            return plain(spec)
+        case dict():
+            return {name: _printable(value) for name, value in spec.items()}
+        case list():
+            return [_printable(value) for value in spec]
+        case _:
+            return spec
 
 
 def _whole(panels: list[Spec], description: str, palette: Palette) -> Spec:

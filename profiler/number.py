@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from math import floor, log10
+from unicodedata import bidirectional, category
 
 DASH = "–"
 MINUS = "−"
 TINY = 1e-5
+TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""Characters that change the order in which others are shown."""
 
 
 def places(*values: float | None) -> int:
@@ -38,5 +41,13 @@ def count(value: int) -> str:
 
 
 def plain(text: str) -> str:
-    """TEXT without the control characters by which a model's name could paint on a terminal."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """TEXT on one line, without the characters by which a model's name could paint on a terminal or turn its order."""
+    return "".join(map(_plain, text))
+
+
+def _plain(char: str) -> str:
+    kind = category(char)
+    if kind.startswith("Z"):
+        return " "
+    hidden = kind in ("Cc", "Cs", "Cn") or bidirectional(char) in TURNING
+    return "\ufffd" if hidden else char

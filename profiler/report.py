@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import orjson
 
@@ -36,15 +36,6 @@ HOW_SURE = (
     "Intervals: 95 %, paired bootstrap. Verdicts: p < 0.05 after step-down max-T correction over all metrics; "
     "a group's over all groups."
 )
-
-
-class Run(Protocol):
-    """A finished run's samples."""
-
-    @property
-    def profile(self) -> Profile: ...
-
-    def samples(self, probe: str) -> object: ...
 
 
 def render(what: What, format: Format, examples: Examples | None = None) -> str:
@@ -208,10 +199,11 @@ def sample(sample: Sample) -> str:
         lines += _quoted("  ", answer.text or "(empty)") + ([f"  [{answer.finish}]"] if answer.finish else [])
     if sample.choice is not None:
         lines.append(f"  took option {sample.choice + 1}, read by {sample.how}")
-    scores = ", ".join(f"{name} {number(value)}" for name, value in sample.scores.items())
-    return "\n".join(
-        [*lines, *([f"  {scores}"] if scores else []), *([f"  FAILED: {sample.error}"] if sample.error else [])]
-    )
+    if sample.scores:
+        lines.append("  " + ", ".join(f"{plain(name)} {number(value)}" for name, value in sample.scores.items()))
+    if sample.error:
+        lines.append(f"  FAILED: {plain(sample.error)}")
+    return "\n".join(lines)
 
 
 def _quoted(mark: str, text: str) -> list[str]:
