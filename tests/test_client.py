@@ -209,5 +209,6 @@ async def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: P
         whole = ["-m", "tests.asker", wire.url, str(tmp_path / "c2"), str(tmp_path / "whole.json"), count]
         await finish(whole)
         needed = len(wire.units("item ")) - served
-    assert served < needed + times * 4 * 5, "what was in flight when it was killed, and no more"
+    # Whatever the clock says: four requests were in flight at each death, of five samples at most.
+    assert served - needed <= times * 4 * 5
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads((tmp_path / "whole.json").read_text())
