@@ -94,8 +94,14 @@ def profile_command(profile: Profile) -> list[str]:
 
 def _parts(command: Sequence[str]) -> list[str]:
     """A command as a shell takes it, in pieces at whose ends a line may break: an option stays with its value."""
-    quoted = " ".join(map(shlex.quote, command))
-    return quoted.replace(" --", "\n--").split("\n")
+    pieces: list[str] = []
+    for word in command:
+        quoted = shlex.quote(word)
+        if pieces and pieces[-1].startswith("--") and " " not in pieces[-1] and not word.startswith("--"):
+            pieces[-1] += f" {quoted}"
+        else:
+            pieces.append(quoted)
+    return pieces
 
 
 def _reached(endpoint: Endpoint) -> list[str]:

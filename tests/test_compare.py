@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from profiler import store
 from profiler.compare import compare
 from profiler.errors import NotComparable
 from profiler.metric import Metric
@@ -263,3 +264,19 @@ def test_the_same_seed_gives_the_same_comparison():
     base, other = side(words=BASE), side("other", words=BASE + NOISE)
     assert compared(base, other, seed=3) == compared(base, other, seed=3)
     assert compared(base, other, seed=3).changes != compared(base, other, seed=4).changes
+
+
+def test_runs_are_compared_from_their_folders(tmp_path):
+    """Through the files: scores as Parquet, undefined as null, items in the order of their keys."""
+    sides = []
+    for run in (builders.attributes("short", 100), builders.attributes("long", 190, seed=1)):
+        folder = tmp_path / run.profile.id
+        journal = store.Journal(folder, "attributes")
+        journal.append(reversed(run.samples("attributes")))
+        journal.seal()
+        store.save_profile(folder, run.profile)
+        sides.append((run, store.load(str(folder))))
+    (short, short_file), (long, long_file) = sides
+    read = compare(short_file, long_file)
+    assert read == compare(short, long)
+    assert {change.metric for change in read.changes if change.verdict == "moved"} >= {"words", "characters"}

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
+import shlex
 import time
+from html import unescape
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from profiler import number, report
 from profiler.compare import compare
 from profiler.errors import WrongUse
 from profiler.metric import Metric
-from profiler.types import Capabilities, Comparison, Estimate, Fingerprint, Profile
+from profiler.types import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
 from tests import builders
 
 EVIL = "=cmd|'/c calc'!A1 <script>alert(1)</script> </script> a|b 50%_$x\x1b[31m"
@@ -232,7 +234,7 @@ def test_the_page_shows_its_chart_and_numbers_without_javascript(longer):
     html = re.sub(r"<script.*?</script>", "", page(longer), flags=re.S)
     assert '<svg role="img" aria-label="Change of long against base' in html
     assert html.count("moved</td>") == sum(change.verdict == "moved" for change in longer.changes)
-    assert "inherit compare" in html
+    assert "<span>inherit</span> <span>compare</span>" in html
 
 
 def test_nothing_a_model_says_becomes_markup():
@@ -270,6 +272,18 @@ def test_the_page_says_how_it_was_made():
                  "temperature 1, top_p 0.95, max_tokens 256, seed 7", "td-2.8/sentencizer"):  # fmt: skip
         assert said in html
     assert "--temperature 1" in html
+
+
+def test_the_command_on_the_page_is_what_a_shell_would_take():
+    drawn = Sampling(temperature=0.7, stop=("\n", "it's"), max_tokens=64)
+    run = builders.attributes("my model", 105, sampling=drawn, settings={"system": "Be brief.", "samples": 2})
+    html = page(run.profile)
+    shown = re.search(r'<code id="command">(.*?)</code>', html, re.S)[1]
+    words = shlex.split(unescape(re.sub("<.*?>", "", shown)))
+    assert words[:3] == ["inherit", "profile", "models/my model"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert (options["--temperature"], options["--max-tokens"], options["--system"]) == ("0.7", "64", "Be brief.")
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--stop"] == ["\n", "it's"]
 
 
 def test_the_page_shows_a_few_answers_of_each_probe():
