@@ -43,8 +43,9 @@ ROW = np.dtype([
 
 LONG, HARD = 6, 3
 
-LIMIT = 200_000
-"""Chunks remembered at most, some 100 MB; then all are forgotten."""
+LIMIT = 16_000_000
+"""Characters remembered at most, each chunk counted as ENTRY more, some 100 MB in all; then all are forgotten."""
+ENTRY = 64
 
 # LexicalRichness 0.5.1 deletes digits and dashes, and makes a blank of all other ASCII punctuation.
 _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark in string.punctuation if mark != "-"})
@@ -55,6 +56,7 @@ _PLAIN = re.compile(r"([A-Za-z]+)[,;:!?]?|([A-Za-z]*(?:[a-z]|[A-Z]{2}))\.").full
 
 _STOPS = (".", "!", "?")
 
+_HALF = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s{2,}|[^\S ]")
 
 
@@ -75,7 +77,7 @@ def chunks(text: str) -> list[str]:
 
 
 def _whole(text: str) -> list[str]:
-    return [text] if text else []
+    return [str(text)] if text else []
 
 
 class Lexicon:
@@ -100,6 +102,7 @@ class Lexicon:
         self.forget()
 
     def forget(self) -> None:
+        self.held = 0
         self.numbers = _Numbers()
         self.vocabulary = _Numbers()
         self.syllables = _Memo(self.counter or (lambda word: 0))
@@ -108,7 +111,7 @@ class Lexicon:
 
     def number(self, texts: Iterable[str]) -> list[list[int]]:
         """Number the chunks of each text, and learn those that are new."""
-        if len(self.numbers) > LIMIT:
+        if self.held > LIMIT:
             self.forget()
         known = len(self.numbers)
         numbers = [list(map(self.numbers.__getitem__, self.split(text))) for text in texts]
@@ -117,6 +120,7 @@ class Lexicon:
         return numbers
 
     def _learn(self, new: list[str]) -> None:
+        self.held += sum(map(len, new)) + ENTRY * len(new)
         rows = np.zeros(len(new), ROW)
         terms: list[list[int]] = []
         odd = []
@@ -165,7 +169,8 @@ class Lexicon:
         return _added_up(values[token], owner, len(odd))
 
     def _orth(self, text: str) -> NDArray[np.uint64]:
-        orth: NDArray[np.uint64] = self.tokenizer(text).to_array("ORTH")
+        # Half a surrogate pair, as JSON may hold, can't be given to spaCy.
+        orth: NDArray[np.uint64] = self.tokenizer(_HALF.sub("\ufffd", text)).to_array("ORTH")
         return orth
 
     def _token(self, text: str) -> tuple[int, int, int, int, int, int]:

@@ -1,0 +1,171 @@
+"""Every text metric has the value of the library that it is named after."""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import zlib
+from collections import Counter
+from fractions import Fraction
+from math import comb, isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from profiler import registry
+from profiler.metric import measure
+from profiler.text import Text
+
+GOLDEN = Path(__file__).parent / "golden"
+TEXTS = json.loads((GOLDEN / "texts.json").read_text(encoding="utf-8"))
+NAMES = sorted(path.stem for path in (GOLDEN / "metrics").glob("*.json"))
+READABILITY = ("gunning_fog", "rix", "lix", "flesch", "flesch_kincaid", "smog", "ari", "coleman_liau")
+
+
+def scored(text: str, name: str, lang: str = "en") -> float:
+    return float(measure([Text(text, lang)], [registry.metric(name)])[name][0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_metric_has_its_golden_values(name):
+    golden = json.loads((GOLDEN / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+    if golden["source"].startswith("zlib") and golden["source"] != f"zlib {zlib.ZLIB_RUNTIME_VERSION}":
+        pytest.skip(f"recorded with {golden['source']}, another zlib packs differently")
+    scores = measure(list(map(Text, TEXTS.values())), [registry.metric(name)])[name]
+    for (key, text), score in zip(TEXTS.items(), scores, strict=True):
+        expected = golden["values"][key]
+        assert score == pytest.approx(nan if expected is None else expected, rel=1e-9, abs=1e-12, nan_ok=True), text
+
+
+def test_every_text_metric_has_golden_values():
+    ours = {name for name, metric in registry.metrics().items() if metric.score.__module__.startswith("profiler.")}
+    assert ours == set(NAMES)
+
+
+def test_a_text_scores_the_same_alone_as_among_others():
+    metrics = list(registry.metrics().values())
+    together = measure(list(map(Text, TEXTS.values())), metrics)
+    for place, text in enumerate(TEXTS.values()):
+        alone = measure([Text(text)], metrics)
+        assert all(np.array_equal(alone[name][0], together[name][place], equal_nan=True) for name in alone), text
+
+
+def terms(text: str) -> list[str]:
+    for dash in "-–—" + string.digits:
+        text = text.lower().replace(dash, "")
+    return "".join(" " if mark in string.punctuation else mark for mark in text).split()
+
+
+def naive_mtld(words: list[str]) -> float:
+    def one_way(words: list[str]) -> float:
+        factors, segment = 0.0, []
+        for word in words:
+            segment.append(word)
+            if len(set(segment)) / len(segment) <= 0.72:
+                factors, segment = factors + 1, []
+        if segment:
+            factors += (1 - len(set(segment)) / len(segment)) / (1 - 0.72)
+        return len(words) / (factors or 1)
+
+    return (one_way(words) + one_way(words[::-1])) / 2 if words else nan
+
+
+def naive_mattr(words: list[str]) -> float:
+    windows = [words[place : place + 100] for place in range(len(words) - 99)]
+    return sum(len(set(window)) for window in windows) / len(windows) / 100 if windows else nan
+
+
+def naive_hdd(words: list[str]) -> float:
+    if len(words) < 42:
+        return nan
+    draws = comb(len(words), 42)
+    absent = [Fraction(comb(len(words) - often, 42), draws) for often in Counter(words).values()]
+    return float(sum(1 - chance for chance in absent) / 42)
+
+
+def naive_repetition(words: list[str]) -> float:
+    grams = list(zip(words, words[1:], words[2:], strict=False))
+    return 1 - len(set(grams)) / len(grams) if grams else nan
+
+
+WORDS = ("the", "The", "of", "cat", "re-do", "don't", "3", "x", "wörd", "to_be", "—", "cat.")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 300), st.integers(1, 60), st.integers())
+@example(42, 60, 0)
+@example(100, 60, 0)
+@example(99, 3, 0)
+def test_diversity_follows_its_definition_on_any_text(size, kinds, seed):
+    rng = random.Random(seed)
+    vocabulary = [rng.choice(WORDS) + rng.choice(["", "s", "ed", "ing"]) + chr(97 + i % 26) for i in range(kinds)]
+    text = " ".join(rng.choice(vocabulary) for _ in range(size))
+    words = terms(text)
+    ttr = len(set(words)) / len(words) if words else nan
+    for name, expected in {
+        "mtld": naive_mtld(words),
+        "mattr": naive_mattr(words),
+        "hdd": naive_hdd(words),
+        "ttr": ttr,
+        "repetition": naive_repetition(words),
+    }.items():
+        assert scored(text, name) == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), name
+
+
+def test_an_empty_text_has_counts_and_nothing_else():
+    scores = {name: scored("", name) for name in registry.metrics()}
+    assert {name: score for name, score in scores.items() if not isnan(score)} == {
+        "characters": 0,
+        "words": 0,
+        "sentences": 0,
+    }
+
+
+@pytest.mark.parametrize("name", READABILITY)
+def test_readability_is_undefined_in_other_languages(name):
+    german = "Das ist ein Satz. Das ist noch einer. Und hier kommt der dritte Satz."
+    assert isnan(scored(german, name, lang="de"))
+    assert not isnan(scored(german, name))
+    assert "de" in registry.metric(name).foreign("de")
+
+
+def test_a_batch_of_two_languages_keeps_each_text_in_its_place():
+    texts = [Text("Ein Satz.", "de"), Text("One sentence."), Text("Noch ein Satz.", "de")]
+    scores = measure(texts, [registry.metric("lix"), registry.metric("words")])
+    assert np.isnan(scores["lix"]).tolist() == [True, False, True]
+    assert scores["words"].tolist() == [2, 2, 3]
+
+
+def test_smog_needs_three_sentences():
+    assert isnan(scored("One. Two.", "smog"))
+    assert scored("One. Two. Three.", "smog") == pytest.approx(3.1291)
+
+
+@pytest.mark.parametrize(("name", "enough"), [("mattr", 100), ("hdd", 42), ("repetition", 3), ("mtld", 1), ("ttr", 1)])
+def test_a_diversity_metric_is_undefined_below_its_window(name, enough):
+    assert isnan(scored("word " * (enough - 1), name))
+    assert not isnan(scored("word " * enough, name))
+
+
+def test_a_looping_text_stands_out():
+    loop, prose = TEXTS["looping"], TEXTS["long"]
+    assert scored(loop, "repetition") > 0.9 > 0.1 > scored(prose, "repetition")
+    assert scored(loop, "compression") > 10 > 3 > scored(prose, "compression")
+
+
+def test_repetition_is_exact_when_words_are_too_many_for_64_bits(monkeypatch):
+    words = [f"{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}{chr(97 + i // 676)}" for i in range(3000)]
+    monkeypatch.setattr("profiler.metrics.quality.GRAM", 6)
+    assert scored(" ".join(words), "repetition") == 0
+    assert scored(" ".join(words + words), "repetition") == pytest.approx(1 - 3000 / 5995)
+
+
+def test_every_metric_says_what_it_is_and_who_made_it():
+    for metric in registry.metrics().values():
+        assert metric.about.endswith("."), metric.name
+        assert metric.unit, metric.name
+        assert metric.version, metric.name

@@ -1,0 +1,78 @@
+"""Names lead to metrics: ours, a package's, a user's own."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from profiler import registry
+from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.metric import Metric, measure
+from profiler.text import Text
+
+
+def exclamations(texts):
+    """Exclamation marks.
+
+    One number a text.
+    """
+    return [text.count("!") if text else None for text in texts]
+
+
+def all_in_one(texts):
+    return [len(texts)]
+
+
+NOT_A_METRIC = 7
+SHOUTING = Metric(
+    "shouting", "Capital letters.", score=lambda texts: np.array([sum(map(str.isupper, t)) for t in texts])
+)
+
+
+def test_a_metric_is_found_by_name():
+    assert registry.metric("mtld").name == "mtld"
+    assert registry.metric("mtld").about.startswith("MTLD: how many words")
+
+
+def test_a_misspelt_metric_brings_the_nearest_name():
+    with pytest.raises(UnknownName, match="no metric 'gunning_frog'; did you mean 'gunning_fog'"):
+        registry.metric("gunning_frog")
+
+
+def test_a_misspelt_probe_brings_the_nearest_name():
+    with pytest.raises(UnknownName, match="no probe 'atributes'; did you mean 'attributes'"):
+        registry.probe("atributes")
+
+
+def test_a_users_function_is_a_metric_by_its_path():
+    metric = registry.metric(f"{__name__}:exclamations")
+    assert (metric.about, metric.version) == ("Exclamation marks.", f"{__name__}:exclamations")
+    scores = measure([Text("Hi!"), Text(""), Text("Stop!!")], [metric])[metric.name]
+    assert np.array_equal(scores, [1, np.nan, 2], equal_nan=True)
+
+
+def test_a_path_may_lead_to_a_metric_and_to_one_of_ours():
+    assert registry.metric(f"{__name__}:SHOUTING") is SHOUTING
+    assert registry.metric("profiler.metrics.diversity:mtld") is registry.metric("mtld")
+
+
+@pytest.mark.parametrize("path", ["no_such_module:f", f"{__name__}:no_such_function", f"{__name__}:NOT_A_METRIC"])
+def test_a_path_that_leads_nowhere_is_wrong_use(path):
+    with pytest.raises(WrongUse, match=path.partition(":")[2]):
+        registry.metric(path)
+
+
+def test_a_function_that_loses_a_text_is_told_so():
+    with pytest.raises(BadData, match=r"all_in_one gave \(1,\) scores for 2 texts"):
+        measure([Text("a"), Text("b")], [registry.metric(f"{__name__}:all_in_one")])
+
+
+def test_an_installed_package_adds_a_metric(monkeypatch):
+    entry = EntryPoint("marks", f"{__name__}:exclamations", "inheritance_profiler.metrics")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(registry, "METRICS", dict(registry.metrics()))
+    monkeypatch.setattr(registry, "metrics", registry.metrics.__wrapped__)
+    assert registry.metric("marks").name == "marks"
+    assert measure([Text("!!")], [registry.metric("marks")])["marks"].tolist() == [2]

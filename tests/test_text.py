@@ -1,0 +1,171 @@
+"""Counting agrees with spaCy and Pyphen on any text, and is done once."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import string
+from functools import cache
+from itertools import product
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from profiler import lexicon
+from profiler.lexicon import Lexicon
+from profiler.text import Batch, Text, count
+
+BLANKS = ["", " ", " ", " ", "  ", "\n", "\n\n", " \n", "\n ", "\t", "\r\n", "\xa0", "\u2003", "\u2028", "\x1c", "\x85"]
+PIECES = [
+    *("the", "Bread", "NATO", "I", "a", "extraordinary", "iPhone", "aB", "naïve", "ﬁsh", "İstanbul", "ß", "φιλοσοφίας"),
+    *("can't", "it's", "students'", "'twas", "y'all", "don’t", "rock'n'roll", "cannot", "gonna", "o'clock", "'s", "'"),
+    *("Mr.", "e.g.", "U.S.", "etc.", "A.", "AB.", "aB.", "Ph.D.", "10a.m.", "5pm", "no.", "end.", "EU."),
+    *("3.14", "1,000", "$5", "50%", "20°C", "25°C.", "10:30", "1e5", "½", "१२", "3rd", "1990s", "5kg", "-7", "C++"),
+    *("http://a.b/c?d=e&f", "www.x.org", "me@host.net", "file.txt", "a/b", "x=y", "foo.Bar", "foo,bar", "a-b-c"),
+    *("**Bold:**", "`code()`", "#", "|", "_x_", "<b>", "</s>", "[INST]", "{k:", "f(x)", "\\[", "~", "^", "&amp;"),
+    *(".", "..", "...", "…", "?!", "!!!", ":", ";", "--", "—", "–", "-", '"', "“", "”", "‘", "’", "(", ")", "«", "»"),
+    *(
+        "你好。",
+        "日本語",
+        "！",
+        "मैं।",
+        "مرحبا؟",
+        "👍🏽",
+        "😀😀",
+        "\u200b",
+        "\xad",
+        "e\u0301",
+        ":-)",
+        ":D",
+        "<3",
+        "¯\\_(ツ)_/¯",
+    ),
+]
+
+
+@cache
+def spacy_pipeline(lang: str):
+    import spacy
+
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("sentencizer")
+    return nlp
+
+
+def counted_by_spacy(text: str, lang: str = "en") -> tuple[float, ...]:
+    """The slow way: the whole text through spaCy, each word through Pyphen."""
+    from pyphen import Pyphen
+
+    doc = spacy_pipeline(lang)(text)
+    words = [token for token in doc if not token.is_punct and "'" not in token.text]
+    hyphens = Pyphen(lang=lang)
+    syllables = [1 + hyphens.inserted(word.lower_).count("-") for word in words]
+    return (
+        len(text.replace(" ", "")),
+        len(words),
+        sum(map(len, words)),
+        sum(len(word) > 6 for word in words),
+        sum(number >= 3 for number in syllables),
+        sum(syllables),
+        len(list(doc.sents)),
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BLANKS)), max_size=15))
+@example([(" ", "a")])
+def test_any_mixture_of_pieces_is_counted_as_spacy_counts_it(pairs):
+    text = "".join(piece + blank for piece, blank in pairs)
+    assert Text(text).counts == counted_by_spacy(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from(string.printable) | st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_any_characters_are_counted_as_spacy_counts_them(text):
+    assert Text(text).counts == counted_by_spacy(text)
+
+
+def test_every_kind_of_blank_is_taken_as_spacy_takes_it():
+    for parts in product(["Yes.", " Yes", "'", "\n"], BLANKS, ["No", "no.", ""]):
+        assert Text("".join(parts)).counts == counted_by_spacy("".join(parts)), parts
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(string.ascii_letters, min_size=1, max_size=4), st.sampled_from(["", *".,;:!?"]), st.booleans())
+def test_letters_with_a_mark_are_split_as_spacy_splits_them(letters, mark, twice):
+    text = letters + mark + (" " + letters if twice else "")
+    assert Text(text).counts == counted_by_spacy(text)
+
+
+def test_every_english_exception_is_taken_as_spacy_takes_it():
+    for rule in spacy_pipeline("en").tokenizer.rules:
+        text = f"{rule} so {rule}. ({rule}) Then {rule}, x"
+        assert Text(text).counts == counted_by_spacy(text), text
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("de", "Das ist z.B. ein Satz. Die Donaudampfschifffahrt fährt heute nicht, oder?\nDoch!"),
+        ("it", "L'estate è arrivata, cioè oggi. Che cos'è? Niente d'importante."),
+        ("es", "¿Cómo estás? Muy bien, gracias. EE.UU. es un país; son las 12 p.m. aquí."),
+        ("hu", "Asszonnyal megyek. Jó reggelt kívánok!"),
+        ("ru", "Привет, т. е. как дела? Всё хорошо."),
+    ],
+)
+def test_other_languages_are_counted_by_their_own_rules(lang, text):
+    assert Text(text, lang).counts == counted_by_spacy(text, lang)
+
+
+def test_a_language_without_hyphenation_has_words_but_no_syllables():
+    counts = Text("今天天气很好。我们去公园吧！", "zh").counts
+    assert (counts.words, counts.sentences) == (12, 2)
+    assert math.isnan(counts.syllables)
+
+
+def test_a_language_unknown_to_spacy_is_split_by_the_rules_for_any():
+    assert Text("nuqneH batlh! Qapla", "tlh").counts.words == 3
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_batch():
+    assert [text.counts.words for text in (Text("fine"), Text("broken \ud83d emoji"))] == [1, 3]
+
+
+def test_terms_are_small_letters_without_digits_and_punctuation():
+    assert Text("Re-test: the 3 The don't THE").terms.previous.tolist() == [-1, -1, 1, -1, -1, 2]
+    assert Text("Re-test: the 3 The don't THE").terms.kinds.tolist() == [0, 1, 1, 2, 3, 1]
+
+
+def test_terms_do_not_mix_between_the_texts_of_a_batch():
+    batch = Batch([Text("a b a"), Text(""), Text("b b c")])
+    assert batch.previous.tolist() == [-1, -1, 0, -1, 0, -1]
+    assert batch.kinds.tolist() == [0, 1, 0, 0, 0, 1]
+    assert batch.types.tolist() == [2, 0, 2]
+    assert batch.frequencies.tolist() == [2, 1, 2, 1]
+
+
+def test_a_text_is_counted_once(monkeypatch):
+    text = Text("Once is enough.")
+    first = text.counts
+    monkeypatch.setattr(Lexicon, "number", lambda *_: pytest.fail("counted again"))
+    assert text.counts is first
+
+
+def test_a_text_is_a_string_and_keeps_its_language_when_it_travels():
+    text = Text("Guten Tag", "de")
+    count([text])
+    there = pickle.loads(pickle.dumps(text))
+    assert (there, there.lang) == ("Guten Tag", "de")
+
+
+def test_a_full_lexicon_forgets_and_goes_on(monkeypatch):
+    monkeypatch.setattr(lexicon, "LIMIT", 2000)
+    small = Lexicon("en")
+    held = []
+    for number in range(100):
+        assert len(small.number([f"word{number} other{number} words."])[0]) == 3
+        assert len(small.rows) == len(small.numbers)
+        held.append(small.held)
+    assert max(held) < 2500
+    assert held != sorted(held)
