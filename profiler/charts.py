@@ -94,7 +94,7 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
             for i, (side, head) in enumerate(zip(sides, heads, strict=True))
         ]
         rows.append({"bounds": "flush", "spacing": WRITTEN, "hconcat": columns})
-    title = f"Change of {' and '.join(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"
+    title = f"Change of {layout.listed(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"
     return _whole(rows, title, palette)
 
 

@@ -14,7 +14,7 @@ from profiler.errors import NotComparable
 from profiler.estimate import clusters
 from profiler.estimate import seed as seed_of
 from profiler.metric import Metric
-from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
+from profiler.stats import RESAMPLES, Columns, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
 from profiler.store import SampleColumns
 from profiler.types import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
 
@@ -25,6 +25,9 @@ OVERLAP = 0.5
 """Of the smaller side's items, the share that the other side must have answered as well."""
 FAR = 5
 """Standard errors that a base must be from zero for a percentage of it to mean something."""
+
+BOTH = "both sides' "
+"""Before the name of a column that is cut to the items which have a value on both sides."""
 
 Find = Callable[[str, str], Metric | None]
 
@@ -149,20 +152,38 @@ def _shifts(
 def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: int, seed: int) -> Iterator[Shift]:
     """Both sides of some numbers of the same items, resampled alike."""
     which = clusters(pair.base)
-    statistics = [metric.reduction() for _, metric in known]
-    base, other = (draws(statistics, side.columns, which, resamples, seed) for side in pair)
+    plain = [metric.reduction() for _, metric in known]
+    sides = _of_both(pair, {statistic.column for statistic in plain if isinstance(statistic, Mean)})
+    statistics = [Mean(BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
+    base, other = (draws(statistics, side, which, resamples, seed) for side in sides)
     for i, (estimate, metric) in enumerate(known):
-        used = defined(statistics[i], pair.base.columns) & defined(statistics[i], pair.other.columns)
+        used = defined(statistics[i], sides[0]) & defined(statistics[i], sides[1])
         n = int(used.sum())
         yield Shift(
             estimate=estimate,
             ideal=metric.ideal,
-            base=observed(statistics[i], pair.base.columns),
-            other=observed(statistics[i], pair.other.columns),
+            base=observed(statistics[i], sides[0]),
+            other=observed(statistics[i], sides[1]),
             drawn=(base[:, i], other[:, i]),
             n=n,
             units=n if which is None else len(np.unique(which[used])),
         )
+
+
+def _of_both(pair: Pair, means: set[str]) -> tuple[Columns, Columns]:
+    """The columns, and beside each that is averaged one without the items that are undefined on either side.
+
+    Else a mean would seem to change because other items have a value: SMOG, say, when answers get longer.
+    """
+    undefined = {name: np.isnan(pair.base.columns[name]) | np.isnan(pair.other.columns[name]) for name in means}
+    base, other = (
+        {
+            **side.columns,
+            **{BOTH + name: np.where(gone, np.nan, side.columns[name]) for name, gone in undefined.items()},
+        }
+        for side in pair
+    )
+    return base, other
 
 
 def _missing(base: Profile, other: Profile, pair: Pair, probe: str, find: Find) -> dict[str, str]:
@@ -234,8 +255,9 @@ def _change(shift: Shift, p: float) -> Change:
 
 
 def _why_undefined(shift: Shift) -> str | None:
-    sides = [side for side, value in (("base", shift.base), ("other", shift.other)) if np.isnan(value)]
-    return f"undefined on the {' and the '.join(sides)}" if sides else None
+    if not np.isnan(shift.change):
+        return None
+    return "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
 
 
 def _percent(shift: Shift, with_interval: bool) -> tuple[float | None, float | None, float | None]:

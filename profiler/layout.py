@@ -90,17 +90,28 @@ def _named(name: str, against: str, id: str) -> str:
     return name if name and name != against else id
 
 
+def listed(names: Iterable[str]) -> str:
+    """A, B and C."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def moved(change: Change) -> str:
     """The change in percent, or as it is where a percentage means nothing."""
     if change.percent is not None:
-        decimals = places(change.percent, change.percent_low, change.percent_high)
-        return f"{number(change.percent, min(decimals, 1), sign=True)} %"
-    return number(change.absolute, places(change.absolute, change.low, change.high), sign=True)
+        return f"{number(change.percent, _decimals(change), sign=True)} %"
+    return number(change.absolute, _decimals(change), sign=True)
 
 
 def spread(change: Change) -> str:
     """The interval of what `moved` shows."""
     if change.percent is not None:
-        decimals = places(change.percent, change.percent_low, change.percent_high)
-        return interval(change.percent_low, change.percent_high, min(decimals, 1), sign=True)
-    return interval(change.low, change.high, places(change.absolute, change.low, change.high), sign=True)
+        return interval(change.percent_low, change.percent_high, _decimals(change), sign=True)
+    return interval(change.low, change.high, _decimals(change), sign=True)
+
+
+def _decimals(change: Change) -> int:
+    """Percentages have one decimal, so that they stand in line, until it no longer matters."""
+    if change.percent is not None:
+        return 1 if abs(change.percent) < 1000 else 0
+    return places(change.absolute, change.low, change.high)

@@ -144,7 +144,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     alone = len(comparisons) == 1
     columns = ("change", "95 % interval", "verdict", "n") if alone else tuple(map(layout.other_name, comparisons))
     return Table(
-        title=f"{' and '.join(map(layout.other_name, comparisons))} against {layout.base_name(base)}",
+        title=f"{layout.listed(map(layout.other_name, comparisons))} against {layout.base_name(base)}",
         columns=("metric", layout.base_name(base), *([layout.other_name(base)] if alone else []), *columns),
         rows=tuple(rows),
         head=tuple(Cell(text) for comparison in comparisons for text in _differs(comparison, alone)),

@@ -139,7 +139,23 @@ def test_a_limited_run_is_compared_on_what_it_asked():
 def test_undefined_on_one_side_has_no_verdict_and_says_why():
     change = only(compared(side(words=BASE), side("other", words=np.full(100, np.nan))))
     assert (change.other, change.absolute, change.percent, change.low, change.p, change.verdict) == (None,) * 6
-    assert change.reason == "undefined on the other"
+    assert change.reason == "no item has a value on both sides"
+
+
+def test_a_mean_does_not_move_because_other_items_have_a_value():
+    """A score that long answers have and short ones lack is compared on the items that have it on both sides."""
+    gaps = np.where(np.argsort(np.argsort(BASE)) < 30, np.nan, BASE)
+    change = only(compared(side(words=gaps), side("other", words=BASE)))
+    assert (change.absolute, change.verdict, change.n) == (0, "same", 70)
+    assert change.base == pytest.approx(np.nanmean(gaps))
+
+
+def test_an_undefined_ratio_has_no_verdict():
+    chances = np.ones(50)
+    base = side(metrics=[RATIO], hits=chances, chances=chances)
+    other = side("other", metrics=[RATIO], hits=0 * chances, chances=0 * chances)
+    change = only(compared(base, other))
+    assert (change.base, change.other, change.verdict, change.reason) == (1, None, None, "undefined on one side")
 
 
 def test_too_few_items_get_no_verdict():
