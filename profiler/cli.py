@@ -152,9 +152,10 @@ def compare(
 
 
 def guard(comparisons: Sequence[Comparison], fail_on: str) -> None:
-    """Raise if a number got worse, or (on "moved") changed at all."""
+    """Raise if a number over all items got worse, or (on "moved") changed at all."""
     bad = {"worse"} if fail_on == "worse" else {"worse", "moved", "better"}
-    hit = [change for comparison in comparisons for change in comparison.changes if change.verdict in bad]
+    changes = [change for comparison in comparisons for change in comparison.changes if change.group is None]
+    hit = [change for change in changes if change.verdict in bad]
     if hit:
         named = ", ".join(f"{change.probe}.{change.metric} ({change.verdict})" for change in hit)
         raise CheckFailed(f"{len(hit)} of the numbers changed as --fail-on {fail_on} forbids: {named}")
