@@ -14,7 +14,7 @@ import zlib
 from importlib.metadata import version
 from pathlib import Path
 
-from text_peer import DESCRIBED, READ, RICH, scores
+from text_peer import DESCRIBED, READ, RICH, pipeline, scores
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 
@@ -36,7 +36,7 @@ def main() -> None:
     described = f"TextDescriptives {version('textdescriptives')}, {spacy}, Pyphen {version('pyphen')}"
     rich = f"LexicalRichness {version('lexicalrichness')}"
     sources = dict.fromkeys([*DESCRIBED, *READ], described) | dict.fromkeys(RICH, rich)
-    columns = scores(list(texts.values()))
+    columns = scores(list(texts.values()), pipeline())
     columns["repetition"] = [repetition(text) for text in texts.values()]
     sources["repetition"] = "its definition, Welleck et al. 2020, with Python's sets"
     columns["compression"] = [compression(text) for text in texts.values()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,11 +50,14 @@ ENTRY = 64
 # LexicalRichness 0.5.1 deletes digits and dashes, and makes a blank of all other ASCII punctuation.
 _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark in string.punctuation if mark != "-"})
 
-# English without exceptions: letters are one token and a mark after them is another. The full stop parts from a small
-# letter or from two capitals only, as in "end." and "NATO." but not "A.".
-_PLAIN = re.compile(r"([A-Za-z]+)[,;:!?]?|([A-Za-z]*(?:[a-z]|[A-Z]{2}))\.").fullmatch
+# A word among marks. Apostrophes and digits are spaCy's to judge, as are words so short that they may be in a smiley.
+_MARKS = re.escape(string.punctuation.replace("'", "")) + "–—"
+_SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}})([{_MARKS}]*)").fullmatch
 
-_STOPS = (".", "!", "?")
+_STANDINS = {
+    (first, second, third): ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
+    for first, second, third in product((False, True), repeat=3)
+}
 
 _HALF = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s{2,}|[^\S ]")
@@ -108,6 +111,8 @@ class Lexicon:
         self.syllables = _Memo(self.counter or (lambda word: 0))
         self.rows: Rows = np.zeros(0, ROW)
         self.terms: IntArray = np.zeros(0, np.int64)
+        self.shapes: dict[str, int | None] = {}
+        self.shaped: Rows = np.zeros(0, ROW)
 
     def number(self, texts: Iterable[str]) -> list[list[int]]:
         """Number the chunks of each text, and learn those that are new."""
@@ -121,36 +126,55 @@ class Lexicon:
 
     def _learn(self, new: list[str]) -> None:
         self.held += sum(map(len, new)) + ENTRY * len(new)
-        rows = np.zeros(len(new), ROW)
-        terms: list[list[int]] = []
-        odd = []
-        plain = {}
-        for i, chunk in enumerate(new):
-            stem = self._stem(chunk)
-            if stem is None:
-                odd.append(i)
-                words = chunk.lower().translate(_TERM).split()
-                terms.append([self.vocabulary[word] for word in words])
+        shaped, shapes, words, odd = [], [], [], []
+        for place, chunk in enumerate(new):
+            match = _SHAPE(chunk)
+            shape = None if match is None else self._shape(*match.groups())
+            if match is None or shape is None:
+                odd.append(place)
             else:
-                word = stem.lower()
-                terms.append([self.vocabulary[word]])
-                plain[i] = _plain_row(chunk, stem, self.syllables[word])
-        rows[list(plain)] = np.array(list(plain.values()), ROW)
-        rows[odd] = self._tokenised([new[i] for i in odd])
-        rows["terms"] = [len(words) for words in terms]
-        rows["start"] = len(self.terms) + np.cumsum(rows["terms"]) - rows["terms"]
+                shaped.append(place)
+                shapes.append(shape)
+                words.append(match[2].lower())
+        rows = np.zeros(len(new), ROW)
+        rows[shaped] = self._filled(shapes, words)
+        rows[odd] = self._tokenised([new[place] for place in odd])
+        others = [new[place].lower().translate(_TERM).split() for place in odd]
+        rows["terms"][shaped] = 1
+        rows["terms"][odd] = list(map(len, others))
+        order = np.array([*shaped, *odd], np.int64)
+        rows["start"][order] = len(self.terms) + np.cumsum(rows["terms"][order]) - rows["terms"][order]
+        terms = [self.vocabulary[word] for word in chain(words, *others)]
         self.rows = np.concatenate([self.rows, rows])
-        self.terms = np.concatenate([self.terms, np.array([word for words in terms for word in words], np.int64)])
+        self.terms = np.concatenate([self.terms, np.array(terms, np.int64)])
 
-    def _stem(self, chunk: str) -> str | None:
-        """The one word of a plain English chunk; None where spaCy must be asked."""
-        if self.exceptions is None or chunk in self.exceptions:
+    def _shape(self, before: str, word: str, after: str) -> int | None:
+        """The number of the row that spaCy makes of any plain English word between these marks; None if it varies."""
+        known = self.exceptions
+        if known is None or word in known or f"{word}." in known or before + word + after in known:
             return None
-        plain = _PLAIN(chunk)
-        if plain is None:
-            return None
-        stem: str = plain[1] or plain[2]
-        return None if stem in self.exceptions else stem
+        # What stands in for the word has capitals where spaCy's rules look for them: next to a mark.
+        word = _STANDINS[word[0].isupper(), word[-2].isupper(), word[-1].isupper()]
+        chunk = before + word + after
+        if chunk not in self.shapes:
+            with self.memory_zone():
+                tokens = [token.text for token in self.tokenizer(chunk)]
+            values = [(1, 0, 0, 0, 0, WORD) if token == word else self._token(token) for token in tokens]
+            row = _added_up(np.array(values), np.zeros(len(tokens), np.int64), 1)
+            self.shapes[chunk] = len(self.shaped) if word in tokens else None
+            self.shaped = np.concatenate([self.shaped, row])
+        return self.shapes[chunk]
+
+    def _filled(self, shapes: list[int], words: list[str]) -> Rows:
+        """The shapes' rows with the words in them."""
+        size = np.array(list(map(len, words)), np.int32)
+        syllables = np.array([self.syllables[word] for word in words], np.int32)
+        rows: Rows = self.shaped[shapes]
+        rows["letters"] += size
+        rows["long"] += size > LONG
+        rows["syllables"] += syllables
+        rows["hard"] += syllables >= HARD
+        return rows
 
     def _tokenised(self, odd: Sequence[str]) -> Rows:
         """The rows that spaCy's tokens make, one a chunk."""
@@ -199,13 +223,6 @@ def _added_up(values: IntArray, owner: IntArray, owners: int) -> Rows:
     rows["last"][owner] = kind  # numpy keeps the last of several assignments
     rows["first"][owner[::-1]] = kind[::-1]
     return rows
-
-
-def _plain_row(chunk: str, stem: str, syllables: int) -> tuple[int, ...]:
-    mark = chunk[len(stem) :]
-    last = STOP if mark in _STOPS else WORD
-    size = len(stem)
-    return 1 + len(mark), 1, size, size > LONG, syllables >= HARD, syllables, 0, WORD, last, 1, 0
 
 
 def _blank(lang: str) -> Language:
