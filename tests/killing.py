@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.wire import Wire
 
 GRACE = 0.25
-"""Seconds until what the server has sent counts as received: on a busy machine a process waits that long for its turn."""
+"""Seconds until what the server has sent counts as received: so long may a process on a busy machine wait its turn."""
 
 ROOT = Path(__file__).parent.parent
 

@@ -96,12 +96,13 @@ class Models(Loose):
 Kind = TypeVar("Kind", bound=Loose)
 
 
-def read(kind: type[Kind], text: str) -> Kind:
-    """The reply in a text."""
+def read(kind: type[Kind], raw: bytes) -> Kind:
+    """What the bytes of a reply say."""
     try:
-        return kind.model_validate_json(text)
+        return kind.model_validate_json(raw)
     except ValidationError as error:
         problem = error.errors()[0]
+    text = raw.decode("utf-8", "replace")
     if problem["type"] == "json_invalid":
         try:
             return kind.model_validate(lenient(text))

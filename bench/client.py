@@ -1,0 +1,177 @@
+"""How much of a server's speed the client lets through: against 100 ms of latency, and against none.
+
+    python -m bench.client
+
+Prints ratios of one run. The server is a process of its own that answers every request with the same 180 words; each
+way of asking takes its turn, and the best of several rounds counts, since what else runs on the machine only adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from profiler.client import connect
+from profiler.probe import Generate
+from profiler.types import Endpoint, Sampling
+
+FLIGHT = 64
+SAMPLING = Sampling(temperature=1.0, max_tokens=256)
+TEXT = " ".join(["word"] * 180)
+REPLY = json.dumps(
+    {
+        "id": "cmpl-0",
+        "object": "text_completion",
+        "created": 0,
+        "model": "bench",
+        "choices": [{"index": 0, "text": TEXT, "finish_reason": "stop", "logprobs": None}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 180, "total_tokens": 200},
+    }
+).encode()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(REPLY)
+
+
+class Server(asyncio.Protocol):
+    """HTTP/1.1 with nothing in it: reads a request to its end, waits, sends the reply."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
+        self.read = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.read += data
+        while (end := self.read.find(b"\r\n\r\n")) >= 0:
+            head = self.read[:end].lower()
+            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0]) if b"content-length:" in head else 0
+            if len(self.read) < end + 4 + length:
+                return
+            self.read = self.read[end + 4 + length :]
+            asyncio.get_running_loop().call_later(self.latency, self.reply)
+
+    def reply(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(HEAD + REPLY)
+
+
+async def serve(latency: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Server(latency), "127.0.0.1", 0)
+    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+@asynccontextmanager
+async def served(latency: float) -> AsyncIterator[str]:
+    process = subprocess.Popen([sys.executable, "-m", "bench.client", "serve", str(latency)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().decode().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def body(number: int) -> dict[str, object]:
+    """What our client sends for the same request."""
+    sampling = {"max_tokens": SAMPLING.max_tokens, "temperature": 1.0, "top_p": 1.0, "seed": 0}
+    return {"model": "bench", "prompt": f"Question {number}: what is it?", **sampling}
+
+
+async def bounded(count: int, ask: Callable[[int], Awaitable[object]]) -> float:
+    """Requests a second of the barest loop: so many workers, a shared counter."""
+    numbers = iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            await ask(number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(FLIGHT)))
+    return count / (time.perf_counter() - started)
+
+
+async def aiohttp_alone(url: str, count: int) -> float:
+    import aiohttp
+
+    async with aiohttp.ClientSession() as session:
+
+        async def ask(number: int) -> None:
+            async with session.post(url + "/completions", json=body(number)) as response:
+                json.loads(await response.read())["choices"][0]["text"]
+
+        return await bounded(count, ask)
+
+
+async def openai_typed(url: str, count: int) -> float:
+    import openai
+
+    async with openai.AsyncOpenAI(base_url=url, api_key="EMPTY", http_client=openai.DefaultAioHttpClient()) as client:
+        return await bounded(count, lambda number: client.completions.create(**body(number)))  # type: ignore[call-overload,no-any-return]
+
+
+async def openai_untyped(url: str, count: int) -> float:
+    import openai
+
+    async with openai.AsyncOpenAI(base_url=url, api_key="EMPTY", http_client=openai.DefaultAioHttpClient()) as client:
+
+        async def ask(number: int) -> None:
+            json.loads(await client.post("/completions", body=body(number), cast_to=str))["choices"][0]["text"]
+
+        return await bounded(count, ask)
+
+
+async def ours(url: str, count: int) -> float:
+    """With everything: capabilities known, each answer looked up, asked, journaled and committed."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with connect(Endpoint(model="bench", url=url), Path(folder) / "cache", concurrency=FLIGHT) as client:
+            await client.fingerprint()
+            asked = ((n, Generate(f"Question {n}: what is it?", SAMPLING)) for n in range(count))
+            started = time.perf_counter()
+            good = [answer.error is None async for _, answer in client.answer(asked)]
+            seconds = time.perf_counter() - started
+    assert sum(good) == count
+    return count / seconds
+
+
+async def best(
+    ways: dict[str, Callable[[str, int], Awaitable[float]]], url: str, count: int, rounds: int
+) -> dict[str, float]:
+    found = dict.fromkeys(ways, 0.0)
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name] = max(found[name], await way(url, count))
+    return found
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+async def main() -> None:
+    async with served(0.1) as url:
+        slow = await best({"ours": ours}, url, 50 * FLIGHT, rounds=2)
+    say(
+        f"100 ms, {FLIGHT} in flight: {slow['ours']:.0f} of {FLIGHT / 0.1:.0f} requests/s possible = {slow['ours'] / FLIGHT * 0.1:.1%}"
+    )
+    ways = {"aiohttp": aiohttp_alone, "openai": openai_typed, "openai, untyped": openai_untyped, "ours": ours}
+    async with served(0.0) as url:
+        fast = await best(ways, url, 2000, rounds=4)
+    for name, rate in fast.items():
+        say(f"at once, {name:16} {rate:6.0f} requests/s   ours / it = {fast['ours'] / rate:.0%}")
+    say(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(float(sys.argv[2])) if sys.argv[1:2] == ["serve"] else main())
