@@ -1,8 +1,6 @@
 """How much of a server's speed the client lets through: against 100 ms of latency, and against none.
 
-    python -m bench.client
-
-Prints ratios of one run. The server is a process of its own that answers every request with the same 180 words; each
+The server is a process of its own that answers every request with the same 180 words; each
 way of asking takes its turn, and the best of several rounds counts, since what else runs on the machine only adds.
 """
 
@@ -24,6 +22,7 @@ from profiler.probe import Generate
 from profiler.types import Endpoint, Sampling
 
 FLIGHT = 64
+LATENCY = 0.1
 SAMPLING = Sampling(temperature=1.0, max_tokens=256)
 TEXT = " ".join(["word"] * 180)
 REPLY = json.dumps(
@@ -37,6 +36,9 @@ REPLY = json.dumps(
     }
 ).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(REPLY)
+
+
+Way = Callable[[str, int], Awaitable[float]]
 
 
 class Server(asyncio.Protocol):
@@ -118,7 +120,7 @@ async def openai_typed(url: str, count: int) -> float:
     import openai
 
     async with openai.AsyncOpenAI(base_url=url, api_key="EMPTY", http_client=openai.DefaultAioHttpClient()) as client:
-        return await bounded(count, lambda number: client.completions.create(**body(number)))  # type: ignore[call-overload,no-any-return]
+        return await bounded(count, lambda number: client.completions.create(**body(number)))  # type: ignore[call-overload]
 
 
 async def openai_untyped(url: str, count: int) -> float:
@@ -145,32 +147,42 @@ async def ours(url: str, count: int) -> float:
     return count / seconds
 
 
-async def best(
-    ways: dict[str, Callable[[str, int], Awaitable[float]]], url: str, count: int, rounds: int
-) -> dict[str, float]:
-    found = dict.fromkeys(ways, 0.0)
+WAYS: dict[str, Way] = {
+    "aiohttp, bare loop": aiohttp_alone,
+    "official client, bare loop": openai_typed,
+    "official client without its types": openai_untyped,
+    "ours, everything included": ours,
+}
+
+
+async def best(url: str, count: int, rounds: int) -> dict[str, float]:
+    """Requests a second of each way, the ways taking turns."""
+    found = dict.fromkeys(WAYS, 0.0)
     for _ in range(rounds):
-        for name, way in ways.items():
+        for name, way in WAYS.items():
             found[name] = max(found[name], await way(url, count))
     return found
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
 async def main() -> None:
-    async with served(0.1) as url:
-        slow = await best({"ours": ours}, url, 50 * FLIGHT, rounds=2)
-    say(
-        f"100 ms, {FLIGHT} in flight: {slow['ours']:.0f} of {FLIGHT / 0.1:.0f} requests/s possible = {slow['ours'] / FLIGHT * 0.1:.1%}"
-    )
-    ways = {"aiohttp": aiohttp_alone, "openai": openai_typed, "openai, untyped": openai_untyped, "ours": ours}
+    async with served(LATENCY) as url:
+        slow = await best(url, 30 * FLIGHT, rounds=3)
     async with served(0.0) as url:
-        fast = await best(ways, url, 2000, rounds=4)
-    for name, rate in fast.items():
-        say(f"at once, {name:16} {rate:6.0f} requests/s   ours / it = {fast['ours'] / rate:.0%}")
-    say(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        fast = await best(url, 2000, rounds=4)
+    possible, mine = FLIGHT / LATENCY, fast["ours, everything included"]
+    lines = [
+        f"{FLIGHT} requests in flight, answers of 180 words; requests a second, the best of several rounds.",
+        "",
+        f"| | {LATENCY * 1000:.0f} ms a request | of the possible {possible:.0f} | answered at once | ours to it |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {slow[name]:.0f} | {slow[name] / possible:.1%} | {fast[name]:.0f} | {mine / fast[name]:.0%} |"
+            for name in WAYS
+        ),
+        "",
+        f"Load average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

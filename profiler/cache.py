@@ -62,6 +62,7 @@ class Cache:
         self.path = path
         self._soon: asyncio.Handle | None = None
         self._failure: StoreError | None = None
+        self._kept: list[tuple[bytes, bytes]] = []
         with self._told():
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +128,7 @@ class Cache:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values that are there, by key."""
+        self.commit()
         found: dict[bytes, bytes] = {}
         with self._told():
             for start in range(0, len(keys), CHUNK):
@@ -137,15 +139,12 @@ class Cache:
 
     def keep(self, key: bytes, value: bytes) -> None:
         """Journal one value; it is committed before the event loop waits again, with all else that this turn brings."""
-        with self._told():
-            if not self._db.in_transaction:
-                self._db.execute("begin immediate")
-                self._soon = asyncio.get_running_loop().call_soon(self._turn)
-            self._db.execute("insert or ignore into part values (?, ?)", (key, value))
+        if not self._kept:
+            self._soon = asyncio.get_running_loop().call_soon(self._turn)
+        self._kept.append((key, value))
 
     def _turn(self) -> None:
         try:
-            self._soon = None
             self.commit()
         except StoreError as failure:
             self._failure = failure  # nobody waits for a callback: the next commit tells
@@ -154,12 +153,20 @@ class Cache:
         """Make everything kept so far survive the death of this process."""
         if self._failure:
             raise self._failure
+        if not self._kept:
+            return
         if self._soon:
             self._soon.cancel()
-            self._soon = None
-        if self._db.in_transaction:
-            with self._told():
+        kept, self._kept = self._kept, []
+        with self._told():
+            self._db.execute("begin immediate")
+            try:
+                self._db.executemany("insert or ignore into part values (?, ?)", kept)
                 self._db.execute("commit")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
 
     def known(self, model: str) -> list[Known]:
         """Fingerprints met under this name, the latest first."""
@@ -180,5 +187,7 @@ class Cache:
             )
 
     def close(self) -> None:
-        self.commit()
-        self._db.close()
+        try:
+            self.commit()
+        finally:
+            self._db.close()

