@@ -2,7 +2,7 @@
 
     python -m venv PEER
     PEER/bin/pip install textdescriptives==2.8.4 lexicalrichness==0.5.1 "numpy<2"
-    python bench/text_parity.py PEER/bin/python [FILE …]
+    python -m bench.text_parity PEER/bin/python [FILE …]
 
 FILE is JSON or JSON Lines, gzipped or not, with a text under "text" or "output"; without one, the answers in
 ../shared/data are read. Exits 1 where a metric differs on more than one text in a thousand.
@@ -31,6 +31,7 @@ FILES = (
     "alpaca_eval/text_davinci_003.model_outputs.json.gz",
     "candidate_pool/alpaca_eval_answers.jsonl.gz",
 )
+PEER = Path(__file__).with_name("text_peer.py")
 CLOSE = 1e-6
 ENOUGH = 0.999
 
@@ -46,7 +47,7 @@ def theirs(python: str, texts: list[str]) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "texts.json"), Path(folder, "scores.json")
         source.write_text(json.dumps(texts), encoding="utf-8")
-        subprocess.run([python, Path(__file__).with_name("text_peer.py"), source, target], check=True)
+        subprocess.run([python, PEER, source, target], check=True)
         found: dict[str, object] = json.loads(target.read_text(encoding="utf-8"))
     return found
 

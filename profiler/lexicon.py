@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,9 @@ LONG, HARD = 6, 3
 LIMIT = 16_000_000
 """Characters remembered at most, each chunk counted as ENTRY more, some 100 MB in all; then all are forgotten."""
 ENTRY = 64
+
+FRAMEWORKS = ("torch", "tensorflow", "mxnet")
+"""What spaCy's neural part loads where installed, longer than everything else together; tokenisers don't need it."""
 
 # LexicalRichness 0.5.1 deletes digits and dashes, and makes a blank of all other ASCII punctuation.
 _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark in string.punctuation if mark != "-"})
@@ -87,10 +92,12 @@ class Lexicon:
     """A language's chunks by number: `rows[i]` says what is in chunk i, `terms` holds the numbers of its terms."""
 
     def __init__(self, lang: str) -> None:
+        nlp = _blank(lang)
+        self.lang = lang
+
         from spacy.attrs import IS_PUNCT
         from spacy.pipeline import Sentencizer
 
-        nlp = _blank(lang)
         self.tokenizer: Any = nlp.tokenizer
         self.vocab = nlp.vocab
         self.is_punct: Callable[[str], bool] = nlp.vocab.lex_attr_getters[IS_PUNCT]
@@ -98,7 +105,9 @@ class Lexicon:
         nlp.vocab.lex_attr_getters = {}
         self.memory_zone = nlp.memory_zone
         self.split = chunks if _splits_at_blanks(self.tokenizer) else _whole
-        self.exceptions = frozenset(self.tokenizer.rules) if lang == "en" else None
+        rules = self.tokenizer.rules if self.split is chunks else ()
+        self.exceptions = frozenset(found[2] for found in map(_SHAPE, rules) if found)
+        """Words that spaCy takes apart, or together with the marks around them."""
         self.stops = frozenset(Sentencizer.default_punct_chars)
         self.counter = syllable_counter(lang)
         self.hyphenates = self.counter is not None
@@ -150,8 +159,7 @@ class Lexicon:
 
     def _shape(self, before: str, word: str, after: str) -> int | None:
         """The number of the row that spaCy makes of any plain English word between these marks; None if it varies."""
-        known = self.exceptions
-        if known is None or word in known or f"{word}." in known or before + word + after in known:
+        if self.lang != "en" or word in self.exceptions:
             return None
         # What stands in for the word has capitals where spaCy's rules look for them: next to a mark.
         word = _STANDINS[word[0].isupper(), word[-2].isupper(), word[-1].isupper()]
@@ -227,12 +235,25 @@ def _added_up(values: IntArray, owner: IntArray, owners: int) -> Rows:
 
 def _blank(lang: str) -> Language:
     """The rules that spaCy has for LANG, or those for any language where it has none or they need another package."""
-    import spacy
+    with _without(*FRAMEWORKS):
+        import spacy
 
     try:
         return spacy.blank(lang)
     except ImportError:
         return spacy.blank("xx")
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Make modules that are not loaded yet look absent to those that would load them if they could."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how Python marks it
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def _splits_at_blanks(tokenizer: Any) -> bool:
