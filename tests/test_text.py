@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import pickle
 import string
+import subprocess
+import sys
 from functools import cache
+from importlib.util import find_spec
 from itertools import product
 
 import pytest
@@ -169,3 +172,13 @@ def test_a_full_lexicon_forgets_and_goes_on(monkeypatch):
         held.append(small.held)
     assert max(held) < 2500
     assert held != sorted(held)
+
+
+def test_counting_does_not_load_torch_and_leaves_it_loadable():
+    code = (
+        "import sys; from profiler.text import Text; Text('Hi.').counts; "
+        "assert 'torch' not in sys.modules; from importlib.util import find_spec; print(find_spec('torch') is not None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.strip() == str(find_spec("torch") is not None)
