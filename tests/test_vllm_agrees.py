@@ -25,7 +25,7 @@ from profiler.engines.local import LocalEngine
 from profiler.types import Endpoint, Likelihood
 from tests.test_local import answered
 
-pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("vllm")]
+pytestmark = pytest.mark.vllm
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
