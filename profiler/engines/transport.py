@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
@@ -40,6 +42,9 @@ WORDS = 300
 
 LARGEST = 2**28
 """Bytes that one reply may have."""
+
+PACE = 0.9
+"""Share of the time between two replies that is kept between two requests."""
 
 TICK = 0.001
 """Seconds below which the event loop's timers can't be told apart."""
@@ -114,10 +119,10 @@ class Gate:
     async def _paced(self) -> None:
         """Leave room behind the request before.
 
-        Requests that were sent together are answered together, and then wait for each other in this process again and
-        again. A tenth more than the rate at which they come back spreads them out and holds nobody up.
+        Requests that were sent together are answered together, and then wait for each other in this process, round
+        after round. Sent at little more than the rate at which they come back, they spread out and nobody is held up.
         """
-        spacing = 0.9 * self._typical / self.limit
+        spacing = PACE * self._typical / self.limit
         if spacing < TICK:
             return
         now = time.monotonic()
@@ -178,7 +183,8 @@ class Transport:
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
                 headers={"Authorization": f"Bearer {os.environ.get(self.endpoint.key) or 'EMPTY'}"},
-                trust_env=True,
+                # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
+                proxy=proxy(self.endpoint.url or ""),
             )
         return self._session
 
@@ -300,6 +306,14 @@ class Transport:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 async def whole(response: aiohttp.ClientResponse) -> bytes:
