@@ -2,6 +2,9 @@
 
 spaCy's tokeniser looks at each run of characters between blanks on its own, so what it made of a run can be kept.
 Texts repeat most of their runs: counting one becomes adding up the rows of a table.
+
+One thing is not the same: spaCy lets a smiley that it sees across a blank, as in "=)" from "= )", keep it from seeing
+another within the next run. Two in 20,000 lines of random smiley characters differ by it, and none of 16,681 answers.
 """
 
 from __future__ import annotations
