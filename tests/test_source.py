@@ -1,0 +1,99 @@
+"""Official files are found wherever they lie, and one that is not what it should be says so in a sentence."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from profiler.errors import BadData
+from profiler.source import File, Source, mini, mini_sha256
+
+CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
+LINES = File("data/lines.jsonl", SHA256, 3)
+
+
+def source(*files: File) -> Source:
+    return Source("numbers", "Three numbers", "CC0", "Nobody 2026", "https://example.org/0a1b/{path}", files)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INHERIT_DATA", str(tmp_path / "mine"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "mine"
+
+
+def put(path: Path, content: bytes = CONTENT) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("place", ["lines.jsonl", "data/lines.jsonl", "a/b/c/data/lines.jsonl", "a/b/lines.jsonl"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_is_found_at_any_depth_packed_or_not(folder, place, packed):
+    path = put(folder / (place + ".gz" * packed), gzip.compress(CONTENT) if packed else CONTENT)
+    assert source(LINES).find(LINES) == path
+    assert source(LINES).read(LINES) == CONTENT
+    assert [row["text"] for row in source(LINES).rows(LINES, ["id", "text"])] == ["one", "two", "three"]
+
+
+def test_the_cache_is_looked_into_after_the_folder(folder, tmp_path):
+    cached = put(tmp_path / "cache/inheritance-profiler/data/numbers/data/lines.jsonl")
+    assert source(LINES).find(LINES) == cached
+    mine = put(folder / "lines.jsonl")
+    assert source(LINES).find(LINES) == mine
+
+
+def test_a_file_of_the_same_name_and_other_content_is_not_taken_for_it(folder):
+    put(folder / "regenerated/lines.jsonl", b'{"id": 9}\n')
+    assert source(LINES).find(LINES) is None
+    assert source(LINES).missing() == [LINES]
+    right = put(folder / "z/lines.jsonl")
+    assert source(LINES).find(LINES) == right
+
+
+def test_a_file_known_by_its_blob_only_is_verified_by_it(folder):
+    file = File("data/lines.jsonl", "", 3, git=BLOB)
+    put(folder / "lines.jsonl")
+    assert source(file).read(file) == CONTENT
+
+
+def test_a_missing_file_says_where_to_get_it_and_where_to_put_it():
+    with pytest.raises(BadData, match=r"not at hand.*https://example\.org/0a1b/data/lines\.jsonl.*INHERIT_DATA"):
+        source(LINES).read(LINES)
+
+
+def test_a_wrong_checksum_is_one_sentence(folder):
+    put(folder / "data/lines.jsonl", CONTENT.replace(b"two", b"zwo"))
+    with pytest.raises(BadData, match="is not the official data/lines.jsonl of numbers: its checksum is another"):
+        source(LINES).read(LINES)
+
+
+def test_a_cut_off_file_is_called_so(folder):
+    put(folder / "data/lines.jsonl", CONTENT[:40])
+    with pytest.raises(BadData, match="it is cut off after 1 of 3 rows"):
+        source(LINES).read(LINES)
+
+
+@pytest.mark.parametrize("content", [gzip.compress(CONTENT)[:30], b"not gzip at all"])
+def test_a_broken_archive_is_called_so(folder, content):
+    put(folder / "data/lines.jsonl.gz", content)
+    with pytest.raises(BadData, match="is cut off or not gzip"):
+        source(LINES).read(LINES)
+
+
+def test_a_missing_column_is_named_with_the_row(folder):
+    put(folder / "lines.jsonl")
+    with pytest.raises(BadData, match="data/lines.jsonl of numbers row 1: no column label; found id, text"):
+        list(source(LINES).rows(LINES, ["id", "label"]))
+
+
+def test_shipped_sets_are_read_by_name():
+    assert len(list(mini("prompts"))) == 64
+    assert len(mini_sha256("prompts")) == 64
