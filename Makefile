@@ -58,3 +58,10 @@ clean:
 # Some of them take minutes; `make bench ONLY=text` runs one.
 bench: .venv/.dev
 	$(BIN)/python -m bench $(ONLY)
+
+# The peers of our text metrics; TextDescriptives 2.8.4 can't live with NumPy 2.
+.venv-parity/.ready:
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check \
+	    textdescriptives==2.8.4 lexicalrichness==0.5.1 'numpy<2' 'pyarrow<26'
+	touch $@
