@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Protocol
 
 from profiler.metric import Metric
@@ -22,6 +23,16 @@ class Item:
     """A category that is estimated on its own as well."""
     cluster: str | None = None
     """Items of one cluster are resampled together."""
+
+
+def limited(items: Iterable[Item], limit: int | None, seed: int = 0) -> list[Item]:
+    """All ITEMS, or the LIMIT of them that a seeded draw picks, in their own order; a larger limit keeps them."""
+    every = list(items)
+    if limit is None or limit >= len(every):
+        return every
+    drawn = sorted(every, key=lambda item: blake2b(f"{seed}:{item.id}".encode()).digest())[:limit]
+    kept = {item.id for item in drawn}
+    return [item for item in every if item.id in kept]
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Choose:
     """Each with the space that parts it from the prompt."""
     question: str = ""
     """What is asked, with the choices listed by letter, where likelihoods can't be had; made from the rest if empty."""
+    letters: bool = True
+    """Whether a letter will do where likelihoods can't be had; if not, such an endpoint can't be asked this."""
 
     def lettered(self) -> str:
         """The question with its choices listed by letter, for an endpoint that gives no likelihoods."""

@@ -40,7 +40,7 @@ class Reader:
         """The instrument that the answer to such a request is read with."""
         if isinstance(request, Generate):
             return "text"
-        if isinstance(request, Weigh):
+        if isinstance(request, Weigh) or not request.letters:
             return "loglikelihood"
         if self.reading != "auto":
             return self.reading
