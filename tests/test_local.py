@@ -16,7 +16,7 @@ import transformers
 
 from profiler.engine import Call, Draw, Score
 from profiler.engines.local import WINDOW, LocalEngine
-from profiler.errors import BadData, EndpointError, Refused, WrongUse
+from profiler.errors import BadData, EndpointDown, EndpointError, Refused, WrongUse
 from profiler.types import Endpoint, Generation, Likelihood, Sampling
 from tests import tiny
 
@@ -293,6 +293,18 @@ async def test_out_of_memory_halves_the_batch(folder: Callable[..., Path]) -> No
             assert after[key].total == pytest.approx(value.total, abs=1e-3)  # type: ignore[attr-defined]
         else:
             assert after[key].text == value.text  # type: ignore[attr-defined]
+
+
+async def test_no_memory_for_a_single_text_ends_the_run_in_one_sentence(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    model.load().checkpoint.model.register_forward_pre_hook(full)
+    for call in (Score(PREFIX, CHOICES, (0, 1, 2)), Draw(PREFIX, Sampling(max_tokens=4), (0, 1))):
+        with pytest.raises(EndpointDown, match="no memory"):
+            await answered(model, call)
 
 
 async def test_calls_are_pulled_no_faster_than_they_are_answered(folder: Callable[..., Path]) -> None:

@@ -16,6 +16,7 @@ import torch
 from transformers import DynamicCache
 
 from profiler.engines.checkpoint import Checkpoint
+from profiler.errors import EndpointDown
 from profiler.types import Generation, Sampling, Usage
 
 CANARIES = ("The capital of France is", "Water boils at a hundred degrees and freezes at")
@@ -77,7 +78,9 @@ class Drawer:
                 waiting = waiting[size:]
             except torch.OutOfMemoryError:
                 if size == 1:
-                    raise
+                    raise EndpointDown(
+                        f"no memory to write after one prompt of {len(batch[0].prompt):,} tokens"
+                    ) from None
                 torch.cuda.empty_cache()
                 self.rows = size // 2
                 waiting = [job for job in waiting if job.key not in done]
@@ -162,8 +165,8 @@ class Drawer:
         stops = row.job.sampling.stop
         if stops:
             # A stop string is as long as its tokens at most; some more, as a character may span several.
-            reach = max(len(stop.encode()) for stop in stops) + 4
-            if any(stop in self.checkpoint.decode(row.tokens[-reach:]) for stop in stops):
+            span = max(len(stop.encode()) for stop in stops) + 4
+            if any(stop in self.checkpoint.decode(row.tokens[-span:]) for stop in stops):
                 return "stop"
         return "length" if len(row.tokens) >= row.job.sampling.max_tokens else None
 

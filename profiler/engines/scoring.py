@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from profiler.engines.checkpoint import SLIDING, Checkpoint
+from profiler.errors import EndpointDown
 
 LONGEST_TREE = 2048
 """Tokens of a tree; its mask grows with the square, and what is longer is scored text by text."""
@@ -186,7 +187,7 @@ class Scorer:
                 scored = self.forward(batch)
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
-                    raise
+                    raise EndpointDown(f"no memory to score one text of {len(batch[0].tokens):,} tokens") from None
                 torch.cuda.empty_cache()
                 self.tokens = max(1, self.tokens // 2)
                 waiting = batches([tree for trees in [batch, *waiting] for tree in trees], self.tokens, logits)
