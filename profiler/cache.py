@@ -7,10 +7,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from profiler.errors import StoreError
 from profiler.types import Fingerprint
@@ -46,12 +46,10 @@ class Address:
         return whole.digest()
 
 
-@dataclass(frozen=True)
-class Known:
-    """A fingerprint met before."""
+class Known(NamedTuple):
+    """A fingerprint met before, and when last."""
 
     fingerprint: Fingerprint
-    url: str | None
     seen: datetime
 
 
@@ -172,9 +170,9 @@ class Cache:
         """Fingerprints met under this name, the latest first."""
         with self._told():
             rows = self._db.execute(
-                "select value, url, seen from fingerprint where model = ? order by seen desc", (model,)
+                "select value, seen from fingerprint where model = ? order by seen desc", (model,)
             ).fetchall()
-        return [Known(Fingerprint.model_validate_json(v), url, datetime.fromisoformat(seen)) for v, url, seen in rows]
+        return [Known(Fingerprint.model_validate_json(value), datetime.fromisoformat(seen)) for value, seen in rows]
 
     def meet(self, model: str, url: str | None, fingerprint: Fingerprint) -> None:
         """Remember a fingerprint, or that it was met again now."""

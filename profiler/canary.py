@@ -20,10 +20,14 @@ OPENINGS = ("The old lighthouse keeper opened the door and", "My three favourite
 WORDS = 8
 """Tokens of each opening's greedy continuation."""
 
-TYPICAL = 0.03
+# Measured on Gemma 3 270M over this text, against bf16 with fused attention (nats a token, median / largest):
+#   float32 weights 0.023 / 0.08, other attention kernel 0.024 / 0.11: what precision and batching can do at most;
+#   one AdamW step at 1e-5: 0.030 / 0.18, three steps 0.060 / 0.75, ten steps 0.15 / 3.3: what training does.
+# A model one step away can't be told from noise; anything that was trained in earnest can.
+TYPICAL = 0.04
 """Nats: half of the canary's tokens must agree within this."""
 
-WORST = 0.5
+WORST = 0.25
 """Nats: all of them must agree within this."""
 
 

@@ -99,8 +99,10 @@ class Reader:
         (generation,) = generations
         count = len(request.choices)
         if how == "letter":
-            return Answer(how, generations, choice=read_letter(generation.text, count))
-        shares = letter_shares(generation.top, count)
+            letter = read_letter(generation.text, count)
+            return Answer(how, generations, choice=None if letter is None else request.places[letter])
+        by_letter = letter_shares(generation.top, count)
+        shares = tuple(by_letter[request.places.index(choice)] for choice in range(count)) if by_letter else ()
         choice = max(range(count), key=shares.__getitem__) if shares else None
         return Answer(how, generations, choice=choice, confidences=shares)
 

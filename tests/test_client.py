@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from profiler import canary
 from profiler.client import connect
 from profiler.errors import StoreError
 from profiler.probe import Answer, Choose, Generate, Request, Weigh
-from profiler.types import Endpoint, Usage
+from profiler.types import Endpoint, Fingerprint, Usage
 from tests.asking import WARM, answers, client, one
 from tests.killing import asked_again, finish, kill_in_the_middle
 from tests.wire import Fault, Script, serving
@@ -189,7 +190,9 @@ async def test_leaving_in_the_middle_keeps_what_was_received(tmp_path: Path) -> 
         assert 30 <= len(before) < 200
         async with client(wire, tmp_path / "c") as model:
             await answers(model, [(i, Generate(f"lake {i}", WARM)) for i in range(200)])
-        assert len(wire.units("lake")) - len(before) <= 200 - len(before) + 8, "at most what was in flight is asked again"
+        assert len(wire.units("lake")) - len(before) <= 200 - len(before) + 8, (
+            "at most what was in flight is asked again"
+        )
 
 
 async def test_an_empty_stream_ends() -> None:
@@ -212,3 +215,18 @@ async def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: P
     # Whatever the clock says: four requests were in flight at each death, of five samples at most.
     assert served - needed <= times * 4 * 5
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads((tmp_path / "whole.json").read_text())
+
+
+def measured(*logprobs: float) -> Fingerprint:
+    return canary.fingerprint("m", "served", "", logprobs)
+
+
+def test_noise_is_the_same_weights_and_training_is_not() -> None:
+    base = [-1.0 - token / 10 for token in range(40)]
+    noise = [value + (0.1 if token % 10 == 0 else 0.02) for token, value in enumerate(base)]
+    trained = [value + 0.06 for value in base]
+    one_token = [value + (0.75 if token == 7 else 0.0) for token, value in enumerate(base)]
+    assert canary.agree(measured(*base), measured(*noise))
+    assert not canary.agree(measured(*base), measured(*trained))
+    assert not canary.agree(measured(*base), measured(*one_token))
+    assert not canary.agree(measured(*base), measured(*base[1:])), "another tokenizer"
