@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -154,7 +154,7 @@ def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: i
     which = clusters(pair.base)
     plain = [metric.reduction() for _, metric in known]
     sides = _of_both(pair, {statistic.column for statistic in plain if isinstance(statistic, Mean)})
-    statistics = [Mean(BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
+    statistics = [replace(each, column=BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
     base, other = (draws(statistics, side, which, resamples, seed) for side in sides)
     for i, (estimate, metric) in enumerate(known):
         used = defined(statistics[i], sides[0]) & defined(statistics[i], sides[1])

@@ -63,10 +63,18 @@ class Choose:
     """What is asked, with the choices listed by letter, where likelihoods can't be had; made from the rest if empty."""
     letters: bool = True
     """Whether a letter will do where likelihoods can't be had; if not, such an endpoint can't be asked this."""
+    order: tuple[int, ...] = ()
+    """The order in which the question lists the choices, as they come if empty; answers always go by `choices`."""
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which choice each letter stands for."""
+        return self.order or tuple(range(len(self.choices)))
 
     def lettered(self) -> str:
         """The question with its choices listed by letter, for an endpoint that gives no likelihoods."""
-        listed = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, self.choices, strict=False))
+        choices = [self.choices[place] for place in self.places]
+        listed = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, choices, strict=False))
         return self.question or f"{self.prompt}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
 
 

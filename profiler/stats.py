@@ -27,6 +27,8 @@ class Mean:
     """The mean of a column over the items that have a value."""
 
     column: str
+    over: tuple[str, ...] = ()
+    """Columns that are 1 for the items it is about; the others neither count nor are called undefined."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class OfSums:
     """(…, k) sums → (…) values; NaN where undefined."""
     uses: Sequence[str] = ()
     """The columns it reads."""
+    over: tuple[str, ...] = ()
+    """As for a mean."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,21 @@ def intervals(
     """Every statistic with its interval, all from the same resamples: one pass however many there are."""
     drawn = draws(statistics, columns, clusters, resamples, seed)
     return [
-        _interval(observed(statistic, columns), defined(statistic, columns), clusters, drawn[:, i])
+        _interval(
+            observed(statistic, columns),
+            defined(statistic, columns),
+            _about(statistic, columns),
+            clusters,
+            drawn[:, i],
+        )
         for i, statistic in enumerate(statistics)
     ]
 
 
-def _interval(value: float, used: NDArray[np.bool_], clusters: IntArray | None, drawn: FloatArray) -> Interval:
-    n, undefined = int(used.sum()), int((~used).sum())
+def _interval(
+    value: float, used: NDArray[np.bool_], about: NDArray[np.bool_], clusters: IntArray | None, drawn: FloatArray
+) -> Interval:
+    n, undefined = int(used.sum()), int((about & ~used).sum())
     if np.isnan(value):
         return Interval(None, None, None, n, undefined, "no item has a score" if n == 0 else "nothing to divide by")
     units = n if clusters is None else len(np.unique(clusters[used]))
@@ -129,7 +141,17 @@ def observed(statistic: Statistic, columns: Columns) -> float:
 
 def uses(statistic: Statistic) -> Sequence[str]:
     """The columns that a statistic reads."""
-    return [statistic.column] if isinstance(statistic, Mean) else statistic.uses
+    if isinstance(statistic, OfRows):
+        return statistic.uses
+    return [statistic.column, *statistic.over] if isinstance(statistic, Mean) else [*statistic.uses, *statistic.over]
+
+
+def _about(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
+    """Which items the statistic is about, with a value or without."""
+    about = np.ones(_size(columns), bool)
+    for name in () if isinstance(statistic, OfRows) else statistic.over:
+        about &= columns[name] == 1
+    return about
 
 
 def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
@@ -138,7 +160,7 @@ def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
         table = statistic.parts(columns)
     else:
         table = np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in uses(statistic))])
-    return np.asarray(~np.isnan(table).any(axis=1))
+    return np.asarray(~np.isnan(table).any(axis=1) & _about(statistic, columns))
 
 
 def draws(
@@ -226,8 +248,8 @@ def _sums(statistic: Mean | OfSums, columns: Columns) -> tuple[FloatArray, Calla
     else:
         column = columns[statistic.column]
         parts, combine = np.column_stack([column, np.ones(len(column))]), _ratio
-    whole = ~np.isnan(parts).any(axis=1, keepdims=True)
-    return np.where(whole, parts, 0.0), combine
+    whole = ~np.isnan(parts).any(axis=1) & _about(statistic, columns)
+    return np.where(whole[:, np.newaxis], parts, 0.0), combine
 
 
 def _ratio(sums: FloatArray) -> FloatArray:

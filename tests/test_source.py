@@ -71,7 +71,7 @@ def test_a_missing_file_says_where_to_get_it_and_where_to_put_it():
 
 def test_a_wrong_checksum_is_one_sentence(folder):
     put(folder / "data/lines.jsonl", CONTENT.replace(b"two", b"zwo"))
-    with pytest.raises(BadData, match="is not the official data/lines.jsonl of numbers: its checksum is another"):
+    with pytest.raises(BadData, match=r"is not the official data/lines.jsonl of numbers: its checksum is another"):
         source(LINES).read(LINES)
 
 
@@ -90,7 +90,7 @@ def test_a_broken_archive_is_called_so(folder, content):
 
 def test_a_missing_column_is_named_with_the_row(folder):
     put(folder / "lines.jsonl")
-    with pytest.raises(BadData, match="data/lines.jsonl of numbers row 1: no column label; found id, text"):
+    with pytest.raises(BadData, match=r"data/lines.jsonl of numbers row 1: no column label; found id, text"):
         list(source(LINES).rows(LINES, ["id", "label"]))
 
 

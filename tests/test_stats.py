@@ -214,3 +214,14 @@ def test_real_changes_are_found_among_many():
         found += adjusted(deltas, change.mean(axis=0), np.full(30, 100)) < 0.05
     assert (found[:5] > 90).all()
     assert found[5:].sum() < 10
+
+
+def test_items_that_a_statistic_is_not_about_are_neither_counted_nor_undefined():
+    columns = {
+        "value": np.array([1.0, 0.0, np.nan, 5.0, np.nan]),
+        "about": np.array([1.0, 1.0, 1.0, 0.0, np.nan]),
+    }
+    mean = interval(Mean("value", over=("about",)), columns)
+    assert (mean.value, mean.n, mean.undefined) == (0.5, 2, 1)
+    ratio = OfSums(lambda c: np.column_stack([c["value"], np.ones(5)]), lambda s: s[..., 0] / s[..., 1], over=("about",))
+    assert interval(ratio, columns)[:5] == mean[:5]
