@@ -29,16 +29,16 @@ class File:
     """Of the unpacked content; empty where only the authors' repository vouches for it, by `git`."""
     rows: int
     git: str = ""
-    """The content's blob id in the authors' repository (SHA-1), where we never held the file to take its SHA-256."""
+    """The content's blob id in the authors' repository (SHA-1), where we never held that very file."""
 
     @property
     def name(self) -> str:
         return PurePosixPath(self.path).name
 
     def vouched(self, content: bytes) -> bool:
-        """Whether CONTENT is what the authors published."""
-        if self.sha256:
-            return hashlib.sha256(content).hexdigest() == self.sha256
+        """Whether CONTENT is what the authors published; where both checksums are known, either vouches."""
+        if hashlib.sha256(content).hexdigest() == self.sha256:
+            return True
         blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
         blob.update(content)
         return blob.hexdigest() == self.git
