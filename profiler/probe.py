@@ -61,6 +61,9 @@ class Choose:
     """Each with the space that parts it from the prompt."""
     question: str = ""
     """What is asked, with the choices listed by letter, where likelihoods can't be had; made from the rest if empty."""
+    given: tuple[str, ...] = ()
+    """What each choice begins with and is not weighed, where options stand in the middle of a sentence: of
+    " Ann slept." after " Ann" only " slept."."""
     letters: bool = True
     """Whether a letter will do where likelihoods can't be had; if not, such an endpoint can't be asked this."""
     order: tuple[int, ...] = ()

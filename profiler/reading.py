@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 from profiler.engine import Call, Draw, Score, Value
 from profiler.probe import LETTERS, Answer, Choose, Generate, Request, Weigh
-from profiler.types import Capabilities, Generation, How, Likelihood, Sampling
+from profiler.types import Capabilities, Generation, How, Likelihood, Sampling, Usage
 
 Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
 """The instrument for choices; auto takes the best that the endpoint allows."""
@@ -73,8 +73,9 @@ class Reader:
             case Generate(prompt, sampling, _, system, n):
                 text = prompt if self.talks else request.framed()
                 return Draw(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
-            case Choose(prompt, choices) if self.how(request) == "loglikelihood":
-                return Score(prompt, choices, tuple(range(len(choices))))
+            case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
+                texts = choices + given
+                return Score(prompt, texts, tuple(range(len(texts))))
             case Choose():
                 return self._letter(request)
             case Weigh(texts):
@@ -94,6 +95,8 @@ class Reader:
         how = self.how(request)
         generations = tuple(value for value in values if isinstance(value, Generation))
         likelihoods = tuple(value for value in values if isinstance(value, Likelihood))
+        if isinstance(request, Choose) and request.given and likelihoods:
+            likelihoods = followed(likelihoods, len(request.choices))
         if not isinstance(request, Choose) or how == "loglikelihood":
             return Answer(how, generations, likelihoods)
         (generation,) = generations
@@ -105,6 +108,22 @@ class Reader:
         shares = tuple(by_letter[request.places.index(choice)] for choice in range(count)) if by_letter else ()
         choice = max(range(count), key=shares.__getitem__) if shares else None
         return Answer(how, generations, choice=choice, confidences=shares)
+
+
+def followed(likelihoods: Sequence[Likelihood], count: int) -> tuple[Likelihood, ...]:
+    """Of each of the first `count` texts, what stands after the part of it that is given: whole less part.
+
+    Exact where the part's tokens begin the whole's, as they do where the rest begins with a space.
+    """
+    return tuple(
+        Likelihood(
+            total=whole.total - part.total,
+            tokens=whole.tokens - part.tokens,
+            usage=sum((paid.usage for paid in (whole, part) if not paid.cached), Usage()),
+            cached=whole.cached and part.cached,
+        )
+        for whole, part in zip(likelihoods[:count], likelihoods[count:], strict=True)
+    )
 
 
 def read_letter(text: str, count: int) -> int | None:
