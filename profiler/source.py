@@ -146,6 +146,11 @@ def unpacked(path: Path) -> bytes:
         raise BadData(f"{path} is cut off or not gzip ({error}); get it again") from None
 
 
+def _blob(content: bytes) -> bytes:
+    """What git takes the id of."""
+    return b"blob %d\0" % len(content) + content
+
+
 def _named(folder: Path | None, name: str) -> list[Path]:
     """Files called NAME or NAME.gz at any depth under FOLDER, in a fixed order."""
     if folder is None or not folder.is_dir():
