@@ -42,10 +42,14 @@ def _estimates(
             high=interval.high,
             n=interval.n,
             undefined=interval.undefined,
-            reason=metric.foreign(lang) or interval.reason,
+            reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n),
         )
         for metric, interval in zip(metrics, found, strict=True)
     ]
+
+
+def _few(metric: Metric, items: int) -> str | None:
+    return f"from fewer than {metric.enough} items: noisy" if items < metric.enough else None
 
 
 def subset(samples: SampleColumns, group: str | None) -> SampleColumns:

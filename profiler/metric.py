@@ -44,6 +44,8 @@ class Metric:
     """Which implementation makes the number: splitter, tokeniser, model and revision."""
     languages: tuple[str, ...] | None = None
     """The languages a text metric is defined for; None for any."""
+    enough: int = 0
+    """An estimate from fewer items is marked: it says little, whatever its interval."""
 
     def reduction(self) -> Statistic:
         return self.statistic or Mean(self.name)

@@ -123,7 +123,8 @@ def _estimate(key: Key, estimate: Estimate) -> Row:
         Cell(count(estimate.undefined) if estimate.undefined else "", "quiet"),
     )
     if estimate.reason:
-        cells = (cells[0], Cell(f"{DASH} {estimate.reason}", "quiet"), *cells[2:])
+        within = "" if estimate.low is None else f"{interval(estimate.low, estimate.high, decimals)} "
+        cells = (cells[0], Cell(f"{within}{DASH} {estimate.reason}", "quiet"), *cells[2:])
     return Row(key.group or key.metric, cells, depth=2 if key.group is None else 3)
 
 

@@ -1,0 +1,202 @@
+"""What a model can do in general: the paper's question sets, zero-shot, asked and scored as lm-eval 0.4.13 does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from profiler import registry, source
+from profiler.data import Row
+from profiler.metric import Metric
+from profiler.probe import Answer, Item, Json, Options
+from profiler.probes import choice
+from profiler.probes.choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions
+from profiler.source import File, Source
+from profiler.stats import Columns, FloatArray, OfSums
+
+ARC = source.declare(
+    Source(
+        name="arc",
+        about="Science questions from school examinations, in an easy set and one that simple retrieval gets wrong.",
+        licence="CC BY-SA 4.0",
+        citation="Clark et al. 2018, Think you have Solved Question Answering? Try ARC (arXiv 1803.05457)",
+        url="https://huggingface.co/datasets/allenai/ai2_arc (a test split as {path}, one row a line)",
+        files=(
+            File(
+                "ARC-Challenge.test.hf.jsonl", "a03a11a8fee86f6d0607f426e7b3b7a9180a4894170e934da75596e93c4b51f1", 1172
+            ),
+            File("ARC-Easy.test.hf.jsonl", "6ce8fb7b4baa1a5d6f2f1b92a3055787cf04759819c3f03195cda787822f7f12", 2376),
+        ),
+    )
+)
+BOOLQ = source.declare(
+    Source(
+        name="boolq",
+        about="Yes-no questions that people typed into a search engine, with a passage that answers them.",
+        licence="CC BY-SA 3.0",
+        citation="Clark et al. 2019, BoolQ: Exploring the Surprising Difficulty of Natural Yes/No Questions, NAACL "
+        "(arXiv 1905.10044)",
+        url="https://huggingface.co/datasets/google/boolq (the validation split as {path}, one row a line)",
+        files=(
+            File("boolq/validation.hf.jsonl", "dbad2984e58eaa2184b6d0acfe2e94a73b9868381046255d6be6c3bed9088b68", 3270),
+        ),
+    )
+)
+WINOGRANDE = source.declare(
+    Source(
+        name="winogrande",
+        about="Sentences with a blank that one of two names fills.",
+        licence="CC BY 4.0",
+        citation="Sakaguchi et al. 2020, WinoGrande: An Adversarial Winograd Schema Challenge at Scale, AAAI "
+        "(arXiv 1907.10641)",
+        url="https://huggingface.co/datasets/allenai/winogrande (winogrande_xl's validation split as {path})",
+        files=(
+            File(
+                "winogrande_xl.validation.hf.jsonl",
+                "69f3d7f3a900d775339b04c7de672609c40fca573e50f594f2ae66d8782505be",
+                1267,
+            ),
+        ),
+    )
+)
+
+
+def plain(row: Row) -> Question:
+    """A question of the shipped set, or of a user's own."""
+    return _question(str(row["question"]), row["choices"], int(str(row["answer"])))
+
+
+def arc(row: Row) -> Question:
+    choices = choice.nested(row["choices"])
+    return _question(str(row["question"]), choices["text"], choice.listed(choices["label"]).index(row["answerKey"]))
+
+
+def _question(question: str, options: Json, gold: int) -> Question:
+    return Question(f"Question: {question}\nAnswer:", tuple(map(str, choice.listed(options))), gold, question)
+
+
+def boolq(row: Row) -> Question:
+    asked = f"{row['passage']}\nQuestion: {row['question']}?"
+    return Question(f"{asked}\nAnswer:", ("no", "yes"), int(bool(row["answer"])), asked)
+
+
+def hellaswag(row: Row) -> Question:
+    context = f"{row['activity_label']}: {row['ctx_a']} {str(row['ctx_b']).capitalize()}"
+    endings = tuple(_cleaned(str(ending)) for ending in choice.listed(row["endings"]))
+    return Question(_cleaned(context), endings, int(str(row["label"])))
+
+
+def _cleaned(text: str) -> str:
+    """Without the marks of WikiHow's headings, which HellaSwag carries over."""
+    text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
+    return text.replace("  ", " ")
+
+
+def winogrande(row: Row) -> Question:
+    # Partial evaluation (Trinh & Le 2018): each option stands in its place, and the rest of the sentence is weighed.
+    before, rest = str(row["sentence"]).split("_", 1)
+    options = (str(row["option1"]), str(row["option2"]))
+    asked = f"What belongs in the blank?\n\n{row['sentence']}"
+    return Question(before, options, int(str(row["answer"])) - 1, asked, rest.strip())
+
+
+SETS = (
+    Official("arc_challenge", ARC, ARC.files[0], ("question", "choices", "answerKey"), arc),
+    Official("arc_easy", ARC, ARC.files[1], ("question", "choices", "answerKey"), arc),
+    Official("boolq", BOOLQ, BOOLQ.files[0], ("passage", "question", "answer"), boolq),
+    Official(
+        "hellaswag", HELLASWAG, HELLASWAG.files[0], ("activity_label", "ctx_a", "ctx_b", "endings", "label"), hellaswag
+    ),
+    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), choice.openbook),
+    Official("winogrande", WINOGRANDE, WINOGRANDE.files[0], ("sentence", "option1", "option2", "answer"), winogrande),
+)
+MISSING = "rte"
+"""The paper's seventh set is on the hub only."""
+UNNORMED = {"boolq", "winogrande"}
+"""Sets for which lm-eval gives no acc_norm."""
+MOST = 8
+"""Sets that a mean over sets has room for."""
+
+
+def _by_set(columns: Columns) -> FloatArray:
+    """Right answers and answers, each in the column of its set."""
+    right, place = columns["acc"], columns["set"]
+    own = (place[:, np.newaxis] == np.arange(MOST)).astype(np.float64)
+    own[np.isnan(right)] = np.nan
+    return np.hstack([own * right[:, np.newaxis], own])
+
+
+def _mean_of_sets(sums: FloatArray) -> FloatArray:
+    right, asked = sums[..., :MOST], sums[..., MOST:]
+    shares = np.divide(right, asked, out=np.zeros_like(right), where=asked > 0)
+    return np.asarray(shares.sum(axis=-1) / (asked > 0).sum(axis=-1))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "acc_mean",
+        about="Unweighted mean of the sets' acc, as the paper reports it; its seventh set, RTE, is not in it yet.",
+        unit="share",
+        ideal="high",
+        statistic=OfSums(_by_set, _mean_of_sets, ("acc", "set")),
+    ),
+    Metric(
+        "acc",
+        about="Share of questions whose right option has the largest summed log-likelihood, as in lm-eval.",
+        unit="share",
+        ideal="high",
+    ),
+    Metric(
+        "acc_norm",
+        about="The same with each sum divided by the option's length in characters, for the sets where lm-eval has it.",
+        unit="share",
+        ideal="high",
+    ),
+    Metric(
+        "unread", about="Share of written answers that name no option; they count as wrong.", unit="share", ideal="low"
+    ),
+)
+
+
+@registry.probe
+@dataclass(frozen=True)
+class Ability(Questions):
+    """Questions of science, everyday sense and reading, each set estimated on its own and all in the mean."""
+
+    name = "ability"
+    version = 1
+    lang = "en"
+    metrics = METRICS
+    text_metrics = ()
+    sampling = None
+
+    @classmethod
+    def build(cls, options: Options) -> Self:
+        sets, suite = choice.opened(options, SETS, plain)
+        return cls(sets, suite, options.limit)
+
+    @property
+    def settings(self) -> Mapping[str, str | int | float | bool | None]:
+        missing = MISSING if self.suite in ("paper", "full") else None
+        return {"sets": " ".join(part.name for part in self.sets), "shots": 0, "missing": missing}
+
+    @cached_property
+    def _places(self) -> Mapping[str | None, float]:
+        return {part.name: float(place) for place, part in enumerate(self.sets)}
+
+    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+        gold, options = choice.gold(item), choice.texts(item, "options")
+        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": choice.unread(answer)}
+        if not answer.likelihoods:
+            return scores | {"acc": float(answer.choice == gold), "acc_norm": None}
+        totals = [likelihood.total for likelihood in answer.likelihoods]
+        scores["acc"] = float(choice.largest(totals) == gold)
+        if item.group in UNNORMED:
+            return scores | {"acc_norm": None}
+        normed = [total / len(option) for total, option in zip(totals, options, strict=True)]
+        return scores | {"acc_norm": float(choice.largest(normed) == gold)}
