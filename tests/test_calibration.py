@@ -1,0 +1,328 @@
+"""Calibration: HELM's numbers, properties that hold for any answers, and the probe on answers made by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from profiler import calibration, registry
+from profiler.errors import BadData
+from profiler.estimate import estimates
+from profiler.probe import Answer, Item, Options
+from profiler.probes.calibration import Calibration
+from profiler.types import Likelihood
+from tests import builders
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "calibration.json").read_text("utf-8"))
+
+
+def case(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The answers that a golden case is about: every third has ties, every fifth has confidences of 1."""
+    rng = np.random.RandomState(seed)
+    size = (7, 40, 313, 1000)[seed % 4]
+    confidence = rng.uniform(0.25, 1.0, size)
+    if seed % 3 == 0:
+        confidence = np.round(confidence, 2)
+    if seed % 5 == 0:
+        confidence[: size // 10] = 1.0
+    return confidence, (rng.uniform(size=size) < confidence * 0.8).astype(int)
+
+
+def thousand() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.RandomState(0)
+    shares = np.exp(1.5 * rng.normal(size=(1000, 4)))
+    shares /= shares.sum(1, keepdims=True)
+    truth = np.array([rng.choice(4, p=np.ones(4) / 4 * 0.3 + 0.7 * row) for row in shares])
+    return shares.max(1), (shares.argmax(1) == truth).astype(int)
+
+
+@pytest.mark.parametrize("golden", GOLDEN["cases"], ids=lambda golden: f"seed{golden['seed']}")
+def test_every_number_is_helms(golden):
+    confidence, correct = case(golden["seed"])
+    assert calibration.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
+    assert calibration.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
+    width = calibration.ece(confidence, correct, calibration.equal_width(15))
+    assert width == pytest.approx(golden["ece_15_width"], abs=1e-12)
+    if "selective_area" in golden:
+        area, top = calibration.selective(confidence, correct)
+        assert area == pytest.approx(golden["selective_area"], abs=1e-12)
+        assert top == pytest.approx(golden["selective_acc_10"], abs=1e-12)
+    if "platt_ece_10_bin" in golden:  # scikit-learn stops its search early: it is right to about 1e-4
+        assert calibration.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=5e-4)
+
+
+def test_a_thousand_answers_give_helms_numbers():
+    (confidence, correct), golden = thousand(), GOLDEN["thousand"]
+    assert correct.mean() == golden["accuracy"]
+    assert confidence.mean() == pytest.approx(golden["confidence"], abs=1e-12)
+    assert calibration.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
+    assert calibration.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
+    width = calibration.ece(confidence, correct, calibration.equal_width(10))
+    assert width == pytest.approx(golden["ece_10_width"], abs=1e-12)
+    assert calibration.selective(confidence, correct) == pytest.approx(
+        (golden["selective_area"], golden["selective_acc_10"]), abs=1e-12
+    )
+    assert calibration.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=1e-5)
+
+
+def test_ten_answers_give_helms_numbers():
+    golden = GOLDEN["ten"]
+    answers = golden["confidence"], golden["correct"]
+    for bins in (1, 5, 10):
+        assert calibration.ece_equal_mass(*answers, bins) == pytest.approx(golden[f"ece_{bins}_bin"], abs=1e-12)
+    expected = golden["selective_area"], golden["selective_acc_10"]
+    assert calibration.selective(*answers) == pytest.approx(expected, abs=1e-12)
+
+
+def test_ten_answers_by_hand():
+    # two bins: {.2, .4} with one right, {.6, .8} with both: |.3 - .5| / 2 + |.7 - 1| / 2
+    assert calibration.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2) == pytest.approx(0.25)
+
+
+ANSWERS = st.lists(st.tuples(st.integers(25, 100), st.booleans()), min_size=1, max_size=60)
+
+
+def split(answers: list[tuple[int, bool]]) -> tuple[np.ndarray, np.ndarray]:
+    table = np.array(answers, np.float64)
+    return table[:, 0] / 100, table[:, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANSWERS, st.randoms(use_true_random=False), st.sampled_from([1, 5, 10]))
+def test_the_order_of_items_never_matters(answers, random, bins):
+    mixed = random.sample(answers, len(answers))
+    for measure in (
+        lambda c, y: calibration.ece_equal_mass(c, y, bins),
+        lambda c, y: calibration.ece_platt(c, y, bins),
+        lambda c, y: calibration.ece(c, y, calibration.equal_width(15)),
+        lambda c, y: calibration.selective(c, y).area,
+        lambda c, y: calibration.selective(c, y).top,
+    ):
+        assert measure(*split(mixed)) == pytest.approx(measure(*split(answers)), abs=1e-9, nan_ok=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANSWERS)
+def test_selective_numbers_are_the_mean_over_orders_of_tied_answers(answers):
+    confidence, correct = split(answers)
+    rng, areas, tops = np.random.default_rng(0), [], []
+    for _ in range(400):
+        order = np.lexsort((rng.random(len(confidence)), -confidence))
+        accuracies = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
+        areas.append(accuracies.mean())
+        tops.append(accuracies[int(0.1 * len(order))])
+    area, top = calibration.selective(confidence, correct)
+    assert area == pytest.approx(np.mean(areas), abs=5 * np.std(areas) / 20 + 1e-9)
+    assert top == pytest.approx(np.mean(tops), abs=5 * np.std(tops) / 20 + 1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANSWERS)
+def test_the_bins_of_a_diagram_add_up_to_the_error(answers):
+    confidence, correct = split(answers)
+    for edges in (calibration.equal_mass(confidence, 10), calibration.equal_width(15)):
+        bins = calibration.reliability(confidence, correct, edges)
+        assert sum(one.items for one in bins) == len(confidence)
+        error = sum(one.items * abs(one.confidence - one.accuracy) for one in bins if one.items) / len(confidence)
+        assert error == pytest.approx(calibration.ece(confidence, correct, edges), abs=1e-12)
+        assert all((one.confidence is None) == (one.items == 0) for one in bins)
+        assert all(one.low < one.confidence <= one.high for one in bins if one.items)
+
+
+def test_platt_scaling_finds_the_curve_that_made_the_answers():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.05, 0.95, 200_000)
+    truth = 1 / (1 + np.exp(-(0.5 * np.log(confidence / (1 - confidence)) - 0.3)))
+    scaled = calibration.platt(confidence, rng.random(len(truth)) < truth)
+    assert np.abs(scaled - truth).max() < 0.01
+
+
+def test_after_platt_scaling_confidence_is_accuracy_on_average():
+    confidence, correct = thousand()
+    assert calibration.platt(confidence, correct).mean() == pytest.approx(correct.mean(), abs=1e-9)
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_all_right_or_all_wrong_can_not_be_scaled(outcome):
+    assert math.isnan(calibration.ece_platt([0.2, 0.5, 0.9], [outcome] * 3, 10))
+
+
+def test_confidence_that_parts_right_from_wrong_is_scaled_to_certainty():
+    scaled = calibration.platt([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0, 0, 0, 1, 1, 1])
+    assert scaled == pytest.approx([0, 0, 0, 1, 1, 1], abs=1e-3)
+
+
+def test_an_item_without_confidence_is_left_out():
+    whole = calibration.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2)
+    assert calibration.ece_equal_mass([0.2, np.nan, 0.4, 0.6, 0.8, 0.9], [0, 1, 1, 1, 1, np.nan], 2) == whole
+    assert math.isnan(calibration.ece_equal_mass([np.nan], [1], 10))
+
+
+# --- the probe
+
+
+def likely(*means: float, tokens: int = 2) -> Answer:
+    return Answer("loglikelihood", likelihoods=tuple(Likelihood(total=m * tokens, tokens=tokens) for m in means))
+
+
+@pytest.fixture
+def probe() -> Calibration:
+    return Calibration.build(Options(suite="mini"))
+
+
+def question(gold: int, count: int = 3) -> Item:
+    options = [f"option {place}" for place in range(count)]
+    fields = {"prompt": "Which?", "choices": [f" {o}" for o in options], "given": [], "options": options}
+    return Item("q", fields | {"asked": "Which?", "gold": gold})
+
+
+def test_confidence_is_the_softmax_of_the_options_mean_log_probabilities(probe):
+    # shares 1/2, 1/4, 1/4 from means of log .4, log .2, log .2
+    means = [math.log(0.4), math.log(0.2), math.log(0.2)]
+    scores = probe.score(question(gold=1), likely(*means))
+    assert scores == pytest.approx(
+        {"confidence": 0.5, "correct": 0, "brier": 0.25 + 0.5625 + 0.0625, "nll": math.log(4), "unread": 0}
+    )
+
+
+def test_the_likelier_option_per_token_is_taken_not_the_shorter_one(probe):
+    answer = Answer("loglikelihood", likelihoods=(Likelihood(total=-3.0, tokens=1), Likelihood(total=-4.0, tokens=4)))
+    assert probe.score(question(gold=1, count=2), answer)["correct"] == 1
+
+
+def test_of_options_that_tie_the_first_is_taken(probe):
+    assert probe.score(question(gold=0), likely(-1.0, -1.0, -1.0))["correct"] == 1
+
+
+def test_a_hopeless_option_has_a_finite_surprise(probe):
+    scores = probe.score(question(gold=1, count=2), likely(-1.0, -2001.0))
+    assert scores["nll"] == pytest.approx(2000)
+
+
+def test_an_option_of_no_tokens_leaves_the_item_undefined(probe):
+    answer = Answer("loglikelihood", likelihoods=(Likelihood(total=-3.0, tokens=1), Likelihood(total=0.0, tokens=0)))
+    scores = probe.score(question(gold=0, count=2), answer)
+    assert scores["correct"] is None
+    assert scores["confidence"] is None
+
+
+def test_letters_with_alternatives_carry_confidence(probe):
+    answer = Answer("top_logprobs", choice=2, confidences=(0.2, 0.0, 0.8))
+    scores = probe.score(question(gold=2), answer)
+    assert scores == pytest.approx({"confidence": 0.8, "correct": 1, "brier": 0.08, "nll": -math.log(0.8), "unread": 0})
+    assert probe.score(question(gold=1), answer)["nll"] is None
+
+
+def test_a_bare_letter_has_no_confidence(probe):
+    scores = probe.score(question(gold=2), Answer("letter", choice=2))
+    assert scores["correct"] == 1
+    assert scores["confidence"] is None
+
+
+def test_an_answer_that_names_no_option_is_wrong_and_counted(probe):
+    scores = probe.score(question(gold=2), Answer("letter", choice=None))
+    assert (scores["correct"], scores["unread"]) == (0, 1)
+
+
+def columns(confidence, correct):
+    size = len(confidence)
+    return builders.samples(
+        {
+            "confidence": confidence,
+            "correct": correct,
+            "brier": [0.5] * size,
+            "nll": [1.0] * size,
+            "unread": [0.0] * size,
+        }
+    )
+
+
+def estimated(confidence, correct, resamples=50):
+    metrics = registry.probe("calibration").metrics
+    found = estimates("calibration", metrics, columns(confidence, correct), resamples=resamples)
+    return {one.metric: one for one in found}
+
+
+def test_the_probes_estimates_are_the_golden_numbers():
+    found, golden = estimated(*thousand()), GOLDEN["thousand"]
+    for metric in ("accuracy", "confidence", "ece_10_bin", "ece_1_bin", "selective_area", "selective_acc_10"):
+        assert found[metric].value == pytest.approx(golden[metric], abs=1e-12)
+    confidence, correct = thousand()
+    assert found["overconfidence"].value == pytest.approx(confidence.mean() - correct.mean())
+    fifteen = calibration.ece(confidence, correct, calibration.equal_width(15))
+    assert found["ece_15_width"].value == pytest.approx(fifteen, abs=1e-12)
+
+
+def test_an_error_over_bins_from_fewer_than_300_items_is_marked():
+    few = {name for name, one in estimated(*(part[:299] for part in thousand())).items() if one.reason is not None}
+    assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll", "unread"}
+    assert "fewer than 300 items" in estimated(*(part[:299] for part in thousand()))["ece_10_bin"].reason
+    assert estimated(*(part[:300] for part in thousand()))["ece_10_bin"].reason is None
+
+
+def test_all_right_leaves_the_scaled_error_undefined():
+    found = estimated([0.5, 0.6, 0.7], [1, 1, 1])["platt_ece_10_bin"]
+    assert found.value is None
+    assert found.reason
+
+
+def test_the_shipped_questions_are_many_different_and_fair():
+    items = list(Calibration.build(Options(suite="mini")).items())
+    assert len({item.fields["prompt"] for item in items}) >= 79  # a question may begin like another
+    assert len({item.id for item in items}) == len(items) >= 80
+    assert all(len(set(item.fields["options"])) == 4 for item in items)
+    places = np.bincount([item.fields["gold"] for item in items])
+    assert places.max() - places.min() <= 1
+
+
+def test_a_limit_takes_as_many_of_each_set():
+    probe = Calibration.build(Options(suite="mini", limit=21))
+    groups = [item.group for item in probe.items()]
+    assert (groups.count("knowledge"), groups.count("sense"), probe.count) == (11, 10, 21)
+
+
+def test_a_file_of_ones_own_is_asked(tmp_path):
+    path = tmp_path / "quiz.jsonl"
+    path.write_text(json.dumps({"question": "Which?", "choices": ["this", "that"], "answer": 1}) + "\n", "utf-8")
+    probe = Calibration.build(Options(prompts=str(path)))
+    (item,) = probe.items()
+    assert (item.id, item.group, probe.suite) == ("quiz/0", "quiz", "quiz.jsonl")
+    assert probe.ask(item).choices == (" this", " that")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"question": "Which?", "choices": ["a", "b"]}, "no column answer"),
+        ({"question": "Which?", "choices": ["a", "b"], "answer": 2}, "expected a number from 0 to 1 in `answer`"),
+        ({"question": "Which?", "choices": ["a"], "answer": 0}, "at least two texts in `choices`"),
+    ],
+)
+def test_a_bad_row_of_ones_own_is_named(tmp_path, row, says):
+    path = tmp_path / "quiz.jsonl"
+    path.write_text(json.dumps(row) + "\n", "utf-8")
+    with pytest.raises(BadData, match=f"quiz.jsonl row 0: .*{says}"):
+        Calibration.build(Options(prompts=str(path)))
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the official files, ../shared/data, are not here")
+def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
+    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    probe = Calibration.build(Options())
+    assert (probe.suite, probe.count) == ("paper", 10_542)
+    items = {item.id: item for item in probe.items()}
+    first = probe.ask(items["hellaswag/0"])
+    assert first.prompt == "A man is sitting on a roof. he"
+    assert first.choices[3] == " starts pulling up roofing on a roof."
+    assert items["hellaswag/0"].fields["gold"] == 3
+    book = probe.ask(items["openbookqa/0"])
+    assert book.prompt.endswith("the best way to save money is to")
+    assert book.choices[1] == " quit eating lunch out"
+    assert items["openbookqa/0"].fields["gold"] == 1
