@@ -1,70 +1,186 @@
-"""What a server can do is found by asking it, and what it can't is told in its own words."""
+"""General ability: the requests are lm-eval's own, and so is what is made of the answers."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import pytest
 
-from profiler.probe import Choose, Generate
-from tests.asking import WARM, client, one
-from tests.wire import Fault, Script, serving
+from profiler.engine import Score
+from profiler.errors import BadData
+from profiler.estimate import estimates
+from profiler.probe import Answer, Choose, Item, Options
+from profiler.probes.ability import SETS, Ability
+from profiler.reading import Reader
+from profiler.types import Capabilities, Likelihood, Usage
+from tests import builders
 
-SAY = Generate("Tell me of the sea", WARM, n=4)
-PICK = Choose("The doctor said that", (" she", " he was late", " it"))
-
-
-async def test_capabilities_are_found_by_asking() -> None:
-    async with serving() as wire, client(wire) as model:
-        found = await model.capabilities()
-        assert (found.completions, found.chat, found.echo, found.n, found.prompt_lists) == (True,) * 5
-        assert (found.top_logprobs, found.seed, found.bos, found.notes) == (20, True, True, {})
-        before = len(wire.bodies)
-        await model.capabilities()
-        assert len(wire.bodies) == before, "asked once"
+HERE = Path(__file__).parent
+SHARED = HERE.parents[1] / "shared" / "data"
+here = pytest.mark.skipif(not SHARED.exists(), reason="the official files, ../shared/data, are not here")
+COUNT = 200
 
 
-@pytest.mark.parametrize(
-    ("script", "field", "value", "note"),
-    [
-        (Script(completions=False), "completions", False, "404"),
-        (Script(chat=False), "chat", False, "404"),
-        (Script(echo=False), "echo", False, "to be echoed"),
-        (Script(faults=(Fault("400", "echo", says="echo is not supported"),)), "echo", False, "echo is not supported"),
-        (Script(n=False), "n", False, "asked for 4 samples, got 1"),
-        (Script(copies=True), "n", False, "4 times the same"),
-        (Script(lists=False), "prompt_lists", False, "prompt must be a string"),
-        (Script(top=0), "top_logprobs", 0, "got none"),
-        (Script(seed=False), "seed", False, "two different samples"),
-        (Script(bos=False), "bos", False, "expects it (<bos>"),
-    ],
-)
-async def test_what_is_missing_is_noted_in_the_servers_words(
-    script: Script, field: str, value: object, note: str
-) -> None:
-    async with serving(script) as wire, client(wire) as model:
-        found = await model.capabilities()
-        assert getattr(found, field) == value
-        assert note in found.notes[field]
+@pytest.fixture
+def probe() -> Ability:
+    return Ability.build(Options(suite="mini"))
 
 
-async def test_fewer_alternatives_are_taken_where_twenty_are_too_many() -> None:
-    async with serving(Script(top=5, echo=False)) as wire, client(wire) as model:
-        found = await model.capabilities()
-        assert (found.top_logprobs, "top_logprobs" in found.notes) == (5, False)
-        assert (await one(model, PICK)).how == "top_logprobs"
+@pytest.fixture
+def official(monkeypatch: pytest.MonkeyPatch) -> Ability:
+    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    return Ability.build(Options())
 
 
-async def test_a_seed_that_is_refused_is_not_sent() -> None:
-    script = Script(faults=(Fault("400", '"seed"', says="Unknown parameter: seed"),))
-    async with serving(script) as wire, client(wire) as model:
-        answer = await one(model, SAY)
-        assert answer.error is None
-        assert not (await model.capabilities()).seed
-        assert len({found.text for found in answer.generations}) == 4
+def pairs(request: Choose) -> list[list[str]]:
+    """Each choice as lm-eval has it: what is given, and what is weighed."""
+    given = request.given or ("",) * len(request.choices)
+    return [
+        [request.prompt + part, choice.removeprefix(part)] for part, choice in zip(given, request.choices, strict=True)
+    ]
 
 
-async def test_a_model_that_only_knows_max_completion_tokens_is_asked_so() -> None:
-    fault = Fault("400", '"max_tokens"', says="Unsupported parameter: use 'max_completion_tokens' instead")
-    async with serving(Script(completions=False, faults=(fault,))) as wire, client(wire) as model:
-        answer = await one(model, SAY)
-        assert answer.error is None
-        assert wire.asked(SAY.prompt)[0]["max_completion_tokens"] == 8
+def likely(*totals: float) -> Answer:
+    return Answer("loglikelihood", likelihoods=tuple(Likelihood(total=total, tokens=1) for total in totals))
+
+
+def question(*options: str, gold: int = 0, group: str = "knowledge") -> Item:
+    return Item("q", {"options": [*options], "gold": gold}, group=group)
+
+
+def test_a_question_is_asked_with_its_options_as_continuations(probe):
+    first = probe.ask(next(probe.items()))
+    assert first.prompt == "Question: What is the capital of Japan?\nAnswer:"
+    assert " Tokyo" in first.choices
+
+
+def test_an_endpoint_without_likelihoods_is_asked_for_a_letter(probe):
+    asked = probe.ask(next(probe.items())).lettered()
+    assert asked.startswith("What is the capital of Japan?\n\nA. Seoul\nB. Beijing\nC. Tokyo\nD. Bangkok\n\n")
+
+
+def test_the_largest_sum_is_taken_and_normed_by_characters(probe):
+    # sums -4 and -6; per character -4/2 and -6/6: the longer option wins once its length is taken out
+    scores = probe.score(question("ab", "abcdef", gold=1), likely(-4.0, -6.0))
+    assert (scores["acc"], scores["acc_norm"]) == (0, 1)
+
+
+def test_length_is_counted_in_characters_not_bytes(probe):
+    # "éé" is two characters and four bytes: -3/2 loses to -4/3, -3/4 would not
+    assert probe.score(question("éé", "abc", gold=1), likely(-3.0, -4.0))["acc_norm"] == 1
+
+
+def test_of_options_that_tie_the_first_is_taken(probe):
+    assert probe.score(question("a", "b", gold=0), likely(-1.0, -1.0))["acc"] == 1
+
+
+def test_a_letter_has_no_normed_accuracy(probe):
+    scores = probe.score(question("a", "b", gold=1), Answer("letter", choice=1))
+    assert (scores["acc"], scores["acc_norm"], scores["unread"]) == (1, None, 0)
+
+
+def test_an_answer_that_names_no_option_is_wrong_and_counted(probe):
+    scores = probe.score(question("a", "b"), Answer("letter", choice=None))
+    assert (scores["acc"], scores["unread"]) == (0, 1)
+
+
+def test_the_mean_counts_every_set_alike_however_large():
+    table = builders.samples(
+        {"acc": [1, 1, 1, 1, 0, 1], "set": [0, 0, 0, 0, 2, 2], "acc_norm": [1] * 6, "unread": [0] * 6},
+        groups=["big"] * 4 + ["small"] * 2,
+    )
+    found = {(one.metric, one.group): one.value for one in estimates("ability", Ability.metrics, table, resamples=10)}
+    assert found["acc_mean", None] == pytest.approx(0.75)
+    assert found["acc", None] == pytest.approx(5 / 6)
+    assert found["acc_mean", "small"] == found["acc", "small"] == 0.5
+
+
+def test_what_a_choice_begins_with_is_not_weighed():
+    reader = Reader(Capabilities(completions=True, echo=True), chat=False)
+    request = Choose("It rained, so", (" Ann slept.", " Bob slept."), given=(" Ann", " Bob"))
+    call = reader.call(request)
+    assert isinstance(call, Score)
+    assert [call.texts[index] for index in call.indices] == [" Ann slept.", " Bob slept.", " Ann", " Bob"]
+    paid = Usage(prompt=3)
+    parts = [Likelihood(total=t, tokens=n, usage=paid) for t, n in ((-9.0, 3), (-8.0, 3), (-4.0, 1), (-1.0, 1))]
+    parts[2] = parts[2].model_copy(update={"cached": True})
+    answer = reader.answer(request, parts)
+    assert [(found.total, found.tokens) for found in answer.likelihoods] == [(-5.0, 2), (-7.0, 2)]
+    assert answer.usage == Usage(prompt=9)
+
+
+def test_a_missing_file_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert Ability.build(Options()).suite == "mini"
+    with pytest.raises(BadData, match=r"ARC-Challenge.test.hf.jsonl of arc is not at hand"):
+        Ability.build(Options(suite="paper")).items()
+
+
+@here
+def test_the_official_sets_are_all_there_but_rte(official):
+    sizes: dict[str | None, int] = {}
+    for item in official.items():
+        sizes[item.group] = sizes.get(item.group, 0) + 1
+    assert sizes == {
+        "arc_challenge": 1172,
+        "arc_easy": 2376,
+        "boolq": 3270,
+        "hellaswag": 10042,
+        "openbookqa": 500,
+        "winogrande": 1267,
+    }
+    assert official.settings["missing"] == "rte"
+
+
+@here
+def test_an_option_stands_in_the_blank_and_the_rest_is_weighed(official):
+    item = next(item for item in official.items() if item.id == "winogrande/0")
+    assert pairs(official.ask(item)) == [
+        ["Sarah was a much better surgeon than Maria so Sarah", " always got the easier cases."],
+        ["Sarah was a much better surgeon than Maria so Maria", " always got the easier cases."],
+    ]
+    assert "so _ always got the easier cases.\n\nA. Sarah\nB. Maria" in official.ask(item).lettered()
+
+
+@pytest.mark.parity
+@here
+def test_every_request_is_lm_evals(official):
+    found = asked_of_lm_eval(COUNT)
+    items = {item.id: item for item in official.items()}
+    for name, theirs in found.items():
+        assert len(theirs) >= COUNT
+        for number, their in enumerate(theirs):
+            item = items[f"{name}/{number}"]
+            assert pairs(official.ask(item)) == their["pairs"], item.id
+            assert item.fields["gold"] == their["gold"], item.id
+            # The same likelihoods give the same scores, and the same metrics are defined.
+            totals = [result[0] for result in their["results"]]
+            scores = official.score(item, likely(*totals))
+            for metric in ("acc", "acc_norm"):
+                assert scores[metric] == their["scores"].get(metric), (item.id, metric)
+    assert set(found) == {part.name for part in SETS}
+
+
+def asked_of_lm_eval(count: int) -> Mapping[str, Sequence[Mapping[str, list]]]:
+    python = os.environ.get("INHERIT_LMEVAL_PYTHON") or pytest.skip("INHERIT_LMEVAL_PYTHON does not name a Python")
+    asked = []
+    for part in SETS:
+        path = part.source.find(part.file)
+        assert path is not None
+        asked.append(json.dumps({"set": part.name, "path": str(path), "count": count}))
+    done = subprocess.run(
+        [python, str(HERE / "ability_peer.py")],
+        input="\n".join(asked),
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"set"')]
+    return {line["set"]: line["items"] for line in lines}
