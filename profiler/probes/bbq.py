@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from random import Random
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 
@@ -160,7 +160,7 @@ class Bbq:
 
     def ask(self, item: Item) -> Choose:
         of = fields(item)
-        order = Random(f"{self.seed}:{item.id}").choice(ORDERS)
+        order = ORDERS[crc32(f"{self.seed}:{item.id}".encode()) % len(ORDERS)]
         listed = "\n".join(f"{letter}. {of['answers'][place]}" for letter, place in zip(LETTERS, order, strict=False))
         return Choose(
             FRAME.format(context=of["context"], question=of["question"]),

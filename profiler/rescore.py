@@ -1,0 +1,187 @@
+"""Answers that were recorded elsewhere, scored as if a model had just given them: how a harness is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from profiler.data import Row
+from profiler.errors import BadData
+from profiler.estimate import estimates
+from profiler.probe import Answer, Choose, Generate, Item, Json, Probe, Request, Weigh
+from profiler.reading import read_letter
+from profiler.run import Asked, scored
+from profiler.store import SampleColumns
+from profiler.types import Estimate, Generation, Likelihood, Sample
+
+KINDS = ("choice", "likelihoods", "texts")
+BATCH = 1000
+
+
+class Rescored(NamedTuple):
+    """What recorded answers amount to."""
+
+    estimates: list[Estimate]
+    answered: int
+    missing: list[str]
+    """Items that no answer was recorded for."""
+    errors: list[str]
+    """Why an item could not be scored; such items are left out."""
+
+
+def rescore(probe: Probe, rows: Iterable[Row]) -> list[Estimate]:
+    """The numbers of PROBE from recorded answers, each a row of an item's id and what was answered.
+
+    {"item": id, "choice": 2}: the place of the option taken, from 0, in the order of the data; null if unreadable.
+    {"item": id, "likelihoods": [[-7.5, 3], …]}: total log-probability and tokens of each option or text that the
+    probe asks for, in its order; a plain number counts as one token, so give the number that the probe compares.
+    {"item": id, "texts": ["…"]}: what was written; of a choice, the option's words or its letter.
+    """
+    return rescored(probe, rows).estimates
+
+
+def rescored(probe: Probe, rows: Iterable[Row]) -> Rescored:
+    """As `rescore`, with what was missing and what failed."""
+    waiting = {item.id: item for item in probe.items()}
+    answers = _asked(probe, rows, waiting, frozenset(waiting))
+    parts: list[SampleColumns] = []
+    errors: list[str] = []
+    while batch := list(islice(answers, BATCH)):
+        samples = scored(probe, batch)
+        parts.append(_columns([sample for sample in samples if sample.error is None]))
+        errors += [f"{sample.item}: {sample.error}" for sample in samples if sample.error]
+    columns = _joined(parts)
+    return Rescored(
+        estimates(probe.name, probe.metrics, columns, probe.lang),
+        len(columns.items) + len(errors),
+        list(waiting),
+        errors,
+    )
+
+
+def _asked(probe: Probe, rows: Iterable[Row], waiting: dict[str, Item], known: frozenset[str]) -> Iterator[Asked]:
+    """Each row beside its item, which then no longer waits."""
+    number = 0
+    for number, row in enumerate(rows, 1):
+        key = row.get("item")
+        if not isinstance(key, str):
+            raise BadData(f"row {number}: expected the id of an item in column 'item', found {key!r}")
+        item = waiting.pop(key, None)
+        if item is None:
+            raise BadData(f"row {number}: {_stranger(probe, key, known)}")
+        request = probe.ask(item)
+        try:
+            answer = _answer(request, row)
+        except BadData as error:
+            raise BadData(f"row {number} ({key}): {error}") from None
+        yield Asked(item, request, answer)
+    if not number:
+        raise BadData("no answers: expected a row for each item")
+
+
+def _stranger(probe: Probe, key: str, known: frozenset[str]) -> str:
+    if key in known:
+        return f"item {key!r} is answered twice; keep one answer of each item"
+    near = get_close_matches(key, islice(known, 10_000), n=1)
+    like = near[0] if near else next(iter(sorted(known)), "none at all")
+    return f"no item {key!r} in {probe.name} [{probe.suite}]; its ids look like {like!r}"
+
+
+def _answer(request: Request, row: Row) -> Answer:
+    given = [kind for kind in KINDS if kind in row]
+    if len(given) != 1:
+        raise BadData(f"expected one of {', '.join(KINDS)}, found {', '.join(given) or ', '.join(row)}")
+    value = row[given[0]]
+    match given[0]:
+        case "choice":
+            return _choice(request, value)
+        case "likelihoods":
+            return _likelihoods(request, value)
+        case _:
+            return _texts(request, value)
+
+
+def _choice(request: Request, value: Json) -> Answer:
+    if not isinstance(request, Choose):
+        raise BadData("this probe offers no options to choose from; give likelihoods or texts")
+    if value is None:
+        return Answer("letter")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(request.choices):
+        raise BadData(f"expected a choice from 0 to {len(request.choices) - 1}, or null, found {value!r}")
+    return Answer("letter", choice=value)
+
+
+def _likelihoods(request: Request, value: Json) -> Answer:
+    if isinstance(request, Generate):
+        raise BadData("this probe asks for texts, not for likelihoods")
+    wanted = len(request.texts if isinstance(request, Weigh) else request.choices)
+    if not isinstance(value, list) or len(value) != wanted:
+        raise BadData(f"expected {wanted} likelihoods, found {value!r}")
+    return Answer("loglikelihood", likelihoods=tuple(map(_likelihood, value)))
+
+
+def _likelihood(value: Json) -> Likelihood:
+    match value:
+        case bool():
+            pass
+        case int() | float():
+            return Likelihood(total=value, tokens=1)
+        case [int() | float() as total, int() as tokens] if tokens >= 0:
+            return Likelihood(total=total, tokens=tokens)
+    raise BadData(f"expected a likelihood as [total, tokens] or as a number, found {value!r}")
+
+
+def _texts(request: Request, value: Json) -> Answer:
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        raise BadData(f"expected a list of texts, found {value!r}")
+    written = tuple(Generation(text=str(text)) for text in value)
+    match request:
+        case Generate():
+            return Answer("text", written)
+        case Choose(choices=choices) if len(written) == 1:
+            return Answer("letter", written, choice=named(written[0].text, choices))
+        case Choose():
+            raise BadData(f"expected one text, found {len(written)}")
+        case _:
+            raise BadData("this probe weighs texts; give likelihoods")
+
+
+def named(text: str, choices: Sequence[str]) -> int | None:
+    """The choice that a text is: in its words, else by its letter (A is the first); None when it is neither."""
+    said = [_plain(choice) == _plain(text) for choice in choices]
+    return said.index(True) if sum(said) == 1 else read_letter(text, len(choices))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".")
+
+
+def _columns(samples: Sequence[Sample]) -> SampleColumns:
+    names = dict.fromkeys(name for sample in samples for name in sample.scores)
+    return SampleColumns(
+        [sample.item for sample in samples],
+        [sample.group for sample in samples],
+        [sample.cluster for sample in samples],
+        # None becomes NaN
+        {name: np.array([sample.scores.get(name) for sample in samples], np.float64) for name in names},
+    )
+
+
+def _joined(parts: Sequence[SampleColumns]) -> SampleColumns:
+    """All parts in the order of their keys, as a finished run has them."""
+    items = [item for part in parts for item in part.items]
+    groups = [group for part in parts for group in part.groups]
+    clusters = [cluster for part in parts for cluster in part.clusters]
+    order = sorted(range(len(items)), key=items.__getitem__)
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    columns = {
+        name: np.concatenate([part.columns.get(name, np.full(len(part.items), np.nan)) for part in parts])[order]
+        for name in names
+    }
+    return SampleColumns(
+        [items[row] for row in order], [groups[row] for row in order], [clusters[row] for row in order], columns
+    )
