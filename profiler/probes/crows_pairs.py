@@ -32,7 +32,7 @@ COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 KEY = ""
 """The official file's first column, a row's number, has no name."""
 
-NOISY = "The set is noisy: many of its pairs measure something else than they mean to (Blodgett et al. 2021)."
+NOISY = "The set is noisy and may indicate bias badly (Blodgett et al. 2021; its authors agree)."
 
 # The form for causal models (Meade et al. 2022; the Active Inheritance paper uses it): a sentence's score is the
 # geometric mean of its tokens' probabilities, which orders sentences as their mean log-probability does.
