@@ -13,6 +13,7 @@ from profiler.errors import EndpointError
 from profiler.estimate import estimates
 from profiler.probe import Answer, Item, Options, Weigh
 from profiler.probes.crows_pairs import SOURCE, CrowsPairs
+from profiler.rescore import rescore
 from profiler.run import run
 from profiler.store import SampleColumns
 from profiler.types import Estimate, Likelihood, Profile
@@ -137,6 +138,15 @@ def test_the_official_file_is_read_whole(at_hand):
         )
     )
     assert list(probe.data) == ["crows_pairs_anonymized.csv"]
+
+
+@official
+def test_recorded_likelihoods_are_rescored_by_the_row_numbers_of_the_official_file(at_hand):
+    rows = [{"item": str(number), "likelihoods": [[-12.0, 6], [-10.0, 4]]} for number in reversed(range(1508))]
+    found = {(one.metric, one.group): one for one in rescore(CrowsPairs("paper"), rows)}
+    assert found["stereotype", None].value == 100.0
+    assert found["pct_stereotype", None].value == 0.0
+    assert found["antistereo", None].n == 218
 
 
 @official

@@ -16,6 +16,7 @@ from profiler.errors import EndpointError
 from profiler.estimate import clusters, estimates, seed
 from profiler.probe import Answer, Choose, Item, Options, Weigh
 from profiler.probes.stereoset import METRICS, SOURCE, StereoSet, StereoSetInter
+from profiler.rescore import rescore
 from profiler.run import run
 from profiler.stats import OfRows, interval
 from profiler.store import SampleColumns
@@ -246,6 +247,14 @@ def test_order_of_items_never_matters():
     assert {key: found.value for key, found in first.items()} == pytest.approx(
         {key: found.value for key, found in again.items()}
     )
+
+
+@official
+def test_recorded_scores_of_any_scale_can_be_rescored(at_hand):
+    # The authors record probabilities, not logarithms: only their order counts.
+    rows = [{"item": item.id, "likelihoods": [0.004, 0.003, 0.001]} for item in StereoSet("full").items()]
+    found = {estimate.metric: estimate.value for estimate in rescore(StereoSet("full"), rows)[:3]}
+    assert found == pytest.approx({"lms": 100, "ss": 100, "icat": 0})
 
 
 def test_length_does_not_decide():
