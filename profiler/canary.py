@@ -21,9 +21,10 @@ WORDS = 8
 """Tokens of each opening's greedy continuation."""
 
 # Measured on Gemma 3 270M over this text, against bf16 with fused attention (nats a token, median / largest):
-#   float32 weights 0.023 / 0.08, other attention kernel 0.024 / 0.11: what precision and batching can do at most;
-#   one AdamW step at 1e-5: 0.030 / 0.18, three steps 0.060 / 0.75, ten steps 0.15 / 3.3: what training does.
-# A model one step away can't be told from noise; anything that was trained in earnest can.
+#   float32 weights 0.023 / 0.08, another attention kernel 0.024 / 0.11: what precision alone does;
+#   one AdamW step at 1e-5 0.030 / 0.18, three steps 0.060 / 0.75, ten steps 0.15 / 3.3: what training does.
+# One model, in process on a CPU, where batching changed nothing at all; a GPU server under load was not measured. A
+# model one step away can't be told from noise. Noise past these limits costs answers paid anew, never answers mixed.
 TYPICAL = 0.04
 """Nats: half of the canary's tokens must agree within this."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.wire import Wire
 
-GRACE = 0.25
-"""Seconds until what the server has sent counts as received: so long may a process on a busy machine wait its turn."""
+GRACE = 0.05
+"""Seconds after which what the server has sent counts as received."""
 
 ROOT = Path(__file__).parent.parent
 
