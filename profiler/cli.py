@@ -41,6 +41,9 @@ Model = Annotated[
 
 
 Run_ = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
+]
 Save = Annotated[
     Path | None, typer.Option(help="Write to a file instead; its ending says how: .md .csv .tex .json .html .png .svg")
 ]
@@ -99,6 +102,8 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
 
     probes = [registry.probe(name).build(options) for name in names or registry.probes()]
     for probe in probes:
+        if missing := probe.settings.get("missing"):
+            note(f"{probe.name}: left out, because their official files are not at hand: {missing}")
         if probe.suite == "mini":
             note(f"{probe.name}: asking the MINI set, which is for trying things out; do not publish its numbers")
     return probes
@@ -211,6 +216,51 @@ def score(
         from profiler import report
 
         sys.stdout.write(report.estimates(found))
+
+
+@app.command()
+def rescore(
+    probe: Annotated[str, typer.Argument(help="Whose questions were answered.")],
+    file: Annotated[Path, typer.Argument(help="Rows of an item's id and its choice, likelihoods or texts.")],
+    suite: Annotated[Suite, typer.Option(help="Whose items; auto takes the paper's where they are at hand.")] = "auto",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Score answers that were recorded elsewhere, without a model.
+
+    A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}.
+    """
+    from profiler import report, rescore
+    from profiler.data import read, use
+    from profiler.probe import Options
+
+    use(data)
+    (asked,) = build([probe], Options(suite))
+    found = rescore.rescored(asked, read(file))
+    if json:
+        sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
+    else:
+        sys.stdout.write(report.estimates(found.estimates))
+    note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
+    for error in found.errors[:5]:
+        note(f"could not be scored: {error}")
+
+
+@app.command()
+def data(
+    what: Annotated[Literal["ls", "check"], typer.Argument(help="The data sets, or the state of each file.")] = "ls",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List the data sets that probes read, or check each of their files."""
+    from profiler import listing
+    from profiler.data import use
+
+    use(data)
+    rows = listing.sources() if what == "ls" else listing.files()
+    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))
+    if wrong := [str(row["file"]) for row in rows if row.get("state") == "wrong"]:
+        raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")
 
 
 @app.command()

@@ -200,6 +200,12 @@ def folder() -> Path | None:
     return Path(named).expanduser() if named else None
 
 
+def use(named: Path | None) -> None:
+    """Look for data sets in this folder from now on."""
+    if named:
+        os.environ["INHERIT_DATA"] = str(named)
+
+
 def _local_dolly() -> Path | None:
     named = folder()
     return next(iter(sorted(named.rglob("dolly_eval_eng.jsonl*"))), None) if named else None

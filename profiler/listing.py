@@ -11,7 +11,8 @@ from typing import Literal
 import orjson
 
 from profiler import registry, store
-from profiler.errors import WrongUse
+from profiler.errors import BadData, WrongUse
+from profiler.source import SOURCES, File, Source
 from profiler.types import Sample
 
 Cell = str | int | float | None
@@ -32,6 +33,42 @@ def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
                 {"probe": name, "about": (probe.__doc__ or "").strip().partition("\n")[0]}
                 for name, probe in registry.probes().items()
             ]
+
+
+def sources() -> list[Row]:
+    """The data sets that the probes read, and how much of each is at hand."""
+    registry.probes()
+    return [
+        {
+            "data": source.name,
+            "at hand": f"{len(source.files) - len(source.missing())} of {len(source.files)} files",
+            "rows": sum(file.rows for file in source.files),
+            "licence": source.licence,
+            "cite": source.citation,
+        }
+        for source in SOURCES.values()
+    ]
+
+
+def files() -> list[Row]:
+    """Every file of those data sets: right, missing, or wrong and why."""
+    registry.probes()
+    return [
+        {"data": source.name, "file": file.path, "rows": file.rows or None, **_state(source, file)}
+        for source in SOURCES.values()
+        for file in source.files
+    ]
+
+
+def _state(source: Source, file: File) -> Row:
+    found = source.find(file)
+    if found is None:
+        return {"state": "missing", "where": source.url.format(path=file.path)}
+    try:
+        source.read(file)
+    except BadData as error:
+        return {"state": "wrong", "where": str(error)}
+    return {"state": "right", "where": str(found)}
 
 
 def _finished(run: store.Run) -> Row:

@@ -130,8 +130,10 @@ def _estimate(key: Key, estimate: Estimate) -> Row:
 
 def estimates(found: Sequence[Estimate]) -> str:
     """A table of numbers that stand on their own, such as `inherit score` makes."""
-    rows = tuple(_estimate(Key(e.probe, e.metric, e.group), e) for e in found)
-    flat = tuple(Row(row.label, row.cells) for row in rows)
+    metrics = list(dict.fromkeys(e.metric for e in found))
+    ordered = sorted(found, key=lambda e: (metrics.index(e.metric), e.group is not None))
+    rows = [(e, _estimate(Key(e.probe, e.metric, e.group), e)) for e in ordered]
+    flat = tuple(Row(row.label, row.cells, depth=int(e.group is not None)) for e, row in rows)
     return as_text(Table("", ("metric", "value", "95 % interval", "unit", "n", "undefined"), flat))
 
 
