@@ -252,10 +252,18 @@ def test_helms_variant_gives_the_numbers_that_helm_itself_gave():
     """The sample of Race_ethnicity, run through HELM 0.5.16's own BBQMetric with the same answers."""
     with unzip(BBQ / "bbq_lite" / "Race_ethnicity.json.gz") as file:
         found = list(items(json.load(file)["examples"], "lite"))
-    assert len(found) == 4000
-    lost = Counter(fields(item)["helm"][0] is None for item in found)
-    alone = Counter(fields(item)["helm"][1] is None for item in found)
-    assert (lost[True], alone[True]) == (808, 184)
+    letters = [fields(item)["helm"] for item in found]
+    assert (len(found), Counter(t is None for t, _ in letters)[True]) == (4000, 808)
+    assert Counter(other is None for _, other in letters)[True] == 184
+
+    def always(item: Item) -> int:
+        """HELM's target or non-target, whichever is the stereotype's; A where it knows none."""
+        target, other = fields(item)["helm"]
+        return (target if fields(item)["negative"] else other) or 0
+
+    scores = numbers(found, always)
+    assert scores["helm_amb", None].value == pytest.approx(0.614, abs=5e-4)
+    assert scores["helm_dis", None].value == pytest.approx(0.825, abs=5e-4)
 
 
 @official
