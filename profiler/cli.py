@@ -91,7 +91,9 @@ def profile(
     sampling = {field: value for field, value in drawn.items() if value is not None}
     options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
-    done = finish(_profile(endpoint, build(probe, options), out, name, concurrency))
+    # A user's own prompts are for the probe that takes prompts, unless others are named.
+    probes = build(probe or (["attributes"] if prompts else None), options)
+    done = finish(_profile(endpoint, probes, out, name, concurrency, picky=not probe))
     show_record(done, "json" if json else "table")
     note(f"{out / done.id}: profile.json, report.html, samples/")
 
@@ -109,17 +111,24 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
     return probes
 
 
-async def _profile(endpoint: Endpoint, probes: list[Probe], out: Path, name: str | None, concurrency: int) -> Profile:
+async def _profile(
+    endpoint: Endpoint, probes: list[Probe], out: Path, name: str | None, concurrency: int, picky: bool
+) -> Profile:
+    """Profile an endpoint; PICKY leaves out the probes that it can't answer, where the user named none."""
     from profiler import report, store
     from profiler.client import connect
     from profiler.progress import Bar
-    from profiler.run import run
+    from profiler.run import refusals, run
     from profiler.types import Profile
 
     async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)
+        refused = await refusals(client, probes) if picky else {}
+        for left, why in refused.items():
+            note(f"{left}: left out, {why}")
+        probes = [probe for probe in probes if probe.name not in refused] or probes
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):
@@ -281,16 +290,18 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import report
     from profiler.client import connect
     from profiler.probe import Options
+    from profiler.run import refusals
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
-        refusals = {
-            probe.name: await client.refusal(probe.ask(next(iter(probe.items())))) for probe in build(None, Options())
-        }
+        probes = build(None, Options())
+        refused = await refusals(client, probes)
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
     else:
-        sys.stdout.write(report.capabilities(found, fingerprint, refusals))
+        sys.stdout.write(
+            report.capabilities(found, fingerprint, {probe.name: refused.get(probe.name) for probe in probes})
+        )
 
 
 @app.command()

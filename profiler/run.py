@@ -28,7 +28,7 @@ BATCH = 64
 PATIENCE = 1.0
 """What is there is scored after this many seconds, so that a slow endpoint's progress shows."""
 
-PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "openai", "torch", "transformers")
+PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "torch", "transformers")
 
 
 class Asked(NamedTuple):
@@ -73,9 +73,10 @@ async def run(
     cache and cost nothing the second time.
     """
     started, clock = datetime.now(UTC), time.monotonic()
+    for name, why in (await refusals(client, probes)).items():
+        raise EndpointError(f"{name} can't be asked here: {why}")
     for probe in probes:
-        await refuse_the_impossible(client, probe)
-        # What the scorers load is loaded now: a missing part shows before anything is paid, and no thread imports later.
+        # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
         measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
     with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes), started) as folder:
@@ -106,11 +107,10 @@ async def run(
     yield profile
 
 
-async def refuse_the_impossible(client: Client, probe: Probe) -> None:
-    """Say before anything is paid that the endpoint can't answer a probe, and why."""
-    first = next(iter(probe.items()))
-    if why := await client.refusal(probe.ask(first)):
-        raise EndpointError(f"{probe.name} can't be asked here: {why}")
+async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
+    """The probes that the endpoint can't answer, and why; nothing is paid to find out."""
+    found = {probe.name: await client.refusal(probe.ask(next(iter(probe.items())))) for probe in probes}
+    return {name: why for name, why in found.items() if why}
 
 
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:

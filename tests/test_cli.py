@@ -110,6 +110,18 @@ async def test_the_mini_set_is_announced_and_marked(tmp_path: Path) -> None:
     assert "[mini]" in done.out
 
 
+async def test_what_an_endpoint_can_not_answer_is_left_out_unless_it_was_named(tmp_path: Path) -> None:
+    async with serving(Script(echo=False)) as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, "-n", "4")
+        named = await inherit("profile", "wire", "--url", wire.url, "-n", "4", "-p", "crows_pairs")
+    asked = {section.probe for section in store.load("latest", tmp_path / "runs").profile.sections}
+    assert done.code == 0, done.err
+    assert "crows_pairs: left out, it gives no log-probabilities" in done.err
+    assert "attributes" in asked
+    assert "crows_pairs" not in asked
+    assert (named.code, "crows_pairs can't be asked here" in named.err) == (1, True)
+
+
 async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> None:
     async with serving(Script(says={"question": " Yes. It is a long and winding answer."})) as wire:
         await profiled(wire, tmp_path, "--name", "before")
