@@ -14,9 +14,9 @@ from profiler.engine import Score
 from profiler.errors import BadData
 from profiler.estimate import estimates
 from profiler.probe import Answer, Choose, Item, Options
-from profiler.probes.ability import SETS, Ability
+from profiler.probes.ability import SETS, Ability, winogrande
 from profiler.reading import Reader
-from profiler.types import Capabilities, Likelihood, Usage
+from profiler.types import Capabilities, Generation, Likelihood, Usage
 from tests import builders
 
 HERE = Path(__file__).parent
@@ -111,6 +111,14 @@ def test_what_a_choice_begins_with_is_not_weighed():
     answer = reader.answer(request, parts)
     assert [(found.total, found.tokens) for found in answer.likelihoods] == [(-5.0, 2), (-7.0, 2)]
     assert answer.usage == Usage(prompt=9)
+
+
+def test_a_sentence_with_a_blank_can_be_answered_by_letter():
+    reader = Reader(Capabilities(chat=True), chat=True)
+    row = {"sentence": "It rained, so _ slept.", "option1": "Ann", "option2": "Bob", "answer": "2"}
+    request = Choose("It rained, so ", tuple(winogrande(row).fields()["choices"]), given=("Ann", "Bob"))
+    answer = reader.answer(request, [Generation(text="B")])
+    assert (reader.how(request), answer.choice, answer.likelihoods) == ("letter", 1, ())
 
 
 def test_a_missing_file_is_named(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler import calibration, registry
+from profiler import calibration, registry, report
 from profiler.errors import BadData
 from profiler.estimate import estimates
 from profiler.probe import Answer, Item, Options
@@ -265,6 +266,11 @@ def test_an_error_over_bins_from_fewer_than_300_items_is_marked():
     assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll", "unread"}
     assert "fewer than 300 items" in estimated(*(part[:299] for part in thousand()))["ece_10_bin"].reason
     assert estimated(*(part[:300] for part in thousand()))["ece_10_bin"].reason is None
+
+
+def test_the_mark_stands_beside_the_interval_in_the_table():
+    table = report.estimates([estimated(*(part[:100] for part in thousand()))["ece_10_bin"]])
+    assert re.search(r"\[0\.\d+, 0\.\d+\] – from fewer than 300 items: noisy", table)
 
 
 def test_all_right_leaves_the_scaled_error_undefined():
