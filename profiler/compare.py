@@ -266,7 +266,9 @@ def _percent(shift: Shift, with_interval: bool) -> tuple[float | None, float | N
     aims = isinstance(shift.ideal, float | int)
     if aims or np.isnan(shift.change) or shift.base == 0 or abs(shift.base) <= FAR * np.nanstd(base):
         return None, None, None
-    spread = percentiles(100 * shift.deltas / np.abs(base)) if with_interval else None
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
+        shares = 100 * shift.deltas / np.abs(base)
+    spread = percentiles(shares) if with_interval else None
     return 100 * shift.change / abs(shift.base), *(spread or (None, None))
 
 

@@ -107,6 +107,13 @@ def test_no_percentage_of_a_base_near_zero():
     assert change.verdict == "moved"
 
 
+def test_a_resample_whose_base_is_zero_has_no_percentage():
+    rare = np.array([1.0] * 4 + [0.0] * 16)
+    change = only(compared(side(words=rare), side("other", words=np.ones(20))))
+    assert change.percent == pytest.approx(400)
+    assert change.percent_low < 400 < change.percent_high
+
+
 def test_ratios_are_paired_too():
     chances = np.random.default_rng(5).integers(1, 9, 200).astype(float)
     hits = np.floor(chances / 2)
