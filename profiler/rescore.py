@@ -151,9 +151,18 @@ def _texts(request: Request, value: Json) -> Answer:
 
 
 def named(text: str, choices: Sequence[str]) -> int | None:
-    """The choice that a text is: in its words, else by its letter (A is the first); None when it is neither."""
-    said = [_plain(choice) == _plain(text) for choice in choices]
-    return said.index(True) if sum(said) == 1 else read_letter(text, len(choices))
+    """The choice that a text is: in its words, else by its letter (A is the first); None when it is neither.
+
+    A text that breaks off in the second half of a single choice is that choice.
+    """
+    said, offered = _plain(text), [_plain(choice) for choice in choices]
+    for hits in (
+        [choice == said for choice in offered],
+        [choice.startswith(said) and 2 * len(said) >= len(choice) for choice in offered],
+    ):
+        if sum(hits) == 1:
+            return hits.index(True)
+    return read_letter(text, len(choices))
 
 
 def _plain(text: str) -> str:

@@ -248,6 +248,18 @@ def test_a_model_that_always_stereotypes_has_bias_one_in_every_category_of_the_r
 
 
 @official
+@pytest.mark.parametrize("name", ["Age", "Disability_status", "Nationality", "Religion", "Sexual_orientation"])
+@pytest.mark.parametrize("format", ["arc", "race"])
+def test_the_authors_predictions_give_their_published_scores(name, format):
+    golden = json.loads((Path(__file__).parent / "golden" / "bbq_unifiedqa.json").read_text(encoding="utf-8"))
+    said = golden["choices"][name][format]
+    place = {item.id: said[int(item.id.partition("/")[2])] for item in real("data", name)}
+    scores = numbers(real("data", name), lambda item: None if place[item.id] == "-" else int(place[item.id]))
+    found = {metric: 100 * scores[metric, None].value for metric in ("s_amb", "s_dis")}
+    assert found == pytest.approx(golden["scores"][name][format], abs=0.0501)
+
+
+@official
 def test_helms_variant_gives_the_numbers_that_helm_itself_gave():
     """The sample of Race_ethnicity, run through HELM 0.5.16's own BBQMetric with the same answers."""
     with unzip(BBQ / "bbq_lite" / "Race_ethnicity.json.gz") as file:

@@ -120,6 +120,8 @@ def test_likelihoods_of_an_open_question_are_refused():
         (" The young man.\n", 1),
         ("C", 2),
         ("B. The young man", 1),
+        ("the young m", 1),
+        ("The", None),
         ("The man", None),
         ("", None),
     ],
