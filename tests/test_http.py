@@ -98,8 +98,13 @@ async def test_choices_are_weighed_after_the_prompt_in_one_request() -> None:
         assert len(wire.asked(PICK.prompt)) == 1
 
 
-@pytest.mark.parametrize("script", [Script(lists=False), Script(zero=False), Script(zero=False, lists=False)])
-async def test_weighing_works_without_lists_and_where_a_token_must_be_drawn(script: Script) -> None:
+WAYS = [Script(lists=False), Script(zero=False), Script(zero=False, lists=False), Script(bills=True)]
+
+
+@pytest.mark.parametrize("script", WAYS)
+async def test_weighing_works_without_lists_where_a_token_must_be_drawn_and_where_one_is_billed_that_was_not(
+    script: Script,
+) -> None:
     async with serving(script) as wire, client(wire) as model:
         answer = await one(model, PICK)
         assert answer.likelihoods[1].total == pytest.approx(total(script, PICK.prompt, " he was late"))

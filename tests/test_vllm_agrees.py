@@ -19,10 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from profiler.client import connect
 from profiler.engine import Score
 from profiler.engines import demo
 from profiler.engines.local import LocalEngine
-from profiler.types import Endpoint, Likelihood
+from profiler.probe import Choose, Generate, Weigh
+from profiler.types import Endpoint, Likelihood, Sampling
 from tests.test_local import answered
 
 pytestmark = pytest.mark.vllm
@@ -144,3 +146,28 @@ async def test_choices_are_vllms(server: str, capsys: pytest.CaptureFixture[str]
         print(f"\ntop choice of {len(asked)} BBQ items equal to vLLM's: {same}, of which {close} are near ties")
     assert same >= len(asked) - close
     assert same >= 0.9 * len(asked)
+
+
+async def test_the_command_asks_a_server_and_this_process_the_same(server: str, tmp_path: Path) -> None:
+    """Through the client, end to end: the server and the engine give the same likelihoods, token for token."""
+    address = server.removesuffix("/completions")
+    asked = questions()[:12]
+    requests = [(number, Choose(prompt, choices)) for number, (prompt, choices) in enumerate(asked)]
+    texts_ = [(100 + number, Weigh((text,))) for number, text in enumerate(texts()[:8])]
+    warm = Generate("Three things to take to the sea:", Sampling(temperature=1.0, max_tokens=12, seed=5), n=4)
+    found = []
+    for endpoint in (Endpoint(model="demo", url=address), Endpoint(model="demo")):
+        async with connect(endpoint, None) as client:
+            can = await client.capabilities()
+            found.append({key: answer async for key, answer in client.answer([*requests, *texts_, (200, warm)])})
+            assert can.echo
+            assert can.n
+            assert can.seed
+            assert can.bos is True
+    theirs, ours = found
+    assert not [answer.error for answer in [*theirs.values(), *ours.values()] if answer.error]
+    assert len({text.text for text in theirs[200].generations}) == 4
+    for key, _ in [*requests, *texts_]:
+        pairs = list(zip(theirs[key].likelihoods, ours[key].likelihoods, strict=True))
+        assert [a.tokens for a, _ in pairs] == [b.tokens for _, b in pairs]
+        assert [a.total for a, _ in pairs] == pytest.approx([b.total for _, b in pairs], rel=0.05, abs=0.3)

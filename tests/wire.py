@@ -59,6 +59,8 @@ class Script:
     bos: bool = True
     zero: bool = True
     """Accept max_tokens=0."""
+    bills: bool = False
+    """Bill a token where none was to be drawn, as vLLM does."""
     tokens: str = "plain"
     """How tokens are written: plain, stripped (leading space lost), ids, broken (characters past ASCII lost)."""
     wobble: float = 0.0
@@ -219,7 +221,7 @@ def completed(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[st
             )
             units.append(f"={prompt}" if echoed else f"{prompt}#{seed}")
             used += len(weighed(script, prompt)) if echoed else len(PIECE.findall(prompt))
-            new += len(PIECE.findall(text))
+            new += len(PIECE.findall(text)) if limit else int(script.bills)
     usage = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
     return {"id": "w", "object": "text_completion", "model": script.model, "choices": choices, "usage": usage}, units
 

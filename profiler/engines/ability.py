@@ -184,7 +184,7 @@ class Inquiry:
         reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]))
         if not reply:
             return None
-        found = echoes(reply, [text]).get(0, Unreadable("the server sent no choice"))
+        found = echoes(reply, [text], self._dialect.scored).get(0, Unreadable("the server sent no choice"))
         if isinstance(found, Echo) and sum(value is not None for value in found.logprobs) > 1:
             if len(reply.choices[0].text or "") == len(text) or self._dialect.scored:
                 return found
@@ -239,7 +239,7 @@ async def fingerprint(transport: Transport, ability: Ability) -> Fingerprint:
 async def weighed(transport: Transport, ability: Ability) -> tuple[float, ...]:
     """Log-probabilities of the canary text's tokens."""
     reply = await transport.post(COMPLETIONS, ability.dialect.score([canary.TEXT]))
-    found = echoes(reply, [canary.TEXT]).get(0)
+    found = echoes(reply, [canary.TEXT], ability.dialect.scored).get(0)
     if not isinstance(found, Echo):
         raise found or Unreadable("the server sent no choice for the canary text")
     return tuple(round(value, 4) for value in found.logprobs if value is not None)

@@ -164,7 +164,8 @@ class Crew:
         return {indices[place]: likelihood(echo, firsts[place]) for place, echo in found.items()}
 
     async def _echoed(self, texts: list[str]) -> dict[int, Echo | EndpointError]:
-        return echoes(await self._transport.post(COMPLETIONS, self._can.dialect.score(texts)), texts)
+        dialect = self._can.dialect
+        return echoes(await self._transport.post(COMPLETIONS, dialect.score(texts)), texts, dialect.scored)
 
     @staticmethod
     def _first(prefix: str, whole: str, echo: Echo | EndpointError) -> int | None:

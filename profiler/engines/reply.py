@@ -144,10 +144,11 @@ def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | End
     return Generation(text=text, finish=choice.finish_reason, top=finite, usage=usage, seconds=round(seconds, 4))
 
 
-def echoes(reply: Reply, prompts: list[str]) -> dict[int, Echo | EndpointError]:
-    """The echoed prompts, by place, without what the server may have generated after them."""
+def echoes(reply: Reply, prompts: list[str], limit: int) -> dict[int, Echo | EndpointError]:
+    """The echoed prompts, by place, without what the server generated after them: LIMIT tokens each at most."""
     placed = reply.placed(len(prompts))
-    new = reply.usage.completion_tokens if reply.usage else None
+    # vLLM bills a token that it was asked not to draw, and does not return it.
+    new = 0 if limit == 0 else reply.usage.completion_tokens if reply.usage else None
     return {place: echo(choice, prompts[place], new, len(placed)) for place, choice in placed.items()}
 
 
