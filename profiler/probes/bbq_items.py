@@ -121,7 +121,7 @@ def items(rows: Iterable[Row], name: str, known: Mapping[str, Target] | None = N
             raise BadData(f"{name} row {number}: no column {', '.join(lacking)}; found {', '.join(row)}")
         try:
             yield _item(row, known or {})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BadData(f"{name} row {number} is not an item of BBQ: {type(error).__name__}: {error}") from None
 
 
@@ -129,7 +129,7 @@ def _item(row: Mapping[str, Json], known: Mapping[str, Target]) -> Item:
     category, template = str(row["category"]), str(row["question_index"])
     key = f"{category}/{row['example_id']}"
     info = cast(Mapping[str, list[str]], row["answer_info"])
-    options = [Option(*info[f"ans{place}"], str(row[f"ans{place}"])) for place in range(3)]
+    options = [Option(info[f"ans{at}"][0], info[f"ans{at}"][1], str(row[f"ans{at}"])) for at in range(3)]
     (unknown,) = (place for place, option in enumerate(options) if option.unknown)
     groups = cast(Mapping[str, list[str]], row["additional_metadata"])["stereotyped_groups"]
     negative = row["question_polarity"] == "neg"
