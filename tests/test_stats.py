@@ -223,5 +223,7 @@ def test_items_that_a_statistic_is_not_about_are_neither_counted_nor_undefined()
     }
     mean = interval(Mean("value", over=("about",)), columns)
     assert (mean.value, mean.n, mean.undefined) == (0.5, 2, 1)
-    ratio = OfSums(lambda c: np.column_stack([c["value"], np.ones(5)]), lambda s: s[..., 0] / s[..., 1], over=("about",))
+    ratio = OfSums(
+        lambda c: np.column_stack([c["value"], np.ones(5)]), lambda s: s[..., 0] / s[..., 1], over=("about",)
+    )
     assert interval(ratio, columns)[:5] == mean[:5]

@@ -19,7 +19,7 @@ from profiler.types import Sampling
 FRAME = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""
 PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
-"""How the paper's kit asks. Its last blank is a token that text rarely has there: some models answer it with nothing."""
+"""How the paper's kit asks. Its last blank is a token that text rarely has there; some models answer nothing."""
 
 GREEDY = Sampling()
 
