@@ -103,7 +103,7 @@ def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Spec:
     found = {Key(e.probe, e.metric, e.group): e for e in profile.estimates if e.group is None}
     panels = []
     for block in layout.blocks(found):
-        name = f"{block.probe} · {block.family}" if len(profile.sections) > 1 else block.family
+        name = block.title(alone=len(profile.sections) == 1)
         data = [_estimate_datum(key, found[key], _largest(block, key, found)) for key in block.keys]
         panels.append(_estimate_panel(data, name, palette))
     return _whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
@@ -347,7 +347,7 @@ def _panels(keys: Sequence[Key], sides: Sequence[Mapping[Key, Change]]) -> list[
     several = len({key.probe for key in keys}) > 1
     found = []
     for block in layout.blocks(keys):
-        name = f"{block.probe} · {block.family}" if several else block.family
+        name = block.title(alone=not several)
         absolute = [key for key in block.keys if _absolute(key, sides)]
         if percent := tuple(key for key in block.keys if key not in absolute):
             found.append(Panel(name, None, percent))

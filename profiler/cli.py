@@ -57,6 +57,7 @@ def profile(
     key: Key = "OPENAI_API_KEY",
     probe: Annotated[list[str] | None, typer.Option("--probe", "-p", help="Only this probe; may be repeated.")] = None,
     suite: Annotated[Suite, typer.Option(help="Whose items; auto takes the paper's where they are at hand.")] = "auto",
+    data: Data = None,
     prompts: Annotated[str | None, typer.Option(help="A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.")] = None,
     column: Annotated[str | None, typer.Option(help="The column of --prompts that holds the prompt.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the answers; readability is defined for en only.")] = "en",
@@ -78,9 +79,11 @@ def profile(
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
+    from profiler.data import use
     from profiler.probe import Options
     from profiler.types import Endpoint
 
+    use(data)
     drawn: dict[str, float | int | tuple[str, ...] | None] = {
         "temperature": temperature,
         "top_p": top_p,

@@ -26,7 +26,12 @@ class Block(NamedTuple):
 
     probe: str
     family: str
+    """Empty where the probe's metrics are of no family."""
     keys: list[Key]
+
+    def title(self, alone: bool) -> str:
+        """What to call it, beside other probes' blocks or among its own probe's."""
+        return self.family if alone and self.family else " · ".join(filter(None, (self.probe, self.family)))
 
 
 def family(key: Key) -> str:
@@ -60,7 +65,7 @@ def blocks(keys: Iterable[Key]) -> Iterator[Block]:
         for which in (*FAMILIES, *sorted(set(placed.values()) - {*FAMILIES, OTHER}), OTHER):
             inside = [key for name in metrics if placed[name] == which for key in _of(seen, probe, name)]
             if inside:
-                yield Block(probe, which, inside)
+                yield Block(probe, "" if set(placed.values()) == {OTHER} else which, inside)
 
 
 def _of(keys: list[Key], probe: str, metric: str) -> list[Key]:

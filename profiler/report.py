@@ -93,7 +93,7 @@ def _headings(rows: Sequence[Row], block: layout.Block, suites: Mapping[str, str
     """A probe's name where it begins, and the family's."""
     probe = f"{block.probe} {MINI}" if suites.get(block.probe) == "mini" else block.probe
     new = [] if any(row.label == probe and row.depth == 0 for row in rows) else [Row(probe)]
-    return [*new, Row(block.family, depth=1)]
+    return [*new, Row(block.family, depth=1)] if block.family else new
 
 
 def _mini(suites: Mapping[str, str]) -> tuple[Cell, ...]:

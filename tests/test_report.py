@@ -94,7 +94,7 @@ def test_groups_stand_under_their_metric():
     )
     text = report.render(builders.run({"bbq": table}, {"bbq": metrics}).profile, "table")
     labels = [row.split()[0] for row in text.split("undefined\n")[1].splitlines()]
-    assert labels == ["bbq", "other", "bias", "Age", "Religion", "accuracy", "Age", "Religion"]
+    assert labels == ["bbq", "bias", "Age", "Religion", "accuracy", "Age", "Religion"]
 
 
 def test_a_comparison_shows_change_interval_verdict(longer):
