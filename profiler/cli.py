@@ -105,13 +105,16 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
     """The probes called NAMES, or all there are."""
     from profiler import registry
 
-    probes = [registry.probe(name).build(options) for name in names or registry.probes()]
+    return [registry.probe(name).build(options) for name in names or registry.probes()]
+
+
+def announce(probes: Sequence[Probe]) -> None:
+    """What a user must know of the data before reading a number."""
     for probe in probes:
         if missing := probe.settings.get("missing"):
             note(f"{probe.name}: left out, because their official files are not at hand: {missing}")
-        if probe.suite == "mini":
-            note(f"{probe.name}: asking the MINI set, which is for trying things out; do not publish its numbers")
-    return probes
+    if mini := [probe.name for probe in probes if probe.suite == "mini"]:
+        note(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
 
 
 async def _profile(
@@ -132,6 +135,7 @@ async def _profile(
         for left, why in refused.items():
             note(f"{left}: left out, {why}")
         probes = [probe for probe in probes if probe.name not in refused] or probes
+        announce(probes)
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):

@@ -216,14 +216,16 @@ def _quoted(mark: str, text: str) -> list[str]:
 def capabilities(found: Capabilities, fingerprint: Fingerprint, refusals: Mapping[str, str | None]) -> str:
     """What an endpoint can do, and which probes that allows."""
     able = {name: value for name, value in found.model_dump().items() if name != "notes"}
-    rows = [Row("endpoint")]
-    for name, value in able.items():
-        said = {True: "yes", False: "no", None: "can't be seen"}.get(value, str(value))
-        rows.append(Row(name, (Cell(said, None if value else "quiet"), Cell(found.notes.get(name, ""), "quiet")), 1))
-    rows.append(Row("probes"))
-    for probe, why in refusals.items():
-        rows.append(Row(probe, (Cell("no" if why else "yes", "worse" if why else "better"), Cell(why or "")), 1))
-    return as_text(Table(f"weights {fingerprint.id}", ("", "", "why not"), tuple(rows)))
+    said = {True: "yes", False: "no", None: "can't be seen"}
+    lines = [f"weights {fingerprint.id}", "", "the endpoint"]
+    lines += [_line(name, said.get(value, str(value)), found.notes.get(name)) for name, value in able.items()]
+    lines += ["", "the probes that this allows"]
+    lines += [_line(probe, said[not why], why) for probe, why in refusals.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, said: str, why: str | None) -> str:
+    return f"  {name:<18}{said:<15}{plain(why or '')}".rstrip()
 
 
 def _json(what: Profile | Sequence[Comparison]) -> str:

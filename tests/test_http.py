@@ -60,11 +60,11 @@ async def test_a_server_without_n_gives_the_same_samples_one_by_one(script: Scri
 
 
 async def test_many_samples_are_split_into_several_requests() -> None:
-    many = replace(SAY, n=25)
+    many = replace(SAY, n=40)
     async with serving() as wire, client(wire) as model:
         answer = await one(model, many)
         assert [found.text for found in answer.generations] == texts(wire.script, many)
-        assert sorted(body["n"] for body in wire.asked(SAY.prompt)) == [9, 16]
+        assert sorted(body["n"] for body in wire.asked(SAY.prompt)) == [8, 32]
 
 
 async def test_greedy_samples_are_asked_one_by_one_since_servers_refuse_them_together() -> None:

@@ -17,7 +17,7 @@ from profiler.engines.transport import Patience, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.types import Capabilities, Endpoint, Fingerprint, Likelihood
 
-MOST = 16
+MOST = 32
 """Samples in one request: more would put too many answers at the risk of one failure."""
 
 Values = Mapping[int, Value | EndpointError]
