@@ -84,11 +84,15 @@ def profile_command(profile: Profile) -> list[str]:
     parts = ["inherit", "profile", profile.endpoint.model, *_reached(profile.endpoint)]
     for section in profile.sections:
         parts += ["--probe", section.probe]
-    first = profile.sections[0] if profile.sections else None
-    if first is not None:
-        parts += ["--suite" if first.suite in ("mini", "paper", "full") else "--prompts", first.suite]
+    suites = sorted({section.suite for section in profile.sections})
+    if own := [suite for suite in suites if suite not in ("mini", "paper", "full")]:
+        parts += ["--prompts", own[0]]
+    elif len(suites) == 1:
+        parts += ["--suite", suites[0]]
+    if profile.sections:
         parts += ["--limit", str(max(section.items for section in profile.sections))]
-        parts += _settings(first)
+    for section in [section for section in profile.sections if section.sampling][:1]:
+        parts += _settings(section)
     return parts
 
 
@@ -118,7 +122,7 @@ def _settings(section: Section) -> list[str]:
     parts += ["--max-tokens", str(drawn.max_tokens), "--seed", str(drawn.seed)]
     for stop in drawn.stop:
         parts += ["--stop", stop]
-    for name in ("samples", "system", "lang"):
+    for name in ("samples", "frame", "system", "lang"):
         if value := section.settings.get(name):
             parts += [f"--{name}", str(value)]
     return parts

@@ -286,6 +286,13 @@ def test_the_command_on_the_page_is_what_a_shell_would_take():
     assert [words[i + 1] for i, word in enumerate(words) if word == "--stop"] == ["\n", "it's"]
 
 
+def test_the_command_draws_as_the_probe_that_writes_did():
+    (writes,) = BASE.profile.sections
+    weighs = writes.model_copy(update={"probe": "bbq", "sampling": None})
+    html = page(BASE.profile.model_copy(update={"sections": (weighs, writes)}))
+    assert f"--max-tokens {writes.sampling.max_tokens}" in html
+
+
 def test_the_page_shows_a_few_answers_of_each_probe():
     html = page(BASE.profile, report.examples(BASE, each=2))
     assert html.count('<article class="exchange">') == 2
