@@ -252,6 +252,7 @@ def rescore(
 
     use(data)
     (asked,) = build([probe], Options(suite))
+    announce([asked])
     found = rescore.rescored(asked, read(file))
     if json:
         sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
