@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
@@ -76,9 +76,13 @@ class Choose:
 
     def lettered(self) -> str:
         """The question with its choices listed by letter, for an endpoint that gives no likelihoods."""
-        choices = [self.choices[place] for place in self.places]
-        listed = "\n".join(f"{letter}. {choice.strip()}" for letter, choice in zip(LETTERS, choices, strict=False))
-        return self.question or f"{self.prompt}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
+        return self.question or lettered(self.prompt, [self.choices[place].strip() for place in self.places])
+
+
+def lettered(question: str, options: Sequence[str]) -> str:
+    """A question for an endpoint that answers with a letter."""
+    listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
+    return f"{question}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
 
 
 @dataclass(frozen=True)

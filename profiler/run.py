@@ -73,8 +73,8 @@ async def run(
     cache and cost nothing the second time.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    for name, why in (await refusals(client, probes)).items():
-        raise EndpointError(f"{name} can't be asked here: {why}")
+    for refused, why in (await refusals(client, probes)).items():
+        raise EndpointError(f"{refused} can't be asked here: {why}")
     for probe in probes:
         # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
         measure([Text("", probe.lang)], probe.text_metrics)

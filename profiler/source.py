@@ -75,6 +75,11 @@ class Source:
         """Those of the WANTED files (or of all) that are not at hand."""
         return [file for file in (self.files if wanted is None else wanted) if self.find(file) is None]
 
+    def suite(self, asked: str, whole: str) -> str:
+        """mini, where that is asked for or `auto` finds a file missing; else WHOLE, the only other suite there is."""
+        mini = asked == "mini" or (asked == "auto" and self.missing())
+        return "mini" if mini else whole
+
     def read(self, file: File) -> bytes:
         """The content of FILE, unpacked, its checksum verified."""
         return self._verified(file)[1]

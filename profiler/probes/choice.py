@@ -14,7 +14,7 @@ import numpy as np
 from profiler import data, source
 from profiler.data import Row
 from profiler.errors import BadData
-from profiler.probe import LETTERS, Answer, Choose, Item, Json, Options, limited
+from profiler.probe import Answer, Choose, Item, Json, Options, lettered, limited
 from profiler.source import File, Source
 
 COLUMNS = ("question", "choices", "answer")
@@ -173,12 +173,6 @@ def _check(where: str, row: Row) -> None:
 
 def _numbered(name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
     return ((f"{name}/{number}", row) for number, row in enumerate(rows))
-
-
-def lettered(question: str, options: Sequence[str]) -> str:
-    """The question for an endpoint that answers with a letter."""
-    listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    return f"{question}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
 
 
 def texts(item: Item, field: str) -> tuple[str, ...]:

@@ -92,8 +92,7 @@ class CrowsPairs:
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        found = ("mini" if SOURCE.missing() else "paper") if options.suite == "auto" else options.suite
-        return cls("mini" if found == "mini" else "paper", options.limit)
+        return cls(SOURCE.suite(options.suite, whole="paper"), options.limit)
 
     @property
     def data(self) -> Mapping[str, str]:

@@ -126,8 +126,7 @@ class _StereoSet:
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        found = ("mini" if SOURCE.missing() else "full") if options.suite == "auto" else options.suite
-        return cls("mini" if found == "mini" else "full", options.limit)
+        return cls(SOURCE.suite(options.suite, whole="full"), options.limit)
 
     @property
     def data(self) -> Mapping[str, str]:
