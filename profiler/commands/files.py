@@ -1,0 +1,84 @@
+"""Score what is in a file, without a model: `score`, `rescore`; and the official files: `data`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from profiler.commands.option import Data, Items, Json
+from profiler.commands.profile import build
+from profiler.commands.say import announce, note
+from profiler.errors import CheckFailed
+
+
+def score(
+    file: Annotated[str, typer.Argument(help="A .jsonl, .json, .csv or .parquet file, or - for lines on stdin.")],
+    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only this one; may be repeated.")] = None,
+    column: Annotated[str | None, typer.Option(help="The column that holds the text.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the texts.")] = "en",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that measure.")] = 1,
+    save: Annotated[Path | None, typer.Option(help="Write each text's scores to this .jsonl file.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure the texts of a file.
+
+    Prints a table of means with intervals; --save keeps a row of scores for each text.
+    """
+    from profiler import score as scoring
+
+    texts = scoring.texts(file, column, lang)
+    found = scoring.score(texts, metric, workers, save)
+    if json:
+        for estimate in found:
+            sys.stdout.write(estimate.model_dump_json() + "\n")
+    else:
+        from profiler import report
+
+        sys.stdout.write(report.estimates(found))
+
+
+def rescore(
+    probe: Annotated[str, typer.Argument(help="Whose questions were answered.")],
+    file: Annotated[Path, typer.Argument(help="Rows of an item's id and its choice, likelihoods or texts.")],
+    suite: Items = "auto",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Score answers that were recorded elsewhere, without a model.
+
+    A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}.
+    """
+    from profiler import report, rescore
+    from profiler.data import read, use
+    from profiler.probe import Options
+
+    use(data)
+    (asked,) = build([probe], Options(suite))
+    announce([asked])
+    found = rescore.rescored(asked, read(file))
+    if json:
+        sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
+    else:
+        sys.stdout.write(report.estimates(found.estimates))
+    note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
+    for error in found.errors[:5]:
+        note(f"could not be scored: {error}")
+
+
+def data(
+    what: Annotated[Literal["ls", "check"], typer.Argument(help="The data sets, or the state of each file.")] = "ls",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """List the data sets that probes read, or check each of their files."""
+    from profiler import listing
+    from profiler.data import use
+
+    use(data)
+    rows = listing.sources() if what == "ls" else listing.files()
+    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))
+    if wrong := [str(row["file"]) for row in rows if row.get("state") == "wrong"]:
+        raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")

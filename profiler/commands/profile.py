@@ -1,0 +1,134 @@
+"""Ask a model: `profile` and `doctor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Url
+from profiler.commands.say import announce, finish, note, result
+
+if TYPE_CHECKING:
+    from profiler.probe import Options, Probe
+    from profiler.types import Endpoint, Profile
+
+
+def profile(
+    model: Model,
+    url: Url = None,
+    chat: Chat = False,
+    key: Key = "OPENAI_API_KEY",
+    probe: Annotated[list[str] | None, typer.Option("--probe", "-p", help="Only this probe; may be repeated.")] = None,
+    suite: Items = "auto",
+    data: Data = None,
+    prompts: Annotated[str | None, typer.Option(help="A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.")] = None,
+    column: Annotated[str | None, typer.Option(help="The column of --prompts that holds the prompt.")] = None,
+    lang: Annotated[str, typer.Option(help="Language of the answers; readability is defined for en only.")] = "en",
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Items a probe, picked by seed.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Answers a prompt.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, help="0 takes the likeliest token.")] = None,
+    top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Nucleus that tokens are drawn from.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="New tokens an answer, at most.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="Stop before this string; may be repeated.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Sample i is drawn with seed + i.")] = None,
+    frame: Annotated[str | None, typer.Option(help="Text with {prompt} in it, for a completions endpoint.")] = None,
+    system: Annotated[str, typer.Option(help="System message, for a chat endpoint.")] = "",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a server.")] = 64,
+    name: Annotated[str | None, typer.Option(help="What to call the profile; the model's name if left out.")] = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Ask MODEL the probes and leave a profile.
+
+    The run is a folder: profile.json, its samples, and a report.html that needs no network.
+    """
+    from profiler.data import use
+    from profiler.probe import Options
+    from profiler.types import Endpoint
+
+    use(data)
+    drawn: dict[str, float | int | tuple[str, ...] | None] = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "stop": tuple(stop) if stop else None,
+    }
+    sampling = {field: value for field, value in drawn.items() if value is not None}
+    options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling)
+    endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
+    # A user's own prompts are for the probe that takes prompts, unless others are named.
+    probes = build(probe or (["attributes"] if prompts else None), options)
+    done = finish(_profile(endpoint, probes, out, name, concurrency, picky=not probe))
+    result(done, "json" if json else "table")
+    note(f"{out / done.id}: profile.json, report.html, samples/")
+
+
+def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
+    """The probes called NAMES, or all there are."""
+    from profiler import registry
+
+    return [registry.probe(name).build(options) for name in names or registry.probes()]
+
+
+async def _profile(
+    endpoint: Endpoint, probes: list[Probe], out: Path, name: str | None, concurrency: int, picky: bool
+) -> Profile:
+    """Profile an endpoint; PICKY leaves out the probes that it can't answer, where the user named none."""
+    from profiler import report, store
+    from profiler.client import connect
+    from profiler.progress import Bar
+    from profiler.run import refusals, run
+    from profiler.types import Profile
+
+    async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency) as client:
+        await client.fingerprint()
+        if client.notice:
+            note(client.notice)
+        refused = await refusals(client, probes) if picky else {}
+        for left, why in refused.items():
+            note(f"{left}: left out, {why}")
+        probes = [probe for probe in probes if probe.name not in refused] or probes
+        announce(probes)
+        with Bar() as bar:
+            async for event in run(client, probes, endpoint, out, name):
+                if isinstance(event, Profile):
+                    report.save(event, out / event.id / "report.html", report.examples(store.Run(out / event.id)))
+                    return event
+                bar.show(event)
+    raise AssertionError("a run ends in a profile or an error")
+
+
+def doctor(
+    model: Model,
+    url: Url = None,
+    chat: Chat = False,
+    key: Key = "OPENAI_API_KEY",
+    json: Json = False,
+) -> None:
+    """Find out what an endpoint can do, by asking it."""
+    from profiler.types import Endpoint
+
+    finish(_doctor(Endpoint(model=model, url=url, key=key, chat=chat), json))
+
+
+async def _doctor(endpoint: Endpoint, json: bool) -> None:
+    from profiler import report
+    from profiler.client import connect
+    from profiler.probe import Options
+    from profiler.run import refusals
+
+    async with connect(endpoint, None) as client:
+        found, fingerprint = await client.capabilities(), await client.fingerprint()
+        probes = build(None, Options())
+        refused = await refusals(client, probes)
+    if json:
+        sys.stdout.write(found.model_dump_json(indent=1) + "\n")
+    else:
+        sys.stdout.write(
+            report.capabilities(found, fingerprint, {probe.name: refused.get(probe.name) for probe in probes})
+        )
