@@ -117,8 +117,9 @@ def export(run: store.Run, probe: str, path: Path) -> int:
 
 def _answers(sample: Sample) -> Iterator[Row]:
     head: Row = {"item": sample.item, "group": sample.group, "prompt": sample.prompt, "error": sample.error}
+    taken: Row = {"choice": sample.choice, "order": " ".join(map(str, sample.order)) or None}
     if not sample.answers:
-        yield {**head, "index": None, "text": None, "finish": None, "choice": sample.choice, **sample.scores}
+        yield {**head, "index": None, "text": None, "finish": None, **taken, **sample.scores}
     for index, answer in enumerate(sample.answers):
         scores = answer.scores or sample.scores
         yield {
@@ -126,7 +127,7 @@ def _answers(sample: Sample) -> Iterator[Row]:
             "index": index,
             "text": answer.text,
             "finish": answer.finish,
-            "choice": sample.choice,
+            **taken,
             **scores,
         }
 

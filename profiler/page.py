@@ -22,6 +22,8 @@ HOW: Mapping[str, str] = {
     "loglikelihood": "the likelihood of each option",
     "top_logprobs": "the alternatives of the first token",
     "letter": "the letter that was written",
+    "verbal": "the letter that was written, and the confidence beside it",
+    "sampled": "the letters of several samples",
 }
 """How an answer was read, in words."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Protocol
+from typing import Literal, Protocol
 
 from profiler.metric import Metric
 from profiler.types import Generation, How, Likelihood, Sampling, Usage
@@ -46,6 +46,10 @@ class Generate:
     """What a completions endpoint is given instead: the prompt stands where {prompt} is."""
     system: str = ""
     n: int = 1
+    how: Literal["text", "verbal", "sampled"] = "text"
+    """What the probe reads from what is written: the text itself, a letter with a stated confidence, many letters."""
+    order: tuple[int, ...] = ()
+    """Which option each letter stands for, where the prompt lists options."""
 
     def framed(self) -> str:
         return self.frame.replace("{prompt}", self.prompt)
@@ -64,8 +68,8 @@ class Choose:
     given: tuple[str, ...] = ()
     """What each choice begins with and is not weighed, where options stand in the middle of a sentence: of
     " Ann slept." after " Ann" only " slept."."""
-    letters: bool = True
-    """Whether a letter will do where likelihoods can't be had; if not, such an endpoint can't be asked this."""
+    ways: tuple[How, ...] = ("loglikelihood", "top_logprobs", "letter")
+    """The instruments that may read it, the best first; an endpoint that allows none of them can't be asked this."""
     order: tuple[int, ...] = ()
     """The order in which the question lists the choices, as they come if empty; answers always go by `choices`."""
 

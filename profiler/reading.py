@@ -15,6 +15,9 @@ from profiler.types import Capabilities, Generation, How, Likelihood, Sampling, 
 Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
 """The instrument for choices; auto takes the best that the endpoint allows."""
 
+LISTED: tuple[How, ...] = ("top_logprobs", "letter")
+"""Instruments for which the choices are listed by letter."""
+
 TOP = 20
 """Alternatives of the first token to ask for: what OpenAI and vLLM allow at most."""
 
@@ -37,28 +40,39 @@ class Reader:
         return self.chat or not self.can.completions
 
     def how(self, request: Request) -> How:
-        """The instrument that the answer to such a request is read with."""
-        if isinstance(request, Generate):
-            return "text"
-        if isinstance(request, Weigh) or not request.letters:
-            return "loglikelihood"
-        if self.reading != "auto":
-            return self.reading
-        if self.can.echo:
-            return "loglikelihood"
-        return "top_logprobs" if self.can.top_logprobs else "letter"
+        """The instrument that the answer to such a request is read with: the best that is allowed."""
+        allowed = self._allowed(request)
+        able = (how for how in allowed if self._lacking(how) is None)
+        return next(able, (allowed or ways(request))[0])
 
     def obstacle(self, request: Request) -> str | None:
         """Why such a request can't be answered here; None when it can."""
-        how = self.how(request)
-        if isinstance(request, Choose) and how != "loglikelihood" and len(request.choices) > len(LETTERS):
+        allowed = self._allowed(request)
+        if not allowed:
+            return f"it is read by {' or '.join(ways(request))}, not by {self.reading}"
+        if isinstance(request, Choose) and self.how(request) in LISTED and len(request.choices) > len(LETTERS):
             return f"{len(request.choices)} choices are more than there are letters"
+        lacking = [self._lacking(how) for how in allowed]
+        return None if None in lacking else "; ".join(why for why in dict.fromkeys(lacking) if why)
+
+    def _allowed(self, request: Request) -> tuple[How, ...]:
+        """The instruments for such a request that the user wants, the best first."""
+        if self.reading == "auto":
+            return ways(request)
+        # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
+        wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
+        return tuple(how for how in ways(request) if how in wanted)
+
+    def _lacking(self, how: How) -> str | None:
+        """What the endpoint lacks for an instrument."""
         match how:
-            case "loglikelihood" if not self.can.echo:
-                return self._missing("echo", "it gives no log-probabilities of a text that it is handed (echo)")
+            case "loglikelihood":
+                if not self.can.echo:
+                    return self._missing("echo", "it gives no log-probabilities of a text that it is handed (echo)")
+                return None
             case "top_logprobs" if not self.can.top_logprobs:
                 return self._missing("top_logprobs", "it gives no alternatives of a generated token (top_logprobs)")
-            case "text" | "top_logprobs" | "letter" if self.talks and not self.can.chat:
+            case _ if self.talks and not self.can.chat:
                 return self._missing("chat", "it does not answer /chat/completions")
             case _:
                 return None
@@ -108,6 +122,43 @@ class Reader:
         shares = tuple(by_letter[request.places.index(choice)] for choice in range(count)) if by_letter else ()
         choice = max(range(count), key=shares.__getitem__) if shares else None
         return Answer(how, generations, choice=choice, confidences=shares)
+
+
+def ways(request: Request) -> tuple[How, ...]:
+    """The instruments that can read an answer to such a request, the best first."""
+    match request:
+        case Generate(how=how):
+            return (how,)
+        case Choose(ways=allowed):
+            return allowed
+        case Weigh():
+            return ("loglikelihood",)
+        case _:
+            assert_never(request)
+
+
+def order(request: Request, how: How) -> tuple[int, ...]:
+    """Which option each letter of the question stood for; empty where none were listed by letter."""
+    match request:
+        case Choose():
+            return request.places if how in LISTED else ()
+        case Generate():
+            return request.order
+        case _:
+            return ()
+
+
+def asked(request: Request, how: How) -> str:
+    """The question as a model was asked it, but for a frame around it."""
+    match request:
+        case Choose():
+            return request.lettered() if how in LISTED else request.prompt
+        case Generate(prompt=prompt):
+            return prompt
+        case Weigh(texts):
+            return "\n".join(texts)
+        case _:
+            assert_never(request)
 
 
 def followed(likelihoods: Sequence[Likelihood], count: int) -> tuple[Likelihood, ...]:

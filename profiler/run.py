@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler import store
+from profiler import reading, store
 from profiler.client import Client
 from profiler.errors import EndpointError
 from profiler.estimate import estimates
 from profiler.metric import measure
-from profiler.probe import Answer, Choose, Generate, Item, Probe, Request
+from profiler.probe import Answer, Item, Probe, Request
 from profiler.text import Text
 from profiler.types import Endpoint, Estimate, Fingerprint, Generation, How, Likelihood, Profile, Sample, Section, Usage
 
@@ -79,7 +79,8 @@ async def run(
         # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
         measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
-    with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes), started) as folder:
+    how = {probe.name: await client.how(first(probe)) for probe in probes}
+    with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
         usage = Usage()
@@ -109,8 +110,13 @@ async def run(
 
 async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
     """The probes that the endpoint can't answer, and why; nothing is paid to find out."""
-    found = {probe.name: await client.refusal(probe.ask(next(iter(probe.items())))) for probe in probes}
+    found = {probe.name: await client.refusal(first(probe)) for probe in probes}
     return {name: why for name, why in found.items() if why}
+
+
+def first(probe: Probe) -> Request:
+    """What a probe asks first; it asks the rest in the same way."""
+    return probe.ask(next(iter(probe.items())))
 
 
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
@@ -185,23 +191,15 @@ def record(
         item=item.id,
         group=item.group,
         cluster=item.cluster,
-        prompt=shown(request),
+        prompt=reading.asked(request, answer.how),
         answers=answer.generations,
         choice=answer.choice,
+        order=reading.order(request, answer.how),
         likelihoods=answer.likelihoods,
         how=answer.how,
         scores=dict(scores),
         error=error,
     )
-
-
-def shown(request: Request) -> str:
-    """What a reader of the samples sees as the question."""
-    match request:
-        case Generate(prompt=prompt) | Choose(prompt=prompt):
-            return prompt
-        case _:
-            return "\n".join(request.texts)
 
 
 def section(probe: Probe, progress: Progress) -> Section:
@@ -219,12 +217,13 @@ def section(probe: Probe, progress: Progress) -> Section:
     )
 
 
-def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe]) -> str:
-    """A short name for what is asked of which weights, wherever they are served: a stopped run is found by it."""
+def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe], how: Mapping[str, How]) -> str:
+    """A short name for what is asked HOW of which weights, wherever they are served: a stopped run is found by it."""
     asked = [
         [
             probe.name,
             probe.version,
+            how[probe.name],
             probe.count,
             dict(probe.data),
             dict(probe.settings),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BATCH = 1000
 KEYS = ("item", "group", "cluster", "prompt", "how", "error")
 """Fields of a sample that stand as columns of their own; the scores do too, and the whole sample as JSON."""
+UNREAD = ("json", "prompt", "choice", "order")
+"""Columns that no number is made of."""
 
 
 class SampleColumns(NamedTuple):
@@ -143,7 +145,9 @@ def seal(lines: Path, target: Path) -> None:
 
     names = sorted({name for line in whole_lines(lines) for name in orjson.loads(line)["scores"]})
     schema = pa.schema(
-        [(key, pa.string()) for key in (*KEYS, "json")] + [(f"score.{name}", pa.float64()) for name in names]
+        [(key, pa.string()) for key in (*KEYS, "json")]
+        + [("choice", pa.int64()), ("order", pa.list_(pa.int64()))]
+        + [(f"score.{name}", pa.float64()) for name in names]
     )
     part = target.with_suffix(".parquet.part")
     with disk(target), pq.ParquetWriter(part, schema, compression="zstd") as writer:
@@ -167,7 +171,7 @@ def _table(lines: list[bytes], names: list[str], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     rows = [orjson.loads(line) for line in lines]
-    columns: dict[str, list[object]] = {key: [row[key] for row in rows] for key in KEYS}
+    columns: dict[str, list[object]] = {key: [row[key] for row in rows] for key in (*KEYS, "choice", "order")}
     columns["json"] = [line.rstrip(b"\n").decode() for line in lines]
     for name in names:
         columns[f"score.{name}"] = [row["scores"].get(name) for row in rows]
@@ -179,7 +183,7 @@ def read_columns(path: Path) -> SampleColumns:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        table = file.read([name for name in file.schema_arrow.names if name not in ("json", "prompt")])
+        table = file.read([name for name in file.schema_arrow.names if name not in UNREAD])
     answered = table.filter(table["error"].is_null()).sort_by("item")
     return SampleColumns(
         items=answered["item"].to_pylist(),

@@ -12,7 +12,7 @@ SCHEMA = 1
 Ideal = float | Literal["high", "low"] | None
 """Where a metric would like to be; None for a description such as length."""
 
-How = Literal["text", "loglikelihood", "top_logprobs", "letter"]
+How = Literal["text", "loglikelihood", "top_logprobs", "letter", "verbal", "sampled"]
 """The instrument that read an answer. Numbers from two instruments are never compared."""
 
 Verdict = Literal["better", "worse", "moved", "same"]
@@ -146,6 +146,8 @@ class Sample(Record):
     answers: tuple[Generation, ...] = ()
     choice: int | None = None
     """Index of the option taken; None when none was offered or it could not be read."""
+    order: tuple[int, ...] = ()
+    """Which option each listed letter stood for (2, 0, 1: A was option 2); empty when none were listed by letter."""
     likelihoods: tuple[Likelihood, ...] = ()
     how: How
     scores: dict[str, float | None] = {}

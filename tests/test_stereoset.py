@@ -318,7 +318,9 @@ async def test_an_endpoint_without_likelihoods_is_refused_rather_than_asked_for_
 async def test_a_choice_that_lets_letters_do_is_still_asked_by_letter():
     async with serving(Script(echo=False)) as wire, client(wire) as model:
         assert await model.refusal(Choose("The lake is", (" wide", " deep"))) is None
-        assert "log-probabilities" in str(await model.refusal(Choose("The lake is", (" wide",), letters=False)))
+        assert "log-probabilities" in str(
+            await model.refusal(Choose("The lake is", (" wide",), ways=("loglikelihood",)))
+        )
 
 
 def test_the_source_says_where_it_comes_from_and_under_what_licence():

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+import pyarrow.parquet as pq
 import pytest
 
 from profiler import store
@@ -153,3 +154,12 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> Non
     closed.mkdir(mode=0o555)
     done = subprocess.run([sys.executable, "-c", code], cwd=closed, capture_output=True, text=True, check=False)
     assert "the folder can't be written to; choose another with --out" in done.stdout, done.stderr
+
+
+def test_the_order_of_listed_options_and_the_option_taken_stand_in_parquet(tmp_path: Path) -> None:
+    journal = store.Journal(tmp_path, "bbq")
+    journal.append([Sample(probe="bbq", item="a", prompt="Who?", choice=2, order=(2, 0, 1), how="letter")])
+    journal.append([Sample(probe="bbq", item="b", prompt="Who?", how="loglikelihood")])
+    journal.seal()
+    table = pq.read_table(journal.sealed, columns=["item", "choice", "order"]).to_pylist()
+    assert table == [{"item": "a", "choice": 2, "order": [2, 0, 1]}, {"item": "b", "choice": None, "order": []}]

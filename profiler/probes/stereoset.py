@@ -208,7 +208,7 @@ class StereoSetInter(_StereoSet):
         context = str(item.fields["context"])
         if context[-1] not in ".!?":
             context += "."  # as the authors do
-        return Choose(context, tuple(f" {sentence}" for sentence in _sentences(item)), letters=False)
+        return Choose(context, tuple(f" {sentence}" for sentence in _sentences(item)), ways=("loglikelihood",))
 
 
 def _sentences(item: Item) -> tuple[str, ...]:
