@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import files, profile, runs
+from profiler.commands import files, profile, report, runs
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -29,6 +29,8 @@ for command in (
     profile.doctor,
     runs.ls,
     runs.export,
+    report.report,
+    report.tasks_path,
 ):
     app.command()(command)
 
