@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import files, profile, report, runs
+from profiler.commands import files, judge, profile, runs
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -27,10 +27,9 @@ for command in (
     files.rescore,
     files.data,
     profile.doctor,
+    judge.agree,
     runs.ls,
     runs.export,
-    report.report,
-    report.tasks_path,
 ):
     app.command()(command)
 

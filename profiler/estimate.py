@@ -21,19 +21,13 @@ def estimates(
     return [
         estimate
         for group in (None, *groups)
-        for estimate in overall(probe, metrics, subset(samples, group), lang, resamples, group)
+        for estimate in _estimates(probe, metrics, group, subset(samples, group), lang, resamples)
     ]
 
 
-def overall(
-    probe: str,
-    metrics: Sequence[Metric],
-    samples: SampleColumns,
-    lang: str = "en",
-    resamples: int = RESAMPLES,
-    group: str | None = None,
+def _estimates(
+    probe: str, metrics: Sequence[Metric], group: str | None, samples: SampleColumns, lang: str, resamples: int
 ) -> list[Estimate]:
-    """Each of METRICS over all SAMPLES, which make up GROUP if one is named."""
     columns = {name: np.full(len(samples.items), np.nan) for metric in metrics for name in uses(metric.reduction())}
     columns.update(samples.columns)
     statistics = [metric.reduction() for metric in metrics]
@@ -46,7 +40,6 @@ def overall(
             value=interval.value,
             low=interval.low,
             high=interval.high,
-            stderr=interval.stderr,
             n=interval.n,
             undefined=interval.undefined,
             reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n),

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from profiler import store
 from profiler.data import Row
 from profiler.errors import BadData
 from profiler.estimate import estimates
@@ -17,7 +16,7 @@ from profiler.probe import Answer, Choose, Generate, Item, Json, Probe, Request,
 from profiler.reading import read_letter
 from profiler.run import Asked, scored
 from profiler.store import SampleColumns
-from profiler.types import Estimate, Generation, Likelihood
+from profiler.types import Estimate, Generation, Likelihood, Sample
 
 KINDS = ("choice", "likelihoods", "texts")
 BATCH = 1000
@@ -53,7 +52,7 @@ def rescored(probe: Probe, rows: Iterable[Row]) -> Rescored:
     errors: list[str] = []
     while batch := list(islice(answers, BATCH)):
         samples = scored(probe, batch)
-        parts.append(store.columns(samples))
+        parts.append(_columns([sample for sample in samples if sample.error is None]))
         errors += [f"{sample.item}: {sample.error}" for sample in samples if sample.error]
     columns = _joined(parts)
     return Rescored(
@@ -168,6 +167,17 @@ def named(text: str, choices: Sequence[str]) -> int | None:
 
 def _plain(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
+
+
+def _columns(samples: Sequence[Sample]) -> SampleColumns:
+    names = dict.fromkeys(name for sample in samples for name in sample.scores)
+    return SampleColumns(
+        [sample.item for sample in samples],
+        [sample.group for sample in samples],
+        [sample.cluster for sample in samples],
+        # None becomes NaN
+        {name: np.array([sample.scores.get(name) for sample in samples], np.float64) for name in names},
+    )
 
 
 def _joined(parts: Sequence[SampleColumns]) -> SampleColumns:

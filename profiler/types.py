@@ -167,8 +167,6 @@ class Estimate(Record):
     low: float | None = None
     """Lower end of the 95 % bootstrap interval."""
     high: float | None = None
-    stderr: float | None = None
-    """Standard error, from the same resamples as the interval."""
     n: int
     """Items that the value rests on."""
     undefined: int = 0
@@ -255,5 +253,103 @@ class Comparison(Record):
     """Settings that differ and may be why: sampling, weights, …"""
     refused: dict[str, str] = {}
     """Probe → why the two sides can't be compared."""
+    resamples: int = 1000
+    seed: int = 0
+
+
+Winner = Literal["a", "b", "tie"]
+
+
+class Pair(Record):
+    """Two answers to one prompt, and what people said of them."""
+
+    id: str
+    prompt: str = ""
+    a: str = ""
+    b: str = ""
+    writer_a: str | None = None
+    """Who wrote answer a, where that is known."""
+    writer_b: str | None = None
+    humans: dict[str, Winner] = {}
+    """Annotator → the better answer."""
+    group: str | None = None
+    cluster: str | None = None
+    """Pairs of one cluster are resampled together; None for pairs of one prompt."""
+
+
+class Ruling(Record):
+    """What a judge said of a pair in one order."""
+
+    order: Literal["ab", "ba"] | None
+    """Which answer was shown first; None for a judge that was shown one at a time."""
+    winner: Winner | None = None
+    """The better answer by its name, wherever it was shown; None where the verdict could not be read."""
+    shares: tuple[float, ...] = ()
+    """Probability of a, of b, and of a tie where one was offered; empty where the instrument gives none."""
+    text: str = ""
+    """What the judge wrote."""
+    error: str | None = None
+    """Why the judge said nothing: a failure of the endpoint, never a tie."""
+
+
+class Judgement(Record):
+    """A judge's rulings on one pair: one row of a verdict file."""
+
+    pair: Pair
+    judge: str
+    how: How
+    template: str
+    """The prompt's name and digest."""
+    rulings: tuple[Ruling, ...]
+
+
+class Rater(Record):
+    """Someone whose labels are compared."""
+
+    name: str
+    kind: Literal["judge", "human", "reference"]
+    labels: int
+    """Labels that could be read, over all orders."""
+    ties: int
+    unreadable: int = 0
+    """Verdicts that name no answer; they are counted and never guessed at."""
+    failed: int = 0
+    """Verdicts that the endpoint failed to give."""
+    orders: Literal[1, 2] = 1
+    reading: str = "first"
+    """Which reading of its verdicts is compared with others': first, swapped, both or averaged."""
+    related: tuple[str, ...] = ()
+    """Writers that it comes from, or that come from it."""
+
+
+class Agreement(Record):
+    """One number about a rater, with its interval."""
+
+    rater: str
+    against: str | None = None
+    """Whom it is compared with; None for what it does by itself."""
+    reading: str | None = None
+    """first: the answers as they are; swapped; both: a win only where both orders say so; averaged over both."""
+    metric: str
+    group: str | None = None
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+    """Pairs that it rests on."""
+    reason: str | None = None
+
+
+class Jury(Record):
+    """Raters of the same pairs, and how far they agree."""
+
+    pairs: int
+    prompts: int
+    reference: str | None
+    """What verdicts are held against: a human's label, or the majority of several."""
+    raters: tuple[Rater, ...]
+    numbers: tuple[Agreement, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know before the numbers."""
     resamples: int = 1000
     seed: int = 0

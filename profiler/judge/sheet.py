@@ -1,0 +1,168 @@
+"""Every rater's labels as arrays, pair by pair, in each way that verdicts in two orders can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from profiler.agreement import ABSENT, CLASSES, TIE, UNREADABLE, A, B, Labels, kinds_of, majority
+from profiler.errors import WrongUse
+from profiler.judge.ballot import Ballot, Ballots
+from profiler.stats import FloatArray, IntArray
+from profiler.types import Pair
+
+Reading = Literal["first", "swapped", "both", "averaged"]
+Kin = Mapping[str, frozenset[str]]
+"""Judge → the writers that it comes from, or that come from it."""
+
+GAP = 30
+"""Characters by which answers must differ in length before one is called the longer (AlpacaEval's)."""
+GAPS = (GAP, 100, 300)
+GOLD = "gold"
+"""The human label that stands for all others."""
+EACH = 8
+"""Up to so many humans are held against judges one by one."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Labels of all raters: of every pair, or of one pair of each kind."""
+
+    readings: Mapping[str, Mapping[Reading, Labels]]
+    """Judge → its verdicts, by reading."""
+    chosen: Mapping[str, Reading]
+    """Judge → the reading that is compared with other judges'."""
+    reference: str | None
+    gold: Labels
+    """What verdicts are held against."""
+    votes: FloatArray
+    """How many humans say what: (pairs, 3)."""
+    humans: Mapping[str, Labels]
+    """The labels of each human; empty where there are too many to tell apart."""
+    own: Mapping[str, Labels]
+    """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
+    groups: Sequence[str | None]
+    longer: Labels | None = None
+    """The longer answer; ABSENT where they are about as long, None where no texts are known."""
+    gap: IntArray | None = None
+    """Which of GAPS the difference in length falls in."""
+
+    def at(self, rows: IntArray) -> Sheet:
+        """The sheet of some of the pairs."""
+        return replace(
+            self,
+            readings={n: {r: labels[rows] for r, labels in found.items()} for n, found in self.readings.items()},
+            gold=self.gold[rows],
+            votes=self.votes[rows],
+            humans={name: labels[rows] for name, labels in self.humans.items()},
+            own={name: labels[rows] for name, labels in self.own.items()},
+            groups=[self.groups[row] for row in rows],
+            longer=None if self.longer is None else self.longer[rows],
+            gap=None if self.gap is None else self.gap[rows],
+        )
+
+    def kinds(self) -> tuple[IntArray, IntArray]:
+        """The kind of each pair, and one pair of each kind."""
+        labels = [*(x for found in self.readings.values() for x in found.values()), *self.humans.values()]
+        labels += [self.gold, *self.own.values(), *([] if self.longer is None else [self.longer])]
+        columns = [column.astype(np.int64) for column in labels]
+        columns += [*self.votes.T.astype(np.int64), np.unique([g or "" for g in self.groups], return_inverse=True)[1]]
+        return kinds_of(columns if self.gap is None else [*columns, self.gap])
+
+
+def sheet(ballots: Ballots, kin: Kin, reading: Reading | None) -> Sheet:
+    """All labels of BALLOTS; READING, where given, is how every judge's verdicts are read."""
+    pairs = list(ballots.pairs.values())
+    humans = {name: ballot for name, ballot in ballots.raters.items() if ballot.human}
+    judges = {name: ballot for name, ballot in ballots.raters.items() if not ballot.human}
+    readings = {name: readings_of(ballot, len(pairs)) for name, ballot in judges.items()}
+    votes = np.zeros((len(pairs), CLASSES))
+    for name, ballot in humans.items():
+        if name == GOLD and len(humans) > 1:
+            continue
+        for place, vote in ballot.votes[False].items():
+            votes[place, vote.code] += vote.code >= 0
+    few = {name: labels_of(ballot, False, len(pairs)) for name, ballot in humans.items() if len(humans) <= EACH}
+    longer, gap = _longer(pairs)
+    return Sheet(
+        readings=readings,
+        chosen={name: _chosen(name, found, reading) for name, found in readings.items()},
+        reference=GOLD if GOLD in humans else next(iter(humans), None) if len(humans) < 2 else "majority",
+        gold=labels_of(humans[GOLD], False, len(pairs)) if GOLD in humans else majority(votes),
+        votes=votes,
+        humans=few,
+        own={name: _own(pairs, frozenset({name}) | kin.get(name, frozenset())) for name in judges},
+        groups=[pair.group for pair in pairs],
+        longer=longer,
+        gap=gap,
+    )
+
+
+def labels_of(ballot: Ballot, swapped: bool, size: int) -> Labels:
+    found = np.full(size, ABSENT, np.int8)
+    for place, vote in ballot.votes[swapped].items():
+        found[place] = vote.code
+    return found
+
+
+def readings_of(ballot: Ballot, size: int) -> dict[Reading, Labels]:
+    """A judge's verdicts as they can be read: by order, and both orders put together."""
+    first, swapped = labels_of(ballot, False, size), labels_of(ballot, True, size)
+    if (swapped == ABSENT).all():
+        return {"first": first}
+    found: dict[Reading, Labels] = {"first": first, "swapped": swapped, "both": both(first, swapped)}
+    shares = _shares(ballot, size)
+    if not np.isnan(shares).all():
+        found["averaged"] = averaged(shares)
+    return found
+
+
+def both(first: Labels, swapped: Labels) -> Labels:
+    """Zheng et al. 2023: an answer wins where both orders say so; verdicts that differ are a tie."""
+    joined = np.where(first == swapped, first, TIE)
+    joined[(first == UNREADABLE) | (swapped == UNREADABLE)] = UNREADABLE
+    joined[(first == ABSENT) | (swapped == ABSENT)] = ABSENT
+    return joined.astype(np.int8)
+
+
+def averaged(shares: FloatArray) -> Labels:
+    """The likeliest label by SHARES (pairs, 3); a tie where two are as likely, ABSENT where none are known."""
+    known = ~np.isnan(shares).any(axis=1)
+    ranked = np.sort(np.nan_to_num(shares), axis=1)
+    found = np.where(ranked[:, -1] > ranked[:, -2], np.nan_to_num(shares).argmax(1), TIE)
+    return np.where(known, found, ABSENT).astype(np.int8)
+
+
+def _shares(ballot: Ballot, size: int) -> FloatArray:
+    """The probabilities of a, b and a tie, averaged over both orders; NaN where an order gave none."""
+    found = np.full((2, size, CLASSES), np.nan)
+    for swapped in (False, True):
+        for place, vote in ballot.votes[swapped].items():
+            if vote.shares:
+                found[int(swapped), place] = (*vote.shares, 0.0)[:CLASSES]
+    return np.asarray(found.mean(axis=0))
+
+
+def _chosen(name: str, readings: Mapping[Reading, Labels], wanted: Reading | None) -> Reading:
+    """Probabilities say more than labels, and two orders more than one."""
+    if wanted is None:
+        return next(reading for reading in ("averaged", "both", "first") if reading in readings)
+    if wanted not in readings:
+        raise WrongUse(f"the verdicts of {name!r} can't be read as {wanted!r}: they can as {', '.join(readings)}")
+    return wanted
+
+
+def _own(pairs: Sequence[Pair], kin: frozenset[str]) -> Labels:
+    mine = [(pair.writer_a in kin, pair.writer_b in kin) for pair in pairs]
+    return np.array([A if a and not b else B if b and not a else ABSENT for a, b in mine], np.int8)
+
+
+def _longer(pairs: Sequence[Pair]) -> tuple[Labels | None, IntArray | None]:
+    if not any(pair.a or pair.b for pair in pairs):
+        return None, None
+    gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
+    longer = np.where(gap > GAP, A, np.where(gap < -GAP, B, ABSENT)).astype(np.int8)
+    return longer, np.digitize(np.abs(gap), GAPS, right=True).astype(np.int64)

@@ -1,0 +1,321 @@
+"""`inherit agree`: files of other tools' verdicts, and the numbers that were published with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from profiler.errors import BadData, WrongUse
+from profiler.judge.ballot import read
+from profiler.judge.form import Wishes
+from profiler.judge.jury import jury
+from profiler.judge.label import words
+from profiler.types import Agreement, Jury, Pair, Ruling
+from profiler.types import Judgement as Row
+from tests.test_cli import inherit
+
+GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("judges.json").read_text("utf-8"))
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+WORD = {"1": 1, "2": 2, "0": 0, "x": None}
+
+
+def written(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def told(*paths: Path, labels: list[str] | None = None, resamples: int = 20, **wishes: object) -> Jury:
+    return jury(read(paths, Wishes(**wishes), words(labels or [])), resamples=resamples)
+
+
+def of(found: Jury, metric: str, reading: str | None = "first", rater: str | None = None, **where: object) -> Agreement:
+    """The one number that fits."""
+    judges = [one.name for one in found.raters if one.kind == "judge"]
+    wanted = {"metric": metric, "reading": reading, "rater": rater or judges[0], "group": None} | where
+    fits = [n for n in found.numbers if all(getattr(n, name) == value for name, value in wanted.items())]
+    assert len(fits) == 1, (wanted, len(fits))
+    return fits[0]
+
+
+def value(found: Jury, metric: str, reading: str | None = "first", **where: object) -> float | None:
+    return of(found, metric, reading, **where).value
+
+
+@pytest.mark.parametrize("name", GOLDEN["pandalm"]["judges"])
+def test_pandalms_published_scores(tmp_path, name):
+    golden, judge = GOLDEN["pandalm"], GOLDEN["pandalm"]["judges"][name]
+    humans = zip(*golden["humans"], strict=True)
+    gold = [{"idx": i} | {f"annotator{k}": int(x) for k, x in enumerate(said, 1)} for i, said in enumerate(humans)]
+    given = [{"idx": i, "result": {"x": "garbage"}.get(x, x)} for i, x in enumerate(judge["verdicts"])]
+    paths = written(tmp_path / "gold.jsonl", gold), written(tmp_path / "judge.jsonl", given)
+    found = told(*paths, labels=["garbage=tie"])
+    for metric in ("accuracy", "precision", "recall", "f1"):
+        assert value(found, metric, against="majority") == pytest.approx(judge[metric], abs=5e-5)
+    assert found.reference == "majority"
+
+
+@pytest.mark.parametrize("subset", GOLDEN["llmbar"]["sets"])
+def test_llmbars_published_scores(tmp_path, subset):
+    golden = GOLDEN["llmbar"]["sets"][subset]
+    judges = golden["judges"]
+    rows = [
+        {"id": i, "gold": int(gold), "verdicts": {name: [j["first"][i], j["swapped"][i]] for name, j in judges.items()}}
+        for i, gold in enumerate(golden["gold"])
+    ]
+    found = told(written(tmp_path / "llmbar.jsonl", rows), labels=["x=tie"], resamples=2)
+    for name, judge in judges.items():
+        scores = {
+            "correct_False": value(found, "accuracy", rater=name, against="gold"),
+            "correct_True": value(found, "accuracy", "swapped", rater=name, against="gold"),
+            "correct_average": value(found, "average_accuracy", "both", rater=name),
+            "correct_both": value(found, "accuracy_in_both", "both", rater=name),
+            "equal": value(found, "positional_agreement", None, rater=name),
+        }
+        assert {key: 100 * x for key, x in scores.items()} == pytest.approx({key: judge[key] for key in scores})
+
+
+@pytest.mark.skipif(not (SHARED / "pandalm").exists(), reason="needs PandaLM's test set in ../shared/data")
+def test_pandalms_own_file_gives_the_human_ceiling():
+    found = told(SHARED / "pandalm" / "testset-v1.json.gz")
+    assert (found.pairs, found.prompts, found.reference) == (999, 170, "majority")
+    alike = value(found, "agreement", None, rater="annotator1", against="annotator2")
+    assert alike == pytest.approx(912 / 999)  # counted by hand
+    assert value(found, "alpha", None, rater="humans") == pytest.approx(0.864, abs=1e-3)
+
+
+ONE = [{"gold": 1, "verdict": 1}, {"gold": 2, "verdict": 1}, {"gold": 0, "verdict": 0}, {"gold": 1, "verdict": 1}]
+TWO = [("a", "a"), ("b", "a"), ("a", "b"), ("b", "b")]
+BOTH_ORDERS = {
+    "suffix": lambda x, y: {"verdict": x, "verdict_swapped": y},
+    "numbered": lambda x, y: {"winner_1": x, "winner_2": y},
+    "list": lambda x, y: {"verdicts": [x, y]},
+    "object": lambda x, y: {"verdicts": {"ab": x, "ba": y}},
+    "llmbar": lambda x, y: {"results": [{"swap = False": {"winner": x}, "swap = True": {"winner": y}}]},
+    "fastchat": lambda x, y: {"g1_winner": {"a": "model_1"}.get(x, "model_2"), "g2_winner": y},
+    "named": lambda x, y: {"gpt4_verdict": x, "gpt4_verdict_swapped": y},
+    "bare": lambda x, y: {"first": x, "swapped": y},
+}
+
+
+@pytest.mark.parametrize("form", BOTH_ORDERS)
+def test_both_orders_are_found_in_many_forms(tmp_path, form):
+    rows = [{"id": i, "gold": "a", **BOTH_ORDERS[form](*two)} for i, two in enumerate(TWO)]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    assert value(found, "accuracy", "first", against="gold") == 0.5
+    assert value(found, "accuracy", "swapped", against="gold") == 0.5
+    assert value(found, "accuracy_in_both", "both") == 0.25
+    assert value(found, "positional_agreement", None) == 0.5
+
+
+def test_a_row_for_each_judge_and_order(tmp_path):
+    rows = [
+        {"id": i, "judge": judge, "swapped": swap, "winner": two[swap], "gold": "a"}
+        for i, two in enumerate(TWO)
+        for judge in ("gpt-4", "claude")
+        for swap in (False, True)
+    ]
+    found = told(written(tmp_path / "long.jsonl", rows))
+    assert value(found, "positional_agreement", None, rater="claude") == 0.5
+    assert value(found, "agreement", "both", rater="gpt-4", against="claude") == 1.0
+
+
+def test_judgebenchs_second_verdict_names_places(tmp_path):
+    rows = [
+        {"pair_id": str(i), "label": "A>B", "judgments": [{"decision": "A>B"}, {"decision": second}]}
+        for i, second in enumerate(["B>A", "B>A", "A>B", "B>A"])
+    ]
+    found = told(written(tmp_path / "judgebench.jsonl", rows))
+    assert value(found, "positional_agreement", None) == 0.75
+    assert value(found, "accuracy_in_both", "both") == 0.75
+
+
+def test_mt_bench_rows_are_joined_whichever_model_stands_first(tmp_path):
+    turn = {"question_id": 81, "turn": 1}
+    humans = [
+        {**turn, "model_a": "alpaca", "model_b": "vicuna", "winner": "model_b", "judge": "expert_0"},
+        {**turn, "model_a": "vicuna", "model_b": "alpaca", "winner": "model_a", "judge": "author_2"},
+    ]
+    judged = [{**turn, "model_1": "vicuna", "model_2": "alpaca", "g1_winner": "model_1", "g2_winner": "tie"}]
+    judged[0]["judge"] = ["gpt-4", "pair-v2"]
+    found = told(written(tmp_path / "human.jsonl", humans), written(tmp_path / "gpt-4_pair.jsonl", judged))
+    assert found.pairs == 1
+    assert {one.name: one.kind for one in found.raters} == {
+        "expert_0": "human",
+        "author_2": "human",
+        "gpt-4 pair-v2": "judge",
+        "majority": "reference",
+    }
+    assert value(found, "agreement", None, rater="humans", against="humans") == 1.0
+    assert value(found, "accuracy", "first", against="majority") == 1.0
+    assert value(found, "accuracy", "swapped", against="majority") == 0.0
+
+
+def test_alpacaevals_preferences_are_read_as_shares(tmp_path):
+    text = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "weighted"}
+    rows = [{**text, "output_2": str(i), "preference": p} for i, p in enumerate([1.0000002, 1.9, 1.5, 1.2])]
+    ballots = read([written(tmp_path / "annotations.jsonl", rows)])
+    votes = ballots.raters["weighted"].votes[False]
+    assert [vote.code for vote in votes.values()] == [0, 1, 2, 0]
+    assert votes[3].shares == pytest.approx((0.8, 0.2))
+
+
+def test_our_own_verdict_file_is_read_back(tmp_path):
+    pair = Pair(id="7", prompt="Say hi.", a="Hi.", b="No.", humans={"ann": "a"})
+    rulings = (Ruling(order="ab", winner="a", shares=(0.9, 0.1)), Ruling(order="ba", winner="b", shares=(0.4, 0.6)))
+    row = Row(pair=pair, judge="demo", how="loglikelihood", template="labels@1", rulings=rulings)
+    found = told(written(tmp_path / "demo.jsonl", [row.model_dump(mode="json")]))
+    assert value(found, "accuracy", "averaged", against="ann") == 1.0
+    assert value(found, "agreement", "both", against="ann") == 0.0
+
+
+def test_an_unreadable_verdict_is_counted_and_is_not_right(tmp_path):
+    rows = [{"id": i, "gold": 1, "verdict": x} for i, x in enumerate([1, 1, 1, None, "I would say the first", 2, 1, 1])]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    assert value(found, "accuracy", against="gold") == 5 / 8
+    assert (value(found, "agreement", against="gold"), of(found, "agreement", against="gold").n) == (5 / 6, 6)
+    assert next(one for one in found.raters if one.kind == "judge").unreadable == 2
+    assert "'I would say the first'" in found.notes[0]
+
+
+def test_two_unreadable_verdicts_are_no_agreement(tmp_path):
+    rows = [{"id": i, "gold": 1, "verdict": x, "verdict_swapped": x} for i, x in enumerate([1, 2, None])]
+    assert value(told(written(tmp_path / "file.jsonl", rows)), "positional_agreement", None) == 2 / 3
+
+
+def test_ties_are_a_label_or_left_out_and_both_are_told(tmp_path):
+    found = told(written(tmp_path / "file.jsonl", [{"id": i, **row} for i, row in enumerate(ONE)]))
+    assert value(found, "agreement", against="gold") == 0.75
+    assert value(found, "agreement_without_ties", against="gold") == 2 / 3
+    assert of(found, "agreement_without_ties", against="gold").n == 3
+
+
+def test_swapping_all_names_changes_no_number_but_the_sides(tmp_path):
+    rows = [
+        {"id": i, "gold": g, "verdict": v, "verdict_swapped": w} for i, (g, v, w) in enumerate([(1, 1, 2), (2, 1, 1)])
+    ]
+    turned = [{k: v if k == "id" else 3 - v for k, v in row.items()} for row in rows]
+    one, other = (told(written(tmp_path / f"{i}.jsonl", table)) for i, table in enumerate((rows, turned)))
+    ours = {(n.metric, n.reading): n.value for n in one.numbers if n.metric != "flips_to_first_shown"}
+    theirs = {(n.metric, n.reading): n.value for n in other.numbers if n.metric != "flips_to_first_shown"}
+    assert ours.keys() == theirs.keys()
+    assert all(
+        theirs[key] == (1 - x if key[0] == "first_shown_wins" and x is not None else x) for key, x in ours.items()
+    )
+
+
+def test_a_judge_that_takes_what_is_shown_first(tmp_path):
+    rows = [{"id": i, "gold": 1 + i % 2, "verdict": 1, "verdict_swapped": 2} for i in range(10)]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    assert value(found, "positional_agreement", None) == 0.0
+    assert value(found, "first_shown_wins", None) == 1.0
+    assert value(found, "flips_to_first_shown", None) == 1.0
+    assert value(found, "average_accuracy", "both") == 0.5
+
+
+def test_a_second_verdict_that_seems_to_name_places_is_pointed_out(tmp_path):
+    rows = [{"id": i, "gold": 1, "verdict": 1 + i % 2, "verdict_swapped": 2 - i % 2} for i in range(30)]
+    path = written(tmp_path / "file.jsonl", rows)
+    assert "--swapped places" in told(path).notes[0]
+    assert jury(read([path], second="places")).notes == ()
+
+
+def test_a_judge_that_prefers_length(tmp_path):
+    long, short = "word " * 40, "word " * 4
+    rows = [
+        {
+            "id": i,
+            "prompt": f"p{i}",
+            "a": (long, short)[i % 2],
+            "b": (short, long)[i % 2],
+            "gold": 1,
+            "verdict": 1 + i % 2,
+        }
+        for i in range(10)
+    ]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    assert value(found, "longer_wins", against=None) == 1.0
+    assert value(found, "longer_wins", against="gold") == 0.5
+    assert value(found, "longer_wins", group="101–300 characters") == 1.0
+
+
+def test_a_judge_that_prefers_its_own_answers_and_those_of_its_kin(tmp_path):
+    rows = [
+        {
+            "id": i,
+            "model_a": ("me", "teacher")[i % 2],
+            "model_b": "other",
+            "gold": 1 + i // 4,
+            "judge": "me",
+            "winner": 1,
+        }
+        for i in range(8)
+    ]
+    path = written(tmp_path / "file.jsonl", rows)
+    alone = jury(read([path]))
+    assert (of(alone, "own_wins", against=None).n, value(alone, "self_preference")) == (4, 0.5)
+    related = jury(read([path]), {"me": frozenset({"teacher"})})
+    assert of(related, "own_wins", against=None).n == 8
+    assert related.raters[1].related == ("teacher",)
+
+
+def test_groups_are_told_apart(tmp_path):
+    rows = [{"id": i, "category": "xy"[i % 2], "gold": 1, "verdict": 1 + i % 2} for i in range(8)]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    assert (value(found, "agreement", group="x"), value(found, "agreement", group="y")) == (1.0, 0.0)
+
+
+def test_zero_and_one_are_not_guessed_at(tmp_path):
+    path = written(tmp_path / "file.jsonl", [{"id": i, "gold": i % 2, "verdict": 1} for i in range(4)])
+    with pytest.raises(BadData, match=r"0 and 1 but no 2.*--label 0=a --label 1=b"):
+        told(path)
+    assert value(told(path, labels=["0=a", "1=b"]), "accuracy", against="gold") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([{"id": 1, "gold": "maybe", "verdict": 1}], "row 1: column 'gold': 'maybe' is no label that is known"),
+        ([{"id": 1, "gold": 1, "verdict": "who knows"}], "1 labels are not known, such as 'who knows'"),
+        ([{"id": 1, "text": "x"}], "found neither human labels nor verdicts in file.jsonl"),
+        ([{"id": 1, "gold": 1, "verdict": 3.7}], "expected a preference from 1 to 2, found 3.7"),
+        ([{"id": 1, "gold": 1, "verdict": 1}, {"id": 1, "gold": 1, "verdict": 2}], "rules on pair '1' twice"),
+    ],
+)
+def test_a_file_that_can_not_be_meant_is_refused_in_one_sentence(tmp_path, rows, says):
+    with pytest.raises(BadData) as refused:
+        told(written(tmp_path / "file.jsonl", rows))
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_files_without_ids_are_not_joined_by_position(tmp_path):
+    one = written(tmp_path / "gold.jsonl", [{"gold": 1}])
+    other = written(tmp_path / "judge.jsonl", [{"verdict": 1}])
+    with pytest.raises(BadData, match=r"gold\.jsonl has no column of ids"):
+        told(one, other)
+
+
+def test_a_label_option_that_says_nothing_is_refused():
+    with pytest.raises(WrongUse, match="WORD=MEANING"):
+        words(["garbage"])
+
+
+async def test_the_command_prints_a_table_and_the_record(tmp_path):
+    path = written(tmp_path / "file.jsonl", [{"id": i, **row} for i, row in enumerate(ONE)])
+    done = await inherit("agree", path)
+    assert (done.code, done.err) == (0, "")
+    assert "Cohen's kappa, ties left out" in done.out
+    record = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    assert record.pairs == 4
+    assert "macro F1" in (await inherit("agree", path, "-f", "md")).out
+
+
+async def test_named_columns_win_over_found_ones(tmp_path):
+    path = written(tmp_path / "file.jsonl", [{"id": i, "gold": 1, "mine": 2, "verdict": 1} for i in range(3)])
+    done = await inherit("agree", path, "--gold", "mine", "--verdict", "gold", "--json")
+    assert value(Jury.model_validate_json(done.out), "accuracy", against="mine") == 0.0
+    wrong = await inherit("agree", path, "--gold", "theirs")
+    assert wrong.code == 2
+    assert "no column 'theirs'; found id, gold, mine, verdict" in wrong.err
