@@ -33,6 +33,10 @@ BUSY = 30.0
 """Seconds to wait for another process that is writing."""
 
 
+LOG = 8000
+"""Pages of the write-ahead log (32 MB) before they are moved, which waits for the disk."""
+
+
 class Address:
     """The content hash that one call's parts are kept under; which part is the index's business."""
 
@@ -80,6 +84,7 @@ class Cache:
         self._db.execute("pragma journal_mode = wal")
         # What a process has committed survives its own death (kill -9); only a power cut can take the last moments.
         self._db.execute("pragma synchronous = normal")
+        self._db.execute(f"pragma wal_autocheckpoint = {LOG}")
         self._db.execute("begin immediate")
         if not self._db.execute("select 1 from sqlite_master").fetchone():
             for statement in TABLES.split(";"):

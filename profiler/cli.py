@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import files, judge, profile, runs
+from profiler.commands import files, judge, profile, report, runs
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -30,6 +30,8 @@ for command in (
     judge.agree,
     runs.ls,
     runs.export,
+    report.report,
+    report.tasks_path,
 ):
     app.command()(command)
 

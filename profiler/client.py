@@ -23,7 +23,7 @@ from profiler.types import Capabilities, Endpoint, Fingerprint, Generation, How,
 
 __all__ = ["Call", "Client", "Draw", "Engine", "Part", "Score", "connect"]
 
-BATCH = 64
+BATCH = 32
 """Requests looked up in the cache at once."""
 
 READY = 512
@@ -187,7 +187,8 @@ class Flow(Generic[K]):
                 self._waiting.setdefault(address, []).append((self._count, index))
             self._finish(self._count)
             if asked:
-                calls.append((self._count, replace(entry.call, indices=tuple(asked))))
+                whole = len(asked) == len(entry.addresses)
+                calls.append((self._count, entry.call if whole else replace(entry.call, indices=tuple(asked))))
         return calls
 
     def _opened(self, key: K, request: Request) -> Open[K] | None:
@@ -202,18 +203,16 @@ class Flow(Generic[K]):
         """Journal a part and hand it to all who wait for it; only the first of them pays."""
         address = self._open[part.key].addresses[part.index]
         value = part.value
-        again = value
         if not isinstance(value, EndpointError):
-            again = value.model_copy(update={"cached": True})
-            self._cache.keep(address, again.model_dump_json(exclude_defaults=True).encode())
+            self._cache.keep(address, value.model_dump_json(exclude_defaults=True).encode())
         for place, (number, index) in enumerate(self._waiting.pop(address)):
-            self._open[number].values[index] = again if place else value
+            self._open[number].values[index] = again(value) if place else value
             self._finish(number)
 
     def _parsed(self, call: Call, value: bytes) -> Value:
         kind: type[Value] = Generation if isinstance(call, Draw) else Likelihood
         try:
-            return kind.model_validate_json(value)
+            return kind.model_validate_json(value).model_copy(update={"cached": True})
         except ValidationError as error:
             raise StoreError(f"the cache {self._cache.path} holds what is no answer: {error}; move it away") from error
 
@@ -230,6 +229,11 @@ class Flow(Generic[K]):
         if error := next((value for value in values if isinstance(value, EndpointError)), None):
             return Answer(self._reader.how(entry.request), error=str(error))
         return self._reader.answer(entry.request, [value for value in values if not isinstance(value, EndpointError)])
+
+
+def again(value: Value | EndpointError) -> Value | EndpointError:
+    """The same answer, paid for before."""
+    return value if isinstance(value, EndpointError) else value.model_copy(update={"cached": True})
 
 
 def addresses(weights: str, call: Call) -> dict[int, bytes]:

@@ -21,13 +21,19 @@ def estimates(
     return [
         estimate
         for group in (None, *groups)
-        for estimate in _estimates(probe, metrics, group, subset(samples, group), lang, resamples)
+        for estimate in overall(probe, metrics, subset(samples, group), lang, resamples, group)
     ]
 
 
-def _estimates(
-    probe: str, metrics: Sequence[Metric], group: str | None, samples: SampleColumns, lang: str, resamples: int
+def overall(
+    probe: str,
+    metrics: Sequence[Metric],
+    samples: SampleColumns,
+    lang: str = "en",
+    resamples: int = RESAMPLES,
+    group: str | None = None,
 ) -> list[Estimate]:
+    """Each of METRICS over all SAMPLES, which make up GROUP if one is named."""
     columns = {name: np.full(len(samples.items), np.nan) for metric in metrics for name in uses(metric.reduction())}
     columns.update(samples.columns)
     statistics = [metric.reduction() for metric in metrics]
@@ -40,6 +46,7 @@ def _estimates(
             value=interval.value,
             low=interval.low,
             high=interval.high,
+            stderr=interval.stderr,
             n=interval.n,
             undefined=interval.undefined,
             reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n),

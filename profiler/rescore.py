@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from profiler import store
 from profiler.data import Row
 from profiler.errors import BadData
 from profiler.estimate import estimates
@@ -16,7 +17,7 @@ from profiler.probe import Answer, Choose, Generate, Item, Json, Probe, Request,
 from profiler.reading import read_letter
 from profiler.run import Asked, scored
 from profiler.store import SampleColumns
-from profiler.types import Estimate, Generation, Likelihood, Sample
+from profiler.types import Estimate, Generation, Likelihood
 
 KINDS = ("choice", "likelihoods", "texts")
 BATCH = 1000
@@ -52,7 +53,7 @@ def rescored(probe: Probe, rows: Iterable[Row]) -> Rescored:
     errors: list[str] = []
     while batch := list(islice(answers, BATCH)):
         samples = scored(probe, batch)
-        parts.append(_columns([sample for sample in samples if sample.error is None]))
+        parts.append(store.columns(samples))
         errors += [f"{sample.item}: {sample.error}" for sample in samples if sample.error]
     columns = _joined(parts)
     return Rescored(
@@ -167,17 +168,6 @@ def named(text: str, choices: Sequence[str]) -> int | None:
 
 def _plain(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
-
-
-def _columns(samples: Sequence[Sample]) -> SampleColumns:
-    names = dict.fromkeys(name for sample in samples for name in sample.scores)
-    return SampleColumns(
-        [sample.item for sample in samples],
-        [sample.group for sample in samples],
-        [sample.cluster for sample in samples],
-        # None becomes NaN
-        {name: np.array([sample.scores.get(name) for sample in samples], np.float64) for name in names},
-    )
 
 
 def _joined(parts: Sequence[SampleColumns]) -> SampleColumns:

@@ -68,6 +68,8 @@ class Interval(NamedTuple):
     """Items left out because they have no score."""
     reason: str | None
     """Why the value or its interval is missing."""
+    stderr: float | None = None
+    """The standard deviation of the draws that the interval is read from."""
 
 
 def interval(
@@ -118,7 +120,7 @@ def _interval(
         # The bootstrap would claim to be certain, which nobody is who has seen n alike items.
         reason = "no interval: all items alike"
     else:
-        return Interval(value, *spread, n, undefined, None)
+        return Interval(value, *spread, n, undefined, None, float(drawn[np.isfinite(drawn)].std(ddof=1)))
     return Interval(value, None, None, n, undefined, reason)
 
 

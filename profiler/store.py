@@ -42,6 +42,19 @@ class SampleColumns(NamedTuple):
     """NaN where an item has no such score."""
 
 
+def columns(samples: Iterable[Sample]) -> SampleColumns:
+    """The scores of SAMPLES as a finished run has them: in the order of their keys, without those that failed."""
+    rows = sorted((sample for sample in samples if sample.error is None), key=lambda sample: sample.item)
+    names = dict.fromkeys(name for sample in rows for name in sample.scores)
+    return SampleColumns(
+        [sample.item for sample in rows],
+        [sample.group for sample in rows],
+        [sample.cluster for sample in rows],
+        # None becomes NaN
+        {name: np.array([sample.scores.get(name) for sample in rows], np.float64) for name in names},
+    )
+
+
 class Run:
     """A finished run."""
 

@@ -167,6 +167,8 @@ class Estimate(Record):
     low: float | None = None
     """Lower end of the 95 % bootstrap interval."""
     high: float | None = None
+    stderr: float | None = None
+    """Standard error, from the same resamples as the interval."""
     n: int
     """Items that the value rests on."""
     undefined: int = 0

@@ -67,14 +67,17 @@ class Paid(Loose):
 class Reply(Loose):
     """An answer to one request."""
 
+    model_config = ConfigDict(frozen=False)
+
     choices: list[Choice]
     usage: Paid | None = None
     seconds: float = 0.0
+    """How long it took: noted by who asked."""
 
     def placed(self, count: int) -> dict[int, Choice]:
         """The choices by place; some of `count` may be missing."""
-        numbers = [choice.index for choice in self.choices]
-        trusted = len(set(numbers)) == len(numbers) and all(number in range(count) for number in numbers)
+        numbers = {choice.index for choice in self.choices}
+        trusted = len(numbers) == len(self.choices) and numbers.issubset(range(count))
         return {
             choice.index if trusted and choice.index is not None else place: choice
             for place, choice in enumerate(self.choices[:count])

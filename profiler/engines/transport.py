@@ -168,7 +168,9 @@ class Transport:
         status, raw, headers = await self._sent("POST", path, body, seconds)
         if status >= 300:
             raise self._meant(status, raw, headers)
-        return read(Reply, raw).model_copy(update={"seconds": time.monotonic() - started})
+        reply = read(Reply, raw)
+        reply.seconds = time.monotonic() - started
+        return reply
 
     async def models(self) -> list[Model]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""

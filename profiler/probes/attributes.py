@@ -105,7 +105,8 @@ class Attributes:
         scores = {
             metric.name: _mean([text.scores.get(metric.name) for text in written]) for metric in self.text_metrics
         }
-        scores["truncated"] = _mean([float(text.finish == "length") for text in written])
+        # Where nobody says why an answer ended, nobody knows whether it was cut off.
+        scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])
         return scores
 
