@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import files, judge, profile, report, runs
+from profiler.commands import data, files, judge, profile, report, runs
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -25,7 +25,7 @@ for command in (
     runs.show,
     files.score,
     files.rescore,
-    files.data,
+    data.data,
     profile.doctor,
     judge.agree,
     runs.ls,

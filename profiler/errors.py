@@ -4,12 +4,15 @@ InheritError              something we can name went wrong            exit 1
 ├── WrongUse              the request itself can't be meant          exit 2
 │   ├── UnknownName       no such metric, probe, run: did you mean …
 │   ├── BadData           a file that is not what was expected
+│   │   └── NotAtHand     an official file that lies nowhere and could not be fetched
 │   └── NotComparable     two profiles that did not ask the same
 ├── MissingExtra          an optional part is not installed
 ├── EndpointError         a request that failed
 │   ├── Refused           the server said no (400, 401, …): asking again is useless
 │   ├── Unreadable        the server answered, but not what was asked for
 │   └── EndpointDown      it failed again and again: the run stops, and can be resumed
+├── FetchFailed           an official file could not be downloaded
+│   └── Unreachable       its host does not answer, or connections are forbidden
 ├── WeightsChanged        another model stands behind the same name
 └── StoreError            disk full, folder read-only, cache from a newer version
 CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
@@ -46,6 +49,10 @@ class BadData(WrongUse):
     """A file that is not what was expected."""
 
 
+class NotAtHand(BadData):
+    """An official file that lies nowhere and could not be fetched."""
+
+
 class NotComparable(WrongUse):
     """Two profiles that did not ask the same thing in the same way."""
 
@@ -72,6 +79,14 @@ class Unreadable(EndpointError):
 
 class EndpointDown(EndpointError):
     """The endpoint failed again and again; what it answered is kept, and the run can be resumed."""
+
+
+class FetchFailed(InheritError):
+    """An official file could not be downloaded."""
+
+
+class Unreachable(FetchFailed):
+    """Its host does not answer, or connections are forbidden."""
 
 
 class WeightsChanged(InheritError):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import orjson
 
-from profiler import registry, store
-from profiler.errors import BadData, WrongUse
-from profiler.source import SOURCES, File, Source
+from profiler import data, registry, store
+from profiler.errors import BadData, FetchFailed, UnknownName, WrongUse
+from profiler.source import SOURCES, File, Source, cache, mini, mini_card, minis
 from profiler.types import Sample
 
 Cell = str | int | float | None
@@ -36,26 +36,69 @@ def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
 
 
 def sources() -> list[Row]:
-    """The data sets that the probes read, and how much of each is at hand."""
+    """The data sets that the probes read, how much of each is at hand and where; then the small ones of our own."""
+    return [*map(_source, chosen()), *map(_shipped, minis())]
+
+
+def chosen(names: Sequence[str] = ()) -> list[Source]:
+    """The data sets called NAMES, or all."""
     registry.probes()
+    for name in names:
+        if name not in SOURCES:
+            raise UnknownName("data set", name, SOURCES, "inherit data ls")
+    return [source for source in SOURCES.values() if not names or source.name in names]
+
+
+def _source(source: Source) -> Row:
+    found = [held.path for file in source.files if (held := source.held(file))]
+    return {
+        "data": source.name,
+        "at hand": f"{len(found)} of {len(source.files)} files",
+        "rows": sum(file.rows for file in source.files),
+        "size": size(sum(file.size for file in source.files)),
+        "licence": source.licence,
+        "where": ", ".join(dict.fromkeys(map(_room, found))) or None,
+        "cite": source.citation,
+    }
+
+
+def _room(path: Path) -> str:
+    """The folder in which a file was looked for."""
+    if path.is_relative_to(cache()):
+        return str(cache())
+    return str(data.folder() or path.parent)
+
+
+def _shipped(name: str) -> Row:
+    return {
+        "data": f"mini/{name}",
+        "at hand": "shipped",
+        "rows": sum(1 for _ in mini(name)),
+        "size": None,
+        "licence": "Apache-2.0",
+        "where": "in the package",
+        "cite": "for trying things out, not for publishing",
+    }
+
+
+def size(count: int) -> str | None:
+    """Bytes as a person says them."""
+    if not count:
+        return None
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+
+
+def files(names: Sequence[str] = ()) -> list[Row]:
+    """Every file of those data sets: right, missing, or wrong and why."""
     return [
         {
             "data": source.name,
-            "at hand": f"{len(source.files) - len(source.missing())} of {len(source.files)} files",
-            "rows": sum(file.rows for file in source.files),
-            "licence": source.licence,
-            "cite": source.citation,
+            "file": file.path,
+            "rows": file.rows or None,
+            "size": size(file.size),
+            **_state(source, file),
         }
-        for source in SOURCES.values()
-    ]
-
-
-def files() -> list[Row]:
-    """Every file of those data sets: right, missing, or wrong and why."""
-    registry.probes()
-    return [
-        {"data": source.name, "file": file.path, "rows": file.rows or None, **_state(source, file)}
-        for source in SOURCES.values()
+        for source in chosen(names)
         for file in source.files
     ]
 
@@ -63,12 +106,50 @@ def files() -> list[Row]:
 def _state(source: Source, file: File) -> Row:
     found = source.find(file)
     if found is None:
-        return {"state": "missing", "where": source.url.format(path=file.path)}
+        return {"state": "missing", "where": source.address(file)}
     try:
         source.read(file)
     except BadData as error:
         return {"state": "wrong", "where": str(error)}
     return {"state": "right", "where": str(found)}
+
+
+def fetched(names: Sequence[str] = ()) -> Iterator[Row]:
+    """Every file of the data sets called NAMES, downloaded where it is not at hand."""
+    for source in chosen(names):
+        for file in source.files:
+            row: Row = {"data": source.name, "file": file.path, "size": size(file.size)}
+            held = source.held(file)
+            try:
+                path = held.path if held else source.fetch(file)
+                yield row | {"state": "at hand" if held else "fetched", "where": str(path)}
+            except FetchFailed as error:
+                yield row | {"state": "failed", "where": str(error)}
+
+
+def card(name: str) -> str:
+    """What there is to know of a data set, or of one of our own (mini/NAME)."""
+    if name.startswith("mini/") and (own := name.removeprefix("mini/")) in minis():
+        return mini_card(own)
+    (source,) = chosen([name])
+    lines = [
+        f"# {source.name}",
+        "",
+        source.about,
+        "",
+        f"Licence: {source.licence}",
+        f"Cite: {source.citation}",
+        f"Address: {source.url}",
+    ]
+    for file in source.files:
+        found = source.find(file)
+        lines += [
+            "",
+            f"{file.path}  {file.rows:,} rows, {size(file.size) or 'size not known'}",
+            f"  sha256 {file.sha256}" if file.sha256 else f"  git blob {file.git}",
+            f"  {'at ' + str(found) if found else 'missing: ' + source.address(file)}",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _finished(run: store.Run) -> Row:

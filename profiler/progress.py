@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
+
+from profiler.download import Watch, watched
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -60,3 +63,43 @@ def speed(progress: Progress) -> str:
     if progress.errors:
         words.append(f"{progress.errors} failed, last: {progress.last_error}")
     return " · ".join(words)
+
+
+class Downloads(Watch):
+    """What is fetched and what can't be had, on stderr."""
+
+    def __init__(self) -> None:
+        self._rich: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last = 0.0
+        self._said: set[str] = set()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+            columns = (TextColumn("fetching {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._rich = self._open.enter_context(Progress(*columns, console=Console(stderr=True)))
+        self._open.enter_context(watched(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def got(self, name: str, done: int, size: int) -> None:
+        if self._rich:
+            if name not in self._tasks:
+                self._tasks[name] = self._rich.add_task(name, total=size or None)
+            self._rich.update(self._tasks[name], completed=done, total=size or None)
+        elif name not in self._said or time.monotonic() - self._last > PAUSE:
+            self._said.add(name)
+            self._last = time.monotonic()
+            of = f" of {size / 1e6:.1f} MB" if size else ""
+            sys.stderr.write(f"fetching {name}  {done / 1e6:.1f} MB{of}\n")
+
+    def failed(self, why: str) -> None:
+        if why not in self._said:
+            self._said.add(why)
+            sys.stderr.write(f"{why}\n")

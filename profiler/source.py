@@ -1,4 +1,4 @@
-"""Data sets that others made: pinned, checked, and read from the user's folder or the cache."""
+"""Data sets that others made: pinned, checked, and read from the user's folder, the cache, or their address."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import quote
 
-from profiler import data
+from profiler import data, download
 from profiler.data import Row
-from profiler.errors import BadData
+from profiler.errors import BadData, FetchFailed, NotAtHand
 
 HOME = "inheritance-profiler"
 """Our folder among the user's caches."""
+
+
+class Digest(NamedTuple):
+    """What a content is known by."""
+
+    sha256: str
+    blob: str
+    """Its id as a blob of git (SHA-1)."""
 
 
 @dataclass(frozen=True)
@@ -24,24 +35,38 @@ class File:
     """One file of a data set, as its authors published it."""
 
     path: str
-    """As in the official repository: data/Age.jsonl."""
+    """As in the official repository: data/Age.jsonl. In an archive, as it is called there."""
     sha256: str
     """Of the unpacked content; empty where only the authors' repository vouches for it, by `git`."""
     rows: int
     git: str = ""
     """The content's blob id in the authors' repository (SHA-1), where we never held that very file."""
+    size: int = 0
+    """Bytes that come over the wire; 0 where we don't know."""
+    url: str = ""
+    """Its own pinned address, where the source's does not lead to it; a .zip holds the file under its path."""
+    same: tuple[File, ...] = ()
+    """The same questions as others wrote them down: read where they lie, never downloaded."""
 
     @property
     def name(self) -> str:
         return PurePosixPath(self.path).name
 
     def vouched(self, content: bytes) -> bool:
-        """Whether CONTENT is what the authors published; where both checksums are known, either vouches."""
-        if hashlib.sha256(content).hexdigest() == self.sha256:
-            return True
-        blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
-        blob.update(content)
-        return blob.hexdigest() == self.git
+        """Whether CONTENT is what the authors published."""
+        return self.known(digest(content))
+
+    def known(self, by: Digest) -> bool:
+        """Where both checksums are known, either vouches."""
+        return by.sha256 == self.sha256 or by.blob == self.git
+
+
+class Held(NamedTuple):
+    """A file that is at hand."""
+
+    form: File
+    """The file itself, or one that says the same."""
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -56,36 +81,89 @@ class Source:
     """The pinned address, revision included; {path} stands where a file's path goes."""
     files: tuple[File, ...]
 
+    def address(self, file: File) -> str:
+        return file.url or self.url.format(path=quote(file.path))
+
     def find(self, file: File) -> Path | None:
-        """Where FILE lies, packed by gzip or not: anywhere under the user's folder, then in the cache.
+        """Where FILE lies; nothing is fetched."""
+        held = self.held(file)
+        return held.path if held else None
+
+    def held(self, file: File) -> Held | None:
+        """FILE, or one that says the same, packed by gzip or not: anywhere in the user's folder, then in the cache.
 
         A file of that name counts where its content is right, or where it lies at the official path and therefore
         must be it: `read` then says what is wrong with it.
         """
-        places = [*_named(data.folder(), file.name), *_named(cache() / self.name, file.name)]
-        for path in places:
-            try:
-                if file.vouched(unpacked(path)):
-                    return path
-            except BadData:
-                continue
-        return next((path for path in places if _official(path, file)), None)
+        for form in (file, *file.same):
+            for path in self._places(form):
+                try:
+                    if form.known(_digest(path)):
+                        return Held(form, path)
+                except BadData:
+                    continue
+        claimed = (path for path in self._places(file) if _official(path, file))
+        return next((Held(file, path) for path in claimed), None)
 
     def missing(self, wanted: Sequence[File] | None = None) -> list[File]:
         """Those of the WANTED files (or of all) that are not at hand."""
-        return [file for file in (self.files if wanted is None else wanted) if self.find(file) is None]
+        return [file for file in (self.files if wanted is None else wanted) if self.held(file) is None]
 
-    def suite(self, asked: str, whole: str) -> str:
-        """mini, where that is asked for or `auto` finds a file missing; else WHOLE, the only other suite there is."""
-        mini = asked == "mini" or (asked == "auto" and self.missing())
-        return "mini" if mini else whole
+    def had(self, file: File) -> bool:
+        """Whether FILE is at hand, or could be fetched just now; who watches is told why it could not."""
+        if self.held(file):
+            return True
+        if download.forbidden() or download.hopeless():
+            return False
+        try:
+            self.fetch(file)
+        except FetchFailed as error:
+            download.watch().failed(f"{file.path} of {self.name} is not to be had: {error}")
+            return False
+        return True
+
+    def get(self, file: File) -> Held:
+        """FILE, fetched if it has to be."""
+        if held := self.held(file):
+            return held
+        try:
+            return Held(file, self.fetch(file))
+        except FetchFailed as error:
+            raise NotAtHand(
+                f"{file.path} of {self.name} is not at hand, and {error}: run `inherit data fetch {self.name}` where "
+                f"there is a network, or put the official file ({self.address(file)}) into the folder that --data or "
+                "INHERIT_DATA names"
+            ) from None
+
+    def fetch(self, file: File) -> Path:
+        """Download FILE into the cache; it counts once its checksum is right."""
+        place = cache() / self.name / file.path
+        url = self.address(file)
+        with download.downloaded(url, file.path, place.parent, file.size) as content:
+            if url.endswith(".zip"):
+                download.member(content, file.path)
+            if not file.vouched(content.read_bytes()):
+                raise FetchFailed(
+                    f"{url} holds another {file.path} than the authors published (its checksum is another)"
+                )
+            content.replace(place)
+        return place
+
+    def suite(self, asked: str, whole: str, wanted: Sequence[File] | None = None) -> str:
+        """mini, where that is asked for or `auto` can't have all the WANTED files; else WHOLE, with all of them."""
+        needed = self.files if wanted is None else wanted
+        if asked == "mini" or (asked == "auto" and not all(map(self.had, needed))):
+            return "mini"
+        for file in needed:
+            self.get(file)
+        return whole
 
     def read(self, file: File) -> bytes:
         """The content of FILE, unpacked, its checksum verified."""
         return self._verified(file)[1]
 
     def rows(self, file: File, columns: Sequence[str] = ()) -> Iterator[Row]:
-        """The rows of a .jsonl, .json, .csv or .tsv FILE, each with all of COLUMNS."""
+        """The rows of a .jsonl, .json, .csv, .tsv or .parquet FILE, each with all of COLUMNS."""
         path, _ = self._verified(file)
         for number, row in enumerate(data.read(path), 1):
             if lacking := [column for column in columns if column not in row]:
@@ -94,20 +172,18 @@ class Source:
                 )
             yield row
 
+    def _places(self, file: File) -> list[Path]:
+        return [*_named(data.folder(), file.name), *_named(cache() / self.name, file.name)]
+
     def _verified(self, file: File) -> tuple[Path, bytes]:
-        path = self.find(file)
-        if path is None:
-            raise BadData(
-                f"{file.path} of {self.name} is not at hand: put the official file ({self.url.format(path=file.path)}) "
-                "into the folder that --data or INHERIT_DATA names"
-            )
+        form, path = self.get(file)
         content = unpacked(path)
-        if file.vouched(content):
+        if form.vouched(content):
             return path, content
         lines = content.count(b"\n")
-        short = file.name.endswith(".jsonl") and lines < file.rows
-        why = f"it is cut off after {lines:,} of {file.rows:,} rows" if short else "its checksum is another"
-        raise BadData(f"{path} is not the official {file.path} of {self.name}: {why}; get it again")
+        short = form.name.endswith(".jsonl") and lines < form.rows
+        why = f"it is cut off after {lines:,} of {form.rows:,} rows" if short else "its checksum is another"
+        raise BadData(f"{path} is not the official {form.path} of {self.name}: {why}; get it again")
 
 
 SOURCES: dict[str, Source] = {}
@@ -123,6 +199,16 @@ def declare(source: Source) -> Source:
 def mini(name: str) -> Iterator[Row]:
     """The rows of the shipped set profiler/mini/NAME.jsonl."""
     return data.read(_mini(name))
+
+
+def minis() -> list[str]:
+    """The names of the shipped sets."""
+    return sorted(path.name.removesuffix(".jsonl") for path in _mini("").parent.glob("*.jsonl"))
+
+
+def mini_card(name: str) -> str:
+    """What the shipped set NAME is, how it was made, and what it is not for."""
+    return _mini(name).with_suffix(".md").read_text("utf-8")
 
 
 def mini_sha256(name: str) -> str:
@@ -151,9 +237,21 @@ def unpacked(path: Path) -> bytes:
         raise BadData(f"{path} is cut off or not gzip ({error}); get it again") from None
 
 
-def _blob(content: bytes) -> bytes:
-    """What git takes the id of."""
-    return b"blob %d\0" % len(content) + content
+def digest(content: bytes) -> Digest:
+    blob = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    blob.update(content)
+    return Digest(hashlib.sha256(content).hexdigest(), blob.hexdigest())
+
+
+def _digest(path: Path) -> Digest:
+    """Of the unpacked content; computed anew when the file changes."""
+    seen = path.stat()
+    return _computed(path, seen.st_size, seen.st_mtime_ns)
+
+
+@lru_cache(1024)
+def _computed(path: Path, _size: int, _changed: int) -> Digest:
+    return digest(unpacked(path))
 
 
 def _named(folder: Path | None, name: str) -> list[Path]:

@@ -23,6 +23,7 @@ CONFIGS = {
     "boolq": "super_glue/boolq/default.yaml",
     "hellaswag": "hellaswag/hellaswag.yaml",
     "openbookqa": "openbookqa/openbookqa.yaml",
+    "rte": "glue/rte/default.yaml",
     "winogrande": "winogrande/default.yaml",
 }
 

@@ -14,7 +14,8 @@ from profiler.engine import Score
 from profiler.errors import BadData
 from profiler.estimate import estimates
 from profiler.probe import Answer, Choose, Item, Options
-from profiler.probes.ability import SETS, Ability, winogrande
+from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
+from profiler.probes.choice import Set
 from profiler.reading import Reader
 from profiler.types import Capabilities, Generation, Likelihood, Usage
 from tests import builders
@@ -125,8 +126,8 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Ability.build(Options()).suite == "mini"
-    with pytest.raises(BadData, match=r"ARC-Challenge.test.hf.jsonl of arc is not at hand"):
-        Ability.build(Options(suite="paper")).items()
+    with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is not at hand, .*`inherit data fetch arc`"):
+        Ability.build(Options(suite="paper"))
 
 
 @here
@@ -142,7 +143,43 @@ def test_the_official_sets_are_all_there_but_rte(official):
         "openbookqa": 500,
         "winogrande": 1267,
     }
-    assert official.settings["missing"] == "rte"
+    assert (official.suite, official.settings["missing"]) == ("paper", "rte")
+    assert official.settings["boolq"] == "without titles, unlike lm-eval's"
+
+
+ENTAILED = {
+    "sentence1": "No Weapons of Mass Destruction Found in Iraq Yet.",
+    "sentence2": "Weapons of Mass Destruction Found in Iraq.",
+    "label": 1,
+    "idx": 0,
+}
+
+
+def test_entailment_is_asked_as_lm_eval_asks_it():
+    asked = rte(ENTAILED)
+    assert asked.prompt == (
+        "No Weapons of Mass Destruction Found in Iraq Yet.\n"
+        "Question: Weapons of Mass Destruction Found in Iraq. True or False?\nAnswer:"
+    )
+    assert (asked.fields()["choices"], asked.gold) == ([" True", " False"], 1)
+    assert rte(ENTAILED | {"label": 0}).gold == 0
+
+
+def test_entailment_has_no_normed_accuracy():
+    probe = Ability((Set("rte", "rows", "", list, rte),), "paper")
+    scores = probe.score(question("True", "False", gold=1, group="rte"), likely(-2.0, -1.0))
+    assert (scores["acc"], scores["acc_norm"]) == (1, None)
+
+
+def test_a_title_stands_before_the_passage_wherever_it_is_written():
+    asked = "is it", "It is."
+    superglue = {"question": asked[0], "passage": f"Being -- {asked[1]}", "idx": 0, "label": True}
+    authors = {"question": asked[0], "passage": asked[1], "title": "Being", "answer": True}
+    hub = {"question": asked[0], "passage": asked[1], "answer": True}
+    assert boolq(superglue) == boolq(authors)
+    assert boolq(superglue).prompt == "Being -- It is.\nQuestion: is it?\nAnswer:"
+    assert boolq(hub).prompt == "It is.\nQuestion: is it?\nAnswer:"
+    assert boolq(superglue).gold == boolq(hub).gold == 1
 
 
 @here
@@ -158,7 +195,7 @@ def test_an_option_stands_in_the_blank_and_the_rest_is_weighed(official):
 @pytest.mark.parity
 @here
 def test_every_request_is_lm_evals(official):
-    found = asked_of_lm_eval(COUNT)
+    found = asked_of_lm_eval([part.name for part in official.sets], COUNT)
     items = {item.id: item for item in official.items()}
     for name, theirs in found.items():
         assert len(theirs) >= COUNT
@@ -171,19 +208,32 @@ def test_every_request_is_lm_evals(official):
             scores = official.score(item, likely(*totals))
             for metric in ("acc", "acc_norm"):
                 assert scores[metric] == their["scores"].get(metric), (item.id, metric)
-    assert set(found) == {part.name for part in SETS}
+    assert set(found) == {part.name for part in SETS} - {"rte"}
 
 
-def asked_of_lm_eval(count: int) -> Mapping[str, Sequence[Mapping[str, list]]]:
+@pytest.mark.parity
+def test_the_request_for_entailment_is_lm_evals(tmp_path, monkeypatch):
+    # The official rows are on the hub only; what is asked of a row does not depend on which it is.
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(ENTAILED | {"label": label, "idx": label}) + "\n" for label in (0, 1)), "utf-8")
+    (their, other) = lm_eval([{"set": "rte", "path": str(path), "count": 2}])["rte"]
+    for label, asked in enumerate((their, other)):
+        mine = rte(ENTAILED | {"label": label})
+        assert [[mine.prompt, f" {option}"] for option in mine.options] == asked["pairs"]
+        assert mine.gold == asked["gold"]
+        assert "acc_norm" not in asked["scores"]
+
+
+def asked_of_lm_eval(names: Sequence[str], count: int) -> Mapping[str, Sequence[Mapping[str, list]]]:
+    paths = {part.name: str(part.source.find(part.file)) for part in SETS if part.name in names}
+    return lm_eval([{"set": name, "path": path, "count": count} for name, path in paths.items()])
+
+
+def lm_eval(asked: Sequence[Mapping[str, object]]) -> Mapping[str, Sequence[Mapping[str, list]]]:
     python = os.environ.get("INHERIT_LMEVAL_PYTHON") or pytest.skip("INHERIT_LMEVAL_PYTHON does not name a Python")
-    asked = []
-    for part in SETS:
-        path = part.source.find(part.file)
-        assert path is not None
-        asked.append(json.dumps({"set": part.name, "path": str(path), "count": count}))
     done = subprocess.run(
         [python, str(HERE / "ability_peer.py")],
-        input="\n".join(asked),
+        input="\n".join(map(json.dumps, asked)),
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
         capture_output=True,
         text=True,

@@ -1,17 +1,16 @@
-"""Score what is in a file, without a model: `score`, `rescore`; and the official files: `data`."""
+"""Score what is in a file, without a model: `score`, `rescore`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from profiler.commands.option import Data, Items, Json
 from profiler.commands.profile import build
 from profiler.commands.say import announce, note
-from profiler.errors import CheckFailed
 
 
 def score(
@@ -66,19 +65,3 @@ def rescore(
     note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
     for error in found.errors[:5]:
         note(f"could not be scored: {error}")
-
-
-def data(
-    what: Annotated[Literal["ls", "check"], typer.Argument(help="The data sets, or the state of each file.")] = "ls",
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """List the data sets that probes read, or check each of their files."""
-    from profiler import listing
-    from profiler.data import use
-
-    use(data)
-    rows = listing.sources() if what == "ls" else listing.files()
-    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))
-    if wrong := [str(row["file"]) for row in rows if row.get("state") == "wrong"]:
-        raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")

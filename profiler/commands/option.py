@@ -19,7 +19,7 @@ Model = Annotated[
     str, typer.Argument(help="demo, a path or hub id (runs in this process), or a name that --url serves.")
 ]
 Run = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
-Items = Annotated[Suite, typer.Option(help="Whose items; auto takes the paper's where they are at hand.")]
+Items = Annotated[Suite, typer.Option(help="Whose items; auto takes the paper's where they can be had, else mini.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
 ]

@@ -69,10 +69,12 @@ def profile(
 
 
 def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
-    """The probes called NAMES, or all there are."""
+    """The probes called NAMES, or all there are; their official files are fetched where they have to be."""
     from profiler import registry
+    from profiler.progress import Downloads
 
-    return [registry.probe(name).build(options) for name in names or registry.probes()]
+    with Downloads():
+        return [registry.probe(name).build(options) for name in names or registry.probes()]
 
 
 async def _profile(
@@ -124,7 +126,7 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
-        probes = build(None, Options())
+        probes = build(None, Options(suite="mini"))  # to find out what is refused, any items do
         refused = await refusals(client, probes)
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")

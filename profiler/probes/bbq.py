@@ -106,11 +106,12 @@ class Bbq:
     def build(cls, options: Options) -> Self:
         suite = options.suite
         wanted = tuple(CATEGORIES) if suite == "full" else PAPER
-        found = () if suite == "mini" else tuple(name for name in wanted if SOURCE.find(CATEGORIES[name]))
+        found = () if suite == "mini" else tuple(name for name in wanted if SOURCE.had(CATEGORIES[name]))
         if not found and suite in ("paper", "full"):
-            SOURCE.read(CATEGORIES[wanted[0]])  # says what is missing, and where it belongs
+            SOURCE.get(CATEGORIES[wanted[0]])  # says what is missing, and how to get it
         if not found:
             return cls(limit=options.limit)
+        SOURCE.had(METADATA)  # better than what is derived
         missing = tuple(name for name in wanted if name not in found)
         return cls("full" if suite == "full" else "paper", found, missing, options.limit)
 

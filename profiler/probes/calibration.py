@@ -167,12 +167,14 @@ class Calibration(Questions):
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        sets, suite = choice.opened(options, SETS, plain)
-        return cls(sets, suite, options.limit)
+        return cls(*choice.opened(options, SETS, plain), options.limit)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        return {"confidence": "softmax of mean log-probability per token"}
+        return {
+            "confidence": "softmax of mean log-probability per token",
+            "missing": ", ".join(self.missing) or None,
+        }
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
         gold = choice.gold(item)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -80,14 +80,17 @@ class Official:
     columns: tuple[str, ...]
     put: Put
 
-    def missing(self) -> bool:
-        return bool(self.source.missing([self.file]))
+    def had(self) -> bool:
+        """Whether the file is at hand, or could be fetched just now."""
+        return self.source.had(self.file)
 
     def opened(self) -> Set:
+        form = self.source.get(self.file).form
+
         def rows() -> Iterator[tuple[str, Row]]:
             return _numbered(self.name, self.source.rows(self.file, self.columns))
 
-        return Set(self.name, self.file.path, self.file.sha256, rows, self.put)
+        return Set(self.name, form.path, form.sha256, rows, self.put)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Questions:
 
     sets: tuple[Set, ...]
     suite: str = "mini"
+    missing: tuple[str, ...] = ()
+    """Sets of the suite whose official files are not to be had."""
     limit: int | None = None
     """Ask only so many items, as many of each set as of the others, picked by a seeded draw."""
 
@@ -126,16 +131,30 @@ class Questions:
         )
 
 
-def opened(options: Options, official: Sequence[Official], put: Put) -> tuple[tuple[Set, ...], str]:
-    """The sets that OPTIONS call for, and the name of their suite; PUT is for the shipped set and a user's own."""
+class Opened(NamedTuple):
+    """What OPTIONS call for."""
+
+    sets: tuple[Set, ...]
+    suite: str
+    missing: tuple[str, ...] = ()
+    """Sets of the suite whose official files are not to be had."""
+
+
+def opened(options: Options, official: Sequence[Official], put: Put) -> Opened:
+    """The sets that OPTIONS call for; PUT is for the shipped set and a user's own."""
     if options.prompts:
-        return (own(Path(options.prompts).expanduser(), put),), Path(options.prompts).name
-    suite = options.suite
-    if suite == "auto":
-        suite = "mini" if any(part.missing() for part in official) else "paper"
-    if suite == "mini":
-        return mini(put), "mini"
-    return tuple(part.opened() for part in official), suite
+        path = Path(options.prompts).expanduser()
+        return Opened((own(path, put),), path.name)
+    if options.suite == "mini":
+        return Opened(mini(put), "mini")
+    had = [part for part in official if part.had()]
+    if not had and options.suite == "auto":
+        return Opened(mini(put), "mini")
+    if not had:
+        official[0].opened()  # says what is missing, and how to get it
+    suite = "paper" if options.suite == "auto" else options.suite
+    missing = tuple(part.name for part in official if part not in had)
+    return Opened(tuple(part.opened() for part in had), suite, missing)
 
 
 def mini(put: Put) -> tuple[Set, ...]:
@@ -208,8 +227,25 @@ HELLASWAG = source.declare(
         about="How does a description of an everyday scene go on? Four endings, three of them written by a machine.",
         licence="MIT",
         citation="Zellers et al. 2019, HellaSwag: Can a Machine Really Finish Your Sentence?, ACL (arXiv 1905.07830)",
-        url="https://huggingface.co/datasets/Rowan/hellaswag (the validation split as {path}, one row a line)",
-        files=(File("hellaswag_val.jsonl", "dc1be2fa1bef56aab8e92a5be597a617e363b09239fa66822939d7fb7a8da4ec", 10042),),
+        url="https://raw.githubusercontent.com/rowanz/hellaswag/a29ff8e9a04bba4bd6588223785ce105328adc57/{path}",
+        files=(
+            File(
+                "data/hellaswag_val.jsonl",
+                "0aa3b88843990f3f10a97b9575c94d7b71fb2205240ba04ae4884d9e9c992588",
+                10042,
+                size=12_246_618,
+                same=(
+                    File(  # the Hub's, at 218ec52e09a7e7462a5400043bb9a69a41d06b76
+                        "data/validation-00000-of-00001.parquet",
+                        "899813071e1e95efafec90f856e1987d2150fa4d020fc005df6962c259f660cd",
+                        10042,
+                    ),
+                    File(
+                        "hellaswag_val.jsonl", "dc1be2fa1bef56aab8e92a5be597a617e363b09239fa66822939d7fb7a8da4ec", 10042
+                    ),
+                ),
+            ),
+        ),
     )
 )
 OPENBOOKQA = source.declare(
@@ -218,8 +254,15 @@ OPENBOOKQA = source.declare(
         about="Elementary science questions that ask for a fact to be applied.",
         licence="Apache-2.0",
         citation="Mihaylov et al. 2018, Can a Suit of Armor Conduct Electricity?, EMNLP (arXiv 1809.02789)",
-        url="https://ai2-public-datasets.s3.amazonaws.com/open-book-qa/OpenBookQA-V1-Sep2018.zip (Main/{path} in it)",
-        files=(File("test.jsonl", "feb2bd9bfa6161dca4c44ce90e51e8cdada83eb5061407fcdc5005e44aaf2313", 500),),
+        url="https://ai2-public-datasets.s3.amazonaws.com/open-book-qa/OpenBookQA-V1-Sep2018.zip",
+        files=(
+            File(
+                "OpenBookQA-V1-Sep2018/Data/Main/test.jsonl",
+                "feb2bd9bfa6161dca4c44ce90e51e8cdada83eb5061407fcdc5005e44aaf2313",
+                500,
+                size=1_446_098,
+            ),
+        ),
     )
 )
 

@@ -15,7 +15,10 @@ from profiler.source import File, Source
 from profiler.stats import Mean
 
 PAIRS = File(
-    "data/crows_pairs_anonymized.csv", "dfb36986ce0502abbaf7055b9176da3d08d48e07df1251991b5dfbcbceab9d0c", 1508
+    "data/crows_pairs_anonymized.csv",
+    "dfb36986ce0502abbaf7055b9176da3d08d48e07df1251991b5dfbcbceab9d0c",
+    1508,
+    size=437_764,
 )
 SOURCE = source.declare(
     Source(

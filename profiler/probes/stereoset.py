@@ -20,10 +20,12 @@ from profiler.stats import Columns, FloatArray, OfSums
 
 DEV = File(
     "data/dev.json",
-    # of a copy without the single annotators' labels, which nothing is computed from
-    sha256="545230c915a306e0a9eae9fd92a125bcbaf43fbd240616ce7f62302b7c70ea5a",
+    sha256="73a0f31b711688112602e4c3ac6ab1e1a7cadcdd67df6c6fd55501c889676c90",
     rows=4229,
     git="637b1e3d284a3c629b74a4659c583b8eca9bd13e",
+    size=12_502_245,
+    # a copy without the single annotators' labels, which nothing is computed from
+    same=(File("dev.json", "545230c915a306e0a9eae9fd92a125bcbaf43fbd240616ce7f62302b7c70ea5a", 4229),),
 )
 SOURCE = source.declare(
     Source(

@@ -1,0 +1,187 @@
+"""A file from a pinned address: streamed, resumed where the connection breaks, in place only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, getproxies, proxy_bypass, urlopen
+
+from profiler.errors import FetchFailed, Unreachable
+
+SWITCHES = ("INHERIT_OFFLINE", "HF_HUB_OFFLINE")
+"""Environment variables that forbid any connection."""
+HUB = "https://huggingface.co"
+"""Replaced by HF_ENDPOINT where that names a mirror, as in the Hub's own client."""
+KNOCK = 2.0
+"""Seconds that a host has to take a connection."""
+STALL = 20.0
+"""Seconds without a byte after which a connection counts as broken."""
+TRIES = 4
+PAUSE = 0.5
+"""Seconds before the second try; doubled before each further one."""
+CHUNK = 1 << 16
+PASSING = {408, 429, 500, 502, 503, 504}
+"""Answers of a server that may be another the next time."""
+
+_hosts: dict[str, str] = {}
+"""Host → why it could not be reached; empty if it could. A host that is silent is waited for once in a process."""
+
+
+class Watch:
+    """Who is told of downloads; this one keeps silent."""
+
+    def got(self, name: str, done: int, size: int) -> None:
+        """DONE of SIZE bytes of the file NAME are here; 0 if its size is not known."""
+
+    def failed(self, why: str) -> None:
+        """A file that would have been taken can't be had."""
+
+
+_watch: ContextVar[Watch] = ContextVar("watch")
+
+
+def watch() -> Watch:
+    return _watch.get(None) or Watch()
+
+
+@contextmanager
+def watched(by: Watch) -> Iterator[None]:
+    """Tell BY of every download in this block."""
+    token = _watch.set(by)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def forbidden() -> str | None:
+    """The environment variable that forbids connections, if one does."""
+    return next((name for name in SWITCHES if os.environ.get(name, "").lower() in ("1", "true", "yes", "on")), None)
+
+
+def hopeless() -> bool:
+    """Whether a host was waited for in vain and none has answered yet: then no other needs to be waited for."""
+    return any(_hosts.values()) and all(_hosts.values())
+
+
+def mirrored(url: str) -> str:
+    """URL at the Hub's mirror, where HF_ENDPOINT names one."""
+    mirror = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    return url.replace(HUB, mirror, 1) if mirror and url.startswith(f"{HUB}/") else url
+
+
+@contextmanager
+def downloaded(url: str, name: str, folder: Path, size: int = 0) -> Iterator[Path]:
+    """What lies at URL, in a file under FOLDER that is gone at the end of the block unless it was moved."""
+    if variable := forbidden():
+        raise Unreachable(f"{variable} forbids connections")
+    url = mirrored(url)
+    _knock(url)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as room:
+            path = Path(room) / "content"
+            with path.open("wb") as file:
+                _whole(url, file, name, size)
+            yield path
+    except OSError as error:
+        raise FetchFailed(f"can't write to {folder}: {error.strerror or error}") from None
+
+
+def _knock(url: str) -> None:
+    """Find out within seconds whether the host takes connections; a name that never resolves counts as silence."""
+    host, port = _door(url)
+    if host not in _hosts:
+        _hosts[host] = _silence(host, port)
+    if why := _hosts[host]:
+        raise Unreachable(f"{host} can't be reached ({why})")
+
+
+def _door(url: str) -> tuple[str, int]:
+    """The host and port that a connection to URL goes to: its own, or the proxy's."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _silence(host: str, port: int) -> str:
+    # In a thread of its own: the time that a name takes to resolve can't be limited otherwise.
+    said: list[str] = []
+
+    def knock() -> None:
+        try:
+            socket.create_connection((host, port), KNOCK).close()
+            said.append("")
+        except OSError as error:
+            said.append(error.strerror or str(error))
+
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(KNOCK)
+    return said[0] if said else f"no answer within {KNOCK:g} seconds"
+
+
+def _whole(url: str, file: BinaryIO, name: str, size: int) -> None:
+    """Write all of URL, going on where a broken connection left off."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _rest(url, file, name, size)
+        except HTTPError as error:
+            if error.code not in PASSING or attempt == TRIES:
+                raise FetchFailed(f"{url} answered {error.code} {error.reason}") from None
+        except (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
+            if attempt == TRIES:
+                raise FetchFailed(f"{url} broke off {TRIES} times ({_words(error)})") from None
+        time.sleep(PAUSE * 2 ** (attempt - 1))
+
+
+def _words(error: Exception) -> str:
+    reason = error.reason if isinstance(error, URLError) else error
+    return str(reason) or type(reason).__name__
+
+
+def _rest(url: str, file: BinaryIO, name: str, size: int) -> None:
+    """One try: ask for what is not here yet."""
+    have = file.tell()
+    headers = {"User-Agent": "inheritance-profiler"} | ({"Range": f"bytes={have}-"} if have else {})
+    asked = Request(url, headers=headers)  # noqa: S310 - addresses of the registry, never a user's
+    with cast(HTTPResponse, urlopen(asked, timeout=STALL)) as answer:  # noqa: S310
+        if answer.status != 206:  # the whole again: the server does not know how to go on
+            file.seek(have := 0)
+            file.truncate()
+        announced = answer.headers.get("Content-Length")
+        total = have + int(announced) if announced else 0
+        while chunk := answer.read(CHUNK):
+            file.write(chunk)
+            watch().got(name, file.tell(), total or size)
+        if file.tell() < total:
+            raise ConnectionError(f"{file.tell():,} of {total:,} bytes came")
+
+
+def member(archive: Path, name: str) -> None:
+    """Put the file NAME of a zip ARCHIVE in the archive's place."""
+    import zipfile
+
+    part = archive.with_name("member")
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as inside, part.open("wb") as file:
+            shutil.copyfileobj(inside, file)
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
+        raise FetchFailed(f"the archive is broken or holds no {name} ({error})") from None
+    part.replace(archive)
