@@ -6,6 +6,14 @@ from collections.abc import Mapping
 
 from profiler.types import Profile, Section
 
+FORMS = (
+    ("crows_pairs", "crows_pairs_chat"),
+    ("stereoset", "stereoset_chat"),
+    ("stereoset_inter", "stereoset_inter_chat"),
+    ("calibration", "calibration_verbal", "calibration_sampled"),
+)
+"""Probes that ask about the same with other instruments: by likelihood, in words, and what is asked only when named."""
+
 Value = str | int | float | bool | None | tuple[str, ...]
 
 
@@ -15,9 +23,9 @@ def refusals(base: Profile, other: Profile) -> dict[str, str]:
     found = {}
     for probe in dict.fromkeys([*left, *right]):
         if probe not in right:
-            found[probe] = "only the base was asked it"
+            found[probe] = f"only the base was asked it{_kin(probe, right)}"
         elif probe not in left:
-            found[probe] = "only the other was asked it"
+            found[probe] = f"only the other was asked it{_kin(probe, left)}"
         elif why := [*_way_of_asking(base, other), *_mismatches(left[probe], right[probe])]:
             found[probe] = "; ".join(why)
     return found
@@ -38,6 +46,12 @@ def differences(base: Profile, other: Profile) -> list[str]:
 
 def sections(profile: Profile) -> dict[str, Section]:
     return {section.probe: section for section in profile.sections}
+
+
+def _kin(probe: str, asked: Mapping[str, Section]) -> str:
+    """The other form of a probe that the other side was asked, lest someone holds the two against each other."""
+    kin = [name for form in FORMS if probe in form for name in form if name in asked]
+    return f"; the other side was asked {', '.join(kin)}, another instrument" if kin else ""
 
 
 def _way_of_asking(base: Profile, other: Profile) -> list[str]:

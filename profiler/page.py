@@ -92,10 +92,19 @@ def profile_command(profile: Profile) -> list[str]:
     elif len(suites) == 1:
         parts += ["--suite", suites[0]]
     if profile.sections:
-        parts += ["--limit", str(max(section.items for section in profile.sections))]
+        parts += ["--limit", str(max(section.items // _asks(section) for section in profile.sections))]
+    if len(read := {section.how for section in profile.sections} & {"loglikelihood", "top_logprobs", "letter"}) == 1:
+        parts += ["--reading", *read]
+    if order := max((section.settings.get("order") or 0 for section in profile.sections), default=0):
+        parts += ["--order", str(order)]
     for section in [section for section in profile.sections if section.sampling][:1]:
         parts += _settings(section)
     return parts
+
+
+def _asks(section: Section) -> int:
+    """How often each item of the data was asked."""
+    return int(section.settings.get("asks") or 1)
 
 
 def _parts(command: Sequence[str]) -> list[str]:

@@ -83,10 +83,13 @@ class Choose:
         return self.question or lettered(self.prompt, [self.choices[place].strip() for place in self.places])
 
 
-def lettered(question: str, options: Sequence[str]) -> str:
-    """A question for an endpoint that answers with a letter."""
+BY_LETTER = "Answer with the letter of one option and nothing else."
+
+
+def lettered(question: str, options: Sequence[str], answer: str = BY_LETTER) -> str:
+    """A question with its options listed by letter, and how to ANSWER it."""
     listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    return f"{question}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
+    return f"{question}\n\n{listed}\n\n{answer}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,8 @@ class Options:
     system: str = ""
     sampling: Mapping[str, float | int | tuple[str, ...]] = field(default_factory=dict)
     """Fields of Sampling that replace the probe's own."""
+    order: int = 0
+    """Seed of the order in which options are listed by letter, where the data has none of its own."""
 
     def drawn(self, default: Sampling) -> Sampling:
         return Sampling.model_validate({**default.model_dump(), **self.sampling})

@@ -21,7 +21,10 @@ LISTED: tuple[How, ...] = ("top_logprobs", "letter")
 TOP = 20
 """Alternatives of the first token to ask for: what OpenAI and vLLM allow at most."""
 
-LETTER = re.compile(r"""\s*(?i:(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[("'*\[]*([A-Z])[)"'*\]]*(?:\s*$|[.:)]|\n)""")
+LETTER = re.compile(
+    r"""[\s*_]*(?i:(?:the\s+)?(?:correct\s+)?(?:answer|option|sentence)(?:\s+is)?\s*:?[\s*_]*)?"""
+    r"""[("'*\[<]*([A-Z])[)"'*\]>]*(?:\s*$|[.:)]|\n)"""
+)
 """A letter that stands alone, or before a full stop, colon, bracket or line end: "A nurse" is not an answer."""
 
 

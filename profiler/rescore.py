@@ -40,7 +40,9 @@ def rescore(probe: Probe, rows: Iterable[Row]) -> list[Estimate]:
     {"item": id, "choice": 2}: the place of the option taken, from 0, in the order of the data; null if unreadable.
     {"item": id, "likelihoods": [[-7.5, 3], …]}: total log-probability and tokens of each option or text that the
     probe asks for, in its order; a plain number counts as one token, so give the number that the probe compares.
-    {"item": id, "texts": ["…"]}: what was written; of a choice, the option's words or its letter.
+    {"item": id, "texts": ["…"]}: what was written; of a choice, the option's words or its letter. A is the first option
+    of the data, unless the row says in "order": [2, 0, 1] how they were listed; a question that only exists with its
+    options listed, such as those of crows_pairs_chat, has an order of its own.
     """
     return rescored(probe, rows).estimates
 
@@ -103,7 +105,7 @@ def _answer(request: Request, row: Row) -> Answer:
         case "likelihoods":
             return _likelihoods(request, value)
         case _:
-            return _texts(request, value)
+            return _texts(request, value, row.get("order"))
 
 
 def _choice(request: Request, value: Json) -> Answer:
@@ -136,23 +138,33 @@ def _likelihood(value: Json) -> Likelihood:
     raise BadData(f"expected a likelihood as [total, tokens] or as a number, found {value!r}")
 
 
-def _texts(request: Request, value: Json) -> Answer:
+def _texts(request: Request, value: Json, order: Json) -> Answer:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
         raise BadData(f"expected a list of texts, found {value!r}")
     written = tuple(Generation(text=str(text)) for text in value)
     match request:
         case Generate():
             return Answer("text", written)
-        case Choose(choices=choices) if len(written) == 1:
-            return Answer("letter", written, choice=named(written[0].text, choices))
+        case Choose() if len(written) == 1:
+            return Answer("letter", written, choice=named(written[0].text, request.choices, _order(request, order)))
         case Choose():
             raise BadData(f"expected one text, found {len(written)}")
         case _:
             raise BadData("this probe weighs texts; give likelihoods")
 
 
-def named(text: str, choices: Sequence[str]) -> int | None:
-    """The choice that a text is: in its words, else by its letter (A is the first); None when it is neither.
+def _order(request: Choose, order: Json) -> tuple[int, ...]:
+    """Which choice each letter stands for."""
+    plain = tuple(range(len(request.choices)))
+    if order is None:
+        return plain if "loglikelihood" in request.ways else request.places
+    if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, plain)):
+        raise BadData(f"expected an order of the options {list(plain)}, found {order!r}")
+    return tuple(int(str(place)) for place in order)
+
+
+def named(text: str, choices: Sequence[str], order: Sequence[int]) -> int | None:
+    """The choice that a text is: in its words, else by its letter in ORDER; None when it is neither.
 
     A text that breaks off in the second half of a single choice is that choice.
     """
@@ -163,7 +175,8 @@ def named(text: str, choices: Sequence[str]) -> int | None:
     ):
         if sum(hits) == 1:
             return hits.index(True)
-    return read_letter(text, len(choices))
+    letter = read_letter(text, len(choices))
+    return None if letter is None else order[letter]
 
 
 def _plain(text: str) -> str:

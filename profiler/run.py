@@ -18,6 +18,7 @@ from profiler import reading, store
 from profiler.client import Client
 from profiler.errors import EndpointError
 from profiler.estimate import estimates
+from profiler.form import IN_WORDS, first
 from profiler.metric import measure
 from profiler.probe import Answer, Item, Probe, Request
 from profiler.text import Text
@@ -74,7 +75,8 @@ async def run(
     """
     started, clock = datetime.now(UTC), time.monotonic()
     for refused, why in (await refusals(client, probes)).items():
-        raise EndpointError(f"{refused} can't be asked here: {why}")
+        instead = f"; {IN_WORDS[refused]} asks about the same in words" if refused in IN_WORDS else ""
+        raise EndpointError(f"{refused} can't be asked here: {why}{instead}")
     for probe in probes:
         # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
         measure([Text("", probe.lang)], probe.text_metrics)
@@ -112,11 +114,6 @@ async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
     """The probes that the endpoint can't answer, and why; nothing is paid to find out."""
     found = {probe.name: await client.refusal(first(probe)) for probe in probes}
     return {name: why for name, why in found.items() if why}
-
-
-def first(probe: Probe) -> Request:
-    """What a probe asks first; it asks the rest in the same way."""
-    return probe.ask(next(iter(probe.items())))
 
 
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:

@@ -116,10 +116,45 @@ async def test_what_an_endpoint_can_not_answer_is_left_out_unless_it_was_named(t
         named = await inherit("profile", "wire", "--url", wire.url, "-n", "4", "-p", "crows_pairs")
     asked = {section.probe for section in store.load("latest", tmp_path / "runs").profile.sections}
     assert done.code == 0, done.err
-    assert "crows_pairs: left out, it gives no log-probabilities" in done.err
-    assert "attributes" in asked
-    assert "crows_pairs" not in asked
+    assert "crows_pairs: asked as crows_pairs_chat, another instrument, because it gives no log-prob" in done.err
+    assert {"attributes", "bbq", "crows_pairs_chat", "stereoset_chat", "stereoset_inter_chat"} <= asked
+    assert not {"crows_pairs", "stereoset", "stereoset_inter"} & asked
     assert (named.code, "crows_pairs can't be asked here" in named.err) == (1, True)
+    assert "crows_pairs_chat asks about the same in words" in named.err
+
+
+async def test_the_reading_is_the_users_choice_and_is_recorded(tmp_path: Path) -> None:
+    async with serving() as wire:
+        ask = ("profile", "wire", "--url", wire.url, "-n", "6", "-p", "bbq", "--reading")
+        runs = [await inherit(*ask, reading) for reading in ("loglikelihood", "top_logprobs", "letter")]
+        turned = await inherit(*ask, "letter", "--order", "7")
+        refused = await inherit("profile", "wire", "--url", wire.url, "-p", "crows_pairs", "--reading", "letter")
+    assert [run.code for run in (*runs, turned)] == [0, 0, 0, 0]
+    found = sorted(store.runs(tmp_path / "runs"), key=lambda run: run.profile.started)
+    assert [run.profile.sections[0].how for run in found] == ["loglikelihood", "top_logprobs", "letter", "letter"]
+    assert len({run.folder.name.rsplit("-", 1)[1] for run in found}) == 4, "another instrument is another plan"
+    assert found[3].profile.sections[0].settings["order"] == 7
+    orders = [[sample.order for sample in run.samples("bbq")] for run in found]
+    assert orders[0] == [()] * 6
+    assert orders[1] == orders[2] != orders[3]
+    assert refused.code == 1
+    assert "read by loglikelihood, not by letter" in refused.err
+
+
+async def test_numbers_of_two_instruments_are_never_compared(tmp_path: Path) -> None:
+    async with serving() as wire:
+        ask = ("profile", "wire", "--url", wire.url, "-n", "8", "-p", "bbq", "-p")
+        likely = await inherit(*ask, "crows_pairs")
+        words = await inherit(*ask, "crows_pairs_chat", "--reading", "letter")
+    assert (likely.code, words.code) == (0, 0)
+    runs = {run.profile.sections[0].how: run.folder.name for run in store.runs(tmp_path / "runs")}
+    done = await inherit("compare", runs["loglikelihood"], runs["letter"])
+    assert done.code == 2
+    assert "bbq: read by: loglikelihood → letter" in done.err
+    assert (
+        "crows_pairs: only the base was asked it; the other side was asked crows_pairs_chat, another instrument"
+        in done.err
+    )
 
 
 async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> None:

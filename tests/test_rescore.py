@@ -127,7 +127,7 @@ def test_likelihoods_of_an_open_question_are_refused():
     ],
 )
 def test_a_text_names_a_choice_in_words_or_by_letter(text, choice):
-    assert named(text, CHOICES) == choice
+    assert named(text, CHOICES, range(3)) == choice
 
 
 def run(*arguments: str):
@@ -165,3 +165,17 @@ def test_data_lists_what_is_at_hand_and_check_fails_on_a_wrong_file(tmp_path: Pa
     assert "cut off after 1 of 3,680 rows" in done.stdout
     listed = json.loads(run("data", "check", "--data", str(tmp_path), "--json").stdout)
     assert {row["state"] for row in listed if row["data"] == "bbq"} == {"wrong", "missing"}
+
+
+def test_a_letter_counts_in_the_order_in_which_the_row_says_that_the_options_were_listed():
+    probe = registry.probe("bbq").build(Options(suite="mini"))
+    item = next(iter(probe.items()))
+    right = item.fields["label"]
+    order = [2, 0, 1]
+    letter = "ABC"[order.index(right)]
+    rows = [{"item": item.id, "texts": [letter], "order": order}]
+    condition = "ambig" if item.fields["ambiguous"] else "disambig"
+    found = {estimate.metric: estimate.value for estimate in rescore(probe, rows) if estimate.group is None}
+    assert found[f"accuracy_{condition}"] == 1
+    with pytest.raises(BadData, match=r"row 1 .*expected an order of the options \[0, 1, 2\], found \[1, 2\]"):
+        rescore(probe, [{"item": item.id, "texts": [letter], "order": [1, 2]}])

@@ -20,6 +20,10 @@ Model = Annotated[
 ]
 Run = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
 Items = Annotated[Suite, typer.Option(help="Whose items; auto takes the paper's where they can be had, else mini.")]
+Reading = Annotated[
+    Literal["auto", "loglikelihood", "top_logprobs", "letter"],
+    typer.Option(help="How choices are read; auto takes the best that the endpoint allows."),
+]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Url
+from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Reading, Url
 from profiler.commands.say import announce, finish, note, result
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def profile(
     seed: Annotated[int | None, typer.Option(help="Sample i is drawn with seed + i.")] = None,
     frame: Annotated[str | None, typer.Option(help="Text with {prompt} in it, for a completions endpoint.")] = None,
     system: Annotated[str, typer.Option(help="System message, for a chat endpoint.")] = "",
+    reading: Reading = "auto",
+    order: Annotated[int, typer.Option(help="Seed of the order in which BBQ's options are listed by letter.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a server.")] = 64,
     name: Annotated[str | None, typer.Option(help="What to call the profile; the model's name if left out.")] = None,
     out: Out = Path("runs"),
@@ -59,42 +61,50 @@ def profile(
         "stop": tuple(stop) if stop else None,
     }
     sampling = {field: value for field, value in drawn.items() if value is not None}
-    options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling)
+    options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling, order)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
     # A user's own prompts are for the probe that takes prompts, unless others are named.
     probes = build(probe or (["attributes"] if prompts else None), options)
-    done = finish(_profile(endpoint, probes, out, name, concurrency, picky=not probe))
+    unnamed = None if probe else options
+    done = finish(_profile(endpoint, probes, out, name, concurrency, reading, unnamed))
     result(done, "json" if json else "table")
     note(f"{out / done.id}: profile.json, report.html, samples/")
 
 
 def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
-    """The probes called NAMES, or all there are; their official files are fetched where they have to be."""
-    from profiler import registry
+    """The probes called NAMES, or those that are asked when none is named; what data has to be fetched is fetched."""
+    from profiler import form, registry
     from profiler.progress import Downloads
 
     with Downloads():
-        return [registry.probe(name).build(options) for name in names or registry.probes()]
+        return [registry.probe(name).build(options) for name in names or form.usual()]
 
 
 async def _profile(
-    endpoint: Endpoint, probes: list[Probe], out: Path, name: str | None, concurrency: int, picky: bool
+    endpoint: Endpoint,
+    probes: list[Probe],
+    out: Path,
+    name: str | None,
+    concurrency: int,
+    reading: Reading,
+    unnamed: Options | None,
 ) -> Profile:
-    """Profile an endpoint; PICKY leaves out the probes that it can't answer, where the user named none."""
-    from profiler import report, store
+    """Profile an endpoint; where the user named no probe, in the forms that it can answer, with the options UNNAMED."""
+    from profiler import form, report, store
     from profiler.client import connect
     from profiler.progress import Bar
-    from profiler.run import refusals, run
+    from profiler.run import run
     from profiler.types import Profile
 
-    async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency) as client:
+    async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)
-        refused = await refusals(client, probes) if picky else {}
-        for left, why in refused.items():
-            note(f"{left}: left out, {why}")
-        probes = [probe for probe in probes if probe.name not in refused] or probes
+        if unnamed:
+            fitting = await form.fit(client, probes, lambda name: build([name], unnamed)[0])
+            for said in fitting.notes:
+                note(said)
+            probes = fitting.probes or probes
         announce(probes)
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
@@ -119,14 +129,14 @@ def doctor(
 
 
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
-    from profiler import report
+    from profiler import registry, report
     from profiler.client import connect
     from profiler.probe import Options
     from profiler.run import refusals
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
-        probes = build(None, Options(suite="mini"))  # to find out what is refused, any items do
+        probes = build([*registry.probes()], Options(suite="mini"))  # to find out what is refused, any items do
         refused = await refusals(client, probes)
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")

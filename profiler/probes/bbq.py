@@ -110,10 +110,10 @@ class Bbq:
         if not found and suite in ("paper", "full"):
             SOURCE.get(CATEGORIES[wanted[0]])  # says what is missing, and how to get it
         if not found:
-            return cls(limit=options.limit)
+            return cls(limit=options.limit, seed=options.order)
         SOURCE.had(METADATA)  # better than what is derived
         missing = tuple(name for name in wanted if name not in found)
-        return cls("full" if suite == "full" else "paper", found, missing, options.limit)
+        return cls("full" if suite == "full" else "paper", found, missing, options.limit, options.order)
 
     @cached_property
     def data(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from profiler import calibration, registry
 from profiler.data import Row
 from profiler.metric import Metric
-from profiler.probe import Answer, Item, Options
+from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes import choice
 from profiler.probes.choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums
@@ -175,6 +175,10 @@ class Calibration(Questions):
             "confidence": "softmax of mean log-probability per token",
             "missing": ", ".join(self.missing) or None,
         }
+
+    def ask(self, item: Item) -> Choose:
+        # A letter that is merely written has no confidence; calibration_verbal and calibration_sampled ask for one.
+        return replace(super().ask(item), ways=("loglikelihood", "top_logprobs"))
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
         gold = choice.gold(item)

@@ -188,7 +188,7 @@ class StereoSet(_StereoSet):
     """Sentences whose gap is filled one way or another, each weighed whole."""
 
     name = "stereoset"
-    task = "intrasentence"
+    task: ClassVar[Task] = "intrasentence"
 
     def ask(self, item: Item) -> Weigh:
         return Weigh(_sentences(item))
