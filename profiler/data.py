@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import heapq
 import io
-import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,16 +17,13 @@ from typing import IO, cast
 
 import orjson
 
-from profiler.errors import BadData, InheritError, MissingExtra, WrongUse
+from profiler.errors import BadData, InheritError, MissingExtra
 from profiler.probe import Json
 
 Row = Mapping[str, Json]
 
 COLUMNS = ("prompt", "inputs", "instruction", "question", "input", "text")
 """Where a prompt is looked for when no column is named, in this order."""
-
-DOLLY = "CohereLabs/aya_evaluation_suite"
-DOLLY_REVISION = "8a622ea40687244b7849e6cf15c93a8b33fa9575"
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -165,18 +161,11 @@ class Summary:
     sha256: str
 
 
-def prompts(where: str = "auto", column: str | None = None, lang: str = "en") -> Prompts:
-    """The prompts called mini or paper, of a file, or of a hub data set named `hub:OWNER/NAME[,CONFIG][:SPLIT]`."""
-    if where == "auto":
-        where = "paper" if _local_dolly() else "mini"
-    match where:
-        case "mini":
-            path = Path(str(files("profiler") / "mini" / "prompts.jsonl"))
-            return Prompts("mini prompts", "mini", lambda: read(path), "prompt")
-        case "paper":
-            return _dolly()
-        case "full":
-            raise WrongUse("attributes has no full suite; take `--suite paper`, or `--prompts` with a file of your own")
+def prompts(where: str = "mini", column: str | None = None, lang: str = "en") -> Prompts:
+    """The prompts called mini, of a file, or of a hub data set named `hub:OWNER/NAME[,CONFIG][:SPLIT]`."""
+    if where == "mini":
+        path = Path(str(files("profiler") / "mini" / "prompts.jsonl"))
+        return Prompts("mini prompts", "mini", lambda: read(path), "prompt")
     if where.startswith("hub:"):
         return _hub(where, column, lang)
     path = Path(where).expanduser()
@@ -206,41 +195,23 @@ def use(named: Path | None) -> None:
         os.environ["INHERIT_DATA"] = str(named)
 
 
-def _local_dolly() -> Path | None:
-    named = folder()
-    return next(iter(sorted(named.rglob("dolly_eval_eng.jsonl*"))), None) if named else None
-
-
-def _dolly() -> Prompts:
-    """The paper's prompts: the test half (rows 100-199) of the English Dolly-200 of the Aya evaluation suite."""
-    local = _local_dolly()
-
-    def rows() -> Iterator[Row]:
-        if local:
-            return read(local)
-        every = _load(DOLLY, "dolly_machine_translated", "test", DOLLY_REVISION)
-        return itertools.islice((row for row in every if row["language"] == "eng"), 200)
-
-    return Prompts("Dolly-200 (test half)", "paper", rows, "inputs", skip=100)
-
-
 def _hub(where: str, column: str | None, lang: str) -> Prompts:
     repo, _, split = where.removeprefix("hub:").partition(":")
     repo, _, config = repo.partition(",")
 
     def rows() -> Iterator[Row]:
-        return _load(repo, config or None, split or "train", None)
+        return _load(repo, config or None, split or "train")
 
     return Prompts(where, where, rows, _column(rows(), where, column), lang)
 
 
-def _load(repo: str, config: str | None, split: str, revision: str | None) -> Iterator[Row]:
+def _load(repo: str, config: str | None, split: str) -> Iterator[Row]:
     try:
         import datasets
     except ImportError:
         raise MissingExtra("hub", f"reading {repo!r} from the hub") from None
     try:
-        yield from datasets.load_dataset(repo, config, split=split, revision=revision, streaming=True)
+        yield from datasets.load_dataset(repo, config, split=split, streaming=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise InheritError(
             f"could not read data set {repo!r} from the hub ({type(error).__name__}: {error}); "

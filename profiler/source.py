@@ -180,10 +180,18 @@ class Source:
         content = unpacked(path)
         if form.vouched(content):
             return path, content
+        raise BadData(
+            f"{path} is not the official {form.path} of {self.name}: {self._fault(form, content)}; get it again"
+        )
+
+    def _fault(self, file: File, content: bytes) -> str:
+        """What is wrong with a CONTENT that is not FILE's."""
         lines = content.count(b"\n")
-        short = form.name.endswith(".jsonl") and lines < form.rows
-        why = f"it is cut off after {lines:,} of {form.rows:,} rows" if short else "its checksum is another"
-        raise BadData(f"{path} is not the official {form.path} of {self.name}: {why}; get it again")
+        if file.name.endswith(".jsonl") and lines < file.rows:
+            return f"it is cut off after {lines:,} of {file.rows:,} rows"
+        if len(content) < file.size and not self.address(file).endswith(".zip"):
+            return f"it is cut off after {len(content):,} of {file.size:,} bytes"
+        return "its checksum is another"
 
 
 SOURCES: dict[str, Source] = {}

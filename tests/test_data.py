@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from profiler import data
-from profiler.errors import BadData, MissingExtra, WrongUse
+from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
 from profiler.probe import Options
+from profiler.probes import attributes
 from profiler.probes.attributes import Attributes
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -139,16 +142,33 @@ def test_another_prompt_or_order_is_another_digest(tmp_path: Path) -> None:
 
 def test_attributes_have_no_full_suite() -> None:
     with pytest.raises(WrongUse, match="no full suite"):
-        data.prompts("full")
+        Attributes.build(Options(suite="full"))
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the checkout")
 def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
-    paper = data.prompts("auto")
-    assert (paper.suite, paper.summary().count) == ("paper", 100)
-    assert next(iter(paper))[0] == "100"
-    assert Attributes.build(Options()).frame == "### Question: {prompt}\n ### Answer: "
+    probe = Attributes.build(Options())
+    assert (probe.suite, probe.count) == ("paper", 100)
+    assert next(probe.items()).id == "100"
+    assert probe.frame == "### Question: {prompt}\n ### Answer: "
+
+
+def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
+    prompts = [f"prompt {number}" for number in range(200)]
+    columns = json.dumps({"id": {"6000": 1}, "inputs": {str(6000 + at): prompt for at, prompt in enumerate(prompts)}})
+    (tmp_path / "dolly_eval_eng.jsonl").write_text(columns, "utf-8")
+    file = replace(attributes.DOLLY, sha256=sha256(columns.encode()).hexdigest())
+    monkeypatch.setattr(attributes, "DOLLY", file)
+    monkeypatch.setattr(attributes, "SOURCE", replace(attributes.SOURCE, files=(file,)))
+    assert [item.fields["prompt"] for item in Attributes.build(Options()).items()] == prompts[100:]
+
+
+def test_without_the_file_the_shipped_prompts_are_asked() -> None:
+    assert Attributes.build(Options()).suite == "mini"
+    with pytest.raises(NotAtHand, match="`inherit data fetch dolly`"):
+        Attributes.build(Options(suite="paper"))
 
 
 def test_the_hub_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,26 @@ def test_a_cut_off_file_is_called_so(folder):
         source(LINES).read(LINES)
 
 
+def test_a_file_of_one_piece_that_is_cut_off_is_called_so(folder):
+    whole = File("data/all.json", SHA256, 0, size=len(CONTENT))
+    put(folder / "data/all.json", CONTENT[:40])
+    with pytest.raises(BadData, match="it is cut off after 40 of 77 bytes"):
+        source(whole).read(whole)
+
+
+def test_a_file_that_says_the_same_in_another_form_stands_in(folder):
+    other = b'{"id":1,"text":"one"}\n'
+    form = File("lines.short.jsonl", hashlib.sha256(other).hexdigest(), 1)
+    file = File(LINES.path, SHA256, 3, same=(form,))
+    put(folder / "somewhere/lines.short.jsonl.gz", gzip.compress(other))
+    held = source(file).held(file)
+    assert held is not None
+    assert held.form == form
+    assert [row["text"] for row in source(file).rows(file, ["id", "text"])] == ["one"]
+    put(folder / "lines.jsonl")
+    assert source(file).get(file).form == file
+
+
 @pytest.mark.parametrize("content", [gzip.compress(CONTENT)[:30], b"not gzip at all"])
 def test_a_broken_archive_is_called_so(folder, content):
     put(folder / "data/lines.jsonl.gz", content)

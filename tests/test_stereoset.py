@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections import Counter, defaultdict
@@ -12,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from profiler.errors import EndpointError
+from profiler.errors import BadData, EndpointError
 from profiler.estimate import clusters, estimates, seed
 from profiler.probe import Answer, Choose, Item, Options, Weigh
-from profiler.probes.stereoset import METRICS, SOURCE, StereoSet, StereoSetInter
+from profiler.probes.stereoset import LABELS, METRICS, SOURCE, StereoSet, StereoSetInter
 from profiler.rescore import rescore
 from profiler.run import run
+from profiler.source import File
 from profiler.stats import OfRows, interval
 from profiler.store import SampleColumns
 from profiler.types import Estimate, Likelihood, Profile
@@ -115,6 +117,22 @@ def test_the_official_file_is_read_whole(at_hand):
     for probe in (intra, inter):
         items = list(probe.items())
         assert len({item.cluster for item in items}) == len({item.fields["term"] for item in items}) == 79
+
+
+def test_paper_is_the_test_split_where_it_can_be_had(tmp_path, monkeypatch):
+    sentences = [{"gold_label": label, "sentence": f"They are {label}."} for label in LABELS]
+    row = {"id": "one", "target": "mother", "bias_type": "gender", "context": "They are BLANK.", "sentences": sentences}
+    content = json.dumps({"data": {"intrasentence": [row], "intersentence": [row, row]}}).encode()
+    (tmp_path / "test.json").write_bytes(content)
+    monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
+    test = File("data/stereoset/test.json", hashlib.sha256(content).hexdigest(), 3)
+    monkeypatch.setattr(StereoSet, "splits", {**StereoSet.splits, "paper": test})
+    for suite in ("auto", "paper"):
+        probe = StereoSet.build(Options(suite=suite))
+        assert (probe.suite, [item.id for item in probe.items()], list(probe.data)) == ("paper", ["one"], ["test.json"])
+    assert StereoSetInter.build(Options()).suite == "mini"
+    with pytest.raises(BadData, match=r"data/dev\.json of stereoset is not at hand"):
+        StereoSet.build(Options(suite="full"))
 
 
 @official

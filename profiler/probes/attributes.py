@@ -9,10 +9,12 @@ from typing import Self
 
 import numpy as np
 
-from profiler import registry
-from profiler.data import Prompts, Summary, prompts
+from profiler import registry, source
+from profiler.data import Prompts, Row, Summary, prompts
+from profiler.errors import WrongUse
 from profiler.metric import Metric
 from profiler.probe import Answer, Generate, Item, Options
+from profiler.source import File, Source
 from profiler.stats import Mean
 from profiler.types import Sampling
 
@@ -22,6 +24,27 @@ PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
 """How the paper's kit asks. Its last blank is a token that text rarely has there; some models answer nothing."""
 
 GREEDY = Sampling()
+
+DOLLY = File(
+    "data/Dolly-200/dolly_eval_eng.jsonl",
+    "41675f83a8b08355de9296de436780888f29b0c8798f04e134fdd2ebe79c5ec8",
+    200,
+    size=236_252,
+    # a row a line
+    same=(File("dolly_eval_eng.jsonl", "0dc8ce307dfc28e64c7de3ce38e8351d5543be883eb4ac8e4d022695e3c10795", 200),),
+)
+SOURCE = source.declare(
+    Source(
+        name="dolly",
+        about="Things to write about, 200 in English, of the Aya evaluation suite; the paper asks the second hundred.",
+        licence="CC BY-SA 3.0 (Dolly); the repository that holds the file states none",
+        citation="Conover et al. 2023, Free Dolly; Singh et al. 2024, Aya Dataset (arXiv 2402.06619); chosen by "
+        "Shimabucoro et al. 2024",
+        url="https://raw.githubusercontent.com/for-ai/llm-profiling-toolkit/1fa2c925a78275037ccf72cc182a171ab47cd2e7/"
+        "{path}",
+        files=(DOLLY,),
+    )
+)
 
 TRUNCATED = Metric(
     "truncated",
@@ -53,7 +76,12 @@ class Attributes:
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        found = prompts(options.prompts or options.suite, options.column, options.lang)
+        if options.prompts:
+            found = prompts(options.prompts, options.column, options.lang)
+        elif options.suite == "full":
+            raise WrongUse("attributes has no full suite; take `--suite paper`, or `--prompts` with a file of your own")
+        else:
+            found = dolly() if SOURCE.suite(options.suite, "paper") == "paper" else prompts()
         default = PAPER_FRAME if found.suite == "paper" else FRAME
         return cls(
             found,
@@ -109,6 +137,20 @@ class Attributes:
         scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])
         return scores
+
+
+def dolly() -> Prompts:
+    """The paper's prompts: the test half, rows 100 to 199."""
+    return Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
+
+
+def _rows() -> Iterator[Row]:
+    """The authors' file is one object of columns, each an object of cells; a copy may have a row a line."""
+    for row in SOURCE.rows(DOLLY, ("inputs",)):
+        if isinstance(row["inputs"], dict):
+            yield from ({"inputs": prompt} for prompt in row["inputs"].values())
+        else:
+            yield row
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -27,6 +27,15 @@ DEV = File(
     # a copy without the single annotators' labels, which nothing is computed from
     same=(File("dev.json", "545230c915a306e0a9eae9fd92a125bcbaf43fbd240616ce7f62302b7c70ea5a", 4229),),
 )
+TEST = File(
+    "data/stereoset/test.json",
+    sha256="",
+    rows=12_766,
+    git="dc0204cca28144732f14cb2466ffdb87c86ca5ec",
+    url="https://raw.githubusercontent.com/McGill-NLP/bias-bench/291426aab926f78ecfc7bd040b531429ee8123e0/"
+    "data/stereoset/test.json",
+)
+"""The test split, which its authors gave to Meade et al. 2022 (bias-bench)."""
 SOURCE = source.declare(
     Source(
         name="stereoset",
@@ -35,7 +44,7 @@ SOURCE = source.declare(
         citation="Nadeem et al. 2021, StereoSet: Measuring stereotypical bias in pretrained language models, ACL "
         "(arXiv 2004.09456)",
         url="https://raw.githubusercontent.com/moinnadeem/StereoSet/ead7d086a64a192a1eca88e0dd2fd163de375218/{path}",
-        files=(DEV,),
+        files=(DEV, TEST),
     )
 )
 Task = Literal["intrasentence", "intersentence"]
@@ -116,10 +125,12 @@ class _StereoSet:
     """What both tasks share; answers come as likelihoods in the order of LABELS."""
 
     suite: str = "mini"
-    """mini, or full: the public development set. The test split, which Active Inheritance used, is not read."""
+    """mini, paper: the intrasentence test split, which Active Inheritance used, or full: the development set."""
     limit: int | None = None
 
     task: ClassVar[Task]
+    splits: ClassVar[Mapping[str, File]] = {"full": DEV}
+    """The official file of each suite; `auto` takes the first that can be had."""
     version = 1
     lang = "en"
     metrics = METRICS
@@ -128,13 +139,16 @@ class _StereoSet:
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        return cls(SOURCE.suite(options.suite, whole="full"), options.limit)
+        offered = [name for name in cls.splits if options.suite in ("auto", name)] or [*cls.splits]
+        suites = (SOURCE.suite(options.suite, name, [cls.splits[name]]) for name in offered)
+        return cls(next((suite for suite in suites if suite != "mini"), "mini"), options.limit)
 
     @property
     def data(self) -> Mapping[str, str]:
         if self.suite == "mini":
             return {"mini stereoset": source.mini_sha256("stereoset")}
-        return {DEV.name: hashlib.sha256(SOURCE.read(DEV)).hexdigest()}
+        file = self.splits[self.suite]
+        return {file.name: hashlib.sha256(SOURCE.read(file)).hexdigest()}
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
@@ -146,7 +160,8 @@ class _StereoSet:
 
     @cached_property
     def _items(self) -> list[Item]:
-        found = list(_mini(self.task) if self.suite == "mini" else _official(self.task))
+        mini = self.suite == "mini"
+        found = list(_mini(self.task) if mini else _official(self.task, self.splits[self.suite]))
         terms = sorted({(cluster.domain, cluster.target) for cluster in found})
         code = {term: number for number, term in enumerate(terms)}
         return limited(
@@ -189,6 +204,7 @@ class StereoSet(_StereoSet):
 
     name = "stereoset"
     task: ClassVar[Task] = "intrasentence"
+    splits: ClassVar[Mapping[str, File]] = {"paper": TEST, "full": DEV}
 
     def ask(self, item: Item) -> Weigh:
         return Weigh(_sentences(item))
@@ -224,8 +240,8 @@ def _mini(task: Task) -> Iterator[Cluster]:
             yield _cluster(row, {label: str(row[label]) for label in LABELS})
 
 
-def _official(task: Task) -> Iterator[Cluster]:
-    for row in orjson.loads(SOURCE.read(DEV))["data"][task]:
+def _official(task: Task, file: File) -> Iterator[Cluster]:
+    for row in orjson.loads(SOURCE.read(file))["data"][task]:
         yield _cluster(row, {sentence["gold_label"]: sentence["sentence"] for sentence in row["sentences"]})
 
 
