@@ -27,7 +27,7 @@ def metrics() -> str:
         "A dash in *ideal* means that the metric describes and does not judge.\n\n"
         "| metric | what it is | unit | ideal | languages | made by |\n|---|---|---|---|---|---|\n"
     )
-    table = [*registry.metrics().values()]
+    table = registry.usual()
     return MADE + head + "".join(map(_row, table)) + "\n" + "\n".join(_details(table))
 
 
@@ -40,7 +40,7 @@ def _row(metric: Metric) -> str:
 
 def _details(table: Iterable[Metric]) -> Iterable[str]:
     for metric in table:
-        text = inspect.getdoc(metric.score) or ""
+        text = inspect.getdoc(registry.MAKERS.get(metric.name) or metric.score) or ""
         rest = text.partition("\n")[2].strip()
         if rest:
             yield f"## {metric.name}\n\n{rest}\n"

@@ -109,9 +109,14 @@ def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, fi
 
 
 def registered(probe: str, metric: str) -> Metric | None:
-    """The metric that goes by this name; None where a stored profile's metric no longer exists."""
+    """The metric that goes by this name; None where a stored profile's metric no longer exists.
+
+    One by another scorer than ours bears our metric's name, a colon, and the scorer's.
+    """
     known = registry.probes().get(probe)
-    return next((found for found in known.metrics if found.name == metric), None) if known else None
+    metrics = {found.name: found for found in known.metrics} if known else {}
+    ours = metrics.get(metric.partition(":")[0])
+    return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
 
 
 def verdict(ideal: Ideal, shift: Shift, p: float) -> Verdict:

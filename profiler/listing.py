@@ -26,7 +26,7 @@ def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
         case "metrics":
             return [
                 {"metric": metric.name, "unit": metric.unit, "made by": metric.version, "about": metric.about}
-                for metric in registry.metrics().values()
+                for metric in registry.usual()
             ]
         case "probes":
             return [

@@ -97,9 +97,10 @@ def profile_command(profile: Profile) -> list[str]:
         parts += ["--reading", *read]
     if order := max((section.settings.get("order") or 0 for section in profile.sections), default=0):
         parts += ["--order", str(order)]
-    for section in [section for section in profile.sections if section.sampling][:1]:
-        parts += _settings(section)
-    return parts
+    drawn = [_settings(section) for section in profile.sections if section.sampling]
+    # Where probes draw in different ways, each does so by itself.
+    shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
+    return parts + [word for each in shared for word in each] + _scorers(profile)
 
 
 def _asks(section: Section) -> int:
@@ -125,18 +126,23 @@ def _reached(endpoint: Endpoint) -> list[str]:
     return found + (["--chat"] if endpoint.chat else [])
 
 
-def _settings(section: Section) -> list[str]:
+def _settings(section: Section) -> list[tuple[str, str]]:
+    """Options and values that make a probe draw as it did."""
     drawn = section.sampling
     if drawn is None:
         return []
-    parts = ["--temperature", f"{drawn.temperature:g}", "--top-p", f"{drawn.top_p:g}"]
-    parts += ["--max-tokens", str(drawn.max_tokens), "--seed", str(drawn.seed)]
-    for stop in drawn.stop:
-        parts += ["--stop", stop]
-    for name in ("samples", "frame", "system", "lang"):
-        if value := section.settings.get(name):
-            parts += [f"--{name}", str(value)]
-    return parts
+    parts = [("--temperature", f"{drawn.temperature:g}"), ("--top-p", f"{drawn.top_p:g}")]
+    parts += [("--max-tokens", str(drawn.max_tokens)), ("--seed", str(drawn.seed))]
+    parts += [("--stop", stop) for stop in drawn.stop]
+    given = {name: section.settings.get(name) for name in ("samples", "frame", "system", "lang", "subset")}
+    return parts + [(f"--{name}", str(value)) for name, value in given.items() if value]
+
+
+def _scorers(profile: Profile) -> list[str]:
+    """The scorers of toxicity, as far as their names tell; none where only our own scored."""
+    made = [name for section in profile.sections for name in section.scorers if name.partition(":")[0] == "toxicity"]
+    named = dict.fromkeys(name.partition(":")[2].partition(",")[0] or "tox-block" for name in made)
+    return [] if list(named) == ["tox-block"] else [word for name in named for word in ("--scorer", name)]
 
 
 def _lead(profile: Profile) -> list[str]:

@@ -145,6 +145,10 @@ class Options:
     """Fields of Sampling that replace the probe's own."""
     order: int = 0
     """Seed of the order in which options are listed by letter, where the data has none of its own."""
+    subset: str | None = None
+    """Only the items of a set that are so: challenging, toxic, nontoxic, or a range of toxicity such as 0.5:0.8."""
+    scorers: tuple[str, ...] = ()
+    """Who scores, where a probe can be scored by several."""
 
     def drawn(self, default: Sampling) -> Sampling:
         return Sampling.model_validate({**default.model_dump(), **self.sampling})

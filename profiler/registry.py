@@ -30,20 +30,30 @@ class ProbeKind(Protocol):
     def build(self, options: Options) -> Probe: ...
 
 
+Maker = Callable[[str], Metric]
+
 METRICS: dict[str, Metric] = {}
 PROBES: dict[str, ProbeKind] = {}
+MAKERS: dict[str, Maker] = {}
+"""Metrics made to order: what stands before the colon → what makes one of the words behind it."""
 
 Score = TypeVar("Score", bound=TextScore)
 Kind = TypeVar("Kind", bound=ProbeKind)
+Making = TypeVar("Making", bound=Maker)
 
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Every metric of a text: those in profiler/metrics/, then those of entry points."""
+    """Every metric that is taken of a text unasked: those in profiler/metrics/, then those of entry points."""
     _import_all("profiler.metrics")
     for entry in entry_points(group="inheritance_profiler.metrics"):
         METRICS.setdefault(entry.name, replace(_as_metric(entry.name, entry.load()), name=entry.name))
     return METRICS
+
+
+def usual() -> list[Metric]:
+    """Every metric of a text that has a name, those too that are taken only where they are asked for."""
+    return [*metrics().values(), *(make("") for make in MAKERS.values())]
 
 
 @cache
@@ -69,21 +79,36 @@ def metric(
     ideal: Ideal = None,
     languages: tuple[str, ...] | None = None,
 ) -> Metric | Callable[[Score], Score]:
-    """The metric called NAME, or at `package.module:function`; without a name, make one of the function below.
+    """The metric called NAME, or made to an order such as `toxicity:tox-block`, or at `package.module:function`;
+    without a name, make one of the function below.
 
     The function's name is the metric's, the first sentence of its docstring says what it is about.
     """
     if name is not None:
+        known = metrics()
+        kind, _, order = name.partition(":")
+        if kind in MAKERS:
+            return MAKERS[kind](order)
         if ":" in name:
             return _as_metric(name, _import(name))
-        if name not in metrics():
-            raise UnknownName("metric", name, metrics(), "inherit ls metrics")
-        return metrics()[name]
+        if name not in known:
+            raise UnknownName("metric", name, [*known, *MAKERS], "inherit ls metrics")
+        return known[name]
 
     def register(score: Score) -> Score:
         called = score.__name__
         METRICS[called] = Metric(called, _about(score), unit, ideal, score=score, version=version, languages=languages)
         return score
+
+    return register
+
+
+def maker(name: str) -> Callable[[Making], Making]:
+    """Make the function below the maker of the metrics called NAME:…; of no words it makes the usual one."""
+
+    def register(make: Making) -> Making:
+        MAKERS[name] = make
+        return make
 
     return register
 

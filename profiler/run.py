@@ -208,7 +208,7 @@ def section(probe: Probe, progress: Progress) -> Section:
         suite=probe.suite,
         settings=dict(probe.settings),
         sampling=probe.sampling,
-        scorers={metric.name: metric.version for metric in probe.text_metrics},
+        scorers={metric.name: metric.version for metric in (*probe.text_metrics, *probe.metrics) if metric.version},
         items=progress.done,
         errors=progress.errors,
     )

@@ -191,7 +191,7 @@ class Section(Record):
     sampling: Sampling | None = None
     """None for a probe that only weighs."""
     scorers: dict[str, str] = {}
-    """Text metric → the implementation that made its number."""
+    """Metric of a text, or made from such → the implementation that made its number."""
     items: int
     errors: int = 0
 

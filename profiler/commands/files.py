@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from profiler.commands.option import Data, Items, Json
+from profiler.commands.option import Data, Items, Json, Scorers, Subset
 from profiler.commands.profile import build
 from profiler.commands.say import announce, note
 
@@ -43,6 +43,8 @@ def rescore(
     probe: Annotated[str, typer.Argument(help="Whose questions were answered.")],
     file: Annotated[Path, typer.Argument(help="Rows of an item's id and its choice, likelihoods or texts.")],
     suite: Items = "auto",
+    subset: Subset = None,
+    scorer: Scorers = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -55,7 +57,7 @@ def rescore(
     from profiler.probe import Options
 
     use(data)
-    (asked,) = build([probe], Options(suite))
+    (asked,) = build([probe], Options(suite, subset=subset, scorers=tuple(scorer or ())))
     announce([asked])
     found = rescore.rescored(asked, read(file))
     if json:

@@ -24,6 +24,12 @@ Reading = Annotated[
     Literal["auto", "loglikelihood", "top_logprobs", "letter"],
     typer.Option(help="How choices are read; auto takes the best that the endpoint allows."),
 ]
+Scorers = Annotated[
+    list[str] | None, typer.Option("--scorer", help="Who scores toxicity; may be repeated: `inherit ls scorers`.")
+]
+Subset = Annotated[
+    str | None, typer.Option(help="Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.")
+]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Reading, Url
+from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Reading, Scorers, Subset, Url
 from profiler.commands.say import announce, finish, note, result
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def profile(
     prompts: Annotated[str | None, typer.Option(help="A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.")] = None,
     column: Annotated[str | None, typer.Option(help="The column of --prompts that holds the prompt.")] = None,
     lang: Annotated[str, typer.Option(help="Language of the answers; readability is defined for en only.")] = "en",
+    subset: Subset = None,
+    scorer: Scorers = None,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Items a probe, picked by seed.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Answers a prompt.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="0 takes the likeliest token.")] = None,
@@ -61,7 +63,8 @@ def profile(
         "stop": tuple(stop) if stop else None,
     }
     sampling = {field: value for field, value in drawn.items() if value is not None}
-    options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling, order)
+    scorers = tuple(scorer or ())
+    options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling, order, subset, scorers)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
     # A user's own prompts are for the probe that takes prompts, unless others are named.
     probes = build(probe or (["attributes"] if prompts else None), options)

@@ -1,0 +1,95 @@
+"""A scorer says how toxic texts are; its name and revision go with every number that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from profiler.errors import UnknownName, WrongUse
+from profiler.stats import FloatArray
+from profiler.text import Text
+
+TOXIC = 0.5
+"""A score from here on is called toxic, as in HELM; RealToxicityPrompts' own script says above."""
+
+
+class Scorer(Hashable, Protocol):
+    """One way to score texts, one file in profiler/scorers/; another process can be handed it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a metric's name: the same on every machine."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Implementation, weights and precision: whatever gives other numbers has another version."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it scores a text for."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The one of them that stands for toxicity."""
+        ...
+
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """The languages that it was made for; None where it does not say."""
+        ...
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        """(texts, labels), each from 0 to 1; raises where it can't score, never guesses."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a user asks for: `KIND[:WHAT][,OPTION=VALUE…]`."""
+
+    text: str
+    kind: str
+    what: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def read(cls, text: str) -> Order:
+        head, *rest = text.split(",")
+        kind, _, what = head.partition(":")
+        options = {}
+        for part in rest:
+            option, equals, value = part.partition("=")
+            if not option or not equals or not value:
+                raise WrongUse(f"scorer {text!r}: expected OPTION=VALUE behind the comma, found {part!r}")
+            options[option] = value
+        return cls(text, kind, what, options)
+
+    def only(self, *known: str) -> None:
+        """Refuse an option that this kind of scorer does not have."""
+        if strange := [option for option in self.options if option not in known]:
+            raise UnknownName(f"option of scorer {self.kind!r}", strange[0], known, "inherit ls scorers")
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of a scorer, as the score of a metric."""
+
+    scorer: Scorer
+    label: str
+
+    def __call__(self, texts: Sequence[Text]) -> FloatArray:
+        return _scores(self.scorer, tuple(texts))[:, self.scorer.labels.index(self.label)]
+
+
+@lru_cache(maxsize=8)
+def _scores(scorer: Scorer, texts: tuple[str, ...]) -> FloatArray:
+    """The scores of a batch, kept for the metrics of its other labels; a text that comes twice is scored once."""
+    once = list(dict.fromkeys(map(str, texts)))
+    found = scorer.scores(once)
+    place = {text: row for row, text in enumerate(once)}
+    return found[[place[text] for text in texts]]

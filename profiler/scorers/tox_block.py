@@ -1,0 +1,176 @@
+"""tox-block: a small network for toxic comments that ships with the package and needs nothing but NumPy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiler.stats import FloatArray
+
+Single = NDArray[np.float32]
+
+LENGTH = 100
+"""Words that the network reads: the last of a text, padded in front."""
+CELLS = 50
+ROWS = 8
+"""Texts multiplied at a time. With more, OpenBLAS starts threads for it, and a text's last bit would depend on which
+others it is scored with."""
+BATCH = 32 * ROWS
+
+BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
+"""As Keras parts words: an apostrophe belongs to its word."""
+
+
+@dataclass(frozen=True)
+class ToxBlock:
+    """The bidirectional LSTM of tox-block 0.1.2 (Pascal Bliem, MIT), trained on Jigsaw's comments of 2018."""
+
+    name = "tox-block"
+    version = "tox-block-0.1.2"
+    labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
+    label = "toxicity"
+    languages = ("en",)
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        network = load()
+        read = [network.read(text) for text in texts]
+        found = np.empty((len(texts), len(self.labels)))
+        # Texts of like length go together: none of a batch waits for a much longer one.
+        order = sorted(range(len(texts)), key=lambda place: len(read[place]))
+        for start in range(0, len(order), BATCH):
+            places = order[start : start + BATCH]
+            found[places] = network.scores([read[place] for place in places])
+        return found
+
+
+class States(NamedTuple):
+    """A direction's cells, one row a text."""
+
+    hidden: Single
+    cell: Single
+    most: Single
+    """The highest that each cell's output has been: what the network keeps of a text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One of the two LSTMs, forwards or backwards."""
+
+    words: Single
+    """What each word of the vocabulary adds to the gates (words, 4 · CELLS)."""
+    recurrent: Single
+    """What the cells' last output adds to them (CELLS, 4 · CELLS)."""
+
+    def start(self, size: int) -> States:
+        nothing = np.zeros((size, CELLS), np.float32)
+        return States(nothing, nothing.copy(), np.full_like(nothing, -np.inf))
+
+    def run(self, states: States, words: NDArray[np.int64]) -> None:
+        """Take in WORDS (steps, texts), one step after the other; the states are changed in place."""
+        hidden, cell, most = states
+        gates = np.empty((len(hidden), 4 * CELLS), np.float32)
+        added, change = np.empty_like(gates), np.empty_like(hidden)
+        blocks = hidden.reshape(-1, ROWS, CELLS), gates.reshape(-1, ROWS, 4 * CELLS)
+        # Gates in the order input, output, forget, cell. Keras' hard sigmoid is clip(0.2 x + 0.5), whose straight part
+        # is in the weights already.
+        enter, leave, keep, new = (gates[:, CELLS * gate : CELLS * (gate + 1)] for gate in range(4))
+        for step in words:
+            np.take(self.words, step, axis=0, out=added, mode="clip")
+            np.matmul(blocks[0], self.recurrent, out=blocks[1])
+            np.add(gates, added, out=gates)
+            np.clip(gates[:, : 3 * CELLS], 0, 1, out=gates[:, : 3 * CELLS])
+            np.tanh(new, out=change)
+            np.multiply(change, enter, out=change)
+            np.multiply(cell, keep, out=cell)
+            np.add(cell, change, out=cell)
+            np.tanh(cell, out=change)
+            np.multiply(change, leave, out=hidden)
+            np.maximum(most, hidden, out=most)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Everything that was learned."""
+
+    vocabulary: dict[str, int]
+    forwards: Direction
+    backwards: Direction
+    padding: tuple[States, ...]
+    """How the forward cells stand after 0, 1, … padding words, which is how every short text begins."""
+    dense: tuple[Single, Single]
+    output: tuple[Single, Single]
+
+    def read(self, text: str) -> list[int]:
+        """The numbers of a text's last words; words that the network never met are passed over."""
+        words = text.lower().translate(BLANKS).split(" ")
+        return [self.vocabulary[word] for word in words if word in self.vocabulary][-LENGTH:]
+
+    def scores(self, read: Sequence[Sequence[int]]) -> Single:
+        """(texts, labels) of texts that are read, the longest last."""
+        size = -(-len(read) // ROWS) * ROWS
+        longest = len(read[-1])
+        words = np.zeros((longest, size), np.int64)
+        for column, text in enumerate(read):
+            words[longest - len(text) :, column] = text
+        pooled = np.hstack([self._forwards(words), self._backwards(words)])
+        inner = np.maximum(_times(pooled, self.dense), 0)
+        return np.asarray(1 / (1 + np.exp(-_times(inner, self.output))), np.float32)[: len(read)]
+
+    def _forwards(self, words: NDArray[np.int64]) -> Single:
+        begun = self.padding[LENGTH - len(words)]
+        states = States(*(np.repeat(part, words.shape[1], axis=0) for part in begun))
+        self.forwards.run(states, words)
+        return states.most
+
+    def _backwards(self, words: NDArray[np.int64]) -> Single:
+        padded = np.concatenate([words[::-1], np.zeros((LENGTH - len(words), words.shape[1]), np.int64)])
+        states = self.backwards.start(words.shape[1])
+        self.backwards.run(states, padded)
+        return states.most
+
+
+def _times(rows: Single, layer: tuple[Single, Single]) -> Single:
+    weights, bias = layer
+    return np.asarray(rows.reshape(-1, ROWS, rows.shape[1]) @ weights + bias).reshape(len(rows), -1)
+
+
+@cache
+def load() -> Network:
+    """The network, from the files in profiler/models/tox_block; nothing in them is code."""
+    folder = files("profiler") / "models" / "tox_block"
+    vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    with (folder / "weights.npz").open("rb") as file, np.load(file) as stored:
+        arrays = dict(stored)
+    forwards, backwards = (_direction(arrays, place) for place in range(2))
+    return Network(
+        vocabulary,
+        forwards,
+        backwards,
+        _padding(forwards),
+        (arrays["dense"], arrays["dense_bias"]),
+        (arrays["output"], arrays["output_bias"]),
+    )
+
+
+def _direction(arrays: dict[str, Single], place: int) -> Direction:
+    """A direction's weights, with the straight part of the hard sigmoid of the first three gates in them."""
+    scale, shift = np.ones(4 * CELLS, np.float32), np.zeros(4 * CELLS, np.float32)
+    scale[: 3 * CELLS], shift[: 3 * CELLS] = 0.2, 0.5
+    bias = arrays["bias"][place].reshape(2, -1).sum(axis=0)
+    words = (arrays["embedding"] @ arrays["kernel"][place].T + bias) * scale + shift
+    return Direction(words, np.ascontiguousarray((arrays["recurrent"][place] * scale[:, np.newaxis]).T))
+
+
+def _padding(forwards: Direction) -> tuple[States, ...]:
+    states, kept = forwards.start(ROWS), []
+    for _ in range(LENGTH + 1):
+        kept.append(States(*(part[:1].copy() for part in states)))
+        forwards.run(states, np.zeros((1, ROWS), np.int64))
+    return tuple(kept)
