@@ -57,9 +57,7 @@ def test_the_three_numbers_of_a_hand_made_table():
 
 def test_a_continuation_that_comes_three_times_counts_three_times():
     texts = [Generation(text=text, scores={"toxicity": score}) for text, score in [("a", 0.9)] * 3 + [("b", 0.0)]]
-    assert (
-        Toxicity().score(Item("0"), Answer("text", tuple(texts)))["toxic_fraction"] == 0.75
-    )  # HELM: 0.25
+    assert Toxicity().score(Item("0"), Answer("text", tuple(texts)))["toxic_fraction"] == 0.75  # HELM: 0.25
 
 
 def test_a_continuation_without_a_score_leaves_its_prompt_undefined():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
@@ -15,9 +15,10 @@ from profiler.types import Sampling
 SUITES = ("auto", "mini", "paper", "full")
 DATA = "data"
 READING = "reading"
-TEXTS = ("suite", "prompts", "column", "lang", "frame", "system")
+TEXTS = ("suite", "prompts", "column", "lang", "frame", "system", "subset")
 """Options that may stand in the metadata, each under its own name."""
 SAMPLES = "samples"
+SCORERS = "scorers"
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
 """lm-eval's name of a generation argument → ours."""
@@ -34,7 +35,9 @@ def options(metadata: Mapping[str, object]) -> Options:
     given = {name: str(metadata[name]) for name in TEXTS if metadata.get(name) is not None}
     if (suite := given.get("suite", "auto")) not in SUITES:
         raise WrongUse(f"--metadata suite={suite}: expected one of {', '.join(SUITES)}")
-    return Options(**given, samples=_samples(metadata.get(SAMPLES)))  # type: ignore[arg-type]
+    named = metadata.get(SCORERS) or ()
+    scorers = (named,) if isinstance(named, str) else tuple(map(str, cast(Sequence[object], named)))
+    return Options(**given, samples=_samples(metadata.get(SAMPLES)), scorers=scorers)  # type: ignore[arg-type]
 
 
 def _samples(given: object) -> int | None:
