@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import data, files, judge, profile, report, runs
+from profiler.commands import data, files, judge, profile, report, runs, select
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -32,6 +32,7 @@ for command in (
     runs.export,
     report.report,
     report.tasks_path,
+    select.select,
 ):
     app.command()(command)
 

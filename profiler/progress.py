@@ -42,16 +42,20 @@ class Bar:
             self._rich.stop()
 
     def show(self, progress: Progress) -> None:
-        if self._rich:
-            self._draw(self._rich, progress)
-        elif progress.done == progress.total or time.monotonic() - self._last > PAUSE:
-            self._last = time.monotonic()
-            sys.stderr.write(f"{progress.probe} {progress.done}/{progress.total}  {speed(progress)}\n")
+        self.step(progress.probe, progress.done, progress.total, speed(progress))
 
-    def _draw(self, rich: RichProgress, progress: Progress) -> None:
-        if progress.probe not in self._tasks:
-            self._tasks[progress.probe] = rich.add_task(progress.probe, total=progress.total, speed="")
-        rich.update(self._tasks[progress.probe], completed=progress.done, speed=speed(progress))
+    def step(self, what: str, done: int, total: int, said: str = "") -> None:
+        """So many of so many, and a few words on how it goes."""
+        if self._rich:
+            self._draw(self._rich, what, done, total, said)
+        elif done == total or time.monotonic() - self._last > PAUSE:
+            self._last = time.monotonic()
+            sys.stderr.write(f"{what} {done}/{total}  {said}\n")
+
+    def _draw(self, rich: RichProgress, what: str, done: int, total: int, said: str) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = rich.add_task(what, total=total, speed="")
+        rich.update(self._tasks[what], completed=done, speed=said)
 
 
 def speed(progress: Progress) -> str:

@@ -1,0 +1,1 @@
+"""Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""

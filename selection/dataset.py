@@ -1,0 +1,132 @@
+"""Chosen answers as rows that trainers read, each saying where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
+
+import orjson
+
+from profiler.stats import FloatArray, IntArray
+from profiler.store import disk
+from selection.pool import Pool, Segment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Form = Literal["chat", "completion"]
+"""chat: `messages` of a user and an assistant. completion: `prompt` and `completion`. Never both in one row: TRL takes
+whichever of them it meets first."""
+
+PROVENANCE = ("prompt_id", "source", "index", "seed", "sampling", "fingerprint", "finish")
+"""Columns of a candidate that its row in the data set keeps."""
+
+
+def rows(
+    candidates: Sequence[Mapping[str, object]], ranks: Sequence[int], scores: Mapping[str, Sequence[float]], form: Form
+) -> list[dict[str, object]]:
+    """Candidates as training examples, with their provenance; RANKS tells the best of a prompt from its second."""
+    names = list(scores)
+    table = zip(*scores.values(), strict=True) if names else ((),) * len(candidates)
+    return [
+        {
+            **_example(str(row["prompt"]), str(row["text"]), form),
+            **{name: row[name] for name in PROVENANCE},
+            "rank": rank,
+            "scores": {name: None if value != value else value for name, value in zip(names, values, strict=True)},
+        }
+        for row, rank, values in zip(candidates, ranks, table, strict=True)
+    ]
+
+
+def _example(prompt: str, text: str, form: Form) -> dict[str, object]:
+    if form == "completion":
+        return {"prompt": prompt, "completion": text}
+    return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]}
+
+
+class Writer:
+    """One data file: JSON lines or Parquet, there whole once it is closed without an error."""
+
+    def __init__(self, path: Path, form: Form, scores: Sequence[str]) -> None:
+        self.path, self.form, self.scores = path, form, list(scores)
+        self.part = path.with_name(path.name + ".part")
+        self.count = 0
+        self._parquet: Any = None
+        self._lines: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.suffix == ".parquet":
+                import pyarrow.parquet as pq
+
+                self._parquet = pq.ParquetWriter(self.part, _schema(self.form, self.scores), compression="zstd")
+            else:
+                self._lines = self.part.open("wb")
+        return self
+
+    def add(self, table: pa.Table, ranks: IntArray, scores: Mapping[str, FloatArray]) -> None:
+        """Candidates of a pool's table, in the order in which they are to stand."""
+        plain = {name: column.tolist() for name, column in scores.items()}
+        made = rows(table.to_pylist(), ranks.tolist(), plain, self.form)
+        self.count += len(made)
+        with disk(self.path):
+            if self._lines:
+                self._lines.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
+            else:
+                import pyarrow as pa
+
+                self._parquet.write_table(pa.Table.from_pylist(made, schema=_schema(self.form, self.scores)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with disk(self.path):
+            for file in (self._lines, self._parquet):
+                if file:
+                    file.close()
+            if error is None:
+                self.part.replace(self.path)
+
+
+def _schema(form: Form, scores: Sequence[str]) -> pa.Schema:
+    import pyarrow as pa
+
+    turn = pa.struct([("role", pa.string()), ("content", pa.string())])
+    example = {
+        "chat": [("messages", pa.list_(turn))],
+        "completion": [("prompt", pa.string()), ("completion", pa.string())],
+    }[form]
+    kinds = {"index": pa.int64(), "seed": pa.int64()}
+    return pa.schema(
+        [
+            *example,
+            *((name, kinds.get(name, pa.string())) for name in PROVENANCE),
+            ("rank", pa.int64()),
+            ("scores", pa.struct([(name, pa.float64()) for name in scores])),
+        ]
+    )
+
+
+def texts(pool: Pool, segments: Sequence[Segment]) -> pa.Table:
+    """A block's candidates with their texts, in the order in which their scores are read."""
+    import pyarrow as pa
+
+    names = ["prompt", "text", *PROVENANCE]
+    tables = [pool.candidates(segment, names) for segment in segments]
+    return pa.concat_tables([table.select(names) for table in tables], promote_options="permissive")
+
+
+def llama_factory(files: Mapping[str, str], form: Form) -> bytes:
+    """What LLaMA-Factory's dataset_info.json says of these files."""
+    chat = {
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages"},
+        "tags": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"},
+    }
+    plain = {"columns": {"prompt": "prompt", "response": "completion"}}
+    said = {arm: {"file_name": name, **(chat if form == "chat" else plain)} for arm, name in files.items()}
+    return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,108 @@
+"""Answers that say nearly the same to different prompts, found by their sequences of three words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from profiler.stats import IntArray
+from selection.slate import HashArray, mixed
+
+VERSION = "minhash-4x8/3-words"
+BANDS, ROWS = 4, 8
+"""Two texts that share nine tenths of their sequences have a band in common nine times in ten; those that share half,
+once in sixty."""
+SHORT = 20
+"""Words below which two answers may well be the same: "Yes, that is right." answers many questions."""
+BASE = np.uint64(0x100000001B3)
+INVERSE = np.uint64(pow(0x100000001B3, -1, 2**64))
+HELD = 4_000_000
+"""Bands looked at in one pass; more take more passes and no more memory."""
+
+
+def bands(texts: Sequence[str]) -> HashArray:
+    """(texts, BANDS): numbers of which two texts share one if they share nearly all their sequences; 0 if too short.
+
+    Broder 1997: the least of a random hash over a set's members is the same for two sets as often as they have
+    members in common.
+    """
+    out = np.zeros((len(texts), BANDS), np.uint64)
+    hashes, owner = _sequences(texts)
+    sizes = np.bincount(owner, minlength=len(texts))
+    long = np.flatnonzero(sizes >= SHORT - 2)
+    if not len(long):
+        return out
+    inside = np.isin(owner, long)
+    hashes, starts = hashes[inside], np.cumsum(sizes[long]) - sizes[long]
+    with np.errstate(over="ignore"):
+        for band in range(BANDS):
+            joint = np.zeros(len(long), np.uint64)
+            for row in range(ROWS):
+                joint = mixed(joint ^ np.minimum.reduceat(mixed(hashes, 1 + band * ROWS + row), starts), 0)
+            out[long, band] = joint
+    return out
+
+
+class _Sequences(NamedTuple):
+    """A hash of each three words in a row, and the text that they stand in."""
+
+    hashes: HashArray
+    owner: IntArray
+
+
+def _sequences(texts: Sequence[str]) -> _Sequences:
+    data = np.frombuffer("\n".join(_plain(text) for text in texts).encode("utf-8", "replace"), np.uint8)
+    line = data == 10
+    text_of = np.cumsum(line)
+    letter = (data > 127) | ((data >= 97) & (data <= 122)) | ((data >= 48) & (data <= 57))
+    edge = np.diff(letter.astype(np.int8), prepend=0, append=0)
+    starts, ends = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
+    if len(starts) < 3:
+        return _Sequences(np.zeros(0, np.uint64), _NONE)
+    with np.errstate(over="ignore"):
+        # A word's polynomial hash from prefix sums: (H[end] - H[start]) / BASE^start, all modulo 2^64.
+        powers, inverses = _powers(BASE, len(data)), _powers(INVERSE, len(data))
+        sums = np.concatenate([[np.uint64(0)], np.cumsum(data.astype(np.uint64) * powers)])
+        words = mixed((sums[ends] - sums[starts]) * inverses[starts], 0)
+        three = mixed(mixed(words[:-2], 1) ^ mixed(words[1:-1], 2) ^ mixed(words[2:], 3), 0)
+    owner = text_of[starts]
+    same = owner[:-2] == owner[2:]
+    return _Sequences(three[same], owner[:-2][same])
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("\n", " ")
+
+
+def _powers(base: np.uint64, size: int) -> HashArray:
+    """1, BASE, BASE², …, modulo 2^64."""
+    factors = np.full(size, base)
+    factors[:1] = 1
+    return np.multiply.accumulate(factors)
+
+
+def repeated(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: int = 0) -> IntArray:
+    """Rows (counted over all that is read) whose answer an earlier prompt has too, by the bands of this TURN alone."""
+    prompts, found, rows, count = [_NONE], [np.zeros(0, np.uint64)], [_NONE], 0
+    for prompt, bands in read:
+        mine = (bands != 0) & (bands % np.uint64(passes) == turn)
+        where, _ = np.nonzero(mine)
+        prompts.append(prompt[where])
+        found.append(bands[mine])
+        rows.append(where + count)
+        count += len(prompt)
+    prompt, band, row = np.concatenate(prompts), np.concatenate(found), np.concatenate(rows)
+    order = np.lexsort((prompt, band))
+    new = np.diff(band[order], prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
+    earliest = prompt[order][new][np.cumsum(new) - 1]
+    return np.unique(row[order][prompt[order] != earliest])
+
+
+def passes(candidates: int) -> int:
+    """How many passes keep memory where it is."""
+    return max(1, -(-candidates * BANDS // HELD))
+
+
+_NONE = np.zeros(0, np.int64)

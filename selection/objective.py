@@ -1,0 +1,98 @@
+"""An objective as one writes it: `max:mtld`, `2*min:toxicity`, `near:words=150`; `toxicity<=0.2`; `words=0.25`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from profiler.errors import WrongUse
+from selection.record import Bound, Goal, Hold, Objective
+
+GOAL = re.compile(r"(?:(?P<weight>[^*:]+)\*)?(?P<want>max|min|near):(?P<metric>.+?)(?:=(?P<value>[^=]+))?")
+BOUND = re.compile(r"(?P<metric>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[^<>=]+)")
+
+
+def objective(
+    goals: Iterable[str],
+    combine: str = "sum",
+    require: Iterable[str] = (),
+    hold: Iterable[str] = (),
+    temperature: float = 0.0,
+) -> Objective:
+    """The objective that these words mean."""
+    found = Objective.model_validate(
+        {
+            "goals": tuple(map(goal, goals)),
+            "combine": combine,
+            "require": tuple(map(bound, require)),
+            "hold": tuple(map(held, hold)),
+            "temperature": temperature,
+        }
+    )
+    if not found.goals:
+        raise WrongUse("expected at least one goal such as max:mtld")
+    if combine == "pareto" and temperature:
+        raise WrongUse("a Pareto choice has no temperature; leave one of the two out")
+    if combine == "lexicographic" and temperature:
+        raise WrongUse("a lexicographic choice has no temperature; leave one of the two out")
+    return found
+
+
+def goal(words: str) -> Goal:
+    match = GOAL.fullmatch(words.strip())
+    if not match or (match["want"] == "near") != (match["value"] is not None):
+        raise WrongUse(f"expected a goal such as max:mtld, min:toxicity, near:words=150 or 2*max:mtld, found {words!r}")
+    weight = 1.0 if match["weight"] is None else number(match["weight"], words)
+    if weight <= 0:
+        raise WrongUse(f"the weight in {words!r} is {weight:g}: expected one above 0; say min: to want less")
+    value = None if match["value"] is None else number(match["value"], words)
+    return Goal.model_validate({"metric": match["metric"], "want": match["want"], "value": value, "weight": weight})
+
+
+def bound(words: str) -> Bound:
+    match = BOUND.fullmatch(words.strip())
+    if not match:
+        raise WrongUse(f"expected a requirement such as 'toxicity<=0.2' (<=, >=, < or >), found {words!r}")
+    value = number(match["value"], words)
+    return Bound.model_validate({"metric": match["metric"], "sign": match["sign"], "value": value})
+
+
+def held(words: str) -> Hold:
+    metric, _, share = words.strip().partition("=")
+    if not metric or not share:
+        raise WrongUse(f"expected a metric and a share such as words=0.25, found {words!r}")
+    found = number(share, words)
+    if found < 0:
+        raise WrongUse(f"the share in {words!r} is below 0: expected one such as words=0.25")
+    return Hold(metric=metric, share=found)
+
+
+def number(word: str, words: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        raise WrongUse(f"expected a number, found {word!r} in {words!r}") from None
+    if value - value != 0:
+        raise WrongUse(f"expected a finite number, found {word!r} in {words!r}")
+    return value
+
+
+def metrics(wanted: Objective) -> list[str]:
+    """The metrics that an objective names, each once."""
+    named: list[Goal | Bound | Hold] = [*wanted.goals, *wanted.require, *wanted.hold]
+    return list(dict.fromkeys(part.metric for part in named))
+
+
+def said(wanted: Objective) -> str:
+    """The objective in words, as it is written."""
+    goals = [
+        f"{f'{goal.weight:g}*' if goal.weight != 1 else ''}{goal.want}:{goal.metric}"
+        f"{'' if goal.value is None else f'={goal.value:g}'}"
+        for goal in wanted.goals
+    ]
+    words = {"sum": " + ", "lexicographic": ", then ", "pareto": " and (Pareto) "}[wanted.combine].join(goals)
+    if wanted.require:
+        words += ", with " + " and ".join(f"{part.metric}{part.sign}{part.value:g}" for part in wanted.require)
+    if wanted.hold:
+        words += ", " + " and ".join(f"{part.metric} within {part.share:.0%} of the middle" for part in wanted.hold)
+    return words + (f", at temperature {wanted.temperature:g}" if wanted.temperature else "")

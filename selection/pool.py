@@ -1,0 +1,258 @@
+"""A pool is a folder: candidates in blocks of whole prompts, and beside them what was measured of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from profiler.errors import BadData, StoreError
+from profiler.stats import FloatArray, IntArray
+from profiler.store import write_whole
+from profiler.types import SCHEMA, Sampling, Usage
+from selection.record import Candidate, Footer, Holding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK = 1024
+"""Prompts in a block: what is held in memory at once."""
+KEY = ("prompt_id", "source", "index")
+"""What a row is matched by, everywhere."""
+FOOTER = b"inherit"
+SCORE = "score."
+
+
+class Segment(NamedTuple):
+    """Some candidates of a block: one file of rows."""
+
+    block: int
+    name: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.block:05}/{self.name}.parquet"
+
+
+class Measured(NamedTuple):
+    """What is known of a segment's candidates, row by row."""
+
+    footer: Footer
+    table: pa.Table
+
+
+class Pool:
+    """The candidates in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about = _about(folder)
+
+    @classmethod
+    def create(cls, folder: Path, about: Holding) -> Pool:
+        """Make the folder a pool, or say anew what it holds."""
+        write_whole(folder / "pool.json", about.model_dump_json(indent=1).encode() + b"\n")
+        return cls(folder)
+
+    def segments(self) -> list[Segment]:
+        """Every file of candidates, block by block."""
+        paths = sorted((self.folder / "candidates").glob("*/*.parquet"))
+        return [Segment(int(path.parent.name), path.stem) for path in paths]
+
+    def blocks(self) -> Iterator[list[Segment]]:
+        """The segments of each block: a block has all the candidates of its prompts."""
+        every = self.segments()
+        for block in sorted({segment.block for segment in every}):
+            yield [segment for segment in every if segment.block == block]
+
+    def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
+        """Keep candidates as one file, whole or not at all."""
+        said = Footer.model_validate({"content": content(candidates), **footer})
+        _write(self.folder / "candidates" / segment.path, candidates, said)
+
+    def footer(self, segment: Segment) -> Footer | None:
+        """What a file of candidates says of itself; None where there is no such file."""
+        import pyarrow.parquet as pq
+
+        path = self.folder / "candidates" / segment.path
+        if not path.is_file():
+            return None
+        with _reading(path), pq.ParquetFile(path) as file:
+            return _footer(path, file.schema_arrow)
+
+    def size(self, segment: Segment) -> int:
+        """How many candidates a file holds."""
+        import pyarrow.parquet as pq
+
+        path = self.folder / "candidates" / segment.path
+        with _reading(path):
+            return int(pq.read_metadata(path).num_rows)
+
+    def candidates(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        path = self.folder / "candidates" / segment.path
+        with _reading(path), pq.ParquetFile(path) as file:
+            return file.read(columns and list(columns), use_threads=False)
+
+    def measured(self, segment: Segment) -> Measured | None:
+        """What was measured of a segment; None where nothing was, or of other candidates than those there now."""
+        import pyarrow.parquet as pq
+
+        path = self.folder / "scores" / segment.path
+        own = self.footer(segment)
+        if own is None or not path.is_file():
+            return None
+        with _reading(path), pq.ParquetFile(path) as file:
+            footer = _footer(path, file.schema_arrow)
+            return Measured(footer, file.read(use_threads=False)) if footer.content == own.content else None
+
+    def keep(self, segment: Segment, table: pa.Table, versions: Mapping[str, str]) -> None:
+        """Store what was measured, beside the candidates that it was measured of."""
+        own = self.footer(segment)
+        content = own.content if own else ""
+        _write(self.folder / "scores" / segment.path, table, Footer(content=content, versions=dict(versions)))
+
+    def rows(self) -> Iterator[Candidate]:
+        """Every candidate as a record, with its scores."""
+        for segment in self.segments():
+            known = self.measured(segment)
+            scores = known.table.to_pylist() if known else []
+            for place, row in enumerate(self.candidates(segment).to_pylist()):
+                yield candidate(row, scores[place] if scores else {})
+
+
+def candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candidate:
+    """A row of candidates and its row of scores as one record."""
+    sampling = row["sampling"]
+    return Candidate.model_validate(
+        {
+            **{name: value for name, value in row.items() if name not in ("sampling", "prompt_tokens", "tokens")},
+            "sampling": None if sampling is None else Sampling.model_validate_json(str(sampling)),
+            "usage": Usage.model_validate({"prompt": row["prompt_tokens"] or 0, "completion": row["tokens"] or 0}),
+            "scores": {name.removeprefix(SCORE): value for name, value in scores.items() if name.startswith(SCORE)},
+        }
+    )
+
+
+def schema() -> pa.Schema:
+    """The columns of a file of candidates."""
+    import pyarrow as pa
+
+    same = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            ("prompt_id", pa.string()),
+            ("source", same),
+            ("index", pa.int32()),
+            ("prompt", same),
+            ("text", pa.string()),
+            ("finish", same),
+            ("seed", pa.int64()),
+            ("sampling", same),
+            ("fingerprint", same),
+            ("prompt_tokens", pa.int64()),
+            ("tokens", pa.int64()),
+        ]
+    )
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> pa.Table:
+    """Rows as candidates; what a row does not say is null."""
+    import pyarrow as pa
+
+    every = list(rows)
+    return pa.table(
+        {field.name: pa.array([row.get(field.name) for row in every], field.type) for field in schema()},
+        schema=schema(),
+    )
+
+
+def content(candidates: pa.Table) -> str:
+    """A digest of the candidates' keys and texts."""
+    digest = blake2b(digest_size=16)
+    for name in (*KEY, "prompt", "text", "finish"):
+        digest.update(orjson.dumps(candidates[name].to_pylist()))
+    return digest.hexdigest()
+
+
+def prompt_id(prompt: str) -> str:
+    """A prompt's own name: the same wherever the prompt stands."""
+    return blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def file_name(source: str) -> str:
+    """A source's name as a file's; two sources never share one."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.")[:48]
+    return plain if plain == source else f"{plain}-{blake2b(source.encode(), digest_size=3).hexdigest()}"
+
+
+def codes(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[list[str], IntArray]:
+    """A column of names as numbers, with the names in the order in which they came, or in the order given."""
+    import pyarrow as pa
+
+    plain = column.combine_chunks()
+    coded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.unify_dictionaries().combine_chunks()
+    own = coded.dictionary.to_pylist()
+    numbers = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    if names is None:
+        return own, numbers
+    place = {name: number for number, name in enumerate(names)}
+    return list(names), np.array([place[name] for name in own], np.int64)[numbers]
+
+
+def column(table: pa.Table, name: str) -> FloatArray:
+    """A column of scores; NaN where there is none."""
+    found: FloatArray = table[name].to_numpy().astype(np.float64)
+    return found
+
+
+def _about(folder: Path) -> Holding:
+    path = folder / "pool.json"
+    try:
+        raw = path.read_bytes()
+        version = orjson.loads(raw).get("schema_version", 0)
+        if version > SCHEMA:
+            raise StoreError(f"{str(path)!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+        return Holding.model_validate_json(raw)
+    except FileNotFoundError:
+        raise BadData(f"expected a pool at {str(folder)!r}, found no pool.json; `inherit sample` makes one") from None
+    except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
+        raise BadData(f"{str(path)!r} is not a pool's: {error}") from None
+
+
+def _write(path: Path, table: pa.Table, footer: Footer) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    said = {FOOTER: footer.model_dump_json().encode()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def _footer(path: Path, schema: pa.Schema) -> Footer:
+    said = (schema.metadata or {}).get(FOOTER)
+    if said is None:
+        raise BadData(f"{str(path)!r} was not written by inherit; take it out of the pool's folder")
+    return Footer.model_validate_json(said)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file that can't be read."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadData(f"{str(path)!r} is not a whole Parquet file: {error}") from None

@@ -1,0 +1,183 @@
+"""What selection stores or hands on: candidates and their pool, an objective, and what was chosen by it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from profiler.types import SCHEMA, Endpoint, Record, Sampling, Usage
+
+
+class Teacher(Record):
+    """Whoever is asked for candidates, and how."""
+
+    name: str
+    """What its candidates are labelled with: their source."""
+    endpoint: Endpoint
+    sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
+    k: int = 10
+    """Candidates a prompt."""
+    frame: str = "### Question: {prompt}\n### Answer:"
+    """How a completions endpoint is asked."""
+    system: str = ""
+    """System message, for a chat endpoint."""
+    price: tuple[float, float] | None = None
+    """Money for a million tokens read, and for a million written."""
+
+
+class Candidate(Record):
+    """One answer of one source to one prompt; one row of a pool."""
+
+    prompt_id: str
+    source: str
+    index: int
+    """Which of the source's answers to this prompt it is: 0, 1, …"""
+    prompt: str
+    text: str
+    finish: str | None = None
+    """Why it ended, as the server says: stop, length, …"""
+    seed: int | None = None
+    sampling: Sampling | None = None
+    fingerprint: str | None = None
+    """Which weights wrote it."""
+    usage: Usage = Usage()
+    scores: dict[str, float | None] = Field(default_factory=dict)
+
+
+class Holding(Record):
+    """What a pool of candidates holds; pool.json."""
+
+    schema_version: int = SCHEMA
+    prompts: dict[str, str] = Field(default_factory=dict)
+    """Name of the file or data set that the prompts came from → digest of its content."""
+    sources: tuple[str, ...]
+    teachers: tuple[Teacher, ...] = ()
+    """Who was asked, where the candidates were sampled here."""
+    lang: str = "en"
+
+
+class Footer(Record):
+    """What a file of candidates, or of their scores, says of itself."""
+
+    content: str
+    """Digest of the candidates' keys and texts; scores of other candidates are not taken for theirs."""
+    plan: str = ""
+    """Digest of what was asked; it is asked again when that is another."""
+    failed: dict[str, str] = Field(default_factory=dict)
+    """Prompt → why it has no answer yet."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Score → the implementation that made it."""
+
+
+class Goal(Record):
+    """What a metric should be like in the answer that is kept."""
+
+    metric: str
+    want: Literal["max", "min", "near"]
+    value: float | None = None
+    """Where `near` wants it."""
+    weight: float = 1.0
+
+
+class Bound(Record):
+    """What an answer must satisfy to be kept at all."""
+
+    metric: str
+    sign: Literal["<=", ">=", "<", ">"]
+    value: float
+
+
+class Hold(Record):
+    """A metric that may not move: candidates too far from the middle one of their prompt are left out."""
+
+    metric: str
+    share: float
+    """How far from it, as a share of it."""
+
+
+class Objective(Record):
+    """Which of a prompt's candidates is best."""
+
+    goals: tuple[Goal, ...]
+    combine: Literal["sum", "lexicographic", "pareto"] = "sum"
+    """sum: of standardised scores by weight; lexicographic: the first goal decides, the next breaks ties; pareto: of
+    those that none beats in everything, the one whose worst goal is best."""
+    require: tuple[Bound, ...] = ()
+    hold: tuple[Hold, ...] = ()
+    temperature: float = 0.0
+    """0 takes the best; above, a candidate is drawn with weight exp(utility / temperature), utility in standard
+    deviations."""
+
+
+class Centre(Record):
+    """The middle of a metric over the prompts of an arm."""
+
+    mean: float | None
+    median: float | None
+
+
+class Shift(Record):
+    """What choosing does to one metric."""
+
+    metric: str
+    version: str
+    arms: dict[str, Centre]
+    """The middle over the pool, and over each arm."""
+    gain: float | None
+    """Chosen minus random, prompt by prompt."""
+    low: float | None
+    high: float | None
+    percent: float | None
+    """The gain in percent of the random arm."""
+    n: int
+    """Prompts with a value in both."""
+    aim: bool = False
+    """Whether the objective names it."""
+
+
+class Example(Record):
+    """A prompt, the candidate that was chosen, and the one that the objective liked least."""
+
+    prompt: str
+    chosen: Candidate
+    rejected: Candidate
+
+
+class Selection(Record):
+    """What was chosen from a pool, and what it does; the data card shows it."""
+
+    schema_version: int = SCHEMA
+    pool: str
+    objective: Objective
+    seed: int
+    top: int
+    """Answers kept a prompt."""
+    k: int | None
+    """Only the first k candidates of each prompt were looked at; None for all."""
+    sources: tuple[str, ...]
+    prompts: int
+    candidates: int
+    kept: int
+    """Prompts that every arm has an answer to."""
+    left_out: dict[str, int]
+    """Why the other prompts have none."""
+    gates: dict[str, int]
+    """Gate → candidates that it stopped."""
+    undefined: dict[str, int]
+    """Metric → candidates without such a score: they can't be chosen by it."""
+    shares: dict[str, dict[str, float]]
+    """Arm → source → its share of the rows."""
+    headroom: dict[str, float | None]
+    """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates."""
+    curve: dict[str, tuple[float | None, ...]]
+    """Metric of the objective → its expected mean when the best of 1, 2, … candidates is kept."""
+    shifts: tuple[Shift, ...]
+    sampled: int
+    """Prompts that the numbers rest on: all, up to 65,536 drawn by seed."""
+    files: dict[str, str]
+    """Arm → data file."""
+    form: Literal["chat", "completion"]
+    examples: tuple[Example, ...] = ()
+    """A few, with their texts cut where they are long."""
+    versions: dict[str, str] = Field(default_factory=dict)

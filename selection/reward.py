@@ -1,0 +1,97 @@
+"""A reward model: any sequence classifier of Hugging Face that judges an answer to a prompt with one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from profiler.errors import BadData, InheritError, MissingExtra
+from profiler.metric import Metric
+from profiler.stats import FloatArray
+from profiler.text import Text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BATCH = 16
+LIMIT = 4096
+"""Tokens of a prompt and its answer at most, where the model knows no limit of its own."""
+
+
+@cache
+def metric(model: str) -> Metric:
+    """The reward that MODEL, a path or hub id, gives an answer; loaded when it is first asked."""
+    judge, name = _Judge(model), f"reward:{model}"
+    about = f"What the reward model {model} gives the answer to its prompt."
+    return Metric(name, about, "points", "high", score=judge, version=judge.version)
+
+
+class _Judge:
+    """Scores replies; the model is held once it was loaded."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._score: Callable[[str, str], Sequence[int]] | None = None
+        self.version = _version(model)
+
+    def __call__(self, texts: Sequence[Text]) -> FloatArray:
+        import torch
+
+        tokenizer, model = _loaded(self.model)
+        rows = [_tokens(tokenizer, getattr(text, "prompt", ""), str(text)) for text in texts]
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))  # little padding
+        out = np.full(len(rows), np.nan)
+        for start in range(0, len(order), BATCH):
+            some = order[start : start + BATCH]
+            batch = tokenizer.pad({"input_ids": [rows[place] for place in some]}, return_tensors="pt")
+            with torch.inference_mode():
+                out[some] = model(**batch).logits[:, 0].float().numpy()
+        return out
+
+
+@cache
+def _loaded(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    try:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    except ImportError:
+        raise MissingExtra("local", f"the reward model {name!r}") from None
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForSequenceClassification.from_pretrained(name).eval()
+    except (OSError, ValueError) as error:
+        raise InheritError(f"could not load the reward model {name!r}: {error}") from None
+    if model.config.num_labels != 1:
+        raise BadData(
+            f"{name!r} gives {model.config.num_labels} numbers an answer: expected a reward model, which gives one; "
+            "a classifier of texts is a metric, see `inherit ls metrics`"
+        )
+    return tokenizer, model
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, prompt: str, text: str) -> list[int]:
+    """Prompt and answer as the model was trained to see them: as a chat where it has a template, else as a pair."""
+    limit = min(tokenizer.model_max_length, LIMIT)
+    if tokenizer.chat_template:
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]
+        ids = tokenizer.apply_chat_template(turns, return_dict=True, truncation=True, max_length=limit)["input_ids"]
+    else:
+        ids = tokenizer(prompt, text, truncation=True, max_length=limit)["input_ids"]
+    return [int(token) for token in ids]
+
+
+def _version(model: str) -> str:
+    """Which weights these are: a local folder by its configuration and the size of its files, a hub id by its name."""
+    from pathlib import Path
+
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return f"{model}/pair-{LIMIT}"
+    digest = blake2b(digest_size=6)
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            digest.update(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}".encode())
+    return f"{folder.name}@{digest.hexdigest()}/pair-{LIMIT}"

@@ -1,0 +1,184 @@
+"""Candidates are scored beside where they lie: only what is missing, as a stream, whatever the pool's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from profiler import registry
+from profiler.errors import UnknownName
+from profiler.layout import FAMILIES
+from profiler.metric import Metric, measured
+from profiler.stats import FloatArray, IntArray
+from profiler.text import Text
+from selection import duplicate, gate, reward
+from selection.pool import KEY, SCORE, Pool, Segment
+from selection.slate import HashArray
+
+BATCH = 640
+GATES = "gates"
+"""What the gates' columns go by among the versions."""
+GIVEN = "given"
+"""The version of a score that came with the candidates."""
+
+
+Measures = Mapping[str, FloatArray | IntArray | HashArray]
+"""Scores, gates and bands of some candidates, by column."""
+
+
+class Reply(Text):
+    """An answer that knows what it answers: a user's function or a reward model may look at its `prompt`."""
+
+    prompt: str
+    __slots__ = ("prompt",)
+
+    @classmethod
+    def to(cls, prompt: str, text: str, lang: str) -> Self:
+        reply = cls(text, lang)
+        reply.prompt = prompt
+        return reply
+
+
+class Row(NamedTuple):
+    """A candidate on its way through the scorers."""
+
+    text: Reply
+    finish: str | None
+
+
+class Scoring(NamedTuple):
+    """How far scoring is, in candidates."""
+
+    done: int
+    total: int
+
+
+def metric(name: str) -> Metric:
+    """The scorer called NAME: a text metric, a function at `package.module:function`, or `reward:MODEL`."""
+    return reward.metric(name.removeprefix("reward:")) if name.startswith("reward:") else registry.metric(name)
+
+
+def plain() -> list[str]:
+    """The text metrics that cost next to nothing: what a report looks at where nobody says what."""
+    families = {f"profiler.metrics.{family}" for family in FAMILIES}
+    return [name for name, one in registry.metrics().items() if getattr(one.score, "__module__", "") in families]
+
+
+def known(pool: Pool, names: Iterable[str]) -> None:
+    """Refuse a name that is neither a metric nor a score that came with the candidates."""
+    given = stored(pool)
+    for name in names:
+        if name not in given and ":" not in name and name not in registry.metrics():
+            raise UnknownName("metric", name, [*registry.metrics(), *given], "inherit ls metrics")
+
+
+def version(lang: str) -> str:
+    """Which gates these are."""
+    return f"{gate.VERSION}/{duplicate.VERSION}/{lang}"
+
+
+def stored(pool: Pool) -> list[str]:
+    """Scores that lie beside every candidate of the pool, whoever made them."""
+    names: list[str] | None = None
+    for segment in pool.segments():
+        known = pool.measured(segment)
+        have = list(known.footer.versions) if known else []
+        names = have if names is None else [name for name in names if name in have]
+    return [name for name in names or [] if name != GATES]
+
+
+def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[Scoring]:
+    """Measure NAMES and the gates of every candidate that has not got them; yields progress.
+
+    A score that came with the candidates is taken as it is.
+    """
+    work = [(segment, missing(pool, segment, names)) for segment in pool.segments()]
+    total = sum(pool.size(segment) for segment, lacks in work if lacks)
+    done = 0
+    for lacks, some in groupby(work, key=lambda pair: pair[1]):
+        if lacks:
+            for rows in _score(pool, [segment for segment, _ in some], lacks, workers):
+                done += rows
+                yield Scoring(done, total)
+
+
+def missing(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
+    """What is not there of a segment, or was made by another implementation."""
+    known = pool.measured(segment)
+    versions = known.footer.versions if known else {}
+    lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != metric(name).version]
+    return (*lacks, *([] if versions.get(GATES) == version(pool.about.lang) else [GATES]))
+
+
+def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
+    """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
+    metrics = [metric(name) for name in names if name != GATES]
+    # A worker gets plain strings: what looks at the prompt is measured in this process.
+    plain, own = [one for one in metrics if not _asks(one)], [one for one in metrics if _asks(one)]
+    ends: list[int] = []
+    pieces: list[Measures] = []
+    place, held = 0, 0
+    for batch, columns in measured(_batches(pool, segments, ends), plain, workers):
+        for _, more in measured([batch], own):
+            columns = {**columns, **more}
+        gates = _gates(batch, pool.about.lang) if GATES in names else {}
+        pieces.append({**columns, **gates})
+        held += len(batch)
+        yield len(batch)
+        while place < len(ends) and held >= ends[place]:
+            held -= ends[place]
+            _keep(pool, segments[place], _joined(pieces), {one.name: one.version for one in metrics}, GATES in names)
+            pieces, place = [], place + 1
+
+
+def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[Row]]:
+    """The candidates of segments, none of the batches over the end of one; ENDS gets how many each segment has."""
+    for segment in segments:
+        found = pool.candidates(segment, ["prompt", "text", "finish"])
+        ends.append(len(found))
+        prompts, texts, finishes = (found[name].to_pylist() for name in ("prompt", "text", "finish"))
+        for start in range(0, len(texts), BATCH):
+            some = slice(start, start + BATCH)
+            yield [
+                Row(Reply.to(prompt, text, pool.about.lang), finish)
+                for prompt, text, finish in zip(prompts[some], texts[some], finishes[some], strict=True)
+            ]
+
+
+def _asks(metric: Metric) -> bool:
+    """Whether a scorer may look at the prompt: a user's function and a reward model may."""
+    return ":" in metric.name
+
+
+def _gates(batch: Sequence[Row], lang: str) -> Measures:
+    texts = [str(row.text) for row in batch]
+    bands = duplicate.bands(texts)
+    return {
+        "gates": gate.gates([row.text.prompt for row in batch], texts, [row.finish for row in batch], lang),
+        **{f"band.{place}": bands[:, place] for place in range(duplicate.BANDS)},
+    }
+
+
+def _joined(pieces: Sequence[Measures]) -> Measures:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]} if pieces else {}
+
+
+def _keep(pool: Pool, segment: Segment, columns: Measures, versions: dict[str, str], gates: bool) -> None:
+    """Put new columns beside those that are there."""
+    import pyarrow as pa
+
+    known = pool.measured(segment)
+    table = known.table if known else pool.candidates(segment, KEY)
+    for name, values in columns.items():
+        label = f"{SCORE}{name}" if name in versions else name
+        made = pa.array(values, from_pandas=True)
+        if label in table.column_names:
+            table = table.drop_columns([label])
+        table = table.append_column(label, made)
+    said = {**(known.footer.versions if known else {}), **versions}
+    if gates:
+        said[GATES] = version(pool.about.lang)
+    pool.keep(segment, table, said)

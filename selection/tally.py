@@ -1,0 +1,131 @@
+"""What choosing does to every metric, gathered block by block for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from profiler.stats import FloatArray, IntArray, Mean, intervals
+from profiler.text import ratio
+from selection.choose import expected, ranked, taken, utility
+from selection.record import Centre, Goal, Objective, Shift
+from selection.slate import BoolArray, Slate, keys, mixed, uniform
+
+POOL, CHOSEN, RANDOM = "pool", "chosen", "random"
+ENOUGH = 65_536
+"""Prompts whose numbers are kept: means of more of them would hardly differ, and memory would grow."""
+
+
+@dataclass
+class Tally:
+    """Numbers of the prompts that every arm has an answer to."""
+
+    objective: Objective
+    names: Sequence[str]
+    share: float
+    """How many of the prompts are looked at: all, or so many that about ENOUGH are."""
+    seed: int = 0
+    values: dict[tuple[str, str], list[FloatArray]] = field(default_factory=dict)
+    """Arm and metric → one number a prompt."""
+    curves: dict[str, list[FloatArray]] = field(default_factory=dict)
+    spreads: dict[str, list[FloatArray]] = field(default_factory=dict)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Arm → source → rows."""
+    prompts: int = 0
+
+    def add(self, slate: Slate, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]) -> None:
+        """One slate, the places that each arm took of it, and which of its prompts stay."""
+        every = np.where(slate.there, np.arange(slate.row.shape[1]), -1)
+        seen = kept & (uniform(mixed(keys(slate.prompts), self.seed)) <= self.share)
+        self.prompts += int(seen.sum())
+        for arm, places in {POOL: every, **arms}.items():
+            self._count(arm, slate, taken(slate.source.astype(np.float64), places)[kept])
+            for name in self.names:
+                self.values.setdefault((arm, name), []).append(_mean(taken(slate.scores[name], places)[seen]))
+        order = ranked(slate, self.objective, deviations)
+        for goal in self.objective.goals:
+            self.curves.setdefault(goal.metric, []).append(_filled(expected(slate, order, goal.metric)[seen]))
+            self.spreads.setdefault(goal.metric, []).append(_headroom(slate, goal)[seen])
+
+    def _count(self, arm: str, slate: Slate, source: FloatArray) -> None:
+        counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(slate.sources))
+        found = self.rows.setdefault(arm, dict.fromkeys(slate.sources, 0))
+        for name, count in zip(slate.sources, counts.tolist(), strict=True):
+            found[name] += count
+
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Arm → source → its share of the arm's rows."""
+        return {
+            arm: {source: count / max(sum(found.values()), 1) for source, count in found.items()}
+            for arm, found in self.rows.items()
+        }
+
+    def headroom(self) -> dict[str, float | None]:
+        return {name: _mid(np.mean, np.concatenate(parts)) for name, parts in self.spreads.items()}
+
+    def curve(self) -> dict[str, tuple[float | None, ...]]:
+        """Metric → its mean when the best of 1, 2, … is kept; a prompt with fewer candidates stays at its best."""
+        found = {}
+        for name, parts in self.curves.items():
+            width = max((part.shape[1] for part in parts), default=0)
+            whole = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), "edge") for part in parts])
+            found[name] = tuple(_mid(np.mean, column) for column in whole.T)
+        return found
+
+    def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[Shift, ...]:
+        """Each metric in the pool and in each arm, and the gain of the chosen over the random."""
+        arms = list(dict.fromkeys(arm for arm, _ in self.values))
+        whole = {key: np.concatenate(parts) for key, parts in self.values.items()}
+        gains = {name: whole[CHOSEN, name] - whole[RANDOM, name] for name in self.names}
+        found = intervals([Mean(name) for name in self.names], gains, seed=self.seed)
+        made = []
+        for name, gain in zip(self.names, found, strict=True):
+            middles = {
+                arm: Centre(mean=_mid(np.mean, whole[arm, name]), median=_mid(np.median, whole[arm, name]))
+                for arm in arms
+            }
+            base = middles[RANDOM].mean
+            percent = None if gain.value is None or not base else 100 * gain.value / abs(base)
+            made.append(
+                Shift(
+                    metric=name,
+                    version=versions.get(name, ""),
+                    arms=middles,
+                    gain=gain.value,
+                    low=gain.low,
+                    high=gain.high,
+                    percent=percent,
+                    n=gain.n,
+                    aim=name in aims,
+                )
+            )
+        return tuple(made)
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    """Mean of each row over what is defined in it; NaN where nothing is."""
+    n = (~np.isnan(values)).sum(1)
+    return ratio(np.nansum(values, 1), n)
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    """Rows that end early stay at their last value."""
+    last = np.maximum((~np.isnan(values)).sum(1) - 1, 0)
+    places = np.minimum(np.arange(values.shape[1]), last[:, None])
+    return np.take_along_axis(values, places, 1)
+
+
+def _headroom(slate: Slate, goal: Goal) -> FloatArray:
+    """How much better the best of a prompt's candidates is than their mean."""
+    found = np.where(slate.passed, utility(slate.scores[goal.metric], goal), np.nan)
+    best = np.where(np.isnan(found), -np.inf, found).max(1, initial=-np.inf)
+    return np.where(np.isfinite(best), best, np.nan) - _mean(found)
+
+
+def _mid(middle: Callable[[FloatArray], np.floating[Any]], values: FloatArray) -> float | None:
+    """The middle of what is defined; None where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(middle(known)) if len(known) else None

@@ -1,0 +1,340 @@
+"""`inherit select`, from a file of answers or a pool to data sets and their card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from profiler.cli import app
+from profiler.data import read
+from profiler.errors import BadData, InheritError, UnknownName, WrongUse
+from profiler.text import Text
+from selection import card, score
+from selection.given import given
+from selection.objective import objective
+from selection.pool import Pool
+from selection.record import Selection
+from selection.select import Plan, select
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
+WORDS = [
+    "river",
+    "stone",
+    "light",
+    "green",
+    "house",
+    "small",
+    "bird",
+    "quiet",
+    "water",
+    "sleep",
+    "old",
+    "tree",
+    "wind",
+    "field",
+    "road",
+    "cloud",
+]
+
+
+def answer(prompt: int, index: int, source: str = "a") -> str:
+    """A clean answer, of a length and in words of its own."""
+    rng = np.random.default_rng([prompt, index, len(source), ord(source[-1])])
+    sentences = [" ".join(rng.choice(WORDS, rng.integers(5, 12))) + "." for _ in range(rng.integers(2, 6))]
+    return f"Answer {prompt} {index} {source}: {' '.join(sentences)}"
+
+
+def rows(prompts: int = 30, k: int = 4, sources: Sequence[str] = ("a",)) -> list[dict[str, object]]:
+    return [
+        {"prompt": f"What is it about, number {p}?", "source": source, "index": index, "text": answer(p, index, source)}
+        for source in sources
+        for p in range(prompts)
+        for index in range(k)
+    ]
+
+
+def written(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def pool(folder: Path, rows: Iterable[Mapping[str, object]], names: Sequence[str] = ("words", "mtld")) -> Pool:
+    made = given(written(folder / "answers.jsonl", rows), folder / "pool")
+    for _ in score.score(made, names):
+        pass
+    return made
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+
+
+def run(*words: object) -> str:
+    result = CliRunner().invoke(app, list(map(str, words)))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_each_arm_has_the_same_prompts_and_the_chosen_are_the_longest(tmp_path: Path) -> None:
+    given = rows()
+    run("select", written(tmp_path / "a.jsonl", given), "-O", "max:words", "-m", "mtld", "-o", tmp_path / "out")
+    arms = {arm: lines(tmp_path / "out" / f"{arm}.jsonl") for arm in ("chosen", "first", "random")}
+    assert len({tuple(row["prompt_id"] for row in arm) for arm in arms.values()}) == 1
+    assert all(row["index"] == 0 for row in arms["first"])
+    assert len({row["index"] for row in arms["random"]}) > 1
+    by_prompt: dict[object, int] = {}
+    for row in given:
+        by_prompt[row["prompt"]] = max(by_prompt.get(row["prompt"], 0), len(str(row["text"]).split()))
+    for row in arms["chosen"]:
+        asked, said = row["messages"]  # type: ignore[misc]
+        assert len(said["content"].split()) == by_prompt[asked["content"]]
+
+
+def test_a_row_is_a_training_example_that_says_where_it_comes_from(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", rows(3))
+    for form, keys in (("chat", {"messages"}), ("completion", {"prompt", "completion"})):
+        run("select", source, "-O", "max:words", "-m", "words", "--form", form, "-o", tmp_path / form)
+        row = lines(tmp_path / form / "chosen.jsonl")[0]
+        origin = {"prompt_id", "source", "index", "seed", "sampling", "fingerprint", "finish", "rank", "scores"}
+        assert set(row) == keys | origin
+        assert row["scores"] == {"words": pytest.approx(len(str(text_of(row)).split()), abs=9)}
+
+
+def text_of(row: Mapping[str, object]) -> object:
+    return row.get("completion") or row["messages"][1]["content"]  # type: ignore[index]
+
+
+def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", rows(5))
+    for flag, out in (((), "lines"), (("--parquet",), "parquet")):
+        run("select", source, "-O", "max:words", "-m", "words", "-o", tmp_path / out, *flag)
+    assert pq.read_table(tmp_path / "parquet" / "chosen.parquet").to_pylist() == lines(tmp_path / "lines/chosen.jsonl")
+
+
+def test_the_cards_numbers_are_those_of_the_data_set(tmp_path: Path) -> None:
+    found = select(pool(tmp_path, rows(40)), Plan(objective(["max:mtld"])), ["words", "mtld"], tmp_path / "out")
+    for shift in found.shifts:
+        values = {
+            arm: np.array([row["scores"][shift.metric] for row in lines(tmp_path / "out" / file)])  # type: ignore[index]
+            for arm, file in found.files.items()
+        }
+        for arm, column in values.items():
+            assert shift.arms[arm].mean == pytest.approx(column.mean())
+            assert shift.arms[arm].median == pytest.approx(np.median(column))
+        assert shift.gain == pytest.approx((values["chosen"] - values["random"]).mean())
+        assert shift.low is not None
+        assert shift.high is not None
+        assert shift.low < shift.gain < shift.high
+    assert found.curve["mtld"][-1] == pytest.approx(found.shifts[0].arms["chosen"].mean)
+    assert found.curve["mtld"][0] == pytest.approx(found.shifts[0].arms["pool"].mean)
+
+
+def test_choosing_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows(20))
+    plan = Plan(objective(["max:mtld"], temperature=0.5), seed=7)
+    for out in ("one", "two"):
+        card.save(select(made, plan, ["words"], tmp_path / out), tmp_path / out)
+    for file in ("chosen.jsonl", "random.jsonl", "README.md", "card.html"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_the_order_of_the_file_does_not_matter(tmp_path: Path) -> None:
+    every = rows(20, sources=("a", "b"))
+    shuffled = [every[place] for place in np.random.default_rng(0).permutation(len(every))]
+    found = []
+    for name, some in (("one", every), ("two", shuffled)):
+        (tmp_path / name).mkdir()
+        made = pool(tmp_path / name, some)
+        select(made, Plan(objective(["max:mtld"])), ["words"], tmp_path / name)
+        found.append({row["prompt_id"]: text_of(row) for row in lines(tmp_path / name / "random.jsonl")})
+    assert found[0] == found[1]
+
+
+def test_several_sources_get_an_arm_of_equal_size(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows(40, k=4, sources=("a", "b")))
+    found = select(made, Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+    best, equal = (found.shifts[0].arms[arm].mean for arm in ("chosen", "equal"))
+    assert best is not None
+    assert equal is not None
+    assert best > equal
+    assert found.shares["pool"] == {"a": 0.5, "b": 0.5}
+    alone = select(made, Plan(objective(["max:words"]), sources=("b",)), ["words"], tmp_path / "alone")
+    assert alone.shares["chosen"] == {"a": 0.0, "b": 1.0}
+    assert "equal" not in alone.files
+
+
+def test_a_smaller_k_looks_at_the_first_answers_only(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows(20))
+    select(made, Plan(objective(["max:words"]), k=1), ["words"], tmp_path / "out")
+    assert lines(tmp_path / "out" / "chosen.jsonl") == lines(tmp_path / "out" / "first.jsonl")
+
+
+def test_several_answers_a_prompt_and_as_many_in_the_controls(tmp_path: Path) -> None:
+    found = select(pool(tmp_path, rows(10)), Plan(objective(["max:words"]), top=3), ["words"], tmp_path / "out")
+    for file in found.files.values():
+        made = lines(tmp_path / "out" / file)
+        assert [row["rank"] for row in made] == [0, 1, 2] * 10
+        assert len({(row["prompt_id"], row["index"]) for row in made}) == 30
+
+
+def test_a_prompt_without_an_admissible_answer_is_left_out_and_counted(tmp_path: Path) -> None:
+    some = rows(6)
+    for row in some:
+        if row["prompt"] == "What is it about, number 2?":
+            row["text"] = ""
+    wanted = objective(["max:words"], require=["words>=20"])
+    found = select(pool(tmp_path, some), Plan(wanted), ["words"], tmp_path / "out")
+    assert found.left_out["no candidate passed the gates"] == 1
+    assert found.gates["empty"] == 4
+    kept = lines(tmp_path / "out" / "chosen.jsonl")
+    assert len(kept) == found.kept
+    assert all(row["scores"]["words"] >= 20 for row in kept)  # type: ignore[index]
+
+
+def test_nothing_left_says_which_gate_it_was(tmp_path: Path) -> None:
+    some = [{**row, "finish": "length"} for row in rows(3)]
+    with pytest.raises(BadData, match=r"no candidate passed the gates .3 prompts.*truncated 12.*--open-gate"):
+        select(pool(tmp_path, some), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+
+
+def test_scores_that_came_with_the_answers_can_be_chosen_by(tmp_path: Path) -> None:
+    some = [{**row, "reward": None if row["index"] == 3 else float(row["index"])} for row in rows(5)]  # type: ignore[arg-type]
+    run("select", written(tmp_path / "a.jsonl", some), "-O", "max:reward", "-m", "words", "-o", tmp_path / "out")
+    assert {row["index"] for row in lines(tmp_path / "out" / "chosen.jsonl")} == {2}
+    found = Selection.model_validate_json((tmp_path / "out" / "selection.json").read_bytes())
+    assert found.undefined == {"reward": 5}, "missing scores are counted"
+
+
+def test_a_metric_added_later_scores_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = pool(tmp_path, rows(5), ["words"])
+    assert score.missing(made, made.segments()[0], ["words", "mtld"]) == ("mtld",)
+    for _ in score.score(made, ["words", "mtld"]):
+        pass
+    assert list(score.score(made, ["words", "mtld"])) == []
+    assert set(score.stored(made)) == {"words", "mtld"}
+
+
+def test_a_scorer_of_another_version_scores_anew(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows(3), ["words"])
+    segment = made.segments()[0]
+    known = made.measured(segment)
+    assert known is not None
+    made.keep(segment, known.table, known.footer.versions | {"words": "another splitter"})
+    assert score.missing(made, segment, ["words"]) == ("words",)
+
+
+def question_length(texts: Sequence[Text]) -> list[float]:
+    """Length of the prompt that an answer answers."""
+    return [float(len(text.prompt)) for text in texts]  # type: ignore[attr-defined]
+
+
+def test_a_users_function_sees_the_prompt_of_an_answer(tmp_path: Path) -> None:
+    name = "tests.test_selection:question_length"
+    made = pool(tmp_path, rows(3), [name, "words"])
+    (segment,) = made.segments()
+    known = made.measured(segment)
+    assert known is not None
+    lengths = [len(text) for text in made.candidates(segment)["prompt"].to_pylist()]
+    assert known.table[f"score.{name}"].to_pylist() == lengths
+
+
+def test_workers_measure_the_same(tmp_path: Path) -> None:
+    found = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        made = given(written(folder / "a.jsonl", rows(200, k=5)), folder / "pool")
+        for _ in score.score(made, ["words", "mtld"], workers):
+            pass
+        known = made.measured(made.segments()[0])
+        assert known is not None
+        found.append(known.table)
+    assert found[0].equals(found[1])
+
+
+def test_the_card_can_hold_what_a_model_wrote(tmp_path: Path) -> None:
+    nasty = '<script>alert(1)</script> ```\n# Not a heading\n``` & "quoted" | piped'
+    some = [{**row, "text": f"{row['text']} {nasty}", "prompt": f"{row['prompt']} <b>"} for row in rows(4)]
+    made = select(pool(tmp_path, some), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+    assert "<script>alert" not in card.html(made)
+    assert "&lt;script&gt;alert" in card.html(made)
+    assert "````text" in card.markdown(made)
+
+
+def test_strange_texts_pass_through_whole(tmp_path: Path) -> None:
+    odd = ["naïve 日本語 🙂 \u2028 line", "x" * 100_000, "tab\tand\r\nreturn", "\ufeffmark"]
+    some = [
+        {"prompt": f"{text} prompt {place} of some length", "text": f"{text} is {place} answer"}
+        for place, text in enumerate(odd)
+    ]
+    source = written(tmp_path / "a.jsonl", some)
+    run("select", source, "-O", "max:words", "-m", "words", "--open-gate", "all", "-o", tmp_path / "out")
+    assert [text_of(row) for row in lines(tmp_path / "out" / "chosen.jsonl")] == [row["text"] for row in some]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        (["-O", "max:wrods"], UnknownName, "no metric 'wrods'; did you mean 'words'"),
+        (["-O", "max:words", "--source", "b"], UnknownName, "no source in this pool 'b'"),
+        (["-O", "max:words", "--open-gate", "refusals"], UnknownName, "no gate 'refusals'; did you mean 'refusal'"),
+        (["-O", "max:words", "--top", "3", "-k", "2"], WrongUse, "can't keep 3 of 2 candidates"),
+        (["-O", "best:words"], WrongUse, "expected a goal such as max:mtld"),
+        (["-O", "max:words", "-r", "words=3"], WrongUse, "expected a requirement such as"),
+    ],
+)
+def test_wrong_use_is_named(tmp_path: Path, words: list[str], error: type[InheritError], says: str) -> None:
+    source = written(tmp_path / "a.jsonl", rows(2))
+    with pytest.raises(error, match=says):
+        run("select", source, *words, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"prompt": "Why?"}, "expected a column with the answer"),
+        ({"text": "Because."}, "expected a column with the answer, one of output"),
+        ({"prompt": "Why?", "text": None}, "row 0: expected text in column 'text', found None"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object], says: str) -> None:
+    with pytest.raises(BadData, match=says):
+        given(written(tmp_path / "a.jsonl", [row]), tmp_path / "pool")
+
+
+def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="two candidates of source 'a' with index 0"):
+        select(pool(tmp_path, rows(2) + rows(1)), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+
+
+def test_a_pool_without_the_scores_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="has candidates without lix: score the pool first"):
+        select(pool(tmp_path, rows(2)), Plan(objective(["max:lix"])), [], tmp_path / "out")
+
+
+def test_a_folder_that_is_no_pool_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"found no pool\.json"):
+        run("select", tmp_path, "-O", "max:words", "-o", tmp_path / "out")
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the answers of real models are not at hand")
+def test_real_answers_of_sixteen_models(tmp_path: Path) -> None:
+    some = [row for row in read(REAL) if int(str(row["prompt_id"])) < 120]
+    source = written(tmp_path / "a.jsonl", some)
+    run("select", source, "-O", "max:mtld", "--hold", "words=0.25", "-m", "gunning_fog", "-o", tmp_path / "out")
+    found = Selection.model_validate_json((tmp_path / "out" / "selection.json").read_bytes())
+    assert (found.prompts, found.candidates) == (120, 1920)
+    mtld, words = found.shifts[:2]
+    assert mtld.low is not None
+    assert mtld.low > 20
+    assert abs(words.percent or 99) < 25, "held"
+    assert found.gates["refusal"] > 0
+    assert sum(found.shares["chosen"].values()) == pytest.approx(1)

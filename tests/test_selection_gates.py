@@ -1,0 +1,110 @@
+"""Gates: each stops what it should, and lets through what only looks like it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from selection.duplicate import bands, repeated
+from selection.gate import CHECKS, gates
+
+FRENCH = (
+    "Le soleil est une étoile qui se trouve dans la galaxie, et les planètes sont plus petites que lui par la taille."
+)
+ENGLISH = "The sun is a star that is in the middle of the system, and the planets go round it in their orbits."
+
+
+@pytest.mark.parametrize(
+    ("gate", "prompt", "text", "finish"),
+    [
+        ("empty", "Why?", " \n… ", "stop"),
+        ("truncated", "Why?", "Because it", "length"),
+        ("refusal", "Why?", "I'm sorry, but I can't assist with that request.", "stop"),
+        ("refusal", "Why?", "As an AI language model, I am not able to browse the web.", "stop"),
+        ("refusal", "Why?", "I cannot help you with this.", "stop"),
+        ("refusal", "Why?", "Unfortunately, I don’t have access to that file.", "stop"),
+        ("loop", "Why?", "It is so. " + "And then again and " * 6, "length"),
+        ("loop", "Why?", "Yes yes " * 20, "stop"),
+        ("language", "What is the sun?", FRENCH, "stop"),
+        ("language", "What is the sun?", "太陽は銀河系の恒星の一つであり、太陽系の中心です。", "stop"),
+        ("copy", "What is the tallest mountain?", "What is the  tallest mountain?", "stop"),
+        ("copy", "What is the tallest mountain? Say why.", "the tallest mountain? Say why.", "stop"),
+    ],
+)
+def test_a_gate_stops(gate: str, prompt: str, text: str, finish: str) -> None:
+    assert CHECKS[gate](prompt, text, finish, "en")
+
+
+@pytest.mark.parametrize(
+    ("gate", "prompt", "text"),
+    [
+        ("empty", "What is 2 + 2?", "4"),
+        ("refusal", "How do I say sorry?", "Sorry is what one says after a mistake. Say it early and mean it."),
+        ("refusal", "Write a line.", "I can't believe how beautiful the river is today!"),
+        ("refusal", "Write a letter of regret.", "I am sorry to hear about your loss, and I think of you."),
+        ("loop", "Name them.", "one, two, three, one, two, three, four, five, six, seven, eight, nine, ten"),
+        ("loop", "Cheer!", "Ha ha ha ha!"),
+        ("language", "What is the sun?", ENGLISH),
+        ("language", "Translate this into French.", FRENCH),
+        ("language", "What is the sun?", "Étoile."),
+        ("copy", "Antennas that send the same power in all directions", "Antennas that send the same power in all "
+         "directions are called isotropic; they are a model that no real antenna reaches, and a measure for gain."),
+        ("copy", "Say hi.", "Say hi."),
+    ],
+)  # fmt: skip
+def test_a_gate_lets_through(gate: str, prompt: str, text: str) -> None:
+    assert not CHECKS[gate](prompt, text, "stop", "en")
+
+
+def test_one_answer_may_be_stopped_by_several_gates() -> None:
+    (bits,) = gates(["Why?"], [""], ["length"], "en")
+    assert bits == 0b11
+
+
+WORDS = [f"word{number}" for number in range(500)]
+
+
+def text(seed: int, size: int = 80) -> str:
+    return " ".join(np.random.default_rng(seed).choice(WORDS, size))
+
+
+def shared(one: str, other: str) -> bool:
+    first, second = bands([one, other])
+    return bool((first == second).any())
+
+
+def test_a_text_with_a_few_words_changed_is_nearly_the_same() -> None:
+    found = 0
+    for seed in range(50):
+        words = text(seed, 120).split()
+        words[60] = "changed"
+        found += shared(text(seed, 120), " ".join(words).upper())
+    assert found >= 45
+
+
+def test_texts_that_share_half_are_not() -> None:
+    found = sum(shared(text(seed), f"{text(seed, 40)} {text(seed + 1000, 40)}") for seed in range(100))
+    assert found <= 8
+
+
+def test_bands_do_not_depend_on_the_company() -> None:
+    texts = [text(1), "Grüße, 你好 and hello " * 10, text(2), "short"]
+    together = bands(texts)
+    for place, one in enumerate(texts):
+        assert (bands([one])[0] == together[place]).all()
+
+
+def test_short_answers_may_be_the_same() -> None:
+    assert not bands(["Yes, that is right."] * 2).any()
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_all_but_the_first_prompts_answers_are_repeats(passes: int) -> None:
+    prompts = np.array([0, 0, 1, 1, 2])
+    found = bands([text(1), text(1), text(2), text(1), text(1)])
+
+    def turns() -> list[int]:
+        rows = [repeated([(prompts[:3], found[:3]), (prompts[3:], found[3:])], passes, turn) for turn in range(passes)]
+        return sorted({int(row) for some in rows for row in some})
+
+    assert turns() == [3, 4], "the same answer twice to one prompt is that prompt's own business"
