@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
-	$(BIN)/inherit profile demo --out demo --max-tokens 96
+	$(BIN)/inherit profile demo --suite mini --out demo --max-tokens 96
 
 test: .venv/.dev
 	$(BIN)/python -m pytest

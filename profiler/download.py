@@ -52,6 +52,7 @@ class Watch:
 
 
 _watch: ContextVar[Watch] = ContextVar("watch")
+_forbidding: ContextVar[str | None] = ContextVar("forbidding", default=None)
 
 
 def watch() -> Watch:
@@ -68,9 +69,20 @@ def watched(by: Watch) -> Iterator[None]:
         _watch.reset(token)
 
 
+@contextmanager
+def forbidding(who: str) -> Iterator[None]:
+    """Fetch nothing in this block, on WHO's account."""
+    token = _forbidding.set(who)
+    try:
+        yield
+    finally:
+        _forbidding.reset(token)
+
+
 def forbidden() -> str | None:
-    """The environment variable that forbids connections, if one does."""
-    return next((name for name in SWITCHES if os.environ.get(name, "").lower() in ("1", "true", "yes", "on")), None)
+    """Who forbids connections, if anybody does: an environment variable, or the block we are in."""
+    switched = (name for name in SWITCHES if os.environ.get(name, "").lower() in ("1", "true", "yes", "on"))
+    return next(switched, _forbidding.get())
 
 
 def hopeless() -> bool:
@@ -87,8 +99,8 @@ def mirrored(url: str) -> str:
 @contextmanager
 def downloaded(url: str, name: str, folder: Path, size: int = 0) -> Iterator[Path]:
     """What lies at URL, in a file under FOLDER that is gone at the end of the block unless it was moved."""
-    if variable := forbidden():
-        raise Unreachable(f"{variable} forbids connections")
+    if who := forbidden():
+        raise Unreachable(f"{who} forbids connections")
     url = mirrored(url)
     _knock(url)
     try:

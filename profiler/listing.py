@@ -106,7 +106,7 @@ def files(names: Sequence[str] = ()) -> list[Row]:
 def _state(source: Source, file: File) -> Row:
     found = source.find(file)
     if found is None:
-        return {"state": "missing", "where": source.address(file)}
+        return {"state": "missing", "where": source.address(file) + source.namesake(file)}
     try:
         source.read(file)
     except BadData as error:

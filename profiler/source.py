@@ -135,8 +135,13 @@ class Source:
             raise NotAtHand(
                 f"{file.path} of {self.name} is not at hand, and {error}: run `inherit data fetch {self.name}` where "
                 f"there is a network, or put the official file ({self.address(file)}) into the folder that --data or "
-                "INHERIT_DATA names"
+                f"INHERIT_DATA names{self.namesake(file)}"
             ) from None
+
+    def namesake(self, file: File) -> str:
+        """What to say of a file that is called as FILE is and holds something else; nothing if there is none."""
+        found = next(iter(self._places(file)), None)
+        return f"; {found} is called so, but its checksum is another" if found else ""
 
     def fetch(self, file: File) -> Path:
         """Download FILE into the cache; it counts once its checksum is right."""
@@ -269,7 +274,8 @@ def _named(folder: Path | None, name: str) -> list[Path]:
     """Files called NAME or NAME.gz at any depth under FOLDER, in a fixed order."""
     if folder is None or not folder.is_dir():
         return []
-    return sorted(path for path in folder.rglob(f"{name}*") if path.name in (name, f"{name}.gz") and path.is_file())
+    names = {name, f"{name}.gz"}
+    return sorted(Path(room, found) for room, _, here in os.walk(folder) for found in names.intersection(here))
 
 
 def _official(path: Path, file: File) -> bool:

@@ -182,6 +182,15 @@ def test_no_connection_is_made_where_that_is_forbidden(wire, monkeypatch, switch
     assert wire.asked == []
 
 
+def test_nothing_is_fetched_for_the_demo(wire):
+    with download.forbidding("the demo"):
+        assert numbers(wire.url).suite("auto", "paper") == "mini"
+        with pytest.raises(NotAtHand, match="the demo forbids connections"):
+            numbers(wire.url).suite("paper", "paper")
+    assert wire.asked == []
+    assert numbers(wire.url).suite("auto", "paper") == "paper"
+
+
 def test_auto_fetches_what_can_be_had(wire):
     assert numbers(wire.url).suite("auto", "paper") == "paper"
     assert len(wire.asked) == 1

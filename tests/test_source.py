@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
-from profiler.errors import BadData
-from profiler.source import File, Source, mini, mini_sha256
+from profiler import registry
+from profiler.errors import BadData, NotAtHand
+from profiler.source import SOURCES, File, Source, mini, mini_sha256
 
 CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -56,6 +58,12 @@ def test_a_file_of_the_same_name_and_other_content_is_not_taken_for_it(folder):
     assert source(LINES).missing() == [LINES]
     right = put(folder / "z/lines.jsonl")
     assert source(LINES).find(LINES) == right
+
+
+def test_a_file_of_the_same_name_is_named_where_the_right_one_is_not_found(folder):
+    path = put(folder / "regenerated/lines.jsonl", b'{"id": 9}\n')
+    with pytest.raises(NotAtHand, match=rf"is not at hand.*; {path} is called so, but its checksum is another"):
+        source(LINES).read(LINES)
 
 
 def test_a_file_known_by_its_blob_only_is_verified_by_it(folder):
@@ -117,3 +125,19 @@ def test_a_missing_column_is_named_with_the_row(folder):
 def test_shipped_sets_are_read_by_name():
     assert len(list(mini("prompts"))) == 64
     assert len(mini_sha256("prompts")) == 64
+
+
+def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it():
+    registry.probes()
+    assert len(SOURCES) >= 10
+    for known in SOURCES.values():
+        assert known.about
+        assert known.licence
+        assert known.citation
+        for file in known.files:
+            address = known.address(file)
+            assert re.fullmatch(r"https://[^{} ]+", address), address
+            # A revision of git, or an archive whose content the checksum pins.
+            assert re.search(r"/[0-9a-f]{40}/", address) or address.endswith(".zip"), address
+            for form in (file, *file.same):
+                assert re.fullmatch(r"[0-9a-f]{64}", form.sha256) or re.fullmatch(r"[0-9a-f]{40}", form.git)

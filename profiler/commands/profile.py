@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,9 @@ from profiler.commands.say import announce, finish, note, result
 if TYPE_CHECKING:
     from profiler.probe import Options, Probe
     from profiler.types import Endpoint, Profile
+
+LARGE = 5_000
+"""From so many items on, a user is told how to ask fewer."""
 
 
 def profile(
@@ -51,6 +55,7 @@ def profile(
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
     from profiler.data import use
+    from profiler.download import forbidding
     from profiler.probe import Options
     from profiler.types import Endpoint
 
@@ -67,9 +72,11 @@ def profile(
     options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling, order, subset, scorers)
     endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
     # A user's own prompts are for the probe that takes prompts, unless others are named.
-    probes = build(probe or (["attributes"] if prompts else None), options)
-    unnamed = None if probe else options
-    done = finish(_profile(endpoint, probes, out, name, concurrency, reading, unnamed))
+    names = probe or (["attributes"] if prompts else None)
+    # The demo is for trying things out at once: it asks what is at hand.
+    with forbidding("the demo") if model == "demo" else nullcontext():
+        probes = build(names, options)
+        done = finish(_profile(endpoint, probes, out, name, concurrency, reading, None if probe else options))
     result(done, "json" if json else "table")
     note(f"{out / done.id}: profile.json, report.html, samples/")
 
@@ -109,6 +116,8 @@ async def _profile(
                 note(said)
             probes = fitting.probes or probes
         announce(probes)
+        if (total := sum(probe.count for probe in probes)) > LARGE:
+            note(f"asking {total:,} items; --limit N asks N of each probe, --suite mini the small shipped sets")
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):

@@ -32,7 +32,7 @@ def announce(probes: Sequence[Probe]) -> None:
     """What a user must know of the data before reading a number."""
     for probe in probes:
         if missing := probe.settings.get("missing"):
-            note(f"{probe.name}: left out, because their official files are not at hand: {missing}")
+            note(f"{probe.name}: left out, because their official files can't be had: {missing}")
     if mini := [probe.name for probe in probes if probe.suite == "mini"]:
         note(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
 
