@@ -95,7 +95,7 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
         ]
         rows.append({"bounds": "flush", "spacing": WRITTEN, "hconcat": columns})
     title = f"Change of {layout.listed(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"
-    return _whole(rows, title, palette)
+    return whole(rows, title, palette)
 
 
 def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Spec:
@@ -106,7 +106,7 @@ def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Spec:
         name = block.title(alone=len(profile.sections) == 1)
         data = [_estimate_datum(key, found[key], _largest(block, key, found)) for key in block.keys]
         panels.append(_estimate_panel(data, name, palette))
-    return _whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
+    return whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
 
 
 def svg(spec: Spec) -> str:
@@ -144,7 +144,7 @@ def _printable(spec: Any) -> Any:
             return spec
 
 
-def _whole(panels: list[Spec], description: str, palette: Palette) -> Spec:
+def whole(panels: list[Spec], description: str, palette: Palette) -> Spec:
     return {
         "$schema": SCHEMA,
         "description": description,

@@ -81,7 +81,7 @@ def keep(harvest: Harvest, out: Path, name: str | None = None) -> Profile:
             errors=sum(part.section.errors for part in harvest.parts),
         )
         store.save_profile(folder, profile)
-    report.save(profile, out / profile.id / "report.html", report.examples(store.Run(out / profile.id)))
+    report.save_run(store.Run(out / profile.id), out / profile.id / "report.html")
     return profile
 
 

@@ -10,8 +10,10 @@ from hashlib import sha256
 from importlib.resources import files
 
 from profiler import charts, layout
+from profiler.diagram import Diagram, answers, reliability_chart
 from profiler.layout import Key
 from profiler.number import count, number
+from profiler.probes.calibration import FEW
 from profiler.table import SIGNS, Table
 from profiler.types import Comparison, Endpoint, Profile, Sample, Section
 
@@ -28,7 +30,9 @@ HOW: Mapping[str, str] = {
 """How an answer was read, in words."""
 
 
-def profile_page(profile: Profile, table: Table, examples: Mapping[str, Sequence[Sample]]) -> str:
+def profile_page(
+    profile: Profile, table: Table, examples: Mapping[str, Sequence[Sample]], diagrams: Mapping[str, Diagram]
+) -> str:
     """A model's numbers, what they rest on, and a few of its answers."""
     return _filled(
         title=profile.name,
@@ -42,6 +46,7 @@ def profile_page(profile: Profile, table: Table, examples: Mapping[str, Sequence
         caption="Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it.",
         spec=charts.profile_chart(profile),
         table=table,
+        diagrams=[_diagram(probe, bins) for probe, bins in diagrams.items()],
         glossary=_glossary([Key(e.probe, e.metric, None) for e in profile.estimates], profile),
         examples=examples,
         differs={},
@@ -76,9 +81,22 @@ def comparison_page(comparisons: Sequence[Comparison], table: Table) -> str:
         table=table,
         glossary=_glossary([Key(c.probe, c.metric, None) for one in comparisons for c in one.changes]),
         sections=[],
+        diagrams=[],
         examples={},
         record=[comparison.model_dump(mode="json") for comparison in comparisons],
     )
+
+
+def _diagram(probe: str, bins: Diagram) -> dict[str, object]:
+    """A probe's reliability diagram, how to read it, and its specification."""
+    seen = answers(bins)
+    drawn = reliability_chart(bins, probe, charts.PAGE)
+    return {
+        "probe": probe,
+        "chart": charts.svg(drawn),
+        "spec": reliability_chart(bins, probe),
+        "few": f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < FEW else "",
+    }
 
 
 def profile_command(profile: Profile) -> list[str]:

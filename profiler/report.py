@@ -9,7 +9,9 @@ from typing import Literal
 
 import orjson
 
-from profiler import charts, layout, page, store
+from profiler import charts, diagram, layout, page, store
+from profiler.compare import registered
+from profiler.diagram import Diagram
 from profiler.errors import WrongUse
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
@@ -20,6 +22,8 @@ Format = Literal["table", "md", "csv", "latex", "json", "html"]
 What = Profile | Comparison | Sequence[Comparison]
 Examples = Mapping[str, Sequence[Sample]]
 """A few samples of each probe."""
+Diagrams = Mapping[str, Diagram]
+"""Probe → how its confidence and its accuracy go together."""
 
 SUFFIXES: Mapping[str, Format] = {
     ".txt": "table",
@@ -38,7 +42,7 @@ HOW_SURE = (
 )
 
 
-def render(what: What, format: Format, examples: Examples | None = None) -> str:
+def render(what: What, format: Format, examples: Examples | None = None, diagrams: Diagrams | None = None) -> str:
     """A profile, or one or several comparisons with the same base, as text in FORMAT."""
     what = [what] if isinstance(what, Comparison) else what
     match format:
@@ -49,20 +53,31 @@ def render(what: What, format: Format, examples: Examples | None = None) -> str:
     table = profile_table(what) if isinstance(what, Profile) else comparison_table(what)
     if format == "html":
         if isinstance(what, Profile):
-            return page.profile_page(what, table, examples or {})
+            return page.profile_page(what, table, examples or {}, diagrams or {})
         return page.comparison_page(what, table)
     return {"table": as_text, "md": as_markdown, "latex": as_latex}[format](table)
 
 
-def save(what: What, path: Path, examples: Examples | None = None) -> None:
+def save(what: What, path: Path, examples: Examples | None = None, diagrams: Diagrams | None = None) -> None:
     """Write to PATH, in the format that its ending names."""
     if path.suffix in PICTURES:
         store.write_whole(path, charts.picture([what] if isinstance(what, Comparison) else what, path.suffix))
     elif path.suffix in SUFFIXES:
-        store.write_whole(path, render(what, SUFFIXES[path.suffix], examples).encode())
+        store.write_whole(path, render(what, SUFFIXES[path.suffix], examples, diagrams).encode())
     else:
         known = " ".join([*SUFFIXES, *PICTURES])
         raise WrongUse(f"can't write a report to {path.name!r}: expected a file that ends in one of {known}")
+
+
+def save_run(run: store.Run, path: Path) -> None:
+    """Write a finished run's profile to PATH, with what a page shows of its samples."""
+    save(run.profile, path, examples(run), diagrams(run))
+
+
+def diagrams(run: store.Run) -> Diagrams:
+    """The reliability diagrams of the probes that know a confidence."""
+    found = {section.probe: diagram.diagram(run.columns(section.probe)) for section in run.profile.sections}
+    return {probe: bins for probe, bins in found.items() if bins}
 
 
 def examples(run: store.Run, each: int = 3) -> Examples:
@@ -85,7 +100,7 @@ def profile_table(profile: Profile) -> Table:
         columns=("metric", "value", "95 % interval", "unit", "n", "undefined"),
         rows=tuple(rows),
         head=tuple(_said(section) for section in profile.sections),
-        notes=_mini(suites),
+        notes=(*_mini(suites), *_few(profile)),
     )
 
 
@@ -98,6 +113,19 @@ def _headings(rows: Sequence[Row], block: layout.Block, suites: Mapping[str, str
 
 def _mini(suites: Mapping[str, str]) -> tuple[Cell, ...]:
     return (Cell(MINI_NOTE, "loud"),) if "mini" in suites.values() else ()
+
+
+def _few(profile: Profile) -> tuple[Cell, ...]:
+    """Which numbers rest on too few items to be read."""
+    short: dict[tuple[str, int], list[str]] = {}
+    for estimate in profile.estimates:
+        metric = registered(estimate.probe, estimate.metric)
+        if metric and estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
+            short.setdefault((estimate.probe, metric.enough), []).append(metric.name)
+    return tuple(
+        Cell(f"{probe}: fewer than {count(enough)} items, too few for {', '.join(names)}", "loud")
+        for (probe, enough), names in short.items()
+    )
 
 
 def _said(section: Section) -> Cell:

@@ -133,6 +133,14 @@ def percentiles(drawn: FloatArray) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def share_interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of N independent items: Wilson 1927, which holds near 0 and 1 and for few items."""
+    z = 1.959963984540054
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
 def observed(statistic: Statistic, columns: Columns) -> float:
     """The statistic of the items as they are; NaN when undefined."""
     if isinstance(statistic, OfRows):

@@ -121,7 +121,7 @@ async def _profile(
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):
-                    report.save(event, out / event.id / "report.html", report.examples(store.Run(out / event.id)))
+                    report.save_run(store.Run(out / event.id), out / event.id / "report.html")
                     return event
                 bar.show(event)
     raise AssertionError("a run ends in a profile or an error")

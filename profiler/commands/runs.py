@@ -73,7 +73,7 @@ def show(
         for sample in itertools.islice(samples, limit):
             sys.stdout.write(sample.model_dump_json() + "\n" if json else report.sample(sample) + "\n\n")
     elif save:
-        report.save(found.profile, save, report.examples(found))
+        report.save_run(found, save)
     else:
         result(found.profile, "json" if json else format)
 

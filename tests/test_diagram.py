@@ -1,0 +1,100 @@
+"""The reliability diagram: what its dots and bars stand on, and where it is not drawn."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from profiler import charts, diagram, registry, report
+from profiler.calibration import equal_width, reliability
+from profiler.stats import share_interval
+from tests import builders
+
+
+def answered(size, groups=("one",), seed=0):
+    rng = np.random.default_rng(seed)
+    sure = np.clip(rng.beta(5, 2, size), 0, 1)
+    right = (rng.random(size) < sure).astype(float)
+    return builders.samples(
+        {"confidence": sure, "correct": right}, groups=[groups[i % len(groups)] for i in range(size)]
+    )
+
+
+def run(table):
+    metrics = {"calibration": registry.probe("calibration").metrics}
+    built = builders.run({"calibration": table}, metrics, sections={"calibration": {"how": "loglikelihood"}})
+    return builders.Read(built.profile, built.probes)
+
+
+def squares(spec):
+    """Title of a square → what its dots stand for."""
+    return {square["title"]: square["layer"][2]["data"]["values"] for square in spec["vconcat"][0]["hconcat"]}
+
+
+def test_dots_and_bars_are_the_bins_of_the_answers():
+    table = answered(400)
+    (shown,) = squares(diagram.reliability_chart(diagram.diagram(table), "calibration")).values()
+    bins = reliability(table.columns["confidence"], table.columns["correct"], equal_width(10))
+    assert [row["items"] for row in shown] == [part.items for part in bins]
+    assert [row.get("accuracy") for row in shown] == [part.accuracy for part in bins]
+    assert sum(row["items"] for row in shown) == 400
+    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in shown if row["items"])
+
+
+def test_an_empty_bin_has_no_dot():
+    table = builders.samples({"confidence": [0.95, 0.92], "correct": [1, 0]})
+    (shown,) = squares(diagram.reliability_chart(diagram.diagram(table), "calibration")).values()
+    assert ["accuracy" in row for row in shown] == [False] * 9 + [True]
+
+
+def test_an_answer_without_a_confidence_is_in_no_bin():
+    table = builders.samples({"confidence": [0.95, np.nan], "correct": [1, 0]})
+    assert diagram.answers(diagram.diagram(table)) == 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "drawn"), [(["a"], ["all"]), (["a", "b"], ["all", "a", "b"]), ([*"abcd"], ["all"])], ids=len
+)
+def test_each_set_is_drawn_where_there_are_few(groups, drawn):
+    assert list(diagram.diagram(answered(80, groups))) == drawn
+
+
+def test_a_probe_that_knows_no_confidence_has_no_diagram():
+    assert diagram.diagram(builders.samples({"acc": [1.0, 0.0]})) is None
+    assert diagram.diagram(builders.samples({"confidence": [np.nan], "correct": [1.0]})) is None
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    # Newcombe 1998, Two-sided confidence intervals for the single proportion, table I, method 3.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_of_a_share_is_wilsons(right, n, low, high):
+    assert share_interval(right / n, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("size", [80, 300])
+def test_the_page_draws_it_and_warns_below_300_answers(size):
+    found = run(answered(size, ("hellaswag", "openbookqa")))
+    page = report.render(found.profile, "html", report.examples(found), report.diagrams(found))
+    assert "How sure, how right: calibration" in page
+    assert "openbookqa" in page
+    assert ("too few to read" in page) == (size < 300)
+    assert re.search(r"[01]\.\d+ right \[[^\]]*\], \d+ answers", page)
+    spec = json.loads(re.search(r'id="chart-calibration">(.*?)</script>', page)[1])
+    assert spec["$schema"] == charts.SCHEMA
+
+
+def test_the_table_warns_below_300_items():
+    few, enough = (report.render(run(answered(size)).profile, "table") for size in (299, 300))
+    assert "calibration: fewer than 300 items, too few for ece_10_bin, ece_15_width, platt_ece_10_bin" in few
+    assert "too few for" not in enough
+
+
+def test_a_profile_without_confidences_has_no_diagram():
+    base = builders.attributes("base", 105)
+    assert report.diagrams(base) == {}
+    assert "How sure" not in report.render(base.profile, "html", report.examples(base), report.diagrams(base))
