@@ -119,12 +119,14 @@ def fetched(names: Sequence[str] = ()) -> Iterator[Row]:
     for source in chosen(names):
         for file in source.files:
             row: Row = {"data": source.name, "file": file.path, "size": size(file.size)}
-            held = source.held(file)
-            try:
-                path = held.path if held else source.fetch(file)
-                yield row | {"state": "at hand" if held else "fetched", "where": str(path)}
-            except FetchFailed as error:
-                yield row | {"state": "failed", "where": str(error)}
+            yield row | (_state(source, file) if source.held(file) else _fetched(source, file))
+
+
+def _fetched(source: Source, file: File) -> Row:
+    try:
+        return {"state": "fetched", "where": str(source.fetch(file))}
+    except FetchFailed as error:
+        return {"state": "failed", "where": str(error)}
 
 
 def card(name: str) -> str:

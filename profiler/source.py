@@ -95,17 +95,14 @@ class Source:
     def held(self, file: File) -> Held | None:
         """FILE, or one that says the same, packed by gzip or not: anywhere in the user's folder, then in the cache.
 
-        A file of that name counts where its content is right, or where it lies at the official path and therefore
-        must be it: `read` then says what is wrong with it.
+        A file of that name counts where its content is right, or where the user has it at the official path and it
+        therefore must be it: `read` then says what is wrong with it.
         """
         for form in (file, *file.same):
             for path in self._places(form):
-                try:
-                    if form.known(_digest(path)):
-                        return Held(form, path)
-                except BadData:
-                    continue
-        claimed = (path for path in self._places(file) if _official(path, file))
+                if _right(form, path):
+                    return Held(form, path)
+        claimed = (path for path in _named(data.folder(), file.name) if _official(path, file))
         return next((Held(file, path) for path in claimed), None)
 
     def missing(self, wanted: Sequence[File] | None = None) -> list[File]:
@@ -147,6 +144,8 @@ class Source:
         """Download FILE into the cache; it counts once its checksum is right."""
         place = cache() / self.name / file.path
         url = self.address(file)
+        if not (file.sha256 or file.git):
+            raise FetchFailed(f"no checksum of it is known, so that nothing could vouch for what {url} sends")
         with download.downloaded(url, file.path, place.parent, file.size) as content:
             if url.endswith(".zip"):
                 download.member(content, file.path)
@@ -259,14 +258,17 @@ def digest(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest(), blob.hexdigest(), len(content.splitlines()))
 
 
-def _digest(path: Path) -> Digest:
-    """Of the unpacked content; computed anew when the file changes."""
+def _right(file: File, path: Path) -> bool:
+    """Whether PATH holds FILE; a content is read once, and again when it changes."""
     seen = path.stat()
-    return _computed(path, seen.st_size, seen.st_mtime_ns)
+    try:
+        return file.known(_digest(path, seen.st_size, seen.st_mtime_ns))
+    except BadData:
+        return False
 
 
 @lru_cache(1024)
-def _computed(path: Path, _size: int, _changed: int) -> Digest:
+def _digest(path: Path, _size: int, _changed: int) -> Digest:
     return digest(unpacked(path))
 
 

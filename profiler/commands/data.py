@@ -46,7 +46,7 @@ def data(
         case "fetch":
             rows = fetch(names or ())
             show(rows, json)
-            if failed := [str(row["file"]) for row in rows if row["state"] == "failed"]:
+            if failed := [str(row["file"]) for row in rows if row["state"] in ("failed", "wrong")]:
                 raise FetchFailed(f"{len(failed)} of {len(rows)} files could not be fetched: {', '.join(failed)}")
         case "show":
             if not names:

@@ -152,9 +152,8 @@ def opened(options: Options, official: Sequence[Official], put: Put) -> Opened:
         return Opened(mini(put), "mini")
     if not had:
         official[0].opened()  # says what is missing, and how to get it
-    suite = "paper" if options.suite == "auto" else options.suite
     missing = tuple(part.name for part in official if part not in had)
-    return Opened(tuple(part.opened() for part in had), suite, missing)
+    return Opened(tuple(part.opened() for part in had), "paper", missing)  # which is the full set too
 
 
 def mini(put: Put) -> tuple[Set, ...]:
