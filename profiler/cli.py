@@ -27,6 +27,7 @@ for command in (
     files.rescore,
     data.data,
     profile.doctor,
+    judge.judge,
     judge.agree,
     runs.ls,
     runs.export,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from profiler import store
 from profiler.judge.favour import LENGTHS
 from profiler.number import DASH, count, interval, number
 from profiler.table import Cell, Row, Table, as_csv, as_latex, as_markdown, as_text
-from profiler.types import Agreement, Jury, Rater
+from profiler.types import Agreement, Judgement, Jury, Rater
 
 READINGS: Mapping[str, str] = {
     "first": "as given",
@@ -112,9 +114,13 @@ def _parts(jury: Jury, judge: str) -> Iterator[Part]:
     yield Part("length", [n for n in length if n.against is not None], f"{jury.reference}:")
     for group in dict.fromkeys(n.group for n in length if n.group):
         yield Part("length", [n for n in length if n.group == group], f"differ by {group}:")
-    for group in dict.fromkeys(n.group for n in mine if n.group and n.against):
-        title, label = ("length", f"differ by {group}:") if group in LENGTHS else ("by group", f"{group}:")
-        yield Part(title, [n for n in mine if n.group == group and n.against], label)
+    groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
+    for group in groups:
+        if group in LENGTHS:
+            yield Part("length", [n for n in mine if n.group == group and n.against], f"differ by {group}:")
+    for group in groups:
+        if group not in LENGTHS:
+            yield Part("by group", [n for n in mine if n.group == group and n.against], f"{group}:")
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
     yield Part("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
     yield Part("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
@@ -145,6 +151,8 @@ def _rows(parts: Iterator[Part], readings: Sequence[str]) -> Iterator[Row]:
             yield Row(title, depth=1)
         for metric in [m for m in WORDS if any(n.metric == m for n in part.numbers)]:
             found = [n for n in part.numbers if n.metric == metric]
+            if all(n.value is None for n in found) and len(found) == 1:
+                continue
             yield Row(f"{part.label} {WORDS[metric]}".strip(), _cells(found, readings), depth=2)
 
 
@@ -161,7 +169,7 @@ def _cell(found: Agreement | None) -> Cell:
     if found is None:
         return Cell("")
     if found.value is None:
-        return Cell(f"{DASH} {found.reason or ''}".strip(), "quiet")
+        return Cell(DASH, "quiet")
     within = interval(found.low, found.high, DECIMALS) if found.low is not None else ""
     return Cell(f"{number(found.value, DECIMALS)} {within}".strip())
 
@@ -183,3 +191,8 @@ def _about(rater: Rater) -> str:
 
 def _names(raters: Sequence[Rater]) -> str:
     return ", ".join(rater.name for rater in raters)
+
+
+def save(judgements: Sequence[Judgement], path: Path) -> None:
+    """Write a verdict file, whole or not at all."""
+    store.write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))

@@ -1,30 +1,140 @@
-"""Judges: `agree` holds recorded verdicts against humans and each other."""
+"""Judges: `judge` asks a model which answer is better; `agree` holds verdicts against humans and each other."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.commands.option import Format, Json
+from profiler.commands.option import Chat, Data, Format, Json, Key, Model, Out, Url
+from profiler.commands.say import finish, note
 from profiler.errors import WrongUse
 
+if TYPE_CHECKING:
+    from profiler.judge.prompt import Template
+    from profiler.types import Endpoint, Judgement, Pair
+
 Read = Literal["first", "swapped", "both", "averaged"]
+
+Gold = Annotated[list[str] | None, typer.Option(help="A column of human labels; may be repeated.")]
+Id = Annotated[str | None, typer.Option("--id", help="The column that names the pair.")]
+Label = Annotated[
+    list[str] | None, typer.Option(help="WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.")
+]
+
+
+def judge(
+    model: Model,
+    pairs: Annotated[list[str] | None, typer.Option(help="mini, pandalm, or a file; may be repeated.")] = None,
+    between: Annotated[
+        str | None, typer.Option(help="X,Y: make the pairs of what writers X and Y wrote, from files of candidates.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="labels, reasons, answers, or a .txt template of yours.")] = "labels",
+    ties: Annotated[bool, typer.Option("--ties", help="Let the judge say that neither is better.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Pairs to judge, picked by seed.")] = None,
+    url: Url = None,
+    chat: Chat = False,
+    key: Key = "OPENAI_API_KEY",
+    max_tokens: Annotated[int, typer.Option(min=1, help="New tokens for a judge's reasons, at most.")] = 512,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a server.")] = 64,
+    name: Annotated[str | None, typer.Option(help="What to call the judge; the model's name if left out.")] = None,
+    gold: Gold = None,
+    id: Id = None,
+    label: Label = None,
+    save: Annotated[Path | None, typer.Option(help="The verdict file; else one under --out.")] = None,
+    data: Data = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Ask MODEL which of two answers is better, in both orders.
+
+    Leaves a verdict file, a row for each pair, which `inherit agree` reads with those of other judges. The prompt
+    `labels` compares the probabilities of A and B, which suits small and base models; `reasons` lets a chat model write
+    before it decides; `answers` weighs the answers themselves.
+    """
+    from profiler import verdicts
+    from profiler.data import use
+    from profiler.judge import ballot, jury, pair
+    from profiler.judge.form import Wishes
+    from profiler.judge.label import words
+    from profiler.judge.prompt import template
+    from profiler.types import Endpoint
+
+    use(data)
+    shown = template(prompt)
+    if ties and not shown.tie:
+        raise WrongUse(
+            f"prompt {shown.name!r} knows no ties: it has no heading `tie:` with the sentence that allows one"
+        )
+    wanted = pairs or ["mini"]
+    if between:
+        first, _, second = between.partition(",")
+        found = pair.between([Path(one) for one in wanted], first.strip(), second.strip())
+    else:
+        found = pair.load(wanted, Wishes(id, tuple(gold or ())), words(label or []))
+    if wanted == ["mini"]:
+        note("judging the MINI pairs: for trying things out; do not publish their numbers")
+    found = pair.some(found, limit)
+    called = name or model
+    path = save or out / "verdicts" / f"{plain(called)}-{plain(Path(wanted[0]).name)}-{shown.id}.jsonl"
+    made = finish(_judge(Endpoint(model=model, url=url, key=key, chat=chat), called, found, shown, ties, max_tokens,
+                         out / "cache.sqlite", concurrency))  # fmt: skip
+    verdicts.save(made, path)
+    told = jury.jury(ballot.read([path]))
+    sys.stdout.write(verdicts.render(told, "json" if json else "table"))
+    note(f"{path}: {len(made):,} pairs judged")
+
+
+def plain(name: str) -> str:
+    """A name as part of a file's."""
+    return "".join(char if char.isalnum() or char in "-_." else "_" for char in name).strip("_.")
+
+
+async def _judge(
+    endpoint: Endpoint,
+    name: str,
+    pairs: Sequence[Pair],
+    shown: Template,
+    ties: bool,
+    tokens: int,
+    cache: Path,
+    concurrency: int,
+) -> list[Judgement]:
+    """Every pair's judgement, in the order of the pairs."""
+    import time
+
+    from profiler.client import connect
+    from profiler.judge.ask import judgements
+    from profiler.progress import Bar
+    from profiler.run import Progress
+
+    places = {pair.id: place for place, pair in enumerate(pairs)}
+    made: list[Judgement] = []
+    progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
+    async with connect(endpoint, cache, concurrency=concurrency) as client:
+        await client.fingerprint()
+        if client.notice:
+            note(client.notice)
+        with Bar() as bar:
+            async for judgement, answer in judgements(client, name, pairs, shown, ties, tokens):
+                made.append(judgement)
+                progress.add(answer, next((r.error for r in judgement.rulings if r.error), None))
+                progress.seconds = time.monotonic() - clock
+                bar.show(progress)
+    return sorted(made, key=lambda one: places[one.pair.id])
 
 
 def agree(
     files: Annotated[list[Path], typer.Argument(help="Verdicts and human labels: .jsonl, .json, .csv or .parquet.")],
-    gold: Annotated[list[str] | None, typer.Option(help="A column of human labels; may be repeated.")] = None,
+    gold: Gold = None,
     verdict: Annotated[
         list[str] | None, typer.Option(help="A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.")
     ] = None,
-    id: Annotated[str | None, typer.Option("--id", help="The column that names the pair.")] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.")
-    ] = None,
+    id: Id = None,
+    label: Label = None,
     swapped: Annotated[
         Literal["auto", "answers", "places"],
         typer.Option(help="What a verdict on swapped answers names: the answer, or the place it stood in."),

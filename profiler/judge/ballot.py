@@ -47,9 +47,8 @@ class Ballot:
     human: bool
     votes: dict[bool, dict[int, Vote]] = field(default_factory=lambda: {False: {}, True: {}})
     failed: int = 0
-    blind: bool = False
-    """It was shown one answer at a time: there is no order."""
-    source: str = ""
+    sure: bool = False
+    """It is known what its verdicts on swapped answers name."""
 
 
 @dataclass
@@ -83,8 +82,9 @@ def read(
     wishes: Wishes | None = None,
     words: Mapping[str, int] | None = None,
     second: Second = "auto",
+    needed: bool = True,
 ) -> Ballots:
-    """The labels of all files; a pair is known by its id, or by its texts where it has none."""
+    """The labels of all files, which may be NEEDED; a pair is known by its id, or by its texts where it has none."""
     ballots = Ballots()
     keyed: dict[str, bool] = {}
     for path, name in zip(paths, names(paths), strict=True):
@@ -98,7 +98,7 @@ def read(
     if len(paths) > 1 and not all(keyed.values()):
         without = next(name for name, has in keyed.items() if not has)
         raise BadData(f"{without} has no column of ids, so its rows can't be joined with other files'; add an `id`")
-    if not ballots.raters:
+    if needed and not ballots.raters:
         raise BadData(f"found neither human labels nor verdicts in {', '.join(path.name for path in paths)}; "
                       "name the columns with --gold and --verdict")  # fmt: skip
     return ballots
@@ -150,9 +150,8 @@ class Reader:
         for name, winner in said.pair.humans.items():
             self.ballots.rater(name, True).votes[False][place] = Vote(CODES[winner])
         ballot = self.ballots.rater(said.judge, False)
-        ballot.source = said.template
+        ballot.sure = True
         for ruling in said.rulings:
-            ballot.blind |= ruling.order is None
             if ruling.error:
                 ballot.failed += 1
             else:
@@ -205,7 +204,9 @@ class Reader:
         places = self.second == "places" or (self.second == "auto" and votes.places)
         if turned != (swapped and places):
             code = SWAPPED.get(code, code)
-        kept = self.ballots.rater(name, human).votes[swapped]
+        ballot = self.ballots.rater(name, human)
+        ballot.sure |= self.second != "auto"
+        kept = ballot.votes[swapped]
         if place in kept and kept[place].code != code:
             if not human:
                 pair = list(self.ballots.pairs)[place]

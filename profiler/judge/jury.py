@@ -92,7 +92,7 @@ def jury(
             for i, entry in enumerate(asked)
             for metric in entry.counted.formulas
         ),
-        notes=(*ballots.notes, *_suspicions(whole)),
+        notes=(*ballots.notes, *_suspicions(whole, ballots)),
         resamples=resamples,
         seed=seed,
     )
@@ -203,10 +203,10 @@ def _reference(whole: Sheet) -> Iterator[Rater]:
         yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(TIE))
 
 
-def _suspicions(whole: Sheet) -> Iterator[str]:
-    """What looks as if the file had been read wrongly."""
+def _suspicions(whole: Sheet, ballots: Ballots) -> Iterator[str]:
+    """What looks as if a file of others had been read wrongly."""
     for name, readings in whole.readings.items():
-        if "swapped" not in readings:
+        if "swapped" not in readings or ballots.raters[name].sure:
             continue
         first, swapped = readings["first"], readings["swapped"]
         known = (first >= 0) & (swapped >= 0) & (first != TIE) & (swapped != TIE)

@@ -1,0 +1,161 @@
+"""A judge's prompt: a text file with places for the question and the answers, and how its verdict is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, cast
+
+from profiler.errors import BadData, UnknownName
+from profiler.probe import Answer, Choose, Generate, Request
+from profiler.types import Pair, Ruling, Sampling, Winner
+
+By = Literal["labels", "reasons", "answers"]
+"""How a verdict is had: the label's probability, a written verdict, or the likelihood of the answers themselves."""
+Order = Literal["ab", "ba"]
+
+SHIPPED = ("labels", "reasons", "answers")
+PLACES: Mapping[By, tuple[str, ...]] = {
+    "labels": ("prompt", "first", "second"),
+    "reasons": ("prompt", "first", "second"),
+    "answers": ("prompt",),
+}
+HEADINGS = ("by", "cue", "tie")
+PLACE = re.compile(r"\{(prompt|first|second|tie)\}")
+MARK = re.compile(r"\[\[\s*([ABC])\s*\]\]")
+LABELS = (" A", " B", " C")
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a judge is shown, and how it answers."""
+
+    name: str
+    digest: str
+    by: By
+    body: str
+    cue: str = "Better answer:"
+    """What a label continues."""
+    tie: str = ""
+    """The sentence that allows a tie; without one the template knows none."""
+
+    @property
+    def id(self) -> str:
+        """Names the very wording, for a verdict file."""
+        return f"{self.name}@{self.digest}"
+
+    def orders(self) -> tuple[Order | None, ...]:
+        """The orders in which it is asked: always both, unless answers are weighed one by one."""
+        return (None,) if self.by == "answers" else ("ab", "ba")
+
+    def request(self, pair: Pair, order: Order | None, ties: bool, tokens: int) -> Request:
+        """What a judge is asked of PAIR; TOKENS bound what it writes."""
+        text = self._filled(pair, order, ties)
+        match self.by:
+            case "answers":
+                return Choose(text, (f" {pair.a}", f" {pair.b}"), ways=("loglikelihood",))
+            case "reasons":
+                return Generate(text, Sampling(max_tokens=tokens), frame="{prompt}\n\n### Comparison\n")
+            case "labels":
+                asked = f"{text}\n\nAnswer with {'A, B or C' if ties else 'A or B'}, one letter and nothing else."
+                return Choose(f"{text}\n\n{self.cue}", LABELS if ties else LABELS[:2], asked)
+
+    def _filled(self, pair: Pair, order: Order | None, ties: bool) -> str:
+        shown = (pair.b, pair.a) if order == "ba" else (pair.a, pair.b)
+        said = {"prompt": pair.prompt, "first": shown[0], "second": shown[1], "tie": self.tie if ties else ""}
+        lines = self.body.split("\n")
+        # In one pass, line by line: an answer that holds "{second}" is an answer, and no tie leaves no blank behind.
+        filled = (PLACE.sub(lambda place: said[place[1]], line) for line in lines)
+        return "\n".join(f.rstrip() if "{tie}" in line else f for f, line in zip(filled, lines, strict=True))
+
+    def ruling(self, answer: Answer, order: Order | None, ties: bool) -> Ruling:
+        """What a judge's answer says, by the answers' names."""
+        if answer.error:
+            return Ruling(order=order, error=answer.error)
+        if self.by == "reasons":
+            text = answer.generations[0].text
+            return Ruling(order=order, winner=_named(verdict(text, ties), order), text=text)
+        text = answer.generations[0].text if answer.generations else ""
+        if answer.likelihoods:
+            shares = softmax([likelihood.total for likelihood in answer.likelihoods])
+        elif answer.confidences:
+            shares = answer.confidences
+        else:
+            return Ruling(order=order, winner=_named(answer.choice, order), text=text)
+        best = [place for place, share in enumerate(shares) if share == max(shares)]
+        place = best[0] if len(best) == 1 else 2
+        return Ruling(order=order, winner=_named(place, order), shares=_turned(shares, order), text=text)
+
+
+def template(name: str) -> Template:
+    """The shipped template called NAME, or that of a .txt file."""
+    if name in SHIPPED:
+        path = Path(str(files("profiler") / "judge" / "prompts" / f"{name}.txt"))
+    elif name.endswith(".txt"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise BadData(f"expected a judge's prompt, found no file at {name!r}")
+    else:
+        raise UnknownName("judge prompt", name, SHIPPED, "inherit judge --help")
+    return parsed(path.stem, path.read_text("utf-8"))
+
+
+def parsed(name: str, text: str) -> Template:
+    """A template's headings, then a line of dashes, then what is shown; without headings all of it is shown."""
+    head, line, body = text.partition("\n---\n")
+    headings: dict[str, str] = {}
+    if line:
+        for number, row in enumerate(head.splitlines(), 1):
+            key, colon, value = row.partition(":")
+            if not colon or key.strip() not in HEADINGS:
+                raise BadData(
+                    f"prompt {name!r} line {number}: expected {', '.join(HEADINGS)} and a colon, found {row!r}"
+                )
+            headings[key.strip()] = value.strip()
+    by = headings.get("by", "labels")
+    if by not in PLACES:
+        raise BadData(f"prompt {name!r}: expected `by:` {', '.join(PLACES)}, found {by!r}")
+    shown = (body if line else text).rstrip("\n")
+    if lacking := [place for place in PLACES[cast(By, by)] if f"{{{place}}}" not in shown]:
+        raise BadData(f"prompt {name!r}: no place for {', '.join(f'{{{place}}}' for place in lacking)}")
+    digest = sha256(text.encode()).hexdigest()[:8]
+    return Template(
+        name, digest, cast(By, by), shown, headings.get("cue", Template.cue), headings.get("tie", "").strip()
+    )
+
+
+def verdict(text: str, ties: bool = True) -> int | None:
+    """The place that a written verdict names in double brackets; None where it names none, or several at the end.
+
+    A judge that weighs both while it thinks may name both; then only what its last line says counts.
+    """
+    marks = set(MARK.findall(text))
+    if len(marks) > 1:
+        marks = set(MARK.findall(text.strip().splitlines()[-1]))
+    if len(marks) != 1:
+        return None
+    place = "ABC".index(marks.pop())
+    return None if place == 2 and not ties else place
+
+
+def softmax(totals: Sequence[float]) -> tuple[float, ...]:
+    """Log-probabilities as shares that sum to 1."""
+    weights = [math.exp(total - max(totals)) for total in totals]
+    return tuple(weight / sum(weights) for weight in weights)
+
+
+def _named(place: int | None, order: Order | None) -> Winner | None:
+    """The answer that stood in a place; the third place is a tie."""
+    if place is None:
+        return None
+    names: tuple[Winner, ...] = ("b", "a", "tie") if order == "ba" else ("a", "b", "tie")
+    return names[place]
+
+
+def _turned(shares: Sequence[float], order: Order | None) -> tuple[float, ...]:
+    return (shares[1], shares[0], *shares[2:]) if order == "ba" else tuple(shares)
