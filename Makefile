@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-local test-slow test-vllm test-parity check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-parity test-helm check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -30,6 +30,10 @@ test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
 	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
 	    $(BIN)/python -m pytest -n 0 -m parity -s
 
+# HELM asks our probes of a fake server, in an environment of its own.
+test-helm: .venv/.dev .venv-helm/.ready
+	INHERIT_HELM_PYTHON=$(CURDIR)/.venv-helm/bin/python $(BIN)/python -m pytest -n 2 -m helm
+
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,7 +49,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-parity .venv-lmeval demo
+	rm -rf .venv .venv-vllm .venv-parity .venv-lmeval .venv-helm demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -87,4 +91,10 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	$(PYTHON) -m venv .venv-lmeval
 	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check \
 	    torch==2.13.0 'lm-eval[hf]==0.4.13' transformers==5.23.0
+	touch $@
+
+# crfm-helm pins datasets to 3.x; one of its requirements is compiled.
+.venv-helm/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-helm
+	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[helm]'
 	touch $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -34,10 +34,15 @@ class Harvest:
     seconds: float
     versions: dict[str, str]
     """Of what was installed where the model was asked."""
+    weights: Fingerprint | None = None
+    """Which weights answered, where a client of ours asked them."""
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Which weights answered, nobody checked: it goes by the model's name and where it was reached."""
+        """Where nobody checked which weights answered, it goes by the model's name and where it was reached."""
+        if self.weights:
+            return self.weights
         named = [self.harness, self.endpoint.model, self.endpoint.url]
         return Fingerprint(id=f"{self.harness}-{_digest(named)}", served=self.endpoint.model)
 
@@ -74,7 +79,7 @@ def keep(harvest: Harvest, out: Path, name: str | None = None) -> Profile:
                     str(part.section.settings.get("lang") or "en"),
                 )
             ),
-            usage=Usage(),
+            usage=harvest.usage,
             started=harvest.started,
             seconds=harvest.seconds,
             versions=harvest.versions,

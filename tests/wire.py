@@ -340,6 +340,22 @@ async def models(request: web.Request) -> web.Response:
     return web.json_response({"object": "list", "data": [listed | {"max_model_len": 1024}]})
 
 
+async def tokens(request: web.Request) -> web.Response:
+    """VLLM's /tokenize: a token's id is its place among those that this process has met."""
+    vocabulary: list[str] = request.app[VOCABULARY]
+    pieces = PIECE.findall((await request.json())["prompt"])
+    vocabulary += [piece for piece in dict.fromkeys(pieces) if piece not in vocabulary]
+    written = [piece.replace(" ", "\u2581") for piece in pieces]
+    ids = [vocabulary.index(piece) for piece in pieces]
+    return web.json_response({"count": len(ids), "max_model_len": 1024, "tokens": ids, "token_strs": written})
+
+
+async def text(request: web.Request) -> web.Response:
+    """VLLM's /detokenize."""
+    vocabulary = request.app[VOCABULARY]
+    return web.json_response({"prompt": "".join(vocabulary[place] for place in (await request.json())["tokens"])})
+
+
 async def state(request: web.Request) -> web.Response:
     """What a subprocess counted: requests, units and the most at once."""
     wire: Wire = request.app[WIRE]
@@ -347,14 +363,18 @@ async def state(request: web.Request) -> web.Response:
 
 
 WIRE: web.AppKey[Wire] = web.AppKey("wire", Wire)
+VOCABULARY: web.AppKey[list[str]] = web.AppKey("vocabulary", list)
 
 
 def application(wire: Wire) -> web.Application:
     app = web.Application(client_max_size=64 * 2**20)
     app[WIRE] = wire
+    app[VOCABULARY] = []
     app.router.add_post("/v1/completions", reply)
     app.router.add_post("/v1/chat/completions", reply)
     app.router.add_get("/v1/models", models)
+    app.router.add_post("/tokenize", tokens)
+    app.router.add_post("/detokenize", text)
     app.router.add_get("/wire", state)
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,18 @@ from profiler.commands.option import Json, Out
 from profiler.commands.say import note, result
 from profiler.errors import WrongUse
 
+if TYPE_CHECKING:
+    from profiler.harness import Harvest
+
 
 def report(
     lm_eval: Annotated[
         Path | None,
         typer.Option("--lm-eval", help="What `lm_eval --output_path --log_samples` left: a folder or file."),
+    ] = None,
+    helm: Annotated[
+        Path | None,
+        typer.Option(help="What `helm-run` left: a run's folder, or a suite's below benchmark_output/runs."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the profile; the model's name if left out.")] = None,
     out: Out = Path("runs"),
@@ -24,16 +31,30 @@ def report(
 ) -> None:
     """Turn what another harness asked by our probes into a profile.
 
-    Of several runs in a folder the newest is taken. The profile can be shown and compared like any other.
+    Of several runs of lm-eval in a folder the newest is taken; of HELM's, all that asked one model become one profile.
+    It can be shown and compared like any other.
     """
     from profiler import harness
-    from profiler.adapters import lm_eval_results
 
-    if lm_eval is None:
-        raise WrongUse("expected a folder of results, as `inherit report --lm-eval RESULTS_DIR`; none came")
-    done = harness.keep(lm_eval_results.harvest(lm_eval), out, name)
-    result(done, "json" if json else "table")
-    note(f"{out / done.id}: profile.json, report.html, samples/")
+    for harvest in harvests(lm_eval, helm):
+        done = harness.keep(harvest, out, name)
+        result(done, "json" if json else "table")
+        note(f"{out / done.id}: profile.json, report.html, samples/")
+
+
+def harvests(lm_eval: Path | None, helm: Path | None) -> list[Harvest]:
+    """What the named harness left: of HELM, a run for each model."""
+    match lm_eval, helm:
+        case Path(), None:
+            from profiler.adapters import lm_eval_results
+
+            return [lm_eval_results.harvest(lm_eval)]
+        case None, Path():
+            from profiler.adapters.helm import folder
+
+            return folder.harvests(helm)
+        case _:
+            raise WrongUse("expected one folder of results: inherit report --lm-eval DIR, or inherit report --helm DIR")
 
 
 def tasks_path() -> None:

@@ -1,0 +1,1 @@
+"""HELM asks our probes: run specs, scenarios, metrics and a client, over the functions that `inherit profile` uses."""

@@ -1,0 +1,166 @@
+"""HELM's requests, answered by the client that `inherit profile` asks with."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from helm.clients.client import Client as HelmClient
+from helm.common.cache import BlackHoleCacheConfig, CacheConfig, SqliteCacheConfig
+from helm.common.hierarchical_logger import hwarn
+from helm.common.request import ErrorFlags, GeneratedOutput, RequestResult
+from helm.common.request import Request as HelmRequest
+
+from profiler.adapters.helm import spec
+from profiler.adapters.helm.plain import Plain
+from profiler.adapters.helm.reply import KEY, Reply, listed
+from profiler.client import Client, connect
+from profiler.engines.body import COMPLETIONS, Body
+from profiler.engines.reply import Reply as RawReply
+from profiler.engines.transport import Patience, Transport
+from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, WrongUse
+from profiler.probe import Answer, Request
+from profiler.types import Endpoint, Generation, Likelihood
+
+T = TypeVar("T")
+
+FLIGHT = 64
+"""Most requests in flight; HELM's --num-threads says how many it makes at once."""
+
+ANSWERS = "inherit-answers.sqlite"
+"""Our cache, beside HELM's own: answers are kept by what was asked and by the fingerprint of the weights."""
+
+
+class InheritClient(HelmClient):
+    """Answers what the run specs inherit_* ask as `inherit profile` would, and HELM's own scenarios as HELM would."""
+
+    def __init__(self, cache_config: CacheConfig, url: str, served: str) -> None:
+        endpoint = Endpoint(model=served, url=url)
+        self._url = url
+        self._line = Line(endpoint, answers(cache_config))
+        self._plain = Plain(served, cache_config, self._line)
+        self._over: InheritError | None = None
+
+    def make_request(self, request: HelmRequest) -> RequestResult:
+        if self._over:
+            return failure(self._over, final=True)
+        try:
+            return self._ours(request) if request.prompt.startswith(spec.SCHEME) else self._plain.answer(request)
+        except InheritError as error:
+            if isinstance(error, EndpointDown | StoreError):
+                self._over = error  # every other request would wait for the same end
+            return failure(error, final=True)
+
+    def _ours(self, request: HelmRequest) -> RequestResult:
+        clock = time.time()
+        stop = tuple(request.stop_sequences)
+        drawn = spec.Drawn(request.temperature, request.max_tokens, stop, request.num_completions)
+        asked = spec.read(request.prompt, drawn)
+        told = self._line.ask(asked)
+        if told.answer.error:
+            return failure(told.answer.error, final=False)
+        return success(asked, told.answer, Reply.of(told.answer, told.weights, self._url), clock)
+
+
+def success(asked: Request, answer: Answer, reply: Reply, clock: float) -> RequestResult:
+    texts = [text.text for text in answer.generations] or [listed(asked, answer.likelihoods)]
+    reasons = [text.finish or "unknown" for text in answer.generations] or ["weighed"]
+    outputs = [
+        GeneratedOutput(text=text, logprob=0.0, tokens=[], finish_reason={"reason": reason})
+        for text, reason in zip(texts, reasons, strict=True)
+    ]
+    record = reply.model_dump(mode="json", exclude_defaults=True)
+    outputs[0] = GeneratedOutput(texts[0], 0.0, [], {"reason": reasons[0], KEY: record})
+    parts: list[Generation | Likelihood] = [*answer.generations, *answer.likelihoods]
+    return RequestResult(
+        success=True,
+        embedding=[],
+        completions=outputs,
+        cached=bool(parts) and all(part.cached for part in parts),
+        request_time=time.time() - clock,
+        request_datetime=int(clock),
+    )
+
+
+def failure(why: object, *, final: bool) -> RequestResult:
+    """What was asked again often enough already; FINAL ends the run, else it is the error of one item."""
+    flags = ErrorFlags(is_retriable=False, is_fatal=final)
+    return RequestResult(False, embedding=[], completions=[], cached=False, error=str(why), error_flags=flags)
+
+
+def answers(config: CacheConfig) -> Path | None:
+    """Where our answers are kept, given where HELM keeps its own."""
+    match config:
+        case SqliteCacheConfig():
+            return Path(config.path).with_name(ANSWERS)
+        case BlackHoleCacheConfig():
+            return None
+        case _:
+            raise WrongUse("inherit keeps its answers in SQLite: leave out --mongo-uri, or give --disable-cache")
+
+
+class Told(NamedTuple):
+    """An answer, and the id of the weights that gave it."""
+
+    answer: Answer
+    weights: str
+
+
+class Line:
+    """Our client in a thread of its own: HELM's threads ask and wait."""
+
+    def __init__(self, endpoint: Endpoint, cache: Path | None) -> None:
+        self.endpoint = endpoint
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="inherit", daemon=True).start()
+        self._client = self._done(self._opened(endpoint, cache))
+        self._transport = Transport(endpoint, FLIGHT, Patience())
+        self._first: asyncio.Lock = asyncio.Lock()
+        atexit.register(self.close)
+
+    def ask(self, request: Request) -> Told:
+        """The answer; an EndpointError where such a request can't be answered here, or nothing can."""
+        return self._done(self._told(request))
+
+    def post(self, body: Body) -> RawReply:
+        """What the server answers to plain completions."""
+        return self._done(self._transport.post(COMPLETIONS, body))
+
+    def weights(self) -> str:
+        """Id of the weights that answer."""
+        return self._done(self._recognised())
+
+    async def _told(self, request: Request) -> Told:
+        weights = await self._recognised()
+        if why := await self._client.refusal(request):
+            raise EndpointError(f"{self.endpoint.model} at {self.endpoint.url} can't be asked this: {why}")
+        (answer,) = [answer async for _, answer in self._client.answer([(None, request)])]
+        return Told(answer, weights)
+
+    async def _recognised(self) -> str:
+        async with self._first:  # the first asks which weights these are, and says so once
+            try:
+                found = await self._client.fingerprint()
+            except EndpointError as error:
+                raise EndpointDown(str(error)) from error
+            if self._client.notice:
+                hwarn(self._client.notice)
+                self._client.notice = None
+            return found.id
+
+    @staticmethod
+    async def _opened(endpoint: Endpoint, cache: Path | None) -> Client:
+        return connect(endpoint, cache, concurrency=FLIGHT)  # in the loop's thread, which its database belongs to
+
+    def _done(self, work: Coroutine[None, None, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        self._done(self._client.close())
+        self._done(self._transport.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)

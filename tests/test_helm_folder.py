@@ -1,0 +1,82 @@
+"""What HELM carries of a probe, and what its folders give back; HELM itself is not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from profiler import registry
+from profiler.adapters.helm import folder, spec
+from profiler.adapters.helm.reply import Reply
+from profiler.adapters.helm.spec import Drawn, Spec
+from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.probe import Answer, Generate, Options
+from profiler.types import Generation, Likelihood
+
+
+@pytest.mark.parametrize("name", sorted(registry.probes()))
+def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
+    here = Spec.of(name, {"suite": "mini", "limit": 3})
+    probe = here.built()
+    for item in probe.items():
+        request = probe.ask(item)
+        assert spec.read(here.prompt(item, request), spec.drawing(probe)) == request
+
+
+def test_helms_words_for_sampling_are_heeded() -> None:
+    here = Spec.of("attributes", {"suite": "mini", "limit": 1, "top_p": 0.9, "seed": 4})
+    drawn = Drawn(0.7, 33, ("\n\n",), 5)
+    (item,) = here.built().items()
+    request = spec.read(here.prompt(item, here.built().ask(item)), drawn)
+    assert isinstance(request, Generate)
+    assert request.n == 5
+    assert request.sampling.model_dump() == {
+        "temperature": 0.7, "top_p": 0.9, "max_tokens": 33, "stop": ("\n\n",), "seed": 4,
+    }  # fmt: skip
+
+
+def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
+    with pytest.raises(WrongUse, match="inherit_crows_pairs has nothing written"):
+        Spec.of("crows_pairs", {"suite": "mini"}).built(Drawn(0.7))
+
+
+def test_an_unknown_option_gets_a_suggestion() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'limit'"):
+        Spec.of("bbq", {"limits": 3})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("text", (Generation(text=" so", finish="stop"), Generation(text="", finish="length", seconds=0.2))),
+        Answer("loglikelihood", likelihoods=(Likelihood(total=-7.25, tokens=3), Likelihood(total=-1e-9, tokens=1))),
+        Answer("top_logprobs", (Generation(text=" B", top={" B": -0.1}),), choice=1, confidences=(0.25, 0.75)),
+        Answer("letter", (Generation(text="who knows"),), choice=None),
+    ],
+)
+def test_an_answer_comes_back_whole(answer: Answer) -> None:
+    told = Reply.of(answer, "w", "http://x/v1").model_dump(mode="json", exclude_defaults=True)
+    assert Reply.model_validate(told).answer([text.text for text in answer.generations] or ["shown"]) == answer
+
+
+def test_a_folder_without_runs_of_ours_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="expected a folder such as benchmark_output/runs/SUITE"):
+        folder.harvests(tmp_path)
+
+
+def test_a_file_that_is_not_helms_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run_spec.json").write_text('{"name": "x"}', "utf-8")
+    with pytest.raises(BadData, match=r"run_spec.json' is not as crfm-helm 0\.5\.16 writes it"):
+        folder.harvests(tmp_path)
+
+
+def test_an_item_that_the_data_no_longer_holds_is_named() -> None:
+    with pytest.raises(BadData, match="no item 'gone' in crows_pairs"):
+        Spec.of("crows_pairs", {"suite": "mini"}).item("gone")
+
+
+def test_options_that_run_specs_take_are_those_of_a_profile() -> None:
+    assert Spec.of("bbq", {"suite": "mini", "limit": 5}).built() == registry.probe("bbq").build(
+        Options(suite="mini", limit=5)
+    )
