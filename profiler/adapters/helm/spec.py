@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import reading, registry
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.form import first
 from profiler.probe import Generate, Item, Options, Probe, Request
-from profiler.run import first
 
 Scalar = str | int | float
 
@@ -19,7 +19,7 @@ WORDS = ("suite", "prompts", "column", "lang", "frame", "system")
 SAMPLING = ("top_p", "max_tokens", "seed")
 FAILURES = "failures"
 """How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
-HERE = (*WORDS, "limit", FAILURES, *SAMPLING)
+HERE = (*WORDS, "limit", "order", FAILURES, *SAMPLING)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 
 SCHEME = "inherit:"
@@ -124,8 +124,9 @@ def _options(given: Sequence[tuple[str, Scalar]]) -> Options:
                 raise WrongUse(f"expected a number for {name}, found {value!r}")
             sampling[name] = value
     limit = _whole("limit", fields["limit"], least=1) if "limit" in fields else None
+    order = _whole("order", fields.get("order", 0), least=0)
     words = {name: str(fields[name]) for name in WORDS if name in fields}
-    return replace(Options(limit=limit, sampling=sampling), **words)  # type: ignore[arg-type]
+    return replace(Options(limit=limit, order=order, sampling=sampling), **words)  # type: ignore[arg-type]
 
 
 def _whole(name: str, value: Scalar, least: int) -> int:
