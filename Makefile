@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-local test-slow test-vllm test-parity test-helm check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-lmeval test-parity test-helm check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -24,6 +24,11 @@ test-slow: .venv/.dev
 # A real vLLM server on the CPU, in an environment of its own.
 test-vllm: .venv/.dev .venv-vllm/.ready
 	INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm -s
+
+# The tasks under the real lm-eval, from the wheel as it is now.
+test-lmeval: .venv-lmeval/.tested
+	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	.venv-lmeval/bin/python -m pytest -n 0 -m lmeval
 
 # Text metrics against TextDescriptives and LexicalRichness, in an environment of their own.
 test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
@@ -90,7 +95,14 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 .venv-lmeval/.ready:
 	$(PYTHON) -m venv .venv-lmeval
 	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check \
-	    torch==2.13.0 'lm-eval[hf]==0.4.13' transformers==5.23.0
+	    torch==2.13.0 'lm-eval[hf,api]==0.4.13' transformers==5.23.0
+	touch $@
+
+# The same with our wheel in it, as a user has it, and what the tests need.
+.venv-lmeval/.tested: pyproject.toml constraints.txt .venv-lmeval/.ready
+	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    '.[lm-eval]' --group test
 	touch $@
 
 # crfm-helm pins datasets to 3.x; one of its requirements is compiled.

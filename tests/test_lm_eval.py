@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lm_eval_tasks import finder
-from profiler import cli, harness, registry, store
+from profiler import cli, form, harness, registry, store
 from profiler.adapters import lm_eval_options, lm_eval_results
 from profiler.adapters.lm_eval_model import Model
 from profiler.errors import BadData, WrongUse
@@ -122,14 +122,19 @@ def test_every_probe_has_a_task_and_every_task_a_probe() -> None:
     assert asked == wanted, "a probe's task is a YAML file of three lines in lm_eval_tasks/, and a line in groups/"
 
 
-def test_every_task_is_in_one_group_of_the_profile() -> None:
-    members = {
-        name: re.findall(r"^  - (\w+)$", text, re.MULTILINE)
-        for name, text in yaml().items()
-        if text.startswith("group: ")
-    }
-    inside = [task for group in members["inheritance_profile"] for task in members[group]]
-    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in registry.probes())
+def groups() -> dict[str, list[str]]:
+    files = yaml().items()
+    return {name: re.findall(r"^  - (\w+)$", text, re.MULTILINE) for name, text in files if text.startswith("group: ")}
+
+
+def test_the_profile_holds_what_is_asked_when_no_probe_is_named() -> None:
+    inside = [task for group in groups()["inheritance_profile"] for task in groups()[group]]
+    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in form.usual())
+
+
+def test_the_profile_of_a_chat_endpoint_holds_the_forms_in_words() -> None:
+    wanted = [f"inherit_{form.IN_WORDS.get(probe, probe)}" for probe in form.usual()]
+    assert sorted(groups()["inheritance_profile_chat"]) == sorted(wanted)
 
 
 def test_options_stand_among_the_models_arguments() -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
+from lm_eval.utils import warning_once
 
 from profiler import registry, store
 from profiler.adapters import lm_eval_options
@@ -22,6 +23,7 @@ from profiler.errors import BadData, EndpointError
 from profiler.estimate import overall
 from profiler.metric import measure
 from profiler.probe import Answer, Item, Probe, Request
+from profiler.progress import Downloads
 from profiler.reading import Reader
 from profiler.run import BATCH, Asked, Progress, scored, section, versions
 from profiler.text import Text
@@ -39,6 +41,7 @@ SAME = (
     "{0} of {1} prompts got the same answer {2} times over, so these are not {2} samples: the endpoint may ignore "
     "`seed`, or a cache gave one answer for all; draw with a temperature above 0, and into a --use_cache of its own"
 )
+IN_WORDS = "The group inheritance_profile_chat holds what can be asked in words."
 
 Doc = Mapping[str, object]
 Template = Callable[[list[dict[str, str]]], object]
@@ -61,7 +64,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         self.reading = lm_eval_options.reading(metadata)
         self.options = lm_eval_options.options(metadata)
         self.kind = registry.probe(str(config["probe"]))
-        self.probe: Probe = self.kind.build(self.options)
+        with Downloads():
+            self.probe: Probe = self.kind.build(self.options)
         self.template: Template | None = None
         self.scoring = True
         self.asked: list[Asking] = []
@@ -91,11 +95,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         if missing := self.probe.settings.get("missing"):
             log.warning("%s leaves out what is not at hand: %s", self.task_name, missing)
         if self.probe.suite == "mini":
-            log.warning(
-                "%s asks a MINI set: for trying things out; do not publish its numbers "
-                "(--metadata data=FOLDER names a folder with the paper's)",
-                self.task_name,
-            )
+            log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
+            warning_once(log, "where the paper's data are: --metadata data=FOLDER, or the variable INHERIT_DATA")
 
     # What is asked
 
@@ -152,7 +153,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def asking(self, item: Item, doc: Doc, number: int) -> Asking:
         request = self.probe.ask(item)
         if obstacle := self.reader.obstacle(request):
-            raise EndpointError(f"{self.probe.name} can't be asked here: {obstacle}")
+            raise EndpointError(f"{self.task_name} can't be asked here: {obstacle}. {IN_WORDS}")
         place = (self.task_name, number, 1)
         match self.reader.call(request):
             case Score(prefix, texts):
@@ -321,10 +322,10 @@ def picked(items: Sequence[Item], places: Sequence[int]) -> list[Item]:
 def refuse_copies(answers: Sequence[Answer]) -> None:
     """Several samples of a prompt must differ, or all that is said of their spread is false.
 
-    A single prompt may have but one likely answer; half of all prompts can't.
+    A single prompt may have but one likely answer; half of all prompts can't, unless a mere letter is asked for.
     """
-    drawn = [{text.text for text in answer.generations} for answer in answers if len(answer.generations) > 1]
+    several = [answer.generations for answer in answers if answer.how == "text" and len(answer.generations) > 1]
+    drawn = [{text.text for text in generations} for generations in several]
     alike = sum(len(texts) == 1 for texts in drawn)
     if drawn and 2 * alike > len(drawn):
-        count = max(len(answer.generations) for answer in answers)
-        raise EndpointError(SAME.format(alike, len(drawn), count))
+        raise EndpointError(SAME.format(alike, len(drawn), max(map(len, several))))

@@ -17,8 +17,9 @@ DATA = "data"
 READING = "reading"
 TEXTS = ("suite", "prompts", "column", "lang", "frame", "system", "subset")
 """Options that may stand in the metadata, each under its own name."""
-SAMPLES = "samples"
 SCORERS = "scorers"
+NUMBERS = {"samples": 1, "order": 0}
+"""Options that are whole numbers, and the least of each."""
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
 """lm-eval's name of a generation argument → ours."""
@@ -35,15 +36,16 @@ def options(metadata: Mapping[str, object]) -> Options:
     given = {name: str(metadata[name]) for name in TEXTS if metadata.get(name) is not None}
     if (suite := given.get("suite", "auto")) not in SUITES:
         raise WrongUse(f"--metadata suite={suite}: expected one of {', '.join(SUITES)}")
+    numbers = {name: _number(name, metadata[name]) for name in NUMBERS if metadata.get(name) is not None}
     named = metadata.get(SCORERS) or ()
     scorers = (named,) if isinstance(named, str) else tuple(map(str, cast(Sequence[object], named)))
-    return Options(**given, samples=_samples(metadata.get(SAMPLES)), scorers=scorers)  # type: ignore[arg-type]
+    return Options(**given, **numbers, scorers=scorers)  # type: ignore[arg-type]
 
 
-def _samples(given: object) -> int | None:
-    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
+def _number(name: str, given: object) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and given >= NUMBERS[name]:
         return given
-    raise WrongUse(f"--metadata {SAMPLES}={given}: expected how many answers to draw of each prompt, at least 1")
+    raise WrongUse(f"--metadata {name}={given}: expected a whole number, at least {NUMBERS[name]}")
 
 
 def reading(metadata: Mapping[str, object]) -> Reading:

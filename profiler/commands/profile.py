@@ -135,8 +135,10 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Find out what an endpoint can do, by asking it."""
+    from lm_eval_tasks import finder
     from profiler.types import Endpoint
 
+    note(f"lm-eval finds the inherit_* tasks by itself: {finder.state()}")
     finish(_doctor(Endpoint(model=model, url=url, key=key, chat=chat), json))
 
 
