@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import data, files, judge, profile, report, runs, select
+from profiler.commands import data, files, judge, profile, report, runs, select, serve
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -29,6 +29,7 @@ for command in (
     profile.doctor,
     judge.judge,
     judge.agree,
+    serve.serve,
     runs.ls,
     runs.export,
     report.report,

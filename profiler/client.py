@@ -57,7 +57,9 @@ class Client:
         return self._fingerprint
 
     def _recognised(self, measured: Fingerprint) -> Fingerprint:
-        known = self._cache.known(self.endpoint.model)
+        # Weights that were weighed there and are digested here can't be held against each other.
+        alike = bool(measured.logprobs)
+        known = [one for one in self._cache.known(self.endpoint.model) if bool(one.fingerprint.logprobs) == alike]
         for one in known:
             if canary.agree(one.fingerprint, measured):
                 return one.fingerprint

@@ -37,7 +37,7 @@ def differences(base: Profile, other: Profile) -> list[str]:
     found = []
     if base.fingerprint.id != other.fingerprint.id:
         found += _changed("weights", _weights(base), _weights(other))
-    found += _changed("reached at", base.endpoint.url or "this process", other.endpoint.url or "this process")
+    found += _changed("reached at", *(side.endpoint.place for side in (base, other)))
     for probe in left:
         if probe in right:
             found += _fields(probe, _sampling(left[probe]), _sampling(right[probe]))

@@ -13,6 +13,7 @@ InheritError              something we can name went wrong            exit 1
 │   └── EndpointDown      it failed again and again: the run stops, and can be resumed
 ├── FetchFailed           an official file could not be downloaded
 │   └── Unreachable       its host does not answer, or connections are forbidden
+├── ServerFailed          a server that we start for a model does not run
 ├── WeightsChanged        another model stands behind the same name
 └── StoreError            disk full, folder read-only, cache from a newer version
 CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
@@ -87,6 +88,10 @@ class FetchFailed(InheritError):
 
 class Unreachable(FetchFailed):
     """Its host does not answer, or connections are forbidden."""
+
+
+class ServerFailed(InheritError):
+    """A server that we start for a model does not run; the message says why."""
 
 
 class WeightsChanged(InheritError):

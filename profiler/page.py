@@ -140,6 +140,7 @@ def _parts(command: Sequence[str]) -> list[str]:
 
 def _reached(endpoint: Endpoint) -> list[str]:
     found = ["--url", endpoint.url] if endpoint.url else []
+    found += ["--engine", "vllm"] if endpoint.engine == "vllm" else []
     found += ["--key", endpoint.key] if endpoint.url and endpoint.key != Endpoint(model="").key else []
     return found + (["--chat"] if endpoint.chat else [])
 
@@ -181,7 +182,7 @@ def _facts(profile: Profile) -> Facts:
     endpoint = profile.endpoint
     return {
         "model": endpoint.model,
-        "reached": f"{endpoint.url or 'in process'}, {'chat messages' if endpoint.chat else 'plain completions'}",
+        "reached": f"{endpoint.place}, {'chat messages' if endpoint.chat else 'plain completions'}",
         "weights": profile.fingerprint.id,
         "run": profile.id,
         "started": f"{profile.started:%Y-%m-%d %H:%M:%S %Z}, took {number(profile.seconds)} s",

