@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-local test-slow test-vllm test-lmeval test-parity test-helm check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -30,6 +30,10 @@ test-lmeval: .venv-lmeval/.tested
 	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	.venv-lmeval/bin/python -m pytest -n 0 -m lmeval
 
+# Students, trained for real on a processor, in an environment of their own.
+test-train: .venv-train/.ready
+	.venv-train/bin/python -m pytest -n 0 -m train
+
 # Text metrics against TextDescriptives and LexicalRichness, in an environment of their own.
 test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
 	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
@@ -54,7 +58,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-parity .venv-lmeval .venv-helm demo
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -89,6 +93,14 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	.venv-vllm/bin/python tests/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
+	touch $@
+
+# What trains wants newer data libraries than HELM's.
+.venv-train/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    -e '.[demo,train]' --group test
 	touch $@
 
 # The peer of the in-process engine.

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import data, files, judge, profile, report, runs, select, serve
+from profiler.commands import data, files, judge, profile, report, runs, select, serve, train
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -30,6 +30,7 @@ for command in (
     judge.judge,
     judge.agree,
     serve.serve,
+    train.train,
     runs.ls,
     runs.export,
     report.report,

@@ -14,6 +14,7 @@ InheritError              something we can name went wrong            exit 1
 ├── FetchFailed           an official file could not be downloaded
 │   └── Unreachable       its host does not answer, or connections are forbidden
 ├── ServerFailed          a server that we start for a model does not run
+├── TrainingFailed        a training that we start ends before it is over
 ├── WeightsChanged        another model stands behind the same name
 └── StoreError            disk full, folder read-only, cache from a newer version
 CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
@@ -92,6 +93,10 @@ class Unreachable(FetchFailed):
 
 class ServerFailed(InheritError):
     """A server that we start for a model does not run; the message says why."""
+
+
+class TrainingFailed(InheritError):
+    """A training that we start ended before it was over."""
 
 
 class WeightsChanged(InheritError):

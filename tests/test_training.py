@@ -1,0 +1,134 @@
+"""Small students, trained for real: what the loss is taken of, what changes no number, what survives a kill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiler.errors import WrongUse
+from profiler.types import Recipe, Training
+from tests.test_recipe import PAIRS, made
+from training import sft
+
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
+
+ROOT = Path(__file__).parent.parent
+
+ROWS: list[dict[str, Any]] = [
+    {**row, "prompt": f"{row['prompt']} {again}", "completion": f"{row['completion']}{' Water boils.' * again}"}
+    for again in range(6)
+    for row in PAIRS
+]
+
+
+def asked(folder: Path, out: str, **fields: Any) -> Recipe:
+    defaults = {"method": "full", "batch": 8, "lr": 1e-3, "precision": "float32", "out": str(folder / out)}
+    return made(folder, ROWS, **{**defaults, **fields})
+
+
+def weights(done: Training) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    assert done.model
+    return load_file(Path(done.model) / "model.safetensors")
+
+
+def apart(one: Training, other: Training) -> float:
+    """The largest difference between two students' weights."""
+    left, right = weights(one), weights(other)
+    return max(float((left[name] - right[name]).abs().max()) for name in left)
+
+
+def test_the_loss_is_the_mean_over_the_tokens_of_answers(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    recipe = asked(tmp_path, "one", batch=len(ROWS))
+    _, examples = sft.check(recipe)
+    model = AutoModelForCausalLM.from_pretrained(recipe.student)
+    total = 0.0
+    for example in examples.kept:
+        logits = model(torch.tensor([example.ids])).logits[0].log_softmax(-1).detach()
+        total -= sum(float(logits[place - 1, example.ids[place]]) for place in range(example.start, len(example.ids)))
+    done = sft.train(recipe)
+    assert done.losses[0] == pytest.approx(total / examples.learned, rel=1e-4)
+
+
+def test_eight_at_once_or_one_by_one_make_the_same_student(tmp_path: Path) -> None:
+    together, one_by_one = (sft.train(asked(tmp_path, f"m{micro}", micro=micro)) for micro in (8, 1))
+    assert one_by_one.losses == pytest.approx(together.losses, abs=1e-4)
+    assert apart(together, one_by_one) < 1e-5
+
+
+def test_packed_examples_do_not_see_each_other(tmp_path: Path) -> None:
+    alone, packed = (sft.train(asked(tmp_path, f"p{on}", packing=on, batch=len(ROWS))) for on in (False, True))
+    assert packed.losses[0] == pytest.approx(alone.losses[0], abs=1e-4)
+
+
+def test_a_merged_adapter_is_the_base_with_its_adapter(tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    recipe = asked(tmp_path, "lora", method="lora", lr=1e-2)
+    done = sft.train(recipe)
+    assert done.losses[-1] < done.losses[0]
+    assert done.trained < done.parameters
+    assert done.adapter
+    ids = torch.tensor([[5, 17, 300, 42, 8]])
+    base = AutoModelForCausalLM.from_pretrained(recipe.student)
+    before = base(ids).logits
+    beside = PeftModel.from_pretrained(base, done.adapter)(ids).logits
+    merged = AutoModelForCausalLM.from_pretrained(done.model)(ids).logits
+    assert torch.allclose(beside, merged, atol=1e-3)
+    assert not torch.allclose(before, merged, atol=1e-1)
+
+
+def test_a_student_in_four_bits_learns(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    done = sft.train(asked(tmp_path, "qlora", method="qlora", lr=1e-2, epochs=2))
+    assert done.losses[-1] < done.losses[0]
+
+
+def test_a_finished_training_is_not_done_again_and_its_folder_is_not_anothers(tmp_path: Path) -> None:
+    recipe = asked(tmp_path, "out")
+    assert sft.train(recipe) == sft.train(recipe)
+    with pytest.raises(WrongUse, match="another seed"):
+        sft.train(asked(tmp_path, "out", seed=1))
+
+
+def test_a_training_killed_in_the_middle_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole = sft.train(asked(tmp_path, "whole", save=2, epochs=4))
+    recipe = asked(tmp_path, "killed", save=2, epochs=4)
+    path = tmp_path / "recipe.json"
+    path.write_text(recipe.model_dump_json(), "utf-8")
+    process = subprocess.Popen([sys.executable, "-m", "training", str(path)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not list(Path(recipe.out).glob("checkpoints/checkpoint-*/whole")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -9, "it had finished: give it more to do"
+    resumed = sft.train(recipe)
+    assert resumed.resumed == 1
+    assert resumed.losses == whole.losses
+    assert apart(whole, resumed) == 0
+
+
+def test_two_processes_make_the_student_of_one(tmp_path: Path) -> None:
+    one = sft.train(asked(tmp_path, "one"))
+    recipe = asked(tmp_path, "two")
+    path = tmp_path / "recipe.json"
+    path.write_text(recipe.model_dump_json(), "utf-8")
+    words = ["train", str(path), "--processes", "2", "--json"]
+    start = [sys.executable, "-c", "from profiler.cli import main; main()"]
+    done = subprocess.run([*start, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    two = Training.model_validate_json(done.stdout)
+    assert two.processes == 2
+    assert two.losses == pytest.approx(one.losses, abs=1e-4)
+    assert apart(one, two) < 1e-5

@@ -1,0 +1,179 @@
+"""Supervised fine-tuning: a student learns the answers of a data set, on TRL's trainer."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.errors import MissingExtra, WrongUse
+from profiler.types import Recipe, Training
+from training import checkpoint, data
+from training.checkpoint import Claim
+from training.data import Examples
+from training.recipe import LR
+from training.student import Student, adapter, half, load, meet
+
+if TYPE_CHECKING:
+    from trl import SFTConfig, SFTTrainer
+
+PACKAGES = ("inheritance-profiler", "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
+
+Say = Callable[[str], None]
+
+
+def check(recipe: Recipe) -> tuple[Student, Examples]:
+    """The student and the examples of a recipe, refused where they don't fit; no weights are read."""
+    found, chat = data.examples(Path(recipe.data))
+    student = meet(recipe)
+    return student, data.prepare(found, chat, recipe, student.tokenizer, student.ends)
+
+
+def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
+    """Train a student, or go on with a training that was stopped; a finished one is not done again."""
+    student, examples = check(recipe)
+    content = hashlib.sha256(Path(recipe.data).read_bytes()).hexdigest()
+    claim = checkpoint.claim(recipe, content, student.digest)
+    if finished := checkpoint.done(recipe):
+        return finished
+    with silence():
+        return run(recipe, student, examples, claim, say)
+
+
+def run(recipe: Recipe, student: Student, examples: Examples, claim: Claim, say: Say) -> Training:
+    """One run of the trainer, from the last whole checkpoint to the end, or to wherever it is killed."""
+    started = time.monotonic()
+    say("loading")
+    trainer = trainer_of(recipe, student, examples, say)
+    if first():
+        claim = checkpoint.begin(claim)
+        checkpoint.sweep(Path(recipe.out) / "checkpoints")
+    trainer.accelerator.wait_for_everyone()
+    last = checkpoint.latest(Path(recipe.out) / "checkpoints")
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    say("saving")
+    trained = Path(recipe.out) / "checkpoints" / "trained"
+    trainer.save_model(str(trained))
+    trainer.accelerator.wait_for_everyone()
+    losses = tuple(round(entry["loss"], 5) for entry in trainer.state.log_history if "loss" in entry)
+    made = Training(
+        recipe=recipe,
+        data=claim.data,
+        student=student.digest,
+        examples=len(examples.kept),
+        dropped=examples.dropped,
+        tokens=examples.tokens,
+        learned=examples.learned,
+        trained=sum(one.numel() for one in trainer.model.parameters() if one.requires_grad),
+        parameters=sum(one.numel() for one in trainer.model.parameters()),
+        steps=trainer.state.global_step,
+        losses=losses,
+        seconds=round(time.monotonic() - started, 1),
+        resumed=claim.starts - 1,
+        processes=trainer.accelerator.num_processes,
+        model=None,
+        versions=versions(),
+    )
+    return checkpoint.settle(trained, student, made) if first() else made
+
+
+def trainer_of(recipe: Recipe, student: Student, examples: Examples, say: Say) -> SFTTrainer:
+    """TRL's trainer for our tokens: it adds, cuts and masks nothing of its own."""
+    try:
+        from datasets import Dataset
+        from transformers import PrinterCallback
+        from trl import SFTTrainer
+    except ModuleNotFoundError:
+        raise MissingExtra("train", "training") from None
+    from training.watch import Watch
+
+    rows = Dataset.from_dict(
+        {"input_ids": [one.ids for one in examples.kept], "labels": [one.labels for one in examples.kept]}
+    )
+    trainer = SFTTrainer(
+        model=load(student, recipe),
+        args=settings(recipe),
+        train_dataset=rows,
+        processing_class=copy.deepcopy(student.tokenizer),  # the trainer sets its padding; the student's own stays
+        peft_config=adapter(recipe),
+        callbacks=[Watch(say)],
+    )
+    trainer.remove_callback(PrinterCallback)  # results go to stdout, and these lines are none
+    return trainer
+
+
+def settings(recipe: Recipe) -> SFTConfig:
+    """The recipe in the trainer's words."""
+    import torch
+    from trl import SFTConfig
+
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if recipe.batch % processes:
+        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
+    share = recipe.batch // processes
+    micro = max(size for size in range(1, min(recipe.micro, share) + 1) if share % size == 0)
+    return SFTConfig(
+        output_dir=str(Path(recipe.out) / "checkpoints"),
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=share // micro,
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.lr or LR[recipe.method],
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.decay,
+        max_grad_norm=recipe.clip,
+        max_length=recipe.length,
+        packing=recipe.packing,
+        dataset_kwargs=None if recipe.packing else {"skip_prepare_dataset": True},
+        activation_checkpointing=recipe.checkpointing,
+        bf16=half(recipe),
+        use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
+        # All weights and their optimiser's state are too much for one of several devices; an adapter's are not.
+        fsdp=True if processes > 1 and recipe.method == "full" else None,
+        fsdp_config=str(Path(__file__).with_name("fsdp.json")),
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
+        save_steps=recipe.save,
+        save_total_limit=2,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        logging_steps=1,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Without the libraries' advice to each other and their bars; errors still come."""
+    from profiler.engines.checkpoint import quiet
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def first() -> bool:
+    """Whether this is the process that writes."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def versions() -> dict[str, str]:
+    """What was installed that can change a weight."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
