@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import data, files, judge, profile, report, runs, select, serve, train
+from profiler.commands import data, files, judge, profile, report, runs, sample, select, serve, train
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -30,12 +30,13 @@ for command in (
     judge.judge,
     judge.agree,
     serve.serve,
+    sample.sample,
+    select.select,
     train.train,
     runs.ls,
     runs.export,
     report.report,
     report.tasks_path,
-    select.select,
 ):
     app.command()(command)
 

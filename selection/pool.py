@@ -58,8 +58,14 @@ class Pool:
     @classmethod
     def create(cls, folder: Path, about: Holding) -> Pool:
         """Make the folder a pool, or say anew what it holds."""
-        write_whole(folder / "pool.json", about.model_dump_json(indent=1).encode() + b"\n")
+        _save(folder, about)
         return cls(folder)
+
+    def describe(self, about: Holding) -> None:
+        """Say anew what the pool holds."""
+        if about != self.about:
+            _save(self.folder, about)
+            self.about = about
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
@@ -214,6 +220,10 @@ def column(table: pa.Table, name: str) -> FloatArray:
     """A column of scores; NaN where there is none."""
     found: FloatArray = table[name].to_numpy().astype(np.float64)
     return found
+
+
+def _save(folder: Path, about: Holding) -> None:
+    write_whole(folder / "pool.json", about.model_dump_json(indent=1).encode() + b"\n")
 
 
 def _about(folder: Path) -> Holding:

@@ -54,6 +54,8 @@ class Holding(Record):
     sources: tuple[str, ...]
     teachers: tuple[Teacher, ...] = ()
     """Who was asked, where the candidates were sampled here."""
+    fingerprints: dict[str, str] = Field(default_factory=dict)
+    """Teacher → which weights answer under its name."""
     lang: str = "en"
 
 

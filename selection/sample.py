@@ -1,0 +1,341 @@
+"""Candidates are asked of one or several teachers, a block of prompts at a time, and none is paid for twice.
+
+The client's cache is the journal: an answer is in it the moment it has arrived. A block is sealed to Parquet when it is
+through; whoever starts again skips sealed blocks and finds the rest in the cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from profiler.client import Client, connect
+from profiler.data import Prompts
+from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
+from profiler.probe import Answer, Generate
+from profiler.types import Usage
+from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
+from selection.record import Holding, Teacher
+
+PAUSE = 0.5
+"""Seconds between two reports of progress."""
+
+
+class Prompt(NamedTuple):
+    """A prompt and its own name."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Prompts to ask, each once."""
+
+    prompts: Prompts
+    limit: int | None = None
+
+    def __iter__(self) -> Iterator[Prompt]:
+        seen: set[int] = set()
+        for _, text in self.prompts.take(self.limit):
+            key = prompt_id(text)
+            if (number := int(key, 16)) not in seen:
+                seen.add(number)
+                yield Prompt(key, text)
+
+    def blocks(self) -> Iterator[tuple[int, list[Prompt]]]:
+        rest = iter(self)
+        number = 0
+        while some := list(islice(rest, BLOCK)):
+            yield number, some
+            number += 1
+
+    def survey(self) -> Survey:
+        """One pass that finds a bad row before anything is paid."""
+        rows = sum(1 for _ in self.prompts.take(self.limit))
+        digest, count = blake2b(digest_size=16), 0
+        for prompt in self:
+            digest.update(prompt.id.encode())
+            count += 1
+        if not count:
+            raise BadData(f"{self.prompts.name} holds no prompts")
+        return Survey(count, rows - count, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look over all prompts found."""
+
+    count: int
+    repeats: int
+    """Rows whose prompt had been there before; they are not asked again."""
+    digest: str
+
+
+@dataclass
+class Share:
+    """How far a teacher is with its share of the work, in prompts."""
+
+    teacher: Teacher
+    total: int
+    done: int = 0
+    failed: int = 0
+    cached: int = 0
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    error: str | None = None
+    """Why it went away."""
+    last_error: str | None = None
+    notice: str | None = None
+    """What the user should know of the endpoint."""
+
+    def add(self, answer: Answer) -> None:
+        self.done += 1
+        self.failed += answer.error is not None
+        self.last_error = answer.error or self.last_error
+        self.cached += bool(answer.generations) and all(text.cached for text in answer.generations)
+        self.usage = self.usage + answer.usage
+
+    @property
+    def cost(self) -> float | None:
+        """Money paid in this run."""
+        if self.teacher.price is None:
+            return None
+        read, written = self.teacher.price
+        return (read * self.usage.prompt + written * self.usage.completion) / 1e6
+
+    def record(self) -> str:
+        """As a line of JSON."""
+        found = {"teacher": self.teacher.name, "prompts": self.total, "answered": self.done - self.failed}
+        found |= {"failed": self.failed, "cached": self.cached, "usage": self.usage.model_dump(), "cost": self.cost}
+        return orjson.dumps({**found, "seconds": round(self.seconds, 3), "error": self.error}).decode()
+
+    def said(self) -> str:
+        """Tokens a second, time and money left, what the cache gave and what failed, in a few words."""
+        paid = self.done - self.cached
+        words = [f"{self.usage.completion / self.seconds if self.seconds else 0:,.0f} tokens/s"]
+        left = self.total - self.done
+        if paid and left:
+            words.append(f"{_span(self.seconds / paid * left)} left")
+        if self.cost is not None:
+            expected = f" of about {self.cost / paid * (paid + left):,.2f}" if paid and left else ""
+            words.append(f"cost {self.cost:,.2f}{expected}")
+        if self.cached:
+            words.append(f"{self.cached:,} were there")
+        if self.failed:
+            words.append(f"{self.failed:,} failed, last: {self.last_error}")
+        return " · ".join(words)
+
+
+@dataclass
+class Filling:
+    """A block of one teacher's answers that is not whole yet."""
+
+    prompts: list[Prompt]
+    plan: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+async def sample(
+    questions: Questions,
+    teachers: Sequence[Teacher],
+    folder: Path,
+    lang: str = "en",
+    concurrency: int = 64,
+) -> AsyncIterator[list[Share]]:
+    """Ask TEACHERS and keep their candidates in the pool at FOLDER; yields how far each of them is.
+
+    A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
+    same call goes on where it was.
+    """
+    survey = questions.survey()
+    pool = _opened(folder, questions.prompts.name, survey.digest, teachers, lang)
+    shares = [Share(teacher, survey.count) for teacher in teachers]
+    work = [
+        asyncio.create_task(
+            _group([share for share in shares if _group_of(share) == group], questions, pool, concurrency)
+        )
+        for group in dict.fromkeys(map(_group_of, shares))
+    ]
+    try:
+        while True:
+            done, waiting = await asyncio.wait(work, timeout=PAUSE)
+            yield shares
+            for task in done:
+                task.result()
+            if not waiting:
+                return
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+def _group_of(share: Share) -> str:
+    """Servers are asked side by side; models in this process, which share its processor, one after the other."""
+    return share.teacher.endpoint.url or ""
+
+
+async def _group(shares: Sequence[Share], questions: Questions, pool: Pool, concurrency: int) -> None:
+    """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
+    for endpoint, some in groupby(sorted(shares, key=_endpoint), key=lambda share: share.teacher.endpoint):
+        mine = list(some)
+        try:
+            async with connect(endpoint, pool.folder / "cache.sqlite", concurrency=concurrency) as client:
+                for share in mine:
+                    share.notice = client.notice
+                    await _ask(share, client, questions, pool)
+        except EndpointError as error:
+            for share in mine:
+                share.error = None if share.done == share.total else str(error)
+
+
+def _endpoint(share: Share) -> str:
+    return share.teacher.endpoint.model_dump_json()
+
+
+async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -> None:
+    """One teacher's share: every block that is not sealed yet."""
+    fingerprint = (await client.fingerprint()).id
+    _met(pool, share.teacher, fingerprint)
+    started = time.monotonic()
+    open_blocks: dict[int, Filling] = {}
+    try:
+        async for (number, prompt), answer in client.answer(
+            _requests(share, questions, pool, fingerprint, open_blocks)
+        ):
+            share.add(answer)
+            share.seconds = time.monotonic() - started
+            filling = open_blocks[number]
+            filling.answers[prompt.id] = answer
+            if len(filling.answers) == len(filling.prompts):
+                await _seal(pool, share.teacher, fingerprint, number, open_blocks.pop(number))
+    except EndpointError as error:
+        # What was answered is sealed as it is, so that it can be used; the block is asked again next time.
+        for number, filling in open_blocks.items():
+            await _seal(pool, share.teacher, fingerprint, number, filling, str(error))
+        raise
+
+
+def _requests(
+    share: Share, questions: Questions, pool: Pool, fingerprint: str, open_blocks: dict[int, Filling]
+) -> Iterator[tuple[tuple[int, Prompt], Generate]]:
+    teacher = share.teacher
+    for number, prompts in questions.blocks():
+        plan = _plan(teacher, fingerprint, prompts)
+        known = pool.footer(_segment(teacher, number))
+        if known and known.plan == plan and not known.failed:
+            share.done += len(prompts)
+            share.cached += len(prompts)
+            continue
+        open_blocks[number] = Filling(prompts, plan)
+        for prompt in prompts:
+            yield (number, prompt), Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
+
+
+async def _seal(
+    pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: Filling, error: str | None = None
+) -> None:
+    """Write a block; a prompt without an answer is named with the reason."""
+    failed = {}
+    rows: list[dict[str, object]] = []
+    sampling = teacher.sampling.model_dump_json()
+    for prompt in filling.prompts:
+        answer = filling.answers.get(prompt.id)
+        if answer is None or answer.error:
+            failed[prompt.id] = (answer.error if answer else error) or "not asked"
+            continue
+        for index, text in enumerate(answer.generations):
+            rows.append(
+                {
+                    "prompt_id": prompt.id,
+                    "source": teacher.name,
+                    "index": index,
+                    "prompt": prompt.text,
+                    "text": text.text,
+                    "finish": text.finish,
+                    "seed": teacher.sampling.seed + index,
+                    "sampling": sampling,
+                    "fingerprint": fingerprint,
+                    "prompt_tokens": text.usage.prompt,
+                    "tokens": text.usage.completion,
+                }
+            )
+    if rows:
+        made = table(rows)
+        await asyncio.to_thread(pool.write, _segment(teacher, number), made, plan=filling.plan, failed=failed)
+
+
+def _segment(teacher: Teacher, number: int) -> Segment:
+    return Segment(number, file_name(teacher.name))
+
+
+def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[Prompt]) -> str:
+    """A digest of all that decides a block's answers."""
+    drawn = teacher.sampling.model_dump(mode="json")
+    whole = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, fingerprint]
+    return blake2b(orjson.dumps([*whole, [prompt.id for prompt in prompts]]), digest_size=16).hexdigest()
+
+
+def _opened(folder: Path, name: str, digest: str, teachers: Sequence[Teacher], lang: str) -> Pool:
+    """The pool at FOLDER, with these teachers among those it knows."""
+    known: dict[str, Teacher] = {}
+    fingerprints: dict[str, str] = {}
+    if (folder / "pool.json").is_file():
+        there = Pool(folder).about
+        if digest not in there.prompts.values():
+            raise WrongUse(
+                f"{str(folder)!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
+            )
+        known = {teacher.name: teacher for teacher in there.teachers}
+        fingerprints = there.fingerprints
+    for teacher in teachers:
+        if teacher.name in known and _asked(known[teacher.name]) != _asked(teacher):
+            raise WrongUse(
+                f"{teacher.name!r} was asked otherwise in {str(folder)!r}; give the teacher another `name` in a .toml "
+                "file, or choose another --out"
+            )
+    known |= {teacher.name: teacher for teacher in teachers}
+    about = Holding(
+        prompts={name: digest},
+        sources=tuple(known),
+        teachers=tuple(known.values()),
+        fingerprints=fingerprints,
+        lang=lang,
+    )
+    return Pool.create(folder, about)
+
+
+def _asked(teacher: Teacher) -> Teacher:
+    """What of a teacher decides its answers: not its address, its price, or how many of them there are."""
+    place = teacher.endpoint.model_copy(update={"url": None, "key": ""})
+    return teacher.model_copy(update={"endpoint": place, "price": None, "k": 0})
+
+
+def _met(pool: Pool, teacher: Teacher, fingerprint: str) -> None:
+    """Note which weights answer; other weights under one name would mix two models in one source."""
+    before = pool.about.fingerprints.get(teacher.name, fingerprint)
+    if before != fingerprint:
+        raise WeightsChanged(
+            f"the model behind {teacher.name!r} is not the one whose candidates are in {str(pool.folder)!r}; give the "
+            "teacher another `name` in a .toml file, or choose another --out"
+        )
+    met = {**pool.about.fingerprints, teacher.name: fingerprint}
+    pool.describe(pool.about.model_copy(update={"fingerprints": met}))
+
+
+def _span(seconds: float) -> str:
+    """A time that is still to come, as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,250 @@
+"""`inherit sample`: candidates of one or several teachers, kept as they come and never paid for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from profiler.data import prompts
+from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
+from profiler.types import Endpoint, Sampling
+from selection.pool import Pool
+from selection.record import Candidate, Teacher
+from selection.sample import Questions, Share, sample
+from selection.teacher import teachers
+from tests.killing import asked_again, finish, kill_in_the_middle
+from tests.wire import Fault, Script, Wire, serving
+
+
+def questions(folder: Path, count: int = 5, also: Sequence[str] = ()) -> Questions:
+    path = folder / "questions.jsonl"
+    texts = [f"question {number} end" for number in range(count)] + list(also)
+    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts), "utf-8")
+    return Questions(prompts(str(path)))
+
+
+def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
+    drawn = Sampling(temperature=1.0, max_tokens=20, seed=3)
+    plain = {"name": name, "endpoint": Endpoint(model="wire", url=wire.url), "sampling": drawn, "k": 3}
+    return Teacher.model_validate(plain | fields)
+
+
+async def asked(asking: Questions, some: Sequence[Teacher], folder: Path) -> list[Share]:
+    shares: list[Share] = []
+    async for found in sample(asking, some, folder, concurrency=8):
+        shares = found
+    return shares
+
+
+def rows(folder: Path) -> dict[tuple[str, str, int], Candidate]:
+    return {(row.prompt, row.source, row.index): row for row in Pool(folder).rows()}
+
+
+async def test_every_candidate_says_who_wrote_it_how_and_from_which_seed(tmp_path: Path) -> None:
+    async with serving() as wire:
+        (share,) = await asked(questions(tmp_path), [teacher(wire)], tmp_path / "pool")
+    found = rows(tmp_path / "pool")
+    assert len(found) == 15
+    row = found["question 4 end", "wire", 2]
+    assert (row.seed, row.finish in ("stop", "length"), bool(row.fingerprint)) == (5, True, True)
+    assert row.sampling == teacher(wire).sampling
+    assert row.usage.completion > 0
+    assert (share.done, share.failed, share.error) == (5, 0, None)
+    assert len({each.text for key, each in found.items() if key[0] == "question 4 end"}) == 3
+
+
+async def test_several_teachers_stand_side_by_side_and_one_may_join_later(tmp_path: Path) -> None:
+    asking = questions(tmp_path)
+    async with serving() as one, serving(Script(weights="two")) as two:
+        terse = teacher(two, "terse", k=2, frame="Briefly. {prompt}")
+        await asked(asking, [teacher(one)], tmp_path / "pool")
+        before = len(one.units("question"))
+        await asked(asking, [teacher(one), terse], tmp_path / "pool")
+        assert len(one.units("question")) == before, "the first is not asked again"
+        assert {body["prompt"] for body in two.asked("question")} == {f"Briefly. question {n} end" for n in range(5)}
+    assert Pool(tmp_path / "pool").about.sources == ("wire", "terse")
+    assert len(rows(tmp_path / "pool")) == 5 * 3 + 5 * 2
+
+
+async def test_more_candidates_keep_those_that_are_there(tmp_path: Path) -> None:
+    asking = questions(tmp_path)
+    async with serving() as wire:
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        few, paid = rows(tmp_path / "pool"), len(wire.units("question"))
+        await asked(asking, [teacher(wire, k=5)], tmp_path / "pool")
+        assert len(wire.units("question")) == paid + 5 * 2
+    many = rows(tmp_path / "pool")
+    assert len(many) == 25
+    assert all(many[key].text == row.text for key, row in few.items())
+
+
+async def test_a_repeated_prompt_is_asked_once(tmp_path: Path) -> None:
+    asking = questions(tmp_path, 3, also=["question 1 end", "日本語 🙂 end", "long " * 20_000])
+    assert (asking.survey().count, asking.survey().repeats) == (5, 1)
+    async with serving() as wire:
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+    assert len(rows(tmp_path / "pool")) == 15
+
+
+async def test_a_teacher_that_goes_away_keeps_what_it_answered_and_finishes_later(tmp_path: Path) -> None:
+    asking = questions(tmp_path, 40)
+    async with serving() as steady, serving(Script(weights="shaky")) as shaky:
+        both = [teacher(steady), teacher(shaky, "shaky", endpoint=Endpoint(model="wire", url=shaky.url))]
+        shaky.faults.append(Fault("401", match="question", after=6, says="the key was withdrawn"))
+        good, gone = await asked(asking, both, tmp_path / "pool")
+        assert (good.done, good.error) == (40, None)
+        assert gone.failed or gone.error
+        kept = [row for row in rows(tmp_path / "pool").values() if row.source == "shaky"]
+        assert 0 < len(kept) < 120
+        paid = len(shaky.units("question"))
+        shaky.faults.clear()
+        good, gone = await asked(asking, both, tmp_path / "pool")
+        assert (gone.done, gone.failed, gone.error) == (40, 0, None)
+        assert len(shaky.units("question")) == 120, "what was answered is not asked again"
+        assert paid < 120
+    assert len(rows(tmp_path / "pool")) == 240
+
+
+async def test_a_teacher_that_is_not_there_does_not_stop_the_others(tmp_path: Path) -> None:
+    async with serving() as wire:
+        nobody = teacher(wire, "nobody", endpoint=Endpoint(model="x", url="http://127.0.0.1:9/v1"))
+        good, gone = await asked(questions(tmp_path), [teacher(wire), nobody], tmp_path / "pool")
+    assert good.error is None
+    assert gone.error is not None
+    assert "127.0.0.1:9" in gone.error
+    assert len(rows(tmp_path / "pool")) == 15
+
+
+async def test_one_request_that_fails_is_named_and_asked_again(tmp_path: Path) -> None:
+    asking = questions(tmp_path)
+    async with serving(Script(faults=(Fault("400", match="question 2", says="too long"),))) as wire:
+        (share,) = await asked(asking, [teacher(wire)], tmp_path / "pool")
+        assert share.failed == 1
+        assert "too long" in (share.last_error or "")
+        (segment,) = Pool(tmp_path / "pool").segments()
+        footer = Pool(tmp_path / "pool").footer(segment)
+        assert footer is not None
+        assert ["too long" in why for why in footer.failed.values()] == [True]
+        paid = len(wire.units("question"))
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        assert len(wire.units("question")) == paid, "the others are not"
+
+
+async def test_other_weights_under_one_name_are_refused(tmp_path: Path) -> None:
+    asking = questions(tmp_path)
+    async with serving() as wire:
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+    async with serving(Script(weights="others")) as wire:
+        with pytest.raises(WeightsChanged, match="'wire' is not the one whose candidates are in"):
+            await asked(asking, [teacher(wire)], tmp_path / "pool")
+
+
+async def test_a_pool_takes_no_other_prompts_and_no_other_sampling(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await asked(questions(tmp_path), [teacher(wire)], tmp_path / "pool")
+        with pytest.raises(WrongUse, match="was asked otherwise"):
+            await asked(questions(tmp_path), [teacher(wire, system="Be brief.")], tmp_path / "pool")
+        with pytest.raises(WrongUse, match="holds answers to other prompts"):
+            await asked(questions(tmp_path, 6), [teacher(wire)], tmp_path / "pool")
+
+
+async def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with serving() as wire:
+        asking = questions(tmp_path)
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(StoreError, match="the disk is full; make room and run the same command again"):
+            await asked(asking, [teacher(wire)], tmp_path / "pool")
+        monkeypatch.undo()
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        assert len(wire.units("question")) == 15, "nothing is paid twice"
+
+
+def test_no_prompts_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text("", "utf-8")
+    with pytest.raises(BadData, match="holds no rows"):
+        Questions(prompts(str(path))).survey()
+
+
+def test_cost_and_time_left_are_told() -> None:
+    (one,) = teachers(["demo"], {"price": (0.5, 1.5)})
+    share = Share(one, total=100)
+    share.done, share.seconds = 50, 100.0
+    share.usage = share.usage.model_copy(update={"prompt": 1_000_000, "completion": 2_000_000})
+    assert share.said() == "20,000 tokens/s · 100 s left · cost 3.50 of about 7.00".replace("100 s", "2 min")
+    assert share.cost == 3.5
+
+
+def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "terse.toml"
+    path.write_text('model = "demo"\nname = "terse"\nsystem = "Be brief."\ntemperature = 0.5\nk = 2\n', "utf-8")
+    plain, served, terse = teachers(["demo", "org/m@http://localhost:8000/v1", str(path)], {"k": 8, "top_p": 0.9})
+    assert (plain.name, plain.endpoint.url, plain.k) == ("demo", None, 8)
+    assert served.endpoint == Endpoint(model="org/m", url="http://localhost:8000/v1")
+    assert (terse.name, terse.k, terse.sampling.temperature, terse.sampling.top_p) == ("terse", 2, 0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ('model = "demo"\ntemprature = 1', UnknownName, "did you mean 'temperature'"),
+        ("model = demo", BadData, "is not TOML"),
+        ('name = "x"', BadData, "expected at least `model"),
+        ('model = "demo"\nk = "many"', WrongUse, "k: Input should be a valid integer"),
+    ],
+)
+def test_a_teachers_file_that_is_none_is_named(tmp_path: Path, text: str, error: type[InheritError], says: str) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(error, match=says):
+        teachers([str(path)], {})
+
+
+def test_two_teachers_of_one_name_are_refused() -> None:
+    with pytest.raises(WrongUse, match="two teachers are called 'demo'"):
+        teachers(["demo", "demo"], {})
+
+
+def command(url: str, path: Path, out: Path) -> list[str]:
+    words = ["sample", f"wire@{url}", "--prompts", str(path), "-k", "2", "--max-tokens", "20", "--concurrency", "8"]
+    return ["-c", "from profiler.cli import main; main()", *words, "--out", str(out)]
+
+
+async def test_the_command_samples_and_selects(tmp_path: Path) -> None:
+    questions(tmp_path, 20)
+    async with serving() as wire:
+        await finish(command(wire.url, tmp_path / "questions.jsonl", tmp_path / "pool"))
+    words = ["select", str(tmp_path / "pool"), "-O", "max:words", "-m", "words", "--open-gate", "all"]
+    await finish(["-c", "from profiler.cli import main; main()", *words, "--out", str(tmp_path / "out")])
+    made = [json.loads(line) for line in (tmp_path / "out" / "chosen.jsonl").read_text("utf-8").splitlines()]
+    assert len(made) == 20
+    assert {row["source"] for row in made} == {"wire"}
+    assert all(row["fingerprint"] and json.loads(row["sampling"])["max_tokens"] == 20 for row in made)
+
+
+@pytest.mark.slow
+async def test_sampling_that_is_killed_six_times_pays_for_no_answer_twice(tmp_path: Path) -> None:
+    questions(tmp_path, 3000)
+    rng = random.Random(5)
+    async with serving(Script(latency=0.02)) as wire:
+        again = command(wire.url, tmp_path / "questions.jsonl", tmp_path / "killed")
+        kills = [await kill_in_the_middle(again, wire, rng) for _ in range(6)]
+        await finish(again)
+        assert not asked_again(wire, kills, "question")
+    async with serving() as wire:
+        await finish(command(wire.url, tmp_path / "questions.jsonl", tmp_path / "whole"))
+    await asyncio.sleep(0)
+    killed, whole = (
+        {key: (row.text, row.seed, row.usage) for key, row in rows(tmp_path / name).items()}
+        for name in ("killed", "whole")
+    )
+    assert killed == whole
+    assert len(killed) == 6000
