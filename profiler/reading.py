@@ -127,6 +127,10 @@ class Reader:
         return Answer(how, generations, choice=choice, confidences=shares)
 
 
+ITEM = re.compile(r"^\s*([A-Z])(?:[.):]|\s*$)", re.MULTILINE)
+"""A letter at the beginning of a line, as options are listed."""
+
+
 def ways(request: Request) -> tuple[How, ...]:
     """The instruments that can read an answer to such a request, the best first."""
     match request:
@@ -181,9 +185,12 @@ def followed(likelihoods: Sequence[Likelihood], count: int) -> tuple[Likelihood,
 
 
 def read_letter(text: str, count: int) -> int | None:
-    """Which of the first `count` letters an answer consists of or opens with; None when it does not say."""
+    """Which of the first `count` letters an answer consists of or opens with; None when it does not say.
+
+    One that repeats the list of options opens with A and says nothing.
+    """
     found = LETTER.match(text)
-    if not found:
+    if not found or {line[1] for line in ITEM.finditer(text)} - {found[1]} & set(LETTERS[:count]):
         return None
     index = LETTERS.index(found[1])
     return index if index < count else None

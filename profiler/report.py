@@ -253,7 +253,7 @@ def capabilities(found: Capabilities, fingerprint: Fingerprint, refusals: Mappin
 
 
 def _line(name: str, said: str, why: str | None) -> str:
-    return f"  {name:<18}{said:<15}{plain(why or '')}".rstrip()
+    return f"  {name:<22}{said:<15}{plain(why or '')}".rstrip()
 
 
 def _json(what: Profile | Sequence[Comparison]) -> str:

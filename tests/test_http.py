@@ -325,6 +325,9 @@ async def test_letters_are_read_in_chat_as_well() -> None:
         ("The answer is B", 1),
         ("B. he was late", 1),
         ("A nurse", None),
+        ("A. she\nB. he\nC. they", None),
+        ("A. she was late\nB", None),
+        ("B. he was late\n\nBecause the text says so.", 1),
         ("D", None),
     ],
 )
