@@ -209,7 +209,7 @@ async def test_a_server_that_fails_for_good_stops_the_run_and_says_how_often_and
         found: dict[str, Answer] = {}
         early = [(f"early {i}", Generate(f"early {i}", WARM)) for i in range(10)]
         late = [(f"late {i}", Generate(f"late {i}", WARM)) for i in range(1000)]
-        with pytest.raises(EndpointDown, match=r"failed 4 requests in a row; the last: .*run again") as stop:
+        with pytest.raises(EndpointDown, match=r"failed [4-7] requests in a row; the last: .*run again") as stop:
             await collect(model, early + late, found)
         assert sorted(found) == sorted(key for key, _ in early), "items are not to blame for a server that is down"
         assert len(wire.asked("late")) < 50

@@ -1,6 +1,5 @@
 """Intervals and corrections, against closed forms and simulation."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -118,16 +117,14 @@ def test_an_item_with_an_undefined_part_is_left_out_of_a_ratio_whole():
     assert (found.value, found.n, found.undefined) == (pytest.approx(4 / 6), 2, 1)
 
 
-def test_thirty_metrics_of_a_large_probe_are_quick_and_small():
+def test_thirty_metrics_of_a_large_probe_take_little_memory():
     rng = np.random.default_rng(6)
     columns = {f"m{i}": rng.normal(size=58_492) for i in range(30)}
     tracemalloc.start()
-    start = time.process_time()
     found = intervals([Mean(name) for name in columns], columns)
-    seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found) == 30
-    assert seconds < 8  # CPU seconds on a shared machine; bench/ has the real figure
     assert peak < 200 * 2**20
 
 
