@@ -120,5 +120,6 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 # crfm-helm pins datasets to 3.x; one of its requirements is compiled.
 .venv-helm/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-helm
-	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[helm]'
+	grep -v '^datasets==' constraints.txt > .venv-helm/constraints.txt
+	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-helm/constraints.txt -e '.[helm]'
 	touch $@
