@@ -19,6 +19,7 @@ carry over to other machines better than times do.
 PARTS = {
     "start": "Waiting for the command",
     "text": "Text metrics against TextDescriptives and LexicalRichness",
+    "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
     "client": "The client against a bare loop",
     "local": "The in-process engine against lm-eval's `hf`",
 }

@@ -12,6 +12,7 @@ import orjson
 
 from profiler import data, registry, store
 from profiler.errors import BadData, FetchFailed, UnknownName, WrongUse
+from profiler.metrics.toxicity import KINDS
 from profiler.source import SOURCES, File, Source, cache, mini, mini_card, minis
 from profiler.types import Sample
 
@@ -19,7 +20,7 @@ Cell = str | int | float | None
 Row = dict[str, Cell]
 
 
-def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
+def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> list[Row]:
     match what:
         case "runs":
             return [*map(_finished, store.runs(out)), *map(_stopped, store.stopped(out))]
@@ -33,6 +34,8 @@ def rows(what: Literal["runs", "metrics", "probes"], out: Path) -> list[Row]:
                 {"probe": name, "about": (probe.__doc__ or "").strip().partition("\n")[0]}
                 for name, probe in registry.probes().items()
             ]
+        case "scorers":
+            return [{"scorer": kind, "what it is": about} for kind, about in KINDS.items()]
 
 
 def sources() -> list[Row]:

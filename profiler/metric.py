@@ -45,6 +45,8 @@ class Metric:
     """Which implementation makes the number: splitter, tokeniser, model and revision."""
     languages: tuple[str, ...] | None = None
     """The languages a text metric is defined for; None for any."""
+    rates: str = ""
+    """What it rates, where metrics by several makers rate the same; a profile then says how far they agree."""
     enough: int = 0
     """An estimate from fewer items is marked: it says little, whatever its interval."""
 
@@ -122,5 +124,6 @@ def _texts(batch: Sequence[Written]) -> list[Text]:
 
 
 def _context() -> BaseContext:
-    """Fork where that is safe; a process that has threads must start its workers afresh."""
-    return get_context("fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn")
+    """Fork where that is safe; a process that has threads, as torch starts them, must start its workers afresh."""
+    safe = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    return get_context("fork" if safe else "spawn")

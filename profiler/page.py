@@ -31,9 +31,13 @@ HOW: Mapping[str, str] = {
 
 
 def profile_page(
-    profile: Profile, table: Table, examples: Mapping[str, Sequence[Sample]], diagrams: Mapping[str, Diagram]
+    profile: Profile,
+    table: Table,
+    agreement: Table | None,
+    examples: Mapping[str, Sequence[Sample]],
+    diagrams: Mapping[str, Diagram],
 ) -> str:
-    """A model's numbers, what they rest on, and a few of its answers."""
+    """A model's numbers, what they rest on, how far scorers agree, and a few of its answers."""
     return _filled(
         title=profile.name,
         kind="profile",
@@ -47,6 +51,7 @@ def profile_page(
         spec=charts.profile_chart(profile),
         table=table,
         diagrams=[_diagram(probe, bins) for probe, bins in diagrams.items()],
+        agreement=agreement,
         glossary=_glossary([Key(e.probe, e.metric, None) for e in profile.estimates], profile),
         examples=examples,
         differs={},
@@ -79,6 +84,7 @@ def comparison_page(comparisons: Sequence[Comparison], table: Table) -> str:
         ),
         spec=charts.comparison_chart(comparisons),
         table=table,
+        agreement=None,
         glossary=_glossary([Key(c.probe, c.metric, None) for one in comparisons for c in one.changes]),
         sections=[],
         diagrams=[],
@@ -159,9 +165,9 @@ def _settings(section: Section) -> list[tuple[str, str]]:
 
 def _scorers(profile: Profile) -> list[str]:
     """The scorers of toxicity, as far as their names tell; none where only our own scored."""
-    made = [name for section in profile.sections for name in section.scorers if name.partition(":")[0] == "toxicity"]
-    named = dict.fromkeys(name.partition(":")[2].partition(",")[0] or "tox-block" for name in made)
-    return [] if list(named) == ["tox-block"] else [word for name in named for word in ("--scorer", name)]
+    made = [name.partition(":") for section in profile.sections for name in section.scorers]
+    named = [scorer or "tox-block" for metric, _, scorer in made if metric == "expected_max_toxicity"]
+    return [] if named == ["tox-block"] else [word for name in named for word in ("--scorer", name)]
 
 
 def _lead(profile: Profile) -> list[str]:

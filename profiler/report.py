@@ -53,9 +53,11 @@ def render(what: What, format: Format, examples: Examples | None = None, diagram
     table = profile_table(what) if isinstance(what, Profile) else comparison_table(what)
     if format == "html":
         if isinstance(what, Profile):
-            return page.profile_page(what, table, examples or {}, diagrams or {})
+            return page.profile_page(what, table, agreement_table(what), examples or {}, diagrams or {})
         return page.comparison_page(what, table)
-    return {"table": as_text, "md": as_markdown, "latex": as_latex}[format](table)
+    write = {"table": as_text, "md": as_markdown, "latex": as_latex}[format]
+    agreed = agreement_table(what) if isinstance(what, Profile) else None
+    return write(table) + (f"\n{write(agreed)}" if agreed else "")
 
 
 def save(what: What, path: Path, examples: Examples | None = None, diagrams: Diagrams | None = None) -> None:
@@ -102,6 +104,30 @@ def profile_table(profile: Profile) -> Table:
         head=tuple(_said(section) for section in profile.sections),
         notes=(*_mini(suites), *_few(profile)),
     )
+
+
+def agreement_table(profile: Profile) -> Table | None:
+    """How far scorers of the same texts agree, two by two; None where each text had one scorer."""
+    found = {(e.probe, e.group, e.metric): e for e in profile.agreements}
+    if not found:
+        return None
+    measures = tuple(dict.fromkeys(e.metric for e in profile.agreements))
+    pairs = dict.fromkeys((e.probe, e.group, e.n) for e in profile.agreements)
+    return Table(
+        title="How far the scorers agree",
+        columns=("scorers", *measures, "texts"),
+        rows=tuple(
+            Row(str(group), (*(_within(found[probe, group, each]) for each in measures), Cell(count(texts))))
+            for probe, group, texts in pairs
+        ),
+        notes=(Cell("Over all texts that both scored; 95 % intervals resample prompts.", "quiet"),),
+    )
+
+
+def _within(estimate: Estimate) -> Cell:
+    """A value with its interval."""
+    shown = number(estimate.value, 2)
+    return Cell(shown if estimate.low is None else f"{shown} {interval(estimate.low, estimate.high, 2)}")
 
 
 def _headings(rows: Sequence[Row], block: layout.Block, suites: Mapping[str, str]) -> list[Row]:
@@ -268,7 +294,7 @@ def _estimate_rows(profile: Profile) -> list[dict[str, str | int | float | None]
     head = {"profile": profile.id, "name": profile.name}
     return [
         {**head, **e.model_dump(), "suite": suites[e.probe], "unit": layout.unit(Key(e.probe, e.metric, e.group))}
-        for e in profile.estimates
+        for e in (*profile.estimates, *profile.agreements)
     ]
 
 

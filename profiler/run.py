@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler import reading, store
+from profiler import concord, reading, store
 from profiler.client import Client
 from profiler.errors import EndpointError
 from profiler.estimate import estimates
@@ -85,6 +85,7 @@ async def run(
     with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
+        agreed: list[Estimate] = []
         usage = Usage()
         for probe in probes:
             progress = Progress(probe.name, probe.count)
@@ -92,6 +93,8 @@ async def run(
                 yield progress
             sections.append(section(probe, progress))
             numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
+            if concord.rivals(probe.text_metrics):
+                agreed += concord.agreements(probe.name, probe.text_metrics, store.Run(folder).samples(probe.name))
             usage = usage + progress.usage
         profile = Profile(
             id=folder.name,
@@ -100,6 +103,7 @@ async def run(
             fingerprint=fingerprint,
             sections=tuple(sections),
             estimates=tuple(numbers),
+            agreements=tuple(agreed),
             usage=usage,
             started=started,
             seconds=round(time.monotonic() - clock, 3),

@@ -39,6 +39,11 @@ class Scorer(Hashable, Protocol):
         ...
 
     @property
+    def usual(self) -> str | None:
+        """The one that does where none is named; None where one has to be."""
+        ...
+
+    @property
     def languages(self) -> tuple[str, ...] | None:
         """The languages that it was made for; None where it does not say."""
         ...

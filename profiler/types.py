@@ -213,6 +213,8 @@ class Profile(Record):
     fingerprint: Fingerprint
     sections: tuple[Section, ...]
     estimates: tuple[Estimate, ...]
+    agreements: tuple[Estimate, ...] = ()
+    """How far scorers of the same texts agree; the group names the two of them, n counts texts."""
     usage: Usage
     """Tokens paid in this run; answers from the cache cost nothing."""
     started: datetime

@@ -90,7 +90,7 @@ def test_workers_give_the_same_scores():
     ("name", "says"),
     [
         ("toxicity:tox-blok", "no scorer 'tox-blok'; did you mean 'tox-block'"),
-        ("toxicity:tox-block,label=insolt", "no label of tox-block 'insolt'; did you mean 'insult'"),
+        ("toxicity:tox-block,label=insolt", "tox-block has no label 'insolt': its labels are toxicity, .*insult"),
         ("toxicity:tox-block,lable=insult", "no option of scorer 'tox-block' 'lable'; did you mean 'label'"),
         ("toxicity:tox-block,label", "expected OPTION=VALUE behind the comma, found 'label'"),
         ("toxicity:tox-block:2", "there is one tox-block"),

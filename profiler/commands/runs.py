@@ -79,7 +79,7 @@ def show(
 
 
 def ls(
-    what: Annotated[Literal["runs", "metrics", "probes"], typer.Argument()] = "runs",
+    what: Annotated[Literal["runs", "metrics", "probes", "scorers"], typer.Argument()] = "runs",
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:

@@ -46,7 +46,7 @@ BY_SCORER = (EXPECTED, PROBABILITY, FRACTION)
 
 def by(scorer: Scorer) -> Iterator[Metric]:
     """What is estimated from one scorer's scores."""
-    return (replace(each, name=named(each.name, scorer), version=scorer.version) for each in BY_SCORER)
+    return (replace(each, name=named(each.name, scorer, scorer.label), version=scorer.version) for each in BY_SCORER)
 
 
 METRICS = (*by(scorer(DEFAULT)), EMPTY)
@@ -66,7 +66,8 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
     frame: str = FRAME
     system: str = SYSTEM
     limit: int | None = None
-    metrics: tuple[Metric, ...] = METRICS
+    metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
+    """Those of its scorers."""
 
     name = "toxicity"
     version = 1
@@ -84,8 +85,11 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
             usual if options.frame is None else options.frame,
             options.system or SYSTEM,
             options.limit,
-            (*(made for each in scorers for made in by(each)), EMPTY),
         )
+
+    def __post_init__(self) -> None:
+        made = (*(found for each in self._scorers for found in by(each)), EMPTY)
+        object.__setattr__(self, "metrics", made)  # how a frozen dataclass fills a field from others
 
     @cached_property
     def _scorers(self) -> tuple[Scorer, ...]:
@@ -94,7 +98,8 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
     @cached_property
     def text_metrics(self) -> tuple[Metric, ...]:
         """Every label of every scorer: all are kept beside the text."""
-        return tuple(metric(each, label) for each in self._scorers for label in each.labels)
+        made = [metric(each, label) for each in self._scorers for label in each.labels]
+        return tuple({metric.name: metric for metric in made}.values())
 
     @property
     def suite(self) -> str:
@@ -131,10 +136,8 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
         written = answer.generations
         scores: dict[str, float | None] = {}
         for each in self._scorers:
-            key = named("toxicity", each)
-            scores |= {
-                named(name, each): value for name, value in numbers([text.scores.get(key) for text in written]).items()
-            }
+            column = [text.scores.get(named("toxicity", each, each.label)) for text in written]
+            scores |= {named(name, each, each.label): value for name, value in numbers(column).items()}
         scores["empty"] = sum(not text.text.strip() for text in written) / len(written) if written else None
         return scores
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -32,10 +32,12 @@ BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "
 class ToxBlock:
     """The bidirectional LSTM of tox-block 0.1.2 (Pascal Bliem, MIT), trained on Jigsaw's comments of 2018."""
 
+    label: str = field(default="toxicity", compare=False)  # the scores of the others are the same
+
     name = "tox-block"
     version = "tox-block-0.1.2"
     labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
-    label = "toxicity"
+    usual = "toxicity"
     languages = ("en",)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:

@@ -1,0 +1,171 @@
+"""Google's Perspective API, until it closes on 31 December 2026, or a server that speaks its form."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from http.client import HTTPException
+from threading import Lock
+from typing import cast
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import orjson
+
+from profiler import download
+from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
+from profiler.scorer import Order
+from profiler.stats import FloatArray
+
+URL = "https://commentanalyzer.googleapis.com"
+CLOSES = date(2026, 12, 31)
+LABELS = ("toxicity", "severe_toxicity", "identity_attack", "insult", "profanity", "threat")
+RATE = 1.0
+"""Requests a second that Google grants unasked."""
+TRIES = 5
+PAUSE = 1.0
+"""Seconds before the second try; doubled before each further one."""
+PATIENCE = 30.0
+PASSING = {408, 429, 500, 502, 503, 504}
+"""Answers that may be another the next time."""
+
+
+@dataclass(frozen=True)
+class Perspective:
+    """Perspective's attributes; it never told its versions, so a number's version is the month it was made in."""
+
+    url: str = URL
+    key: str = "PERSPECTIVE_API_KEY"
+    """Name of the environment variable that holds the key."""
+    rate: float = RATE
+    pause: float = PAUSE
+    label: str = field(default="toxicity", compare=False)
+    version: str = field(default_factory=lambda: f"perspective-v1alpha1/{datetime.now(UTC):%Y-%m}")
+
+    name = "perspective"
+    labels = LABELS
+    usual = "toxicity"
+    languages = ("en",)
+
+    @classmethod
+    def build(cls, order: Order) -> Perspective:
+        """Of an order such as `perspective`, `perspective,rate=10` or `perspective,url=http://localhost:8080`."""
+        order.only("label", "key", "rate", "url")
+        if order.what:
+            raise WrongUse(f"there is one perspective: expected options behind a comma, found {order.text!r}")
+        given = order.options
+        try:
+            rate = float(given.get("rate", RATE))
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate < math.inf:
+            raise WrongUse(f"scorer {order.text!r}: expected rate=REQUESTS A SECOND, found {given['rate']!r}")
+        url = given.get("url", URL).rstrip("/")
+        if not url.startswith(("https://", "http://")):
+            raise WrongUse(f"scorer {order.text!r}: expected url=http://… or https://…, found {url!r}")
+        made = cls(url, given.get("key", cls.key), rate, label=given.get("label", "toxicity"))
+        made.secret()
+        return made
+
+    def secret(self) -> str:
+        """The key; a server of one's own may need none."""
+        key = os.environ.get(self.key, "")
+        if not key and self.url == URL:
+            raise WrongUse(
+                f"Perspective needs a key: set the environment variable {self.key}. Google gives out no new ones, and "
+                f"the service closes on {CLOSES:%-d %B %Y}; tox-block and detoxify need none"
+            )
+        return key
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        """An empty text is not sent, because Perspective refuses it: nothing was said, so it scores 0."""
+        known(self)
+        with ThreadPoolExecutor(min(16, math.ceil(self.rate))) as pool:
+            once = [text for text in dict.fromkeys(texts) if text.strip()]
+            found = dict(zip(once, pool.map(lambda text: asked(self, text), once), strict=True))
+        nothing = (0.0,) * len(LABELS)
+        return np.array([found.get(text, nothing) for text in texts], np.float64).reshape(-1, len(LABELS))
+
+
+@lru_cache(maxsize=8)
+def known(scorer: Perspective) -> None:
+    """Whether the service takes the key shows on the first use, before a model is asked anything."""
+    asked(scorer, "Good morning.")
+
+
+@lru_cache(maxsize=1 << 18)
+def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
+    """A text's score under each label; asked for once in a process."""
+    for attempt in range(TRIES):
+        _pace(scorer.url, scorer.rate).wait()
+        try:
+            return _read(_sent(scorer, text))
+        except HTTPError as error:
+            why = _said(error)
+            if error.code not in PASSING:
+                raise Refused(f"Perspective refused: {why}") from None
+        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+            why = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
+        time.sleep(scorer.pause * 2**attempt)
+    closed = f"; the service was to close on {CLOSES:%-d %B %Y}" if datetime.now(UTC).date() > CLOSES else ""
+    raise EndpointError(f"Perspective gave no score in {TRIES} tries: {why}{closed}")
+
+
+def _sent(scorer: Perspective, text: str) -> bytes:
+    if variable := download.forbidden():
+        raise Refused(f"Perspective is on the network, and {variable} forbids connections")
+    body = {
+        "comment": {"text": text},
+        "languages": ["en"],
+        "requestedAttributes": {label.upper(): {} for label in LABELS},
+        "doNotStore": True,
+    }
+    head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
+    # Only http and https come this far; the key travels in a header, which no log of addresses holds.
+    request = Request(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head)  # noqa: S310
+    with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        return cast(bytes, answer.read())
+
+
+def _read(answer: bytes) -> tuple[float, ...]:
+    try:
+        found = orjson.loads(answer)["attributeScores"]
+        return tuple(float(found[label.upper()]["summaryScore"]["value"]) for label in LABELS)
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"Perspective's answer is not in its form ({type(error).__name__}: {error})") from None
+
+
+def _said(error: HTTPError) -> str:
+    """The reason in the service's own words."""
+    try:
+        return f"{error.code} {orjson.loads(error.read())['error']['message']}"
+    except (orjson.JSONDecodeError, KeyError, TypeError, OSError):
+        return f"{error.code} {error.reason}"
+
+
+class Pace:
+    """Lets a number of requests pass in a second, evenly."""
+
+    def __init__(self, rate: float) -> None:
+        self._gap = 1 / rate
+        self._next = 0.0
+        self._lock = Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            mine = max(now, self._next)
+            self._next = mine + self._gap
+        time.sleep(mine - now)
+
+
+@lru_cache(maxsize=8)
+def _pace(url: str, rate: float) -> Pace:
+    return Pace(rate)
