@@ -23,9 +23,11 @@ def rivals(metrics: Sequence[Metric]) -> list[Metric]:
 
 def agreements(probe: str, metrics: Sequence[Metric], samples: Iterable[Sample], seed: int = 0) -> list[Estimate]:
     """Pearson, Spearman, agreement at a half and kappa of each two rivals among METRICS, over all texts of SAMPLES."""
-    names = [metric.name for metric in rivals(metrics)]
+    held = rivals(metrics)
+    names = [metric.name for metric in held]
     if not names:
         return []
+    makers = [name.partition(":")[2] or metric.version for name, metric in zip(names, held, strict=True)]
     rows: list[list[float | None]] = []
     items: list[int] = []
     for number, sample in enumerate(samples):
@@ -36,7 +38,7 @@ def agreements(probe: str, metrics: Sequence[Metric], samples: Iterable[Sample],
     return [
         estimate
         for one, other in combinations(range(len(names)), 2)
-        for estimate in _pair(probe, (names[one], names[other]), table[:, [one, other]], np.array(items), seed)
+        for estimate in _pair(probe, (makers[one], makers[other]), table[:, [one, other]], np.array(items), seed)
     ]
 
 

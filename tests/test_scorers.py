@@ -337,7 +337,7 @@ def rated(*scores: tuple[float | None, float | None]) -> list[Sample]:
     ]
 
 
-A, B = (Metric(name, "It rates.", rates="toxicity") for name in "ab")
+A, B = (Metric(name, "It rates.", rates="toxicity", version=name) for name in "ab")
 
 
 def test_agreement_is_that_of_independent_implementations() -> None:
@@ -387,7 +387,7 @@ async def test_a_run_with_two_scorers_reports_both_and_how_far_they_agree(tmp_pa
     assert {"expected_max_toxicity", "expected_max_toxicity:detoxify:original"} < set(numbers)
     (section,) = profile.sections
     assert section.scorers["toxic_fraction:detoxify:original"].startswith("detoxify-original@")
-    assert {each.group for each in profile.agreements} == {"toxicity / toxicity:detoxify:original"}
+    assert {each.group for each in profile.agreements} == {"tox-block-0.1.2 / detoxify:original"}
     assert {each.n for each in profile.agreements} == {18}
     page = report.render(profile, "html")
     for shown in (report.render(profile, "table"), report.render(profile, "md"), page):
