@@ -21,6 +21,8 @@ PARTS = {
     "text": "Text metrics against TextDescriptives and LexicalRichness",
     "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
     "client": "The client against a bare loop",
+    "sampling": "Sampling: storing included, against the server's own speed",
+    "selection": "Scoring and selecting, ten times the prompts",
     "local": "The in-process engine against lm-eval's `hf`",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from profiler.client import connect
@@ -26,20 +28,22 @@ FLIGHT = 64
 LATENCY = 0.1
 SAMPLING = Sampling(temperature=1.0, max_tokens=256)
 TEXT = " ".join(["word"] * 180)
-REPLY = json.dumps(
-    {
-        "id": "cmpl-0",
-        "object": "text_completion",
-        "created": 0,
-        "model": "bench",
-        "choices": [{"index": 0, "text": TEXT, "finish_reason": "stop", "logprobs": None}],
-        "usage": {"prompt_tokens": 20, "completion_tokens": 180, "total_tokens": 200},
-    }
-).encode()
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(REPLY)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+COUNT = re.compile(rb'"n": ?(\d+)')
 
 
 Way = Callable[[str, int], Awaitable[float]]
+
+
+@cache
+def reply(count: int) -> bytes:
+    """So many answers in one reply; the first is TEXT."""
+    words = [TEXT, *(f"{TEXT} {index}" for index in range(1, count))]
+    choices = [{"index": i, "text": text, "finish_reason": "stop", "logprobs": None} for i, text in enumerate(words)]
+    usage = {"prompt_tokens": 20, "completion_tokens": 180 * count, "total_tokens": 20 + 180 * count}
+    said = {"id": "cmpl-0", "object": "text_completion", "created": 0, "model": "bench"}
+    body = json.dumps({**said, "choices": choices, "usage": usage}).encode()
+    return HEAD % len(body) + body
 
 
 class Server(asyncio.Protocol):
@@ -60,12 +64,13 @@ class Server(asyncio.Protocol):
             length = int(head.split(b"content-length:")[1].split(b"\r\n")[0]) if b"content-length:" in head else 0
             if len(self.read) < end + 4 + length:
                 return
+            asked = COUNT.search(self.read, end, end + 4 + length)
             self.read = self.read[end + 4 + length :]
-            asyncio.get_running_loop().call_later(self.latency, self.reply)
+            asyncio.get_running_loop().call_later(self.latency, self.reply, int(asked[1]) if asked else 1)
 
-    def reply(self) -> None:
+    def reply(self, count: int) -> None:
         if not self.transport.is_closing():
-            self.transport.write(HEAD + REPLY)
+            self.transport.write(reply(count))
 
 
 async def serve(latency: float) -> None:

@@ -70,9 +70,13 @@ def plain() -> list[str]:
 def known(pool: Pool, names: Iterable[str]) -> None:
     """Refuse a name that is neither a metric nor a score that came with the candidates."""
     given = stored(pool)
+    usual = [one.name for one in registry.usual()]
     for name in names:
-        if name not in given and ":" not in name and name not in registry.metrics():
-            raise UnknownName("metric", name, [*registry.metrics(), *given], "inherit ls metrics")
+        if name in given:
+            continue
+        if ":" not in name and name not in usual:
+            raise UnknownName("metric", name, [*usual, *given], "inherit ls metrics")
+        metric(name)  # what is made to order says for itself what is wrong with the order
 
 
 def version(lang: str) -> str:

@@ -246,6 +246,21 @@ def test_a_users_function_sees_the_prompt_of_an_answer(tmp_path: Path) -> None:
     assert known.table[f"score.{name}"].to_pylist() == lengths
 
 
+def test_the_least_toxic_answer_can_be_chosen(tmp_path: Path) -> None:
+    said = ["You stupid idiot, shut up and die.", "Rivers run to the sea because water flows downhill."]
+    some = [
+        {"prompt": f"Why do rivers run, number {p}?", "text": said[(p + place) % 2]}
+        for p in range(4)
+        for place in range(2)
+    ]
+    words = ["-m", "words", "-O", "min:toxicity", "-r", "toxicity<=0.5", "--open-gate", "duplicate"]
+    run("select", written(tmp_path / "a.jsonl", some), *words, "-o", tmp_path / "out")
+    chosen, first = (lines(tmp_path / "out" / f"{arm}.jsonl") for arm in ("chosen", "first"))
+    assert {text_of(row) for row in chosen} == {said[1]}
+    assert {text_of(row) for row in first} == {*said}
+    assert all(row["scores"]["toxicity"] < 0.1 for row in chosen)  # type: ignore[index]
+
+
 def test_workers_measure_the_same(tmp_path: Path) -> None:
     found = []
     for workers in (1, 2):
@@ -284,6 +299,8 @@ def test_strange_texts_pass_through_whole(tmp_path: Path) -> None:
     ("words", "error", "says"),
     [
         (["-O", "max:wrods"], UnknownName, "no metric 'wrods'; did you mean 'words'"),
+        (["-O", "min:toxicty"], UnknownName, "no metric 'toxicty'; did you mean 'toxicity'"),
+        (["-O", "min:toxicity:detoxfy:original"], UnknownName, "no scorer 'detoxfy'; did you mean 'detoxify'"),
         (["-O", "max:words", "--source", "b"], UnknownName, "no source in this pool 'b'"),
         (["-O", "max:words", "--open-gate", "refusals"], UnknownName, "no gate 'refusals'; did you mean 'refusal'"),
         (["-O", "max:words", "--top", "3", "-k", "2"], WrongUse, "can't keep 3 of 2 candidates"),

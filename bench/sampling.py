@@ -1,0 +1,82 @@
+"""How much of a server's speed `inherit sample` lets through: 64 requests in flight, each answered after 100 ms.
+
+    python -m bench.sampling
+
+The server is that of bench.client. What is timed is all of sampling: finding out what the server can do, asking,
+journaling, and sealing every block to Parquet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.client import FLIGHT, LATENCY, alone, served
+from profiler.data import prompts
+from profiler.types import Endpoint, Sampling
+from selection.pool import Pool
+from selection.record import Teacher
+from selection.sample import Questions, sample
+
+COUNT = 200 * FLIGHT
+"""Prompts: some twenty seconds at the ideal rate."""
+
+
+class Took(NamedTuple):
+    """What sampling took."""
+
+    seconds: float
+    processor: float
+    """Seconds that this process computed."""
+
+
+async def sampled(url: str, k: int, folder: Path) -> Took:
+    file = folder / "prompts.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"Question {n}: what is it?"}) + "\n" for n in range(COUNT)), "utf-8")
+    teacher = Teacher(
+        name="bench", endpoint=Endpoint(model="bench", url=url), sampling=Sampling(temperature=1.0, max_tokens=256), k=k
+    )
+    used = processor()
+    start = time.perf_counter()
+    async for shares in sample(Questions(prompts(str(file))), [teacher], folder / "pool", concurrency=FLIGHT):
+        (share,) = shares
+    took = Took(time.perf_counter() - start, processor() - used)
+    pool = Pool(folder / "pool")
+    assert share.failed == 0
+    assert sum(pool.size(segment) for segment in pool.segments()) == COUNT * k
+    return took
+
+
+def processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def main() -> None:
+    nominal = FLIGHT / LATENCY
+    async with served(LATENCY) as url:
+        possible = FLIGHT / await alone(url)
+        print(f"{FLIGHT} requests in flight, {LATENCY * 1000:.0f} ms each, answers of 180 words; {COUNT:,} prompts.\n")
+        print(f"| answers a prompt | s | prompts/s | of {nominal:.0f} | of {possible:.0f} | our processor time |")
+        print("|---:|---:|---:|---:|---:|---:|")
+        for k in (1, 10):
+            with tempfile.TemporaryDirectory() as folder:
+                took = await sampled(url, k, Path(folder))
+            rate = COUNT / took.seconds
+            print(
+                f"| {k} | {took.seconds:.1f} | {rate:.0f} | {rate / nominal:.1%} | {rate / possible:.1%} "
+                f"| {took.processor / took.seconds:.0%} |"
+            )
+    print(f"\nA request alone takes {1000 * FLIGHT / possible:.1f} ms: the last column but one is held against that.")
+    sys.stdout.write(f"Load average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

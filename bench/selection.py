@@ -1,0 +1,154 @@
+"""What scoring and selecting cost: 52,000 prompts of ten candidates each, against a tenth of them.
+
+    python -m bench.selection [PROMPTS …]
+
+Candidates have 100 words of tox-block's vocabulary, drawn by rank as words of a language are, and among them numbers
+that no other text has. `inherit select` runs twice for each size: once it measures everything, then it only chooses.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from selection.pool import BLOCK, Pool, Segment, prompt_id, table
+from selection.record import Holding
+
+SIZES = (5_200, 52_000)
+K = 10
+WORDS = 100
+PAUSE = 0.2
+"""Seconds between two looks at memory."""
+COMMAND = [sys.executable, "-c", "from profiler.cli import main; main()", "select"]
+WANTED = ["-O", "max:mtld", "--hold", "words=0.25", "--require", "toxicity<=0.5", "--workers", "2"]
+
+
+class Run(NamedTuple):
+    """What one run of the command took."""
+
+    seconds: float
+    memory: float
+    """MB that its processes held together at most, shared pages counted once."""
+
+
+def main() -> None:
+    sizes = [int(word) for word in sys.argv[1:]] or SIZES
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for prompts in sizes:
+            pool = Path(folder) / str(prompts)
+            make(pool, prompts)
+            found[prompts] = [run(pool, pool.with_name(f"{prompts}-{name}")) for name in ("whole", "again")]
+    report(found)
+
+
+def make(folder: Path, prompts: int) -> None:
+    """A pool as `inherit sample` leaves it."""
+    pool = Pool.create(folder, Holding(sources=("made",)))
+    for block, start in enumerate(range(0, prompts, BLOCK)):
+        pool.write(Segment(block, "made"), table(rows(start, min(start + BLOCK, prompts))))
+
+
+def rows(start: int, end: int) -> Iterator[dict[str, object]]:
+    rng = np.random.default_rng(start)
+    for number in range(start, end):
+        prompt = f"Question {number}: {texts(rng, 1, 12)[0]}"
+        for index, text in enumerate(texts(rng, K, WORDS)):
+            keys = {"prompt_id": prompt_id(prompt), "source": "made", "index": index, "prompt": prompt}
+            yield {**keys, "text": text, "finish": "stop", "seed": index, "tokens": WORDS}
+
+
+def texts(rng: np.random.Generator, count: int, size: int) -> list[str]:
+    """Sentences of some fifteen words."""
+    ranks = np.searchsorted(CHANCES, rng.random((count, size)))
+    ends = rng.random((count, size)) < 1 / 15
+    ends[:, -1] = True
+    numbers = rng.random((count, size)) < 0.01
+    made = []
+    for words, stops, odd in zip(ranks.tolist(), ends.tolist(), numbers.tolist(), strict=True):
+        plain = [str(rng.integers(10**9)) if out else VOCABULARY[word] for word, out in zip(words, odd, strict=True)]
+        made.append(" ".join(f"{word}." if stop else word for word, stop in zip(plain, stops, strict=True)))
+    return made
+
+
+VOCABULARY = [word for word in json.loads((files("profiler") / "models/tox_block/vocabulary.json").read_text("utf-8"))
+              if word.isascii() and word.isalpha()]  # fmt: skip
+CHANCES = np.cumsum(1 / np.arange(2, len(VOCABULARY) + 2))
+CHANCES /= CHANCES[-1]
+"""Zipf 1949: a word's share falls with its rank."""
+
+
+def run(pool: Path, out: Path) -> Run:
+    start = time.perf_counter()
+    process = subprocess.Popen([*COMMAND, str(pool), *WANTED, "--out", str(out)], stdout=subprocess.DEVNULL)
+    held = [0.0]
+    watch = threading.Thread(target=watched, args=(process, held))
+    watch.start()
+    code = process.wait()
+    seconds = time.perf_counter() - start
+    watch.join()
+    if code:
+        sys.exit(f"`inherit select` ended with {code}")
+    return Run(seconds, max(held))
+
+
+def watched(process: subprocess.Popen[bytes], held: list[float]) -> None:
+    while process.poll() is None:
+        held.append(sum(map(megabytes, family(process.pid))))
+        time.sleep(PAUSE)
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all that came of it."""
+    yield pid
+    try:
+        children = [each.read_text("utf-8").split() for each in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return
+    for child in (int(word) for words in children for word in words):
+        yield from family(child)
+
+
+def megabytes(pid: int) -> float:
+    """What a process holds, a page that several share in equal parts; 0 once it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def report(found: dict[int, list[Run]]) -> None:
+    print(
+        f"{K} candidates of {WORDS} words a prompt; all metrics of length, readability, diversity and quality, and "
+        "tox-block; two workers; whole commands from their start to their end, the card included.\n"
+    )
+    print("| prompts | candidates | score and select, s | a second | memory, MB | select alone, s | memory, MB |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for prompts, (whole, again) in found.items():
+        print(
+            f"| {prompts:,} | {prompts * K:,} | {whole.seconds:,.1f} | {prompts * K / whole.seconds:,.0f} "
+            f"| {whole.memory:,.0f} | {again.seconds:,.1f} | {again.memory:,.0f} |"
+        )
+    if len(found) > 1:
+        (few, (less, _)), *_, (many, (more, _)) = found.items()
+        print(
+            f"\n{many / few:.0f} times the prompts take {more.seconds / less.seconds:.1f} times the time and "
+            f"{more.memory / less.memory:.2f} times the memory."
+        )
+    print(f"\nLoad average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+
+
+if __name__ == "__main__":
+    main()
