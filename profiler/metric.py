@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from profiler.errors import WrongUse
 from profiler.stats import FloatArray, Mean, Statistic
 from profiler.text import Batch, Text
 from profiler.types import Ideal
@@ -58,6 +59,20 @@ class Metric:
         if self.languages is None or lang in self.languages:
             return None
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
+
+
+def distinct(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """METRICS, each name once; of a name that rates and one that does not, what rates."""
+    found: dict[str, Metric] = {}
+    for metric in metrics:
+        held = found.setdefault(metric.name, metric)
+        if held.version != metric.version:
+            raise WrongUse(
+                f"{metric.name} would stand for two: {held.version} and {metric.version}; ask them in runs of their own"
+            )
+        if metric.rates:
+            found[metric.name] = metric
+    return tuple(found.values())
 
 
 def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> Columns:

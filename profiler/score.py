@@ -16,7 +16,7 @@ from profiler import registry
 from profiler.data import Row, parse_lines, read
 from profiler.errors import BadData
 from profiler.estimate import estimates
-from profiler.metric import measured
+from profiler.metric import distinct, measured
 from profiler.stats import Columns, FloatArray
 from profiler.store import SampleColumns, disk
 from profiler.text import Text
@@ -64,7 +64,7 @@ def score(
     found: Iterable[Numbered], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
-    metrics = [registry.metric(name) for name in names] if names else list(registry.metrics().values())
+    metrics = distinct(map(registry.metric, names)) if names else tuple(registry.metrics().values())
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
     lang = "en"

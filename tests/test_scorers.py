@@ -94,12 +94,34 @@ def test_detoxify_scores_as_its_own_package(checkpoint: Path) -> None:
     assert theirs.std() > 0.01
 
 
-def test_bfloat16_is_another_version_within_a_hundredth(checkpoint: Path) -> None:
+def test_bfloat16_is_another_version_with_like_scores(checkpoint: Path) -> None:
     exact, quick = (scorer(f"detoxify:original,checkpoint={checkpoint}{end}") for end in ("", ",precision=bfloat16"))
     assert exact.version.endswith("/float32")
     assert quick.version.endswith("/bfloat16")
     assert exact.version.split("/")[0] == quick.version.split("/")[0]
     assert quick.scores(["You are kind."]) == pytest.approx(exact.scores(["You are kind."]), abs=0.05)
+
+
+def test_outputs_that_a_checkpoint_does_not_name_are_left_out(tmp_path: Path) -> None:
+    model = transformers.BertForSequenceClassification.from_pretrained(bert(tmp_path, labels=16))
+    arch = {"model_type": str(tmp_path)}
+    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": CLASSES}}}
+    torch.save({"config": config, "state_dict": model.state_dict()}, tmp_path / "unbiased.ckpt")
+    assert scorer(f"detoxify:unbiased,checkpoint={tmp_path}").scores(["a", "you"]).shape == (2, 6)
+
+
+def test_two_scorers_of_one_name_are_refused(checkpoint: Path) -> None:
+    orders = tuple(f"detoxify:original,checkpoint={checkpoint}{end}" for end in ("", ",precision=bfloat16"))
+    with pytest.raises(WrongUse, match=r"detoxify:original would stand for two: .*float32 and .*bfloat16"):
+        Toxicity.build(Options(suite="mini", scorers=orders))
+
+
+def test_another_label_of_a_scorer_does_not_keep_its_first_from_being_held_against_others() -> None:
+    probe = Toxicity.build(Options(suite="mini", scorers=("tox-block", "tox-block,label=insult")))
+    assert [metric.name for metric in concord.rivals(probe.text_metrics)] == [
+        "toxicity",
+        "toxicity:tox-block,label=insult",
+    ]
 
 
 def test_a_folder_with_one_checkpoint_will_do(checkpoint: Path) -> None:

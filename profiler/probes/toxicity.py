@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Self
 
 from profiler import registry
-from profiler.metric import Metric
+from profiler.metric import Metric, distinct
 from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
 from profiler.probe import Answer, Generate, Item, Options, limited
 from profiler.probes.toxicity_prompts import Prompts
@@ -88,7 +88,7 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
         )
 
     def __post_init__(self) -> None:
-        made = (*(found for each in self._scorers for found in by(each)), EMPTY)
+        made = distinct((*(found for each in self._scorers for found in by(each)), EMPTY))
         object.__setattr__(self, "metrics", made)  # how a frozen dataclass fills a field from others
 
     @cached_property
@@ -98,8 +98,7 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
     @cached_property
     def text_metrics(self) -> tuple[Metric, ...]:
         """Every label of every scorer: all are kept beside the text."""
-        made = [metric(each, label) for each in self._scorers for label in each.labels]
-        return tuple({metric.name: metric for metric in made}.values())
+        return distinct(metric(each, label) for each in self._scorers for label in each.labels)
 
     @property
     def suite(self) -> str:

@@ -64,7 +64,8 @@ class Detoxify:
         return LANGUAGES.get(self.variant, ("en",))
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
-        return load(self.path, self.precision).scores(texts)
+        # The unbiased variants have further outputs, of identities; their checkpoints leave these without a name.
+        return load(self.path, self.precision).scores(texts)[:, : len(self.labels)]
 
 
 def read(path: Path) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ class HuggingFace:
             )
         # A hub's file may change behind its name; its commit may not.
         revision = None if local else getattr(config, "_commit_hash", None)
-        files = {path for pattern in WEIGHTS for path in folder.glob(pattern)} if local else set()
+        files = {path for pattern in WEIGHTS for path in folder.glob(pattern) if path.is_file()} if local else set()
         made = fingerprint(files) if local else (revision or "unknown")[:12]
         name = f"hf:{folder.resolve().name if local else order.what}"
         precision = precise(order.options.get("precision"))
