@@ -122,13 +122,17 @@ def svg(spec: Spec) -> str:
 
 def picture(what: Profile | Sequence[Comparison], suffix: str) -> bytes:
     """A .png or .svg file of a profile or comparison."""
+    return drawn(profile_chart(what) if isinstance(what, Profile) else comparison_chart(what), suffix)
+
+
+def drawn(spec: Spec, suffix: str) -> bytes:
+    """A chart as a .png or .svg file."""
     import vl_convert
 
-    spec = profile_chart(what) if isinstance(what, Profile) else comparison_chart(what)
     if suffix == ".svg":
         return svg(spec).encode()
-    drawn: bytes = vl_convert.vegalite_to_png(_printable(spec), scale=2, allowed_base_urls=[])
-    return drawn
+    image: bytes = vl_convert.vegalite_to_png(_printable(spec), scale=2, allowed_base_urls=[])
+    return image
 
 
 def _printable(spec: Any) -> Any:

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 
-from profiler import charts, layout
+from profiler import charts, layout, matrix
 from profiler.diagram import Diagram, answers, reliability_chart
 from profiler.layout import Key
 from profiler.number import count, number
 from profiler.probes.calibration import FEW
 from profiler.table import SIGNS, Table
-from profiler.types import Comparison, Endpoint, Profile, Sample, Section
+from profiler.types import Comparison, Endpoint, Jury, Profile, Sample, Section
 
 Facts = dict[str, str]
 
@@ -28,6 +28,11 @@ HOW: Mapping[str, str] = {
     "sampled": "the letters of several samples",
 }
 """How an answer was read, in words."""
+SURE = (
+    "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
+    "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
+    "each bin holds."
+)
 
 
 def profile_page(
@@ -93,12 +98,45 @@ def comparison_page(comparisons: Sequence[Comparison], table: Table) -> str:
     )
 
 
+def jury_page(jury: Jury, table: Table, command: Sequence[str] = ()) -> str:
+    """Who agrees with whom, and what each judge favours."""
+    judges = [rater.name for rater in jury.raters if rater.kind == "judge"]
+    return _filled(
+        title=f"{layout.listed(judges)} as {'judges' if len(judges) > 1 else 'a judge'}" if judges else "Humans alone",
+        kind="agreement",
+        lead=[cell.text for cell in table.head if cell.tone == "quiet"],
+        warnings=jury.notes,
+        mini=[],
+        command=_parts(command),
+        facts={
+            "pairs": f"{count(jury.pairs)}, of {count(jury.prompts)} prompts",
+            "held against": jury.reference or "each other only: no human label is known",
+            "resamples": f"{count(jury.resamples)}, seed {jury.seed}",
+        },
+        sections=[],
+        chart=charts.svg(matrix.matrix_chart(jury, charts.PAGE)),
+        caption=matrix.CAPTION,
+        spec=matrix.matrix_chart(jury),
+        table=table,
+        diagrams=[],
+        agreement=None,
+        glossary=[],
+        examples={},
+        differs={},
+        refused={},
+        record=jury.model_dump(mode="json"),
+    )
+
+
 def _diagram(probe: str, bins: Diagram) -> dict[str, object]:
     """A probe's reliability diagram, how to read it, and its specification."""
     seen = answers(bins)
     drawn = reliability_chart(bins, probe, charts.PAGE)
     return {
-        "probe": probe,
+        "name": probe,
+        "title": f"How sure, how right: {probe}",
+        "label": "Reliability diagram",
+        "caption": SURE,
         "chart": charts.svg(drawn),
         "spec": reliability_chart(bins, probe),
         "few": f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < FEW else "",
@@ -215,7 +253,7 @@ def _glossary(keys: Sequence[Key], profile: Profile | None = None) -> list[tuple
     return [(key.metric, layout.about(key), made.get(key.metric, "")) for key in dict.fromkeys(keys)]
 
 
-def _filled(**values: object) -> str:
+def _filled(*, warnings: Sequence[str] = (), **values: object) -> str:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -227,6 +265,7 @@ def _filled(**values: object) -> str:
         signs=SIGNS,
         style=_source("report.css"),
         script=script,
+        warnings=warnings,
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         **values,
     )

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from profiler import store
+from profiler import charts, matrix, page, store
+from profiler.errors import WrongUse
 from profiler.judge.favour import LENGTHS
 from profiler.number import DASH, count, interval, number
+from profiler.report import PICTURES, SUFFIXES
 from profiler.table import Cell, Row, Table, as_csv, as_latex, as_markdown, as_text
 from profiler.types import Agreement, Judgement, Jury, Rater
 
@@ -65,14 +67,27 @@ class Part(NamedTuple):
     """What stands before each row's words."""
 
 
-def render(jury: Jury, format: str) -> str:
-    """The numbers of a jury as text."""
+def render(jury: Jury, format: str, command: Sequence[str] = ()) -> str:
+    """The numbers of a jury as text; a page names the COMMAND that made it."""
     match format:
         case "json":
             return jury.model_dump_json(indent=1) + "\n"
         case "csv":
             return as_csv([number.model_dump() for number in jury.numbers])
+        case "html":
+            return page.jury_page(jury, table(jury), command)
     return {"table": as_text, "md": as_markdown, "latex": as_latex}[format](table(jury))
+
+
+def publish(jury: Jury, path: Path, command: Sequence[str] = ()) -> None:
+    """Write to PATH, in the format that its ending names; COMMAND is what makes it again."""
+    if path.suffix in PICTURES:
+        store.write_whole(path, charts.drawn(matrix.matrix_chart(jury), path.suffix))
+    elif path.suffix in SUFFIXES:
+        store.write_whole(path, render(jury, SUFFIXES[path.suffix], command).encode())
+    else:
+        known = " ".join([*SUFFIXES, *PICTURES])
+        raise WrongUse(f"can't write agreement to {path.name!r}: expected a file that ends in one of {known}")
 
 
 def table(jury: Jury) -> Table:
@@ -170,7 +185,8 @@ def _cell(found: Agreement | None) -> Cell:
         return Cell("")
     if found.value is None:
         return Cell(DASH, "quiet")
-    within = interval(found.low, found.high, DECIMALS) if found.low is not None else ""
+    # A narrow page breaks the line before an interval, never inside it.
+    within = interval(found.low, found.high, DECIMALS).replace(" ", "\u00a0") if found.low is not None else ""
     return Cell(f"{number(found.value, DECIMALS)} {within}".strip())
 
 

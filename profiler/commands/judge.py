@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.commands.option import Chat, Data, Format, Json, Key, Model, Out, Url
+from profiler.commands.option import Chat, Data, Format, Json, Key, Model, Out, Save, Url
 from profiler.commands.say import finish, note
 from profiler.errors import WrongUse
 
@@ -147,6 +147,7 @@ def agree(
     ] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = "table",
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap draws behind each interval.")] = 1000,
+    save: Save = None,
     json: Json = False,
 ) -> None:
     """Hold recorded verdicts against human labels and each other.
@@ -162,7 +163,10 @@ def agree(
     wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
     ballots = ballot.read(files, wishes, words(label or []), swapped)
     found = jury.jury(ballots, relations(kin or []), reading, resamples)
-    sys.stdout.write(verdicts.render(found, "json" if json else format))
+    if save:
+        verdicts.publish(found, save, ["inherit", *sys.argv[1:]])
+    else:
+        sys.stdout.write(verdicts.render(found, "json" if json else format))
 
 
 def relations(given: Sequence[str]) -> Mapping[str, frozenset[str]]:

@@ -1,0 +1,123 @@
+"""The heatmap of who agrees with whom, and the page and pictures that `inherit agree` writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from profiler import charts, matrix
+from profiler.judge.ballot import read
+from profiler.judge.jury import jury
+from tests.test_agree import value, written
+from tests.test_charts import opened
+from tests.test_cli import inherit
+
+SAID = {"x": "aabbab", "y": "aabbba", "ann": "aabbab", "bob": "abbbab", "cy": "aabaab"}
+
+
+@pytest.fixture
+def verdicts(tmp_path):
+    """Two judges and three humans on six pairs."""
+    place = {"a": 1, "b": 2}
+    rows = [
+        {
+            "id": i,
+            "prompt": f"Say {i}.",
+            "verdicts": {judge: place[SAID[judge][i]] for judge in ("x", "y")},
+            **{f"annotator{k}": place[SAID[name][i]] for k, name in enumerate(("ann", "bob", "cy"), 1)},
+        }
+        for i in range(6)
+    ]
+    return written(tmp_path / "verdicts.jsonl", rows)
+
+
+def cells(path):
+    rows = matrix.matrix(jury(read([path]), resamples=20))
+    return {(cell["rater"], cell["other"]): cell for row in rows for cell in row}
+
+
+def test_every_two_raters_meet_in_a_cell_with_the_numbers_of_the_table(verdicts):
+    found, told = cells(verdicts), jury(read([verdicts]), resamples=20)
+    assert found["x", "y"]["kappa"] == value(told, "kappa", against="y", rater="x")
+    assert found["x", "majority"]["kappa"] == value(told, "kappa", against="majority", rater="x") == 1
+    assert found["x", "annotator2"]["agreement_written"] == "83 %"
+    assert found["annotator1", "annotator3"]["kappa_written"] == "0.67"
+
+
+def test_it_reads_the_same_along_and_across(verdicts):
+    found = cells(verdicts)
+    assert len(found) == 36
+    for (one, other), cell in found.items():
+        assert cell["kappa"] == found[other, one]["kappa"]
+
+
+def test_oneself_and_a_humans_own_majority_are_left_empty(verdicts):
+    found = cells(verdicts)
+    assert found["x", "x"]["kappa"] is None
+    assert found["annotator1", "majority"]["kappa_written"] == ""
+
+
+def test_judges_come_first_then_the_majority_then_humans(verdicts):
+    names = [rater.name for rater in matrix.order(jury(read([verdicts]), resamples=20))]
+    assert names == ["x", "y", "majority", "annotator1", "annotator2", "annotator3"]
+
+
+def test_agreement_below_chance_has_a_colour_of_its_own(tmp_path):
+    rows = [{"id": i, "verdicts": {"x": 1 + i % 2, "y": 2 - i % 2}} for i in range(6)]
+    cell = cells(written(tmp_path / "v.jsonl", rows))["x", "y"]
+    assert (cell["kappa"], cell["side"], cell["kappa_written"]) == (-1, "below", "−1.00")
+
+
+def test_an_undefined_kappa_is_a_dash_and_no_zero(tmp_path):
+    rows = [{"id": i, "verdicts": {"x": 1, "y": 1}} for i in range(6)]
+    cell = cells(written(tmp_path / "v.jsonl", rows))["x", "y"]
+    assert (cell["kappa_written"], cell["agreement_written"]) == ("–", "100 %")
+
+
+def test_a_judge_in_two_orders_is_shown_by_the_reading_that_is_compared(tmp_path):
+    rows = [{"id": i, "gold": 1, "verdict": 1, "verdict_swapped": 1 + i % 2} for i in range(6)]
+    cell = cells(written(tmp_path / "v.jsonl", rows))["v", "gold"]
+    assert cell["agreement_written"] == "50 %"
+
+
+async def test_the_picture_holds_the_numbers(verdicts, tmp_path):
+    assert (await inherit("agree", verdicts, "--save", tmp_path / "m.svg")).code == 0
+    drawn = ElementTree.fromstring((tmp_path / "m.svg").read_bytes())
+    text = "".join(drawn.itertext())
+    assert "annotator3" in text
+    assert "83 %" in text
+    await inherit("agree", verdicts, "--save", tmp_path / "m.png")
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
+
+
+async def test_the_page_has_matrix_table_and_record(verdicts, tmp_path):
+    await inherit("agree", verdicts, "--save", tmp_path / "m.html")
+    page = (tmp_path / "m.html").read_text("utf-8")
+    record = json.loads(re.search(r'id="record">(.*?)</script>', page)[1])
+    assert record["pairs"] == 6
+    assert "Who agrees with whom" in page
+    assert "the ceiling" in page
+
+
+async def test_an_ending_that_says_nothing_is_refused(verdicts, tmp_path):
+    done = await inherit("agree", verdicts, "--save", tmp_path / "m.doc")
+    assert done.code == 2
+    assert ".html" in done.err
+
+
+def test_a_hostile_judges_name_does_not_enter_the_picture(tmp_path):
+    rows = [{"id": i, "verdicts": {"<script>alert(1)</script>\x1b": 1 + i % 2, "y": 1 + i % 2}} for i in range(6)]
+    drawn = charts.svg(matrix.matrix_chart(jury(read([written(tmp_path / "v.jsonl", rows)]), resamples=20)))
+    assert "<script" not in drawn
+    assert "\x1b" not in drawn
+
+
+@pytest.mark.browser
+async def test_the_page_opens_silently(verdicts, tmp_path):
+    await inherit("agree", verdicts, "--save", tmp_path / "m.html")
+    document, console = opened(tmp_path / "m.html", tmp_path)
+    assert console == []
+    assert "annotator3</text>" in document
