@@ -20,6 +20,7 @@ from profiler import registry, store
 from profiler.adapters.helm import folder
 from profiler.harness import keep
 from profiler.probe import Options, Probe
+from profiler.reading import Reading
 from profiler.run import run
 from profiler.types import Endpoint, Profile, Sample
 from tests.asking import client
@@ -86,10 +87,12 @@ def mini(limit: int, **options: Any) -> list[Probe]:
     return [kind.build(Options(suite="mini", limit=limit, **options)) for kind in registry.probes().values()]
 
 
-async def profiled(wire: Wire, probes: Sequence[Probe], out: Path) -> Profile:
+async def profiled(
+    wire: Wire, probes: Sequence[Probe], out: Path, chat: bool = False, reading: Reading = "auto"
+) -> Profile:
     """What `inherit profile` makes of the same server."""
-    async with client(wire) as asker:
-        async for event in run(asker, probes, Endpoint(model=wire.script.model, url=wire.url), out):
+    async with client(wire, chat=chat, reading=reading) as asker:
+        async for event in run(asker, probes, Endpoint(model=wire.script.model, url=wire.url, chat=chat), out):
             if isinstance(event, Profile):
                 return event
     raise AssertionError
@@ -125,6 +128,23 @@ async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> Non
         right = {sample.item: plain(sample) for sample in store.load(theirs.id, helm.folder / "theirs").samples(name)}
         assert left == right
         assert left
+
+
+@pytest.mark.parametrize("completions", [True, False])
+async def test_a_chat_endpoint_is_asked_in_words_and_by_letter(helm: Helm, completions: bool) -> None:
+    names = ("bbq", "crows_pairs_chat", "attributes", "calibration_verbal")
+    options = "suite=mini,limit=6,reading=letter,chat=true"
+    async with serving(Script(completions=completions, echo=completions)) as wire:
+        done = await helm.run(wire, *(f"inherit_{name}:{options}" for name in names))
+        assert done.code == 0, done.says
+        assert not [body for body in wire.bodies if "Question" in str(body.get("prompt"))]
+        probes = [registry.probe(name).build(Options(suite="mini", limit=6)) for name in names]
+        ours = await profiled(wire, probes, helm.folder / "ours", chat=True, reading="letter")
+    (theirs,) = kept(helm, helm.folder / "theirs")
+    assert theirs.endpoint.chat
+    assert {part.probe: part for part in theirs.sections} == {part.probe: part for part in ours.sections}
+    assert {part.probe: part.how for part in theirs.sections}["bbq"] == "letter"
+    assert theirs.estimates == tuple(sorted(ours.estimates, key=lambda one: one.probe))
 
 
 async def test_summarize_shows_every_metric_of_a_probe(helm: Helm) -> None:

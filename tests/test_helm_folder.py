@@ -21,14 +21,14 @@ def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
     probe = here.built()
     for item in probe.items():
         request = probe.ask(item)
-        assert spec.read(here.prompt(item, request), spec.drawing(probe)) == request
+        assert spec.read(here.prompt(item, request), spec.drawing(probe)).request == request
 
 
 def test_helms_words_for_sampling_are_heeded() -> None:
     here = Spec.of("attributes", {"suite": "mini", "limit": 1, "top_p": 0.9, "seed": 4})
     drawn = Drawn(0.7, 33, ("\n\n",), 5)
     (item,) = here.built().items()
-    request = spec.read(here.prompt(item, here.built().ask(item)), drawn)
+    request = spec.read(here.prompt(item, here.built().ask(item)), drawn).request
     assert isinstance(request, Generate)
     assert request.n == 5
     assert request.sampling.model_dump() == {
@@ -39,6 +39,20 @@ def test_helms_words_for_sampling_are_heeded() -> None:
 def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
     with pytest.raises(WrongUse, match="inherit_crows_pairs has nothing written"):
         Spec.of("crows_pairs", {"suite": "mini"}).built(Drawn(0.7))
+
+
+def test_a_prompt_says_by_which_instrument_and_whether_by_chat_it_is_asked() -> None:
+    here = Spec.of("bbq", {"suite": "mini", "limit": 1, "reading": "letter", "chat": "true"})
+    (item,) = here.built().items()
+    prompt = here.prompt(item, here.built().ask(item))
+    assert "\nB. " in prompt
+    assert spec.read(prompt, Drawn()).way == spec.Way(chat=True, reading="letter")
+
+
+@pytest.mark.parametrize(("name", "value"), [("reading", "letters"), ("chat", "yes")])
+def test_an_instrument_that_does_not_exist_is_refused_before_asking(name: str, value: str) -> None:
+    with pytest.raises(WrongUse, match=f"expected {name}="):
+        Spec.of("bbq", {name: value})
 
 
 def test_an_unknown_option_gets_a_suggestion() -> None:

@@ -19,8 +19,10 @@ from helm.common.request import Request as HelmRequest
 from profiler.adapters.helm import spec
 from profiler.adapters.helm.plain import Plain
 from profiler.adapters.helm.reply import KEY, Reply, listed
-from profiler.client import Client, connect
+from profiler.cache import Cache
+from profiler.client import Client
 from profiler.engines.body import COMPLETIONS, Body
+from profiler.engines.http import HttpEngine
 from profiler.engines.reply import Reply as RawReply
 from profiler.engines.transport import Patience, Transport
 from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, WrongUse
@@ -64,7 +66,7 @@ class InheritClient(HelmClient):
         told = self._line.ask(asked)
         if told.answer.error:
             return failure(told.answer.error, final=False)
-        return success(asked, told.answer, Reply.of(told.answer, told.weights, self._url), clock)
+        return success(asked.request, told.answer, Reply.of(told.answer, told.weights, self._url), clock)
 
 
 def success(asked: Request, answer: Answer, reply: Reply, clock: float) -> RequestResult:
@@ -118,14 +120,16 @@ class Line:
         self.endpoint = endpoint
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="inherit", daemon=True).start()
-        self._client = self._done(self._opened(endpoint, cache))
+        self._cache = self._done(self._opened(cache))
+        self._engines: dict[bool, HttpEngine] = {}
+        self._clients: dict[spec.Way, Client] = {}
         self._transport = Transport(endpoint, FLIGHT, Patience())
         self._first: asyncio.Lock = asyncio.Lock()
         atexit.register(self.close)
 
-    def ask(self, request: Request) -> Told:
+    def ask(self, asked: spec.Asked) -> Told:
         """The answer; an EndpointError where such a request can't be answered here, or nothing can."""
-        return self._done(self._told(request))
+        return self._done(self._told(*asked))
 
     def post(self, body: Body) -> RawReply:
         """What the server answers to plain completions."""
@@ -133,34 +137,48 @@ class Line:
 
     def weights(self) -> str:
         """Id of the weights that answer."""
-        return self._done(self._recognised())
+        return self._done(self._recognised(self._client(spec.Way())))
 
-    async def _told(self, request: Request) -> Told:
-        weights = await self._recognised()
-        if why := await self._client.refusal(request):
+    async def _told(self, request: Request, way: spec.Way) -> Told:
+        client = self._client(way)
+        weights = await self._recognised(client)
+        if why := await client.refusal(request):
             raise EndpointError(f"{self.endpoint.model} at {self.endpoint.url} can't be asked this: {why}")
-        (answer,) = [answer async for _, answer in self._client.answer([(None, request)])]
+        (answer,) = [answer async for _, answer in client.answer([(None, request)])]
         return Told(answer, weights)
 
-    async def _recognised(self) -> str:
+    def _client(self, way: spec.Way) -> Client:
+        """Who asks in this way; all of them keep their answers in one place."""
+        if way not in self._clients:
+            endpoint = self.endpoint.model_copy(update={"chat": way.chat})
+            engine = self._engines.setdefault(way.chat, HttpEngine(endpoint, concurrency=FLIGHT))
+            self._clients[way] = Client(engine, self._cache, endpoint, way.reading)
+        return self._clients[way]
+
+    async def _recognised(self, client: Client) -> str:
         async with self._first:  # the first asks which weights these are, and says so once
             try:
-                found = await self._client.fingerprint()
+                found = await client.fingerprint()
             except EndpointError as error:
                 raise EndpointDown(str(error)) from error
-            if self._client.notice:
-                hwarn(self._client.notice)
-                self._client.notice = None
+            if client.notice:
+                hwarn(client.notice)
+                client.notice = None
             return found.id
 
     @staticmethod
-    async def _opened(endpoint: Endpoint, cache: Path | None) -> Client:
-        return connect(endpoint, cache, concurrency=FLIGHT)  # in the loop's thread, which its database belongs to
+    async def _opened(cache: Path | None) -> Cache:
+        return Cache(cache)  # in the loop's thread, which its database belongs to
+
+    async def _closed(self) -> None:
+        self._cache.close()
 
     def _done(self, work: Coroutine[None, None, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:
-        self._done(self._client.close())
+        for engine in self._engines.values():
+            self._done(engine.close())
+        self._done(self._closed())
         self._done(self._transport.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

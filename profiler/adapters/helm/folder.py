@@ -76,7 +76,7 @@ class Found(NamedTuple):
     """A run of HELM's, scored."""
 
     name: str
-    model: str
+    endpoint: Endpoint
     scored: Scored
     started: int
     seconds: float
@@ -85,17 +85,17 @@ class Found(NamedTuple):
 
 def harvests(folder: Path) -> list[Harvest]:
     """What HELM asked each model in FOLDER, which is a run's or a suite's."""
-    models: dict[str, dict[str, Found]] = {}
+    models: dict[tuple[str, bool], dict[str, Found]] = {}
     for run in map(found, paths(folder)):
-        probes = models.setdefault(run.model, {})
+        probes = models.setdefault((run.endpoint.model, run.endpoint.chat), {})
         probe = run.scored.probe.name
         if probe in probes:
             raise BadData(
-                f"{str(folder)!r} holds {probe} of {run.model} twice: {probes[probe].name} and {run.name}; name the "
-                "folder of one of them"
+                f"{str(folder)!r} holds {probe} of {run.endpoint.model} twice: {probes[probe].name} and {run.name}; "
+                "name the folder of one of them"
             )
         probes[probe] = run
-    return [harvest(model, list(probes.values())) for model, probes in models.items()]
+    return [harvest(list(probes.values())) for probes in models.values()]
 
 
 def paths(folder: Path) -> list[Path]:
@@ -119,8 +119,11 @@ def found(path: Path) -> Found:
     results = [state.result for state in states.request_states if state.result.request_datetime]
     started = min((result.request_datetime for result in results), default=0)
     ended = max((result.request_datetime + result.request_time for result in results), default=started)
-    scored = score(Spec.of(str(given.pop("probe")), given), drawn, outcomes)
-    return Found(run.name, adapter.model_deployment.partition("/")[2], scored, started, ended - started)
+    spec = Spec.of(str(given.pop("probe")), given)
+    scored = score(spec, drawn, outcomes)
+    model = adapter.model_deployment.partition("/")[2]
+    endpoint = Endpoint(model=model, url=scored.reply.url, chat=spec.way.chat)
+    return Found(run.name, endpoint, scored, started, ended - started)
 
 
 def read(path: Path, kind: type[Json]) -> Json:
@@ -143,15 +146,18 @@ def outcome(state: RequestState) -> Outcome:
     )
 
 
-def harvest(model: str, runs: Sequence[Found]) -> Harvest:
+def harvest(runs: Sequence[Found]) -> Harvest:
     """One model's runs, as one run of all its probes."""
+    endpoint = runs[0].endpoint
     weights = {run.scored.reply.weights for run in runs}
     if len(weights) > 1:
-        raise WeightsChanged(f"{len(weights)} models answered under the name {model!r}: name the folder of one run")
+        raise WeightsChanged(
+            f"{len(weights)} models answered under the name {endpoint.model!r}: name the folder of one run"
+        )
     seen = [progress(run.scored) for run in runs]
     return Harvest(
         "helm",
-        Endpoint(model=model, url=runs[0].scored.reply.url),
+        endpoint,
         [Part(section(run.scored.probe, done), run.scored.samples) for run, done in zip(runs, seen, strict=True)],
         datetime.fromtimestamp(min(run.started for run in runs), UTC),
         round(sum(run.seconds for run in runs), 3),

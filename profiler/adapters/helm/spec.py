@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import reading, registry
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.form import first
 from profiler.probe import Generate, Item, Options, Probe, Request
+from profiler.reading import Reading
 
 Scalar = str | int | float
 
@@ -19,7 +20,8 @@ WORDS = ("suite", "prompts", "column", "lang", "frame", "system")
 SAMPLING = ("top_p", "max_tokens", "seed")
 FAILURES = "failures"
 """How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
-HERE = (*WORDS, "limit", "order", FAILURES, *SAMPLING)
+CHAT, READING = "chat", "reading"
+HERE = (*WORDS, "limit", "order", CHAT, READING, FAILURES, *SAMPLING)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 
 SCHEME = "inherit:"
@@ -32,6 +34,13 @@ class Drawn(NamedTuple):
     max_tokens: int = 0
     stop: tuple[str, ...] = ()
     samples: int = 1
+
+
+class Way(NamedTuple):
+    """How a server is spoken to, as `inherit profile --chat --reading` has it."""
+
+    chat: bool = False
+    reading: Reading = "auto"
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,9 @@ class Spec:
         for name in given:
             if name not in HERE:
                 raise UnknownName(f"option of inherit_{probe}", name, HERE, "docs/helm.md")
-        return cls(probe, tuple(sorted(given.items())))
+        here = cls(probe, tuple(sorted(given.items())))
+        _ = here.way  # a wrong one is refused before anything is asked
+        return here
 
     def built(self, drawn: Drawn | None = None) -> Probe:
         """The probe; one that has text written draws it as HELM says."""
@@ -58,6 +69,16 @@ class Spec:
         if not isinstance(first(plain), Generate):
             raise WrongUse(f"inherit_{self.probe} has nothing written: temperature=, num_outputs=, stop= mean nothing")
         return _built(self.probe, self.given, drawn)
+
+    @property
+    def way(self) -> Way:
+        fields = dict(self.given)
+        chat, reading = str(fields.get(CHAT, "false")).lower(), str(fields.get(READING, "auto"))
+        if chat not in {"true", "false"}:
+            raise WrongUse(f"expected {CHAT}=true or {CHAT}=false, found {chat!r}")
+        if reading not in get_args(Reading):
+            raise WrongUse(f"expected {READING}= one of {', '.join(get_args(Reading))}, found {reading!r}")
+        return Way(chat == "true", cast(Reading, reading))
 
     @property
     def failures(self) -> int:
@@ -75,16 +96,24 @@ class Spec:
 
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
-        question = reading.asked(request, reading.ways(request)[0])
+        ways = reading.ways(request)
+        question = reading.asked(request, self.way.reading if self.way.reading in ways else ways[0])
         return f"{self.address(item)}\n\n{question}"
 
 
-def read(prompt: str, drawn: Drawn) -> Request:
+class Asked(NamedTuple):
+    """What is asked, and in what way."""
+
+    request: Request
+    way: Way
+
+
+def read(prompt: str, drawn: Drawn) -> Asked:
     """The request that a prompt of ours stands for."""
     parts = urlsplit(prompt.partition("\n")[0])
     given = {name: _scalar(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     spec = Spec.of(parts.path, given)
-    return spec.built(drawn).ask(spec.item(unquote(parts.fragment)))
+    return Asked(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
 
 
 def drawing(probe: Probe) -> Drawn:
@@ -136,6 +165,6 @@ def _whole(name: str, value: Scalar, least: int) -> int:
 
 
 def _scalar(name: str, value: str) -> Scalar:
-    if name in WORDS:
+    if name in (*WORDS, CHAT, READING):
         return value
     return float(value) if name == "top_p" else int(value)
