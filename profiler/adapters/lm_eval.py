@@ -6,10 +6,11 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from itertools import islice
 from typing import NamedTuple, cast
 
+from lm_eval.api.group import Group
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
@@ -19,7 +20,7 @@ from profiler import registry, store
 from profiler.adapters import lm_eval_options
 from profiler.adapters.lm_eval_model import Model
 from profiler.engine import Draw, Score, Value
-from profiler.errors import BadData, EndpointError
+from profiler.errors import BadData, EndpointError, NotAtHand
 from profiler.estimate import overall
 from profiler.metric import measure
 from profiler.probe import Answer, Item, Probe, Request
@@ -35,6 +36,8 @@ log = logging.getLogger("lm_eval.inherit")
 FILTER = "none"
 ITEMS = "items"
 """The metric that carries each item's sample through lm-eval, and is their number."""
+MINI = " [mini]"
+"""Stands behind whatever is called by a name and has numbers of a mini set."""
 STDERR = "_stderr"
 """lm-eval prints a metric of this ending as the error of the metric before it."""
 SAME = (
@@ -45,6 +48,7 @@ IN_WORDS = "The group inheritance_profile_chat holds what can be asked in words.
 
 Doc = Mapping[str, object]
 Template = Callable[[list[dict[str, str]]], object]
+Aggregate = Callable[[Group, Mapping[str, object]], dict[str, object]]
 
 
 class Asking(NamedTuple):
@@ -64,8 +68,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         self.reading = lm_eval_options.reading(metadata)
         self.options = lm_eval_options.options(metadata)
         self.kind = registry.probe(str(config["probe"]))
-        with Downloads():
-            self.probe: Probe = self.kind.build(self.options)
+        self.probe: Probe = self.built()
         self.template: Template | None = None
         self.scoring = True
         self.asked: list[Asking] = []
@@ -82,13 +85,20 @@ class ProbeTask(Task):  # type: ignore[misc]
         self.VERSION = self.probe.version
         self._config = TaskConfig(
             task=str(config["task"]),
-            task_alias=f"{config['task']} [mini]" if self.probe.suite == "mini" else str(config["task"]),
+            task_alias=f"{config['task']}{MINI if self.probe.suite == 'mini' else ''}",
             output_type=self.OUTPUT_TYPE,
             generation_kwargs=lm_eval_options.arguments(self.probe.sampling) if how != "loglikelihood" else None,
             num_fewshot=0,
         )
         self._drawn = dict(self._config.generation_kwargs or {})
         self.announce()
+
+    def built(self) -> Probe:
+        try:
+            with Downloads():
+                return self.kind.build(self.options)
+        except NotAtHand as error:
+            raise NotAtHand(f"{error}; from lm-eval: --metadata data=FOLDER") from None
 
     def announce(self) -> None:
         """What a user must know of the data before reading a number."""
@@ -303,6 +313,23 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def construct_requests(self, doc: Doc, ctx: object, **_: object) -> list[Instance]:
         raise NotImplementedError("instances are made by build_all_requests")
+
+
+def told(aggregate: Aggregate) -> Aggregate:
+    """How lm-eval sums up a group, which then also says whether a mini set is in it: it asks its tasks for nothing."""
+
+    @wraps(aggregate)
+    def marked(group: Group, numbers: Mapping[str, object]) -> dict[str, object]:
+        found = aggregate(group, numbers)
+        ours = (task for task in group.get_all_tasks() if isinstance(task, ProbeTask))
+        return (
+            found | {"alias": f"{found['alias']}{MINI}"} if any(task.probe.suite == "mini" for task in ours) else found
+        )
+
+    return marked
+
+
+Group.aggregate = told(Group.aggregate)
 
 
 def document(item: Item) -> Doc:
