@@ -111,6 +111,17 @@ async def test_weighing_works_without_lists_where_a_token_must_be_drawn_and_wher
         assert len(wire.asked(PICK.prompt)) == (1 if script.lists else 3)
 
 
+@pytest.mark.parametrize(("bare", "asked"), [(True, 0), (False, 1)])
+async def test_no_alternatives_are_asked_for_where_the_server_weighs_without(bare: bool, asked: int) -> None:
+    async with serving(Script(bare=bare)) as wire, client(wire) as model:
+        answer = await one(model, PICK)
+        expected = [total(wire.script, PICK.prompt, choice) for choice in PICK.choices]
+        assert [found.total for found in answer.likelihoods] == pytest.approx(expected)
+        (body,) = wire.asked(PICK.prompt)
+        assert body["logprobs"] == asked
+        assert "echo" not in (await model.capabilities()).notes
+
+
 @pytest.mark.parametrize("tokens", ["plain", "stripped", "broken", "ids"])
 async def test_the_boundary_is_found_however_tokens_are_written(tokens: str) -> None:
     pick = Choose("Die Ärztin sagte über ihn:", (" schön", " né à Genève", " 東京"))

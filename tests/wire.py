@@ -55,6 +55,8 @@ class Script:
     lists: bool = True
     top: int = 20
     """The most alternatives that may be asked for; more is a 400; 0 ignores the wish."""
+    bare: bool = True
+    """Weigh a text with logprobs=0, which asks for no alternatives; else that brings nothing."""
     seed: bool = True
     bos: bool = True
     zero: bool = True
@@ -211,12 +213,13 @@ def completed(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[st
             text, finish = (text, finish) if limit else ("", "length")
             echoed = bool(body.get("echo")) and script.echo
             top = min(body.get("logprobs") or 0, script.top)
+            told = top or (echoed and script.top and script.bare and body.get("logprobs") == 0)
             choices.append(
                 {
                     "index": len(choices),
                     "text": prompt + text if echoed else text,
                     "finish_reason": finish,
-                    "logprobs": logprobs(script, prompt, text, echoed, top) if body.get("logprobs") and top else None,
+                    "logprobs": logprobs(script, prompt, text, echoed, top) if told else None,
                 }
             )
             units.append(f"={prompt}" if echoed else f"{prompt}#{seed}")

@@ -25,6 +25,9 @@ class Dialect:
     """What chat calls the limit of new tokens; some models only know `max_completion_tokens`."""
     scored: int = 0
     """max_tokens of a request that only weighs: 0, or 1 where the server wants at least one."""
+    beside: int = 1
+    """Alternatives of each token of a weighed text that are asked for and not used: 0 where the server can do without,
+    which spares it a search of its whole vocabulary for every token."""
 
     def draw(self, call: Draw, first: int, count: int) -> Body:
         """Ask for `count` samples, of which the first is drawn with seed + `first`."""
@@ -58,7 +61,7 @@ class Dialect:
             "max_tokens": self.scored,
             "temperature": 0,
             "echo": True,
-            "logprobs": 1,
+            "logprobs": self.beside,
         }
 
 
