@@ -42,15 +42,16 @@ def load(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) -> Block
     """A block with the scores called NAMES."""
     import pyarrow as pa
 
+    keep = ["prompt_id", "source", "index", "gates", *(f"band.{band}" for band in range(duplicate.BANDS))]
+    keep += [f"{SCORE}{name}" for name in names]
     tables = []
     for segment in segments:
-        known = pool.measured(segment)
+        known = pool.measured(segment, keep)
         lacks = [name for name in names if not known or f"{SCORE}{name}" not in known.table.column_names]
         if known is None or lacks:
             wanted = ", ".join(lacks) or "scores"
-            raise BadData(f"{str(pool.folder)!r} has candidates without {wanted}: score the pool first")
-        keep = ["prompt_id", "source", "index", "gates", *(f"band.{band}" for band in range(duplicate.BANDS))]
-        tables.append(known.table.select([*keep, *(f"{SCORE}{name}" for name in names)]))
+            raise BadData(f"{pool.place.name!r} has candidates without {wanted}: score the pool first")
+        tables.append(known.table.select(keep))
     table = pa.concat_tables(tables)
     prompts, prompt = codes(table["prompt_id"])
     _, source = codes(table["source"], pool.about.sources)

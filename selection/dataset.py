@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
+import numpy as np
 import orjson
 
 from profiler.stats import FloatArray, IntArray
@@ -25,20 +26,27 @@ PROVENANCE = ("prompt_id", "source", "index", "seed", "sampling", "fingerprint",
 
 
 def rows(
-    candidates: Sequence[Mapping[str, object]], ranks: Sequence[int], scores: Mapping[str, Sequence[float]], form: Form
+    candidates: Sequence[Mapping[str, object]], ranks: Sequence[int], scores: Mapping[str, FloatArray], form: Form
 ) -> list[dict[str, object]]:
     """Candidates as training examples, with their provenance; RANKS tells the best of a prompt from its second."""
     names = list(scores)
-    table = zip(*scores.values(), strict=True) if names else ((),) * len(candidates)
+    table = zip(*map(_known, scores.values()), strict=True) if names else ((),) * len(candidates)
     return [
         {
             **_example(str(row["prompt"]), str(row["text"]), form),
             **{name: row[name] for name in PROVENANCE},
             "rank": rank,
-            "scores": {name: None if value != value else value for name, value in zip(names, values, strict=True)},
+            "scores": dict(zip(names, values, strict=True)),
         }
         for row, rank, values in zip(candidates, ranks, table, strict=True)
     ]
+
+
+def _known(column: FloatArray) -> list[float | None]:
+    """Scores as they are written: None where there is none."""
+    values = column.astype(object)
+    values[np.isnan(column)] = None
+    return list(values)
 
 
 def _example(prompt: str, text: str, form: Form) -> dict[str, object]:
@@ -70,8 +78,7 @@ class Writer:
 
     def add(self, table: pa.Table, ranks: IntArray, scores: Mapping[str, FloatArray]) -> None:
         """Candidates of a pool's table, in the order in which they are to stand."""
-        plain = {name: column.tolist() for name, column in scores.items()}
-        made = rows(table.to_pylist(), ranks.tolist(), plain, self.form)
+        made = rows(table.to_pylist(), ranks.tolist(), scores, self.form)
         self.count += len(made)
         with disk(self.path):
             if self._lines:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,12 +16,13 @@ from pydantic import ValidationError
 
 from profiler.errors import BadData, StoreError
 from profiler.stats import FloatArray, IntArray
-from profiler.store import write_whole
 from profiler.types import SCHEMA, Sampling, Usage
+from selection.place import Place, place
 from selection.record import Candidate, Footer, Holding
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 BLOCK = 1024
 """Prompts in a block: what is held in memory at once."""
@@ -48,91 +50,112 @@ class Measured(NamedTuple):
     table: pa.Table
 
 
-class Pool:
-    """The candidates in a folder."""
+class _File(NamedTuple):
+    """A Parquet file of the pool, open."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.about = _about(folder)
+    parquet: pq.ParquetFile
+    footer: Footer
+
+
+class Pool:
+    """The candidates at a path, or at an address such as s3://bucket/pool."""
+
+    def __init__(self, where: Path | str) -> None:
+        self.place = place(where)
+        self.about = _about(self.place)
 
     @classmethod
-    def create(cls, folder: Path, about: Holding) -> Pool:
+    def create(cls, where: Path | str, about: Holding) -> Pool:
         """Make the folder a pool, or say anew what it holds."""
-        _save(folder, about)
-        return cls(folder)
+        _save(place(where), about)
+        return cls(where)
 
     def describe(self, about: Holding) -> None:
         """Say anew what the pool holds."""
         if about != self.about:
-            _save(self.folder, about)
+            _save(self.place, about)
             self.about = about
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
-        paths = sorted((self.folder / "candidates").glob("*/*.parquet"))
-        return [Segment(int(path.parent.name), path.stem) for path in paths]
+        paths = sorted(path.split("/") for path in self.place.find())
+        return [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
 
     def blocks(self) -> Iterator[list[Segment]]:
         """The segments of each block: a block has all the candidates of its prompts."""
-        every = self.segments()
-        for block in sorted({segment.block for segment in every}):
-            yield [segment for segment in every if segment.block == block]
+        for _, some in groupby(self.segments(), key=lambda segment: segment.block):
+            yield [*some]
 
     def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
         """Keep candidates as one file, whole or not at all."""
         said = Footer.model_validate({"content": content(candidates), **footer})
-        _write(self.folder / "candidates" / segment.path, candidates, said)
+        self.place.write(f"candidates/{segment.path}", _packed(candidates, said))
 
     def footer(self, segment: Segment) -> Footer | None:
         """What a file of candidates says of itself; None where there is no such file."""
-        import pyarrow.parquet as pq
-
-        path = self.folder / "candidates" / segment.path
-        if not path.is_file():
+        try:
+            with self._parquet(f"candidates/{segment.path}") as file:
+                return file.footer
+        except FileNotFoundError:
             return None
-        with _reading(path), pq.ParquetFile(path) as file:
-            return _footer(path, file.schema_arrow)
 
     def size(self, segment: Segment) -> int:
         """How many candidates a file holds."""
-        import pyarrow.parquet as pq
-
-        path = self.folder / "candidates" / segment.path
-        with _reading(path):
-            return int(pq.read_metadata(path).num_rows)
+        with self._parquet(f"candidates/{segment.path}") as file:
+            return int(file.parquet.metadata.num_rows)
 
     def candidates(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
-        import pyarrow.parquet as pq
+        with self._parquet(f"candidates/{segment.path}") as file:
+            return file.parquet.read(columns and list(columns), use_threads=False)
 
-        path = self.folder / "candidates" / segment.path
-        with _reading(path), pq.ParquetFile(path) as file:
-            return file.read(columns and list(columns), use_threads=False)
+    def measured(self, segment: Segment, columns: Sequence[str] | None = None) -> Measured | None:
+        """What was measured of a segment, or those COLUMNS of it that are there.
 
-    def measured(self, segment: Segment) -> Measured | None:
-        """What was measured of a segment; None where nothing was, or of other candidates than those there now."""
-        import pyarrow.parquet as pq
-
-        path = self.folder / "scores" / segment.path
+        None where nothing was, or where it was measured of other candidates than those there now.
+        """
         own = self.footer(segment)
-        if own is None or not path.is_file():
+        try:
+            with self._parquet(f"scores/{segment.path}") as file:
+                if own is None or file.footer.content != own.content:
+                    return None
+                return Measured(file.footer, file.parquet.read(columns and list(columns), use_threads=False))
+        except FileNotFoundError:
             return None
-        with _reading(path), pq.ParquetFile(path) as file:
-            footer = _footer(path, file.schema_arrow)
-            return Measured(footer, file.read(use_threads=False)) if footer.content == own.content else None
+
+    def versions(self, segment: Segment) -> dict[str, str]:
+        """Which implementations a segment was measured by."""
+        known = self.measured(segment, ["index"])
+        return known.footer.versions if known else {}
 
     def keep(self, segment: Segment, table: pa.Table, versions: Mapping[str, str]) -> None:
         """Store what was measured, beside the candidates that it was measured of."""
         own = self.footer(segment)
         content = own.content if own else ""
-        _write(self.folder / "scores" / segment.path, table, Footer(content=content, versions=dict(versions)))
+        said = Footer(content=content, versions=dict(versions))
+        self.place.write(f"scores/{segment.path}", _packed(table, said))
+
+    @contextmanager
+    def _parquet(self, path: str) -> Iterator[_File]:
+        """A file of the pool, to read; one that can't be read is named."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        whole = f"{self.place.name}/{path}"
+        try:
+            with self.place.open(path) as stream, pq.ParquetFile(stream) as file:
+                yield _File(file, _footer(whole, file.schema_arrow))
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowInvalid, OSError) as error:
+            raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
 
     def rows(self) -> Iterator[Candidate]:
         """Every candidate as a record, with its scores."""
         for segment in self.segments():
             known = self.measured(segment)
             scores = known.table.to_pylist() if known else []
-            for place, row in enumerate(self.candidates(segment).to_pylist()):
-                yield candidate(row, scores[place] if scores else {})
+            for number, row in enumerate(self.candidates(segment).to_pylist()):
+                yield candidate(row, scores[number] if scores else {})
 
 
 def candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candidate:
@@ -222,47 +245,38 @@ def column(table: pa.Table, name: str) -> FloatArray:
     return found
 
 
-def _save(folder: Path, about: Holding) -> None:
-    write_whole(folder / "pool.json", about.model_dump_json(indent=1).encode() + b"\n")
+def _save(place: Place, about: Holding) -> None:
+    place.write("pool.json", about.model_dump_json(indent=1).encode() + b"\n")
 
 
-def _about(folder: Path) -> Holding:
-    path = folder / "pool.json"
+def _about(place: Place) -> Holding:
+    path = f"{place.name}/pool.json"
     try:
-        raw = path.read_bytes()
+        with place.open("pool.json") as file:
+            raw = file.read()
         version = orjson.loads(raw).get("schema_version", 0)
         if version > SCHEMA:
-            raise StoreError(f"{str(path)!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+            raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
         return Holding.model_validate_json(raw)
     except FileNotFoundError:
-        raise BadData(f"expected a pool at {str(folder)!r}, found no pool.json; `inherit sample` makes one") from None
+        raise BadData(f"expected a pool at {place.name!r}, found no pool.json; `inherit sample` makes one") from None
     except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
-        raise BadData(f"{str(path)!r} is not a pool's: {error}") from None
+        raise BadData(f"{path!r} is not a pool's: {error}") from None
 
 
-def _write(path: Path, table: pa.Table, footer: Footer) -> None:
+def _packed(table: pa.Table, footer: Footer) -> bytes:
+    """A table as a Parquet file that says what it is."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     said = {FOOTER: footer.model_dump_json().encode()}
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
-    write_whole(path, sink.getvalue().to_pybytes())
+    return bytes(sink.getvalue().to_pybytes())
 
 
-def _footer(path: Path, schema: pa.Schema) -> Footer:
+def _footer(path: str, schema: pa.Schema) -> Footer:
     said = (schema.metadata or {}).get(FOOTER)
     if said is None:
-        raise BadData(f"{str(path)!r} was not written by inherit; take it out of the pool's folder")
+        raise BadData(f"{path!r} was not written by inherit; take it out of the pool's folder")
     return Footer.model_validate_json(said)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Name the file that can't be read."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadData(f"{str(path)!r} is not a whole Parquet file: {error}") from None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from profiler.types import SCHEMA, Endpoint, Record, Sampling, Usage
+from profiler.types import SCHEMA, Endpoint, Fingerprint, Record, Sampling, Usage
 
 
 class Teacher(Record):
@@ -54,7 +54,7 @@ class Holding(Record):
     sources: tuple[str, ...]
     teachers: tuple[Teacher, ...] = ()
     """Who was asked, where the candidates were sampled here."""
-    fingerprints: dict[str, str] = Field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = Field(default_factory=dict)
     """Teacher → which weights answer under its name."""
     lang: str = "en"
 

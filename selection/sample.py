@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 import orjson
 
+from profiler import canary
 from profiler.client import Client, connect
 from profiler.data import Prompts
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.probe import Answer, Generate
-from profiler.types import Usage
+from profiler.types import Fingerprint, Usage
+from selection.place import place
 from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
 from selection.record import Holding, Teacher
 
@@ -147,7 +149,7 @@ class Filling:
 async def sample(
     questions: Questions,
     teachers: Sequence[Teacher],
-    folder: Path,
+    folder: Path | str,
     lang: str = "en",
     concurrency: int = 64,
 ) -> AsyncIterator[list[Share]]:
@@ -189,7 +191,7 @@ async def _group(shares: Sequence[Share], questions: Questions, pool: Pool, conc
     for endpoint, some in groupby(sorted(shares, key=_endpoint), key=lambda share: share.teacher.endpoint):
         mine = list(some)
         try:
-            async with connect(endpoint, pool.folder / "cache.sqlite", concurrency=concurrency) as client:
+            async with connect(endpoint, pool.place.journal, concurrency=concurrency) as client:
                 for share in mine:
                     share.notice = client.notice
                     await _ask(share, client, questions, pool)
@@ -204,8 +206,7 @@ def _endpoint(share: Share) -> str:
 
 async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -> None:
     """One teacher's share: every block that is not sealed yet."""
-    fingerprint = (await client.fingerprint()).id
-    _met(pool, share.teacher, fingerprint)
+    fingerprint = _met(pool, share.teacher, await client.fingerprint())
     started = time.monotonic()
     open_blocks: dict[int, Filling] = {}
     try:
@@ -285,22 +286,23 @@ def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[Prompt]) -> str:
     return blake2b(orjson.dumps([*whole, [prompt.id for prompt in prompts]]), digest_size=16).hexdigest()
 
 
-def _opened(folder: Path, name: str, digest: str, teachers: Sequence[Teacher], lang: str) -> Pool:
+def _opened(folder: Path | str, name: str, digest: str, teachers: Sequence[Teacher], lang: str) -> Pool:
     """The pool at FOLDER, with these teachers among those it knows."""
     known: dict[str, Teacher] = {}
-    fingerprints: dict[str, str] = {}
-    if (folder / "pool.json").is_file():
+    fingerprints: dict[str, Fingerprint] = {}
+    where = place(folder)
+    if where.has("pool.json"):
         there = Pool(folder).about
         if digest not in there.prompts.values():
             raise WrongUse(
-                f"{str(folder)!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
+                f"{where.name!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
             )
         known = {teacher.name: teacher for teacher in there.teachers}
         fingerprints = there.fingerprints
     for teacher in teachers:
         if teacher.name in known and _asked(known[teacher.name]) != _asked(teacher):
             raise WrongUse(
-                f"{teacher.name!r} was asked otherwise in {str(folder)!r}; give the teacher another `name` in a .toml "
+                f"{teacher.name!r} was asked otherwise in {where.name!r}; give the teacher another `name` in a .toml "
                 "file, or choose another --out"
             )
     known |= {teacher.name: teacher for teacher in teachers}
@@ -320,16 +322,21 @@ def _asked(teacher: Teacher) -> Teacher:
     return teacher.model_copy(update={"endpoint": place, "price": None, "k": 0})
 
 
-def _met(pool: Pool, teacher: Teacher, fingerprint: str) -> None:
-    """Note which weights answer; other weights under one name would mix two models in one source."""
-    before = pool.about.fingerprints.get(teacher.name, fingerprint)
-    if before != fingerprint:
+def _met(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
+    """Which weights answer, by the name that the pool knows them by; other weights would mix two models in one source.
+
+    On another machine, or without its journal, a server that wobbles is known again by what it answers.
+    """
+    before = pool.about.fingerprints.get(teacher.name)
+    if before is None:
+        met = {**pool.about.fingerprints, teacher.name: measured}
+        pool.describe(pool.about.model_copy(update={"fingerprints": met}))
+    elif not canary.agree(before, measured):
         raise WeightsChanged(
-            f"the model behind {teacher.name!r} is not the one whose candidates are in {str(pool.folder)!r}; give the "
+            f"the model behind {teacher.name!r} is not the one whose candidates are in {pool.place.name!r}; give the "
             "teacher another `name` in a .toml file, or choose another --out"
         )
-    met = {**pool.about.fingerprints, teacher.name: fingerprint}
-    pool.describe(pool.about.model_copy(update={"fingerprints": met}))
+    return (before or measured).id
 
 
 def _span(seconds: float) -> str:

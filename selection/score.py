@@ -88,8 +88,7 @@ def stored(pool: Pool) -> list[str]:
     """Scores that lie beside every candidate of the pool, whoever made them."""
     names: list[str] | None = None
     for segment in pool.segments():
-        known = pool.measured(segment)
-        have = list(known.footer.versions) if known else []
+        have = list(pool.versions(segment))
         names = have if names is None else [name for name in names if name in have]
     return [name for name in names or [] if name != GATES]
 
@@ -111,8 +110,7 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[Scorin
 
 def missing(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
     """What is not there of a segment, or was made by another implementation."""
-    known = pool.measured(segment)
-    versions = known.footer.versions if known else {}
+    versions = pool.versions(segment)
     lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != metric(name).version]
     return (*lacks, *([] if versions.get(GATES) == version(pool.about.lang) else [GATES]))
 

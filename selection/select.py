@@ -92,7 +92,7 @@ def select(pool: Pool, plan: Plan, names: Sequence[str], out: Path) -> Selection
             if len(examples) < EXAMPLES:
                 examples += _examples(table, slate, plan.objective, survey.deviations, kept)
     found = Selection(
-        pool=str(pool.folder),
+        pool=pool.place.name,
         objective=plan.objective,
         seed=plan.seed,
         top=plan.top,
@@ -153,7 +153,7 @@ def check(pool: Pool, plan: Plan) -> None:
     """Refuse a plan that the pool can't serve, before anything is scored."""
     for name in plan.sources:
         if name not in pool.about.sources:
-            raise UnknownName("source in this pool", name, pool.about.sources, f"{pool.folder / 'pool.json'}")
+            raise UnknownName("source in this pool", name, pool.about.sources, f"{pool.place.name}/pool.json")
     if plan.top < 1 or (plan.k is not None and plan.k < plan.top):
         raise WrongUse(f"can't keep {plan.top} of {plan.k} candidates: expected at least 1, and no more than there are")
 
@@ -189,10 +189,9 @@ def _survey(pool: Pool, plan: Plan, names: Sequence[str]) -> Survey:
             stopped[name] += counts[name]
         for name in names:
             undefined[name] += int(np.isnan(block.scores[name]).sum())
-        if not versions and (known := pool.measured(segments[0])):
-            versions = known.footer.versions
+        versions = versions or pool.versions(segments[0])
     if not candidates:
-        raise BadData(f"{str(pool.folder)!r} holds no candidates")
+        raise BadData(f"{pool.place.name!r} holds no candidates")
     undefined = {name: count for name, count in undefined.items() if count}
     return Survey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats, versions)
 

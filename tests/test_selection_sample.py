@@ -34,14 +34,14 @@ def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
     return Teacher.model_validate(plain | fields)
 
 
-async def asked(asking: Questions, some: Sequence[Teacher], folder: Path) -> list[Share]:
+async def asked(asking: Questions, some: Sequence[Teacher], folder: Path | str) -> list[Share]:
     shares: list[Share] = []
     async for found in sample(asking, some, folder, concurrency=8):
         shares = found
     return shares
 
 
-def rows(folder: Path) -> dict[tuple[str, str, int], Candidate]:
+def rows(folder: Path | str) -> dict[tuple[str, str, int], Candidate]:
     return {(row.prompt, row.source, row.index): row for row in Pool(folder).rows()}
 
 
@@ -142,6 +142,17 @@ async def test_other_weights_under_one_name_are_refused(tmp_path: Path) -> None:
     async with serving(Script(weights="others")) as wire:
         with pytest.raises(WeightsChanged, match="'wire' is not the one whose candidates are in"):
             await asked(asking, [teacher(wire)], tmp_path / "pool")
+
+
+async def test_weights_that_wobble_are_known_again_without_the_journal(tmp_path: Path) -> None:
+    asking = questions(tmp_path)
+    async with serving(Script(wobble=0.02)) as wire:
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        paid = len(wire.units("question"))
+        for path in (tmp_path / "pool").glob("cache.sqlite*"):
+            path.unlink()
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        assert len(wire.units("question")) == paid, "the block is whole"
 
 
 async def test_a_pool_takes_no_other_prompts_and_no_other_sampling(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +20,9 @@ def sample(
     teachers: Annotated[
         list[str], typer.Argument(help="demo, a path or hub id, MODEL@http://…/v1, or a .toml file that says more.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the candidates.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="Folder for the candidates, or an address such as s3://bucket/pool.")
+    ],
     prompts: Annotated[
         str, typer.Option(help="A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper.")
     ] = "auto",
@@ -78,7 +79,7 @@ def sample(
         raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
 
 
-async def _sample(questions: Questions, teachers: list[Teacher], out: Path, lang: str, concurrency: int) -> list[Share]:
+async def _sample(questions: Questions, teachers: list[Teacher], out: str, lang: str, concurrency: int) -> list[Share]:
     from profiler.progress import Bar
     from selection import sample as sampling
 

@@ -13,7 +13,9 @@ from profiler.commands.say import note
 
 
 def select(
-    pool: Annotated[Path, typer.Argument(help="A folder made by `inherit sample`, or a file of prompts and answers.")],
+    pool: Annotated[
+        str, typer.Argument(help="What `inherit sample` made, here or at an address; or a file of prompts and answers.")
+    ],
     objective: Annotated[
         list[str], typer.Option("--objective", "-O", help="max:M, min:M, near:M=V or 2*max:M; may be repeated.")
     ],
@@ -64,7 +66,8 @@ def select(
     from selection.pool import Pool
 
     wanted = words.objective(objective, combine, require or (), hold or (), temperature)
-    found = Pool(pool) if pool.is_dir() else given.given(pool, out / "pool", lang)
+    sampled = "://" in pool or Path(pool).is_dir()
+    found = Pool(pool) if sampled else given.given(Path(pool), out / "pool", lang)
     names = list(dict.fromkeys([*words.metrics(wanted), *(metric if metric is not None else score.plain())]))
     score.known(found, names)
     plan = choosing.Plan(wanted, seed, top, k, tuple(source or ()), closed(open_gate or ()), form, parquet)

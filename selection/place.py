@@ -1,0 +1,127 @@
+"""Where a pool's files lie: in a folder of this machine, or at any address that fsspec knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from profiler.errors import MissingExtra, StoreError, WrongUse
+from profiler.source import cache
+from profiler.store import write_whole
+
+
+class Place(Protocol):
+    """A folder of files, each written whole or not at all."""
+
+    @property
+    def name(self) -> str:
+        """The place as its user calls it."""
+        ...
+
+    @property
+    def journal(self) -> Path:
+        """The file on this machine that keeps answers until their block is sealed."""
+        ...
+
+    def find(self) -> list[str]:
+        """The paths of all Parquet files of candidates."""
+        ...
+
+    def has(self, path: str) -> bool: ...
+
+    def open(self, path: str) -> IO[bytes]:
+        """A file to read from, anywhere in it; FileNotFoundError where it is not."""
+        ...
+
+    def write(self, path: str, content: bytes) -> None: ...
+
+
+def place(address: Path | str) -> Place:
+    """The place at a path or an address such as s3://bucket/pool."""
+    if isinstance(address, str) and address.startswith("file://"):
+        address = address.removeprefix("file://")
+    if isinstance(address, str) and "://" in address:
+        return Remote(address)
+    return Folder(Path(address))
+
+
+class Folder:
+    """A folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = str(folder)
+        self.journal = folder / "cache.sqlite"
+
+    def find(self) -> list[str]:
+        found = (self.folder / "candidates").glob("*/*.parquet")
+        return [path.relative_to(self.folder).as_posix() for path in found]
+
+    def has(self, path: str) -> bool:
+        return (self.folder / path).is_file()
+
+    def open(self, path: str) -> IO[bytes]:
+        return (self.folder / path).open("rb")
+
+    def write(self, path: str, content: bytes) -> None:
+        write_whole(self.folder / path, content)
+
+
+class Remote:
+    """Anywhere else; the journal stays on this machine, where SQLite's locks hold."""
+
+    def __init__(self, address: str) -> None:
+        self.name = address.rstrip("/")
+        self.journal = cache().parent / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
+        self._files, self._root = _connected(self.name)
+
+    def find(self) -> list[str]:
+        with _told(self.name):
+            self._files.invalidate_cache()
+            found = self._files.glob(f"{self._root}/candidates/*/*.parquet")
+        return ["/".join(path.split("/")[-3:]) for path in found]
+
+    def has(self, path: str) -> bool:
+        with _told(self.name):
+            return bool(self._files.isfile(f"{self._root}/{path}"))
+
+    def open(self, path: str) -> IO[bytes]:
+        with _told(self.name):
+            found: IO[bytes] = self._files.open(f"{self._root}/{path}", "rb")
+        return found
+
+    def write(self, path: str, content: bytes) -> None:
+        # An object store shows an object once all of it has arrived.
+        with _told(self.name):
+            whole = f"{self._root}/{path}"
+            self._files.makedirs(whole.rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(whole, content)
+
+
+def _connected(address: str) -> tuple[Any, str]:
+    """The file system behind an address, and what it calls the place."""
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise MissingExtra("remote", f"a pool at {address!r}") from None
+    try:
+        files, root = url_to_fs(address)
+    except (ImportError, ValueError) as error:  # it names the package that is missing, or the protocols it knows
+        raise WrongUse(f"can't go to {address!r}: {error}") from None
+    return files, str(root).rstrip("/")
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Say plainly what a file system refused; each has errors of its own."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            f"could not use {address!r}: {type(error).__name__}: {error}; run the same command again to go on"
+        ) from error

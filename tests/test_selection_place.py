@@ -1,0 +1,112 @@
+"""Pools that lie elsewhere: sampled, scored and chosen from as those in a folder are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from profiler.cli import app
+from profiler.errors import BadData, MissingExtra, StoreError, WrongUse
+from selection import score
+from selection.place import Remote
+from selection.pool import Pool
+from tests.test_selection import lines, run
+from tests.test_selection_sample import asked, questions, rows, teacher
+from tests.wire import serving
+
+fsspec = pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty bucket, in memory; journals go to a folder of the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    address = f"memory://{tmp_path.name}/pool"
+    yield address
+    files = fsspec.filesystem("memory")
+    if files.exists(f"/{tmp_path.name}"):
+        files.rm(f"/{tmp_path.name}", recursive=True)
+
+
+async def test_a_pool_in_a_bucket_is_the_one_in_a_folder(tmp_path: Path, bucket: str) -> None:
+    asking = questions(tmp_path)
+    async with serving() as wire:
+        await asked(asking, [teacher(wire)], tmp_path / "pool")
+        paid = len(wire.units("question"))
+        await asked(asking, [teacher(wire)], bucket)
+        await asked(asking, [teacher(wire)], bucket)
+        assert len(wire.units("question")) == 2 * paid, "the second time it is all there"
+    found = []
+    for where in (tmp_path / "pool", bucket):
+        pool = Pool(where)
+        assert sum(step.done for step in score.score(pool, ["words"])) == 15
+        assert list(score.score(Pool(where), ["words"])) == []
+        found.append({(row.prompt, row.index): (row.text, row.scores) for row in pool.rows()})
+    assert found[0] == found[1]
+    assert fsspec.filesystem("memory").glob(f"{bucket.removeprefix('memory:/')}/*") == [
+        f"{bucket.removeprefix('memory:/')}/{name}" for name in ("candidates", "pool.json", "scores")
+    ], "the journal stays on this machine"
+
+
+async def test_choosing_from_a_bucket(tmp_path: Path, bucket: str) -> None:
+    async with serving() as wire:
+        await asked(questions(tmp_path), [teacher(wire)], bucket)
+        await asked(questions(tmp_path), [teacher(wire)], tmp_path / "pool")
+    for name, where in (("there", bucket), ("here", tmp_path / "pool")):
+        words = ["-O", "max:words", "-m", "words", "--open-gate", "all", "-o", tmp_path / name]
+        assert f'"pool": "{where}"' in run("select", where, *words, "--json")
+    assert lines(tmp_path / "there" / "chosen.jsonl") == lines(tmp_path / "here" / "chosen.jsonl")
+
+
+async def test_what_was_answered_before_a_bucket_failed_is_not_paid_again(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = fsspec.get_filesystem_class("memory")
+    write = kind.pipe_file
+
+    def full(files: object, path: str, content: bytes) -> None:
+        if "candidates" in path:
+            raise RuntimeError("quota exceeded")
+        write(files, path, content)
+
+    asking = questions(tmp_path)
+    async with serving() as wire:
+        monkeypatch.setattr(kind, "pipe_file", full)
+        with pytest.raises(StoreError, match=r"memory://.*RuntimeError: quota exceeded; run the same command again"):
+            await asked(asking, [teacher(wire)], bucket)
+        monkeypatch.setattr(kind, "pipe_file", write)
+        await asked(asking, [teacher(wire)], bucket)
+        assert len(wire.units("question")) == 15
+    assert len(rows(bucket)) == 15
+
+
+def test_a_file_address_is_a_folder_of_this_machine(tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    source.write_text(json.dumps({"prompt": "Why?", "text": "Because it is so."}) + "\n", "utf-8")
+    run("select", source, "-O", "max:words", "-m", "words", "-o", tmp_path / "out")
+    assert Pool(f"file://{tmp_path}/out/pool").about == Pool(tmp_path / "out" / "pool").about
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "says"),
+    [
+        ("memory://nowhere/pool", BadData, r"expected a pool at 'memory://nowhere/pool', found no pool\.json"),
+        ("nosuch://bucket/pool", WrongUse, "can't go to 'nosuch://bucket/pool': Protocol not known: nosuch"),
+    ],
+)
+def test_an_address_without_a_pool_is_named(address: str, error: type[Exception], says: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["select", address, "-O", "max:words", "-o", str(tmp_path / "out")])
+    assert isinstance(result.exception, error)
+    with pytest.raises(error, match=says):
+        raise result.exception
+
+
+def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'inheritance-profiler\[remote\]'"):
+        Remote("s3://bucket/pool")
