@@ -148,6 +148,11 @@ def _printable(spec: Any) -> Any:
             return spec
 
 
+def extent(names: Sequence[str]) -> int:
+    """Room for NAMES beside a panel, for a reader whose letters are wide."""
+    return min(240, 8 + round(7.6 * max(map(len, names), default=0)))
+
+
 def whole(panels: list[Spec], description: str, palette: Palette) -> Spec:
     return {
         "$schema": SCHEMA,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.charts import LIGHT, Datum, Palette, Spec, whole
+from profiler.charts import LIGHT, Datum, Palette, Spec, extent, whole
 from profiler.number import DASH, count, interval, number
 from profiler.types import Agreement, Jury, Rater
 
@@ -41,8 +41,11 @@ def order(jury: Jury) -> list[Rater]:
 
 def matrix_chart(jury: Jury, palette: Palette = LIGHT) -> Spec:
     """Colour and number: agreement beyond chance; small: the share of pairs with the same label."""
-    title = f"How far {count(len(order(jury)))} raters agree on {count(jury.pairs)} pairs"
-    return whole([panel(jury, palette)], title, palette)
+    return whole([panel(jury, palette)], title(jury), palette)
+
+
+def title(jury: Jury) -> str:
+    return f"How far {count(len(order(jury)))} raters agree on {count(jury.pairs)} pairs"
 
 
 def panel(jury: Jury, palette: Palette) -> Spec:
@@ -58,6 +61,7 @@ def panel(jury: Jury, palette: Palette) -> Spec:
         "labelLimit": 130,
         "labelAlign": "left" if long else "center",
     }
+    down = {**axis, "labelLimit": 240, "minExtent": extent(names)}
     step = {"step": SIDE if few else SMALL}
     written = [_text("kappa_written", -7 if few else 0, 13 if few else 11, 600)]
     return {
@@ -67,7 +71,7 @@ def panel(jury: Jury, palette: Palette) -> Spec:
         "data": {"values": cells},
         "encoding": {
             "x": {"field": "other", "type": "nominal", "sort": names, "axis": {**axis, **across}},
-            "y": {"field": "rater", "type": "nominal", "sort": names, "axis": axis},
+            "y": {"field": "rater", "type": "nominal", "sort": names, "axis": down},
         },
         "layer": [
             {

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 
-from profiler import charts, layout, matrix
+from profiler import charts, descent, layout, matrix
 from profiler.diagram import Diagram, answers, reliability_chart
 from profiler.layout import Key
 from profiler.number import count, number
@@ -118,14 +118,27 @@ def jury_page(jury: Jury, table: Table, command: Sequence[str] = ()) -> str:
         caption=matrix.CAPTION,
         spec=matrix.matrix_chart(jury),
         table=table,
-        diagrams=[],
-        agreement=None,
+        diagrams=[_inherited(jury)] if jury.shifts else [],
+        agreement=descent.descent_table(jury),
         glossary=[],
         examples={},
         differs={},
         refused={},
         record=jury.model_dump(mode="json"),
     )
+
+
+def _inherited(jury: Jury) -> dict[str, object]:
+    """The figure of what students took from their teachers."""
+    return {
+        "name": "descent",
+        "title": descent.TITLE,
+        "label": "Agreement before and after training",
+        "caption": descent.CAPTION,
+        "chart": charts.svg(descent.descent_chart(jury, charts.PAGE)),
+        "spec": descent.descent_chart(jury),
+        "few": "",
+    }
 
 
 def _diagram(probe: str, bins: Diagram) -> dict[str, object]:

@@ -351,6 +351,32 @@ class Agreement(Record):
     reason: str | None = None
 
 
+class Shift(Record):
+    """How a student's agreement with another rater changed by training, on pairs that all three could be read on."""
+
+    student: str
+    before: str
+    """The judge that the student was before it was trained."""
+    teacher: str
+    against: str
+    """Whom both are held against: its teacher, another's, or the humans."""
+    metric: str
+    base: float | None
+    """Before training."""
+    base_low: float | None = None
+    base_high: float | None = None
+    other: float | None
+    """After training."""
+    other_low: float | None = None
+    other_high: float | None = None
+    absolute: float | None
+    low: float | None = None
+    """Lower end of the paired 95 % bootstrap interval of the change."""
+    high: float | None = None
+    n: int
+    reason: str | None = None
+
+
 class Jury(Record):
     """Raters of the same pairs, and how far they agree."""
 
@@ -360,6 +386,8 @@ class Jury(Record):
     """What verdicts are held against: a human's label, or the majority of several."""
     raters: tuple[Rater, ...]
     numbers: tuple[Agreement, ...]
+    shifts: tuple[Shift, ...] = ()
+    """What training did to the agreement of students, those first that agree with humans the most."""
     notes: tuple[str, ...] = ()
     """What a reader must know before the numbers."""
     resamples: int = 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from profiler import charts, matrix, page, store
+from profiler import charts, descent, matrix, page, store
 from profiler.errors import WrongUse
 from profiler.judge.favour import LENGTHS
 from profiler.number import DASH, count, interval, number
@@ -76,18 +76,27 @@ def render(jury: Jury, format: str, command: Sequence[str] = ()) -> str:
             return as_csv([number.model_dump() for number in jury.numbers])
         case "html":
             return page.jury_page(jury, table(jury), command)
-    return {"table": as_text, "md": as_markdown, "latex": as_latex}[format](table(jury))
+    write = {"table": as_text, "md": as_markdown, "latex": as_latex}[format]
+    inherited = descent.descent_table(jury)
+    return write(table(jury)) + (f"\n{write(inherited)}" if inherited else "")
 
 
 def publish(jury: Jury, path: Path, command: Sequence[str] = ()) -> None:
     """Write to PATH, in the format that its ending names; COMMAND is what makes it again."""
     if path.suffix in PICTURES:
-        store.write_whole(path, charts.drawn(matrix.matrix_chart(jury), path.suffix))
+        store.write_whole(path, charts.drawn(chart(jury), path.suffix))
     elif path.suffix in SUFFIXES:
         store.write_whole(path, render(jury, SUFFIXES[path.suffix], command).encode())
     else:
         known = " ".join([*SUFFIXES, *PICTURES])
         raise WrongUse(f"can't write agreement to {path.name!r}: expected a file that ends in one of {known}")
+
+
+def chart(jury: Jury, palette: charts.Palette = charts.LIGHT) -> charts.Spec:
+    """The matrix, and below it what students took from their teachers, where some were named."""
+    below = [descent.descent_panel(jury, palette)] if jury.shifts else []
+    title = matrix.title(jury) + (f"; {descent.TITLE.lower()}" if below else "")
+    return charts.whole([matrix.panel(jury, palette), *below], title, palette)
 
 
 def table(jury: Jury) -> Table:

@@ -14,6 +14,7 @@ from profiler.commands.say import finish, note
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
+    from profiler.judge.descent import Descent
     from profiler.judge.prompt import Template
     from profiler.types import Endpoint, Judgement, Pair
 
@@ -145,6 +146,10 @@ def agree(
     kin: Annotated[
         list[str] | None, typer.Option(help="JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated.")
     ] = None,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(help="STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."),
+    ] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = "table",
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap draws behind each interval.")] = 1000,
     save: Save = None,
@@ -162,11 +167,25 @@ def agree(
 
     wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
     ballots = ballot.read(files, wishes, words(label or []), swapped)
-    found = jury.jury(ballots, relations(kin or []), reading, resamples)
+    found = jury.jury(ballots, relations(kin or []), reading, resamples, students=descents(student or []))
     if save:
         verdicts.publish(found, save, ["inherit", *sys.argv[1:]])
     else:
         sys.stdout.write(verdicts.render(found, "json" if json else format))
+
+
+def descents(given: Sequence[str]) -> list[Descent]:
+    """What --student says."""
+    from profiler.judge.descent import Descent
+
+    found = []
+    for one in given:
+        student, equals, others = one.rpartition("=")
+        before, _, teacher = (name.strip() for name in others.partition(","))
+        if not (equals and before and teacher):
+            raise WrongUse(f"expected --student STUDENT=BEFORE,TEACHER, found {one!r}")
+        found.append(Descent(student.strip(), before, teacher))
+    return found
 
 
 def relations(given: Sequence[str]) -> Mapping[str, frozenset[str]]:

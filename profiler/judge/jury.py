@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from profiler.agreement import (
     two_of_them,
 )
 from profiler.judge.ballot import Ballot, Ballots
+from profiler.judge.descent import Descent, shifts
 from profiler.judge.favour import favours
 from profiler.judge.sheet import Kin, Reading, Sheet, sheet
 from profiler.stats import RESAMPLES, FloatArray, IntArray
@@ -64,9 +65,11 @@ def jury(
     reading: Reading | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    students: Sequence[Descent] = (),
 ) -> Jury:
-    """Hold every judge against the humans and against the other judges."""
-    whole = sheet(ballots, kin or {}, reading)
+    """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
+    kin = related(kin or {}, students, ballots)
+    whole = sheet(ballots, kin, reading)
     kinds, one = whole.kinds()
     asked = list(_asked(whole.at(one)))
     groups = clusters([*ballots.pairs.values()])
@@ -75,7 +78,7 @@ def jury(
         pairs=len(ballots.pairs),
         prompts=len(ballots.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
-        raters=(*(_rater(*named, whole, kin or {}) for named in ballots.raters.items()), *_reference(whole)),
+        raters=(*(_rater(*named, whole, kin) for named in ballots.raters.items()), *_reference(whole)),
         numbers=tuple(
             Agreement(
                 rater=entry.rater,
@@ -92,10 +95,21 @@ def jury(
             for i, entry in enumerate(asked)
             for metric in entry.counted.formulas
         ),
+        shifts=shifts(whole, students, groups, resamples, seed),
         notes=(*ballots.notes, *_suspicions(whole, ballots)),
         resamples=resamples,
         seed=seed,
     )
+
+
+def related(kin: Kin, students: Sequence[Descent], ballots: Ballots) -> Kin:
+    """KIN, and the writers of answers that STUDENTS come from or that come from them."""
+    wrote = {writer for pair in ballots.pairs.values() for writer in (pair.writer_a, pair.writer_b) if writer}
+    found = {judge: set(writers) for judge, writers in kin.items()}
+    for line in students:
+        for judge in line:
+            found.setdefault(judge, set()).update(wrote & ({*line} - {judge}))
+    return {judge: frozenset(writers) for judge, writers in found.items() if writers}
 
 
 def clusters(pairs: list[Pair]) -> IntArray | None:

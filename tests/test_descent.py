@@ -1,0 +1,151 @@
+"""What a student's taste took from its teacher: before and after training, on the same pairs."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from profiler import descent
+from profiler.errors import WrongUse
+from profiler.judge.ballot import read
+from profiler.judge.descent import Descent
+from profiler.judge.jury import jury
+from profiler.stats import Mean, interval
+from profiler.types import Jury, Shift
+from tests.test_agree import value, written
+from tests.test_cli import inherit
+
+RNG = np.random.default_rng(3)
+TEACHER = RNG.integers(1, 3, 60)
+
+
+def like(share: float) -> list[int]:
+    """A judge that says what the teacher says on SHARE of the pairs, and otherwise the opposite."""
+    return [int(said if place < share * len(TEACHER) else 3 - said) for place, said in enumerate(TEACHER)]
+
+
+JUDGES = {"teacher": like(1), "base": like(0.5), "student": like(0.8), "poor": like(0.6)}
+LINE = Descent("student", "base", "teacher")
+
+
+def rows(judges=JUDGES, **extra):
+    return [
+        {"id": i, "prompt": f"Say {i}.", "verdicts": {name: said[i] for name, said in judges.items()}, "gold": gold}
+        | {name: each[i] for name, each in extra.items()}
+        for i, gold in enumerate(like(0.75))
+    ]
+
+
+def told(tmp_path, *students: Descent, of=None, resamples: int = 200) -> Jury:
+    path = written(tmp_path / "verdicts.jsonl", of or rows())
+    return jury(read([path]), resamples=resamples, students=students)
+
+
+def shift(found: Jury, against: str, metric: str = "agreement", student: str = "student") -> Shift:
+    fits = [s for s in found.shifts if (s.student, s.against, s.metric) == (student, against, metric)]
+    assert len(fits) == 1
+    return fits[0]
+
+
+def test_before_and_after_are_the_numbers_of_the_matrix_and_the_change_is_between_them(tmp_path):
+    found = told(tmp_path, LINE)
+    for metric in ("agreement", "kappa"):
+        one = shift(found, "teacher", metric)
+        assert one.base == value(found, metric, rater="teacher", against="base")
+        assert one.other == value(found, metric, rater="teacher", against="student")
+        assert one.absolute == pytest.approx(one.other - one.base)
+    assert shift(found, "gold").base == value(found, "agreement", rater="base", against="gold")
+
+
+def test_the_interval_is_that_of_the_paired_difference(tmp_path):
+    found = shift(told(tmp_path, LINE, resamples=4000), "teacher")
+    moved = (np.array(JUDGES["student"]) == TEACHER).astype(float) - (np.array(JUDGES["base"]) == TEACHER)
+    wanted = interval(Mean("moved"), {"moved": moved}, resamples=4000, seed=7)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.02)
+    unpaired = np.hypot(found.base_high - found.base_low, found.other_high - found.other_low)
+    assert found.high - found.low < 0.9 * unpaired
+
+
+def test_a_student_that_did_not_change_has_moved_by_nothing(tmp_path):
+    of = rows(JUDGES | {"same": JUDGES["base"]})
+    one = shift(told(tmp_path, Descent("same", "base", "teacher"), of=of), "teacher", student="same")
+    assert (one.absolute, one.low) == (0, None)
+
+
+def test_only_pairs_that_all_three_were_read_on_are_counted(tmp_path):
+    of = rows()
+    for row in of[:10]:
+        row["verdicts"]["student"] = "who knows"
+    for row in of[10:15]:
+        row["verdicts"]["base"] = "who knows"
+    found = told(tmp_path, LINE, of=of)
+    assert shift(found, "teacher").n == 45
+    assert shift(found, "teacher").other == pytest.approx((48 - 15) / 45)
+
+
+def test_students_are_in_the_order_of_their_agreement_with_humans(tmp_path):
+    found = told(tmp_path, Descent("poor", "base", "teacher"), LINE)
+    values = {s.student: s.other for s in found.shifts if s.against == "gold" and s.metric == "agreement"}
+    assert list(values) == sorted(values, key=values.get, reverse=True) == ["student", "poor"]
+
+
+def test_other_students_teachers_stand_beside_as_a_control(tmp_path):
+    of = rows(JUDGES | {"stranger": like(0.4)})
+    found = told(tmp_path, LINE, Descent("poor", "base", "stranger"), of=of)
+    assert [s.against for s in found.shifts if s.student == "student"][::2] == ["teacher", "stranger", "gold"]
+
+
+def test_pairs_of_one_prompt_are_drawn_together(tmp_path):
+    of = [{**row, "prompt": f"Say {row['id'] // 20}."} for row in rows()]
+    alone, together = shift(told(tmp_path, LINE), "teacher"), shift(told(tmp_path, LINE, of=of), "teacher")
+    assert together.absolute == alone.absolute
+    assert (together.low, together.high) != (alone.low, alone.high)
+
+
+def test_a_student_is_related_to_the_writers_it_comes_from(tmp_path):
+    of = [{**row, "a": "x", "b": "y", "model_a": "teacher", "model_b": "nobody"} for row in rows()]
+    raters = {rater.name: rater.related for rater in told(tmp_path, LINE, of=of).raters}
+    assert raters["student"] == raters["base"] == ("teacher",)
+    assert raters["poor"] == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (Descent("pupil", "base", "teacher"), "no verdicts of 'pupil'; the judges are teacher, base"),
+        (Descent("student", "student", "teacher"), "give each judge a --name"),
+    ],
+)
+def test_a_student_that_can_not_be_meant_is_refused(tmp_path, line, says):
+    with pytest.raises(WrongUse, match=says):
+        told(tmp_path, line)
+
+
+async def test_the_command_tells_what_the_student_took(tmp_path):
+    path = written(tmp_path / "v.jsonl", rows())
+    done = await inherit("agree", path, "--student", "student=base,teacher")
+    assert done.code == 0
+    line = next(line for line in done.out.splitlines() if "agreement with teacher, its teacher" in line)
+    assert re.search(r"0\.500 \[.*0\.800 \[.*◆ \+0\.300 \[", line)
+    wrong = await inherit("agree", path, "--student", "student=base")
+    assert "STUDENT=BEFORE,TEACHER" in wrong.err
+
+
+async def test_page_and_picture_show_it(tmp_path):
+    path = written(tmp_path / "v.jsonl", rows(annotator1=like(0.7), annotator2=like(0.75), annotator3=like(0.9)))
+    for name in ("r.html", "r.svg"):
+        done = await inherit("agree", path, "--student", "student=base,teacher", "--save", tmp_path / name)
+        assert (done.code, done.err) == (0, "")
+        drawn = (tmp_path / name).read_text("utf-8")
+        assert "student ← teacher" in drawn
+        assert "agreement with its teacher" in drawn
+    assert descent.TITLE.replace("'", "&#39;") in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_without_humans_there_is_one_panel(tmp_path):
+    of = [{key: row[key] for key in ("id", "verdicts")} for row in rows()]
+    found = told(tmp_path, LINE, of=of)
+    assert len(descent.descent_panel(found, descent.LIGHT)["hconcat"]) == 1
+    assert descent.descent_table(told(tmp_path)) is None
