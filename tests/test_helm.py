@@ -110,8 +110,13 @@ def plain(sample: Sample) -> dict[str, Any]:
 
 async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> None:
     async with serving() as wire:
-        done = await helm.run(wire, *(f"inherit_{name}:suite=mini,limit=8" for name in registry.probes()))
+        done = await helm.run(
+            wire, *(f"inherit_{name}:suite=mini,limit=8" for name in registry.probes()), more=["-n", "8"]
+        )
         assert done.code == 0, done.says
+        assert len(wire.asked("lentil soup")) == 1, (
+            "whose weights these are is asked once, however many threads HELM has"
+        )
         ours = await profiled(wire, mini(8), helm.folder / "ours")
     (theirs,) = kept(helm, helm.folder / "theirs")
     assert theirs.estimates == tuple(sorted(ours.estimates, key=lambda one: one.probe))

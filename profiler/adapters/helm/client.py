@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import threading
 import time
 from collections.abc import Coroutine
@@ -31,6 +32,8 @@ from profiler.types import Endpoint, Generation, Likelihood
 
 T = TypeVar("T")
 
+ONE = threading.Lock()
+
 FLIGHT = 64
 """Most requests in flight; HELM's --num-threads says how many it makes at once."""
 
@@ -44,18 +47,17 @@ class InheritClient(HelmClient):
     def __init__(self, cache_config: CacheConfig, url: str, served: str) -> None:
         endpoint = Endpoint(model=served, url=url)
         self._url = url
-        self._line = Line(endpoint, answers(cache_config))
+        self._line = line(endpoint, answers(cache_config))
         self._plain = Plain(served, cache_config, self._line)
-        self._over: InheritError | None = None
 
     def make_request(self, request: HelmRequest) -> RequestResult:
-        if self._over:
-            return failure(self._over, final=True)
+        if self._line.over:
+            return failure(self._line.over, final=True)
         try:
             return self._ours(request) if request.prompt.startswith(spec.SCHEME) else self._plain.answer(request)
         except InheritError as error:
             if isinstance(error, EndpointDown | StoreError):
-                self._over = error  # every other request would wait for the same end
+                self._line.over = error  # every other request would wait for the same end
             return failure(error, final=True)
 
     def _ours(self, request: HelmRequest) -> RequestResult:
@@ -106,6 +108,17 @@ def answers(config: CacheConfig) -> Path | None:
             raise WrongUse("inherit keeps its answers in SQLite: leave out --mongo-uri, or give --disable-cache")
 
 
+def line(endpoint: Endpoint, cache: Path | None) -> Line:
+    """The one line to an endpoint: HELM makes a client for each of its threads, and each would ask what it can do."""
+    with ONE:
+        return _line(endpoint, cache)
+
+
+@functools.cache
+def _line(endpoint: Endpoint, cache: Path | None) -> Line:
+    return Line(endpoint, cache)
+
+
 class Told(NamedTuple):
     """An answer, and the id of the weights that gave it."""
 
@@ -118,6 +131,8 @@ class Line:
 
     def __init__(self, endpoint: Endpoint, cache: Path | None) -> None:
         self.endpoint = endpoint
+        self.over: InheritError | None = None
+        """Why nothing more can be asked."""
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="inherit", daemon=True).start()
         self._cache = self._done(self._opened(cache))
