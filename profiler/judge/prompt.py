@@ -18,6 +18,7 @@ from profiler.types import Pair, Ruling, Sampling, Winner
 By = Literal["labels", "reasons", "answers"]
 """How a verdict is had: the label's probability, a written verdict, or the likelihood of the answers themselves."""
 Order = Literal["ab", "ba"]
+ORDERS: tuple[Order, ...] = ("ab", "ba")
 
 SHIPPED = ("labels", "reasons", "answers")
 PLACES: Mapping[By, tuple[str, ...]] = {
@@ -51,7 +52,7 @@ class Template:
 
     def orders(self) -> tuple[Order | None, ...]:
         """The orders in which it is asked: always both, unless answers are weighed one by one."""
-        return (None,) if self.by == "answers" else ("ab", "ba")
+        return (None,) if self.by == "answers" else ORDERS
 
     def request(self, pair: Pair, order: Order | None, ties: bool, tokens: int) -> Request:
         """What a judge is asked of PAIR; TOKENS bound what it writes."""
