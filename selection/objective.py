@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from profiler.errors import WrongUse
 from selection.record import Bound, Goal, Hold, Objective
 
-GOAL = re.compile(r"(?:(?P<weight>[^*:]+)\*)?(?P<want>max|min|near):(?P<metric>.+?)(?:=(?P<value>[^=]+))?")
+GOAL = re.compile(r"(?:(?P<weight>[^*:]+)\*)?(?P<want>max|min|near):(?P<metric>.+?)")
 BOUND = re.compile(r"(?P<metric>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[^<>=]+)")
 
 
@@ -40,13 +40,22 @@ def objective(
 
 def goal(words: str) -> Goal:
     match = GOAL.fullmatch(words.strip())
-    if not match or (match["want"] == "near") != (match["value"] is not None):
+    metric, value = _parted(match["want"], match["metric"]) if match else (None, None)
+    if not match or not metric:
         raise WrongUse(f"expected a goal such as max:mtld, min:toxicity, near:words=150 or 2*max:mtld, found {words!r}")
     weight = 1.0 if match["weight"] is None else number(match["weight"], words)
     if weight <= 0:
         raise WrongUse(f"the weight in {words!r} is {weight:g}: expected one above 0; say min: to want less")
-    value = None if match["value"] is None else number(match["value"], words)
-    return Goal.model_validate({"metric": match["metric"], "want": match["want"], "value": value, "weight": weight})
+    wanted = None if value is None else number(value, words)
+    return Goal.model_validate({"metric": metric, "want": match["want"], "value": wanted, "weight": weight})
+
+
+def _parted(want: str, metric: str) -> tuple[str | None, str | None]:
+    """A metric and where `near` wants it; the options of a metric made to order hold equals signs of their own."""
+    if want == "near":
+        name, _, value = metric.rpartition("=")
+        return name or None, value
+    return (None if "=" in metric and "," not in metric else metric), None
 
 
 def bound(words: str) -> Bound:
@@ -58,7 +67,7 @@ def bound(words: str) -> Bound:
 
 
 def held(words: str) -> Hold:
-    metric, _, share = words.strip().partition("=")
+    metric, _, share = words.strip().rpartition("=")
     if not metric or not share:
         raise WrongUse(f"expected a metric and a share such as words=0.25, found {words!r}")
     found = number(share, words)

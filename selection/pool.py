@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from profiler.errors import BadData, StoreError
@@ -30,6 +31,10 @@ KEY = ("prompt_id", "source", "index")
 """What a row is matched by, everywhere."""
 FOOTER = b"inherit"
 SCORE = "score."
+
+
+Measures = Mapping[str, FloatArray | IntArray | NDArray[np.uint64]]
+"""Scores, gates and bands of some candidates, by column."""
 
 
 class Segment(NamedTuple):
@@ -133,6 +138,17 @@ class Pool:
         content = own.content if own else ""
         said = Footer(content=content, versions=dict(versions))
         self.place.write(f"scores/{segment.path}", _packed(table, said))
+
+    def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str]) -> None:
+        """Put new columns beside those that were measured before."""
+        import pyarrow as pa
+
+        known = self.measured(segment)
+        table = known.table if known else self.candidates(segment, KEY)
+        for name, values in columns.items():
+            kept = table.drop_columns([name]) if name in table.column_names else table
+            table = kept.append_column(name, pa.array(values, from_pandas=True))
+        self.keep(segment, table, {**(known.footer.versions if known else {}), **versions})
 
     @contextmanager
     def _parquet(self, path: str) -> Iterator[_File]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, Self
 
@@ -12,21 +12,15 @@ from profiler import registry
 from profiler.errors import UnknownName
 from profiler.layout import FAMILIES
 from profiler.metric import Metric, measured
-from profiler.stats import FloatArray, IntArray
 from profiler.text import Text
-from selection import duplicate, gate, reward
-from selection.pool import KEY, SCORE, Pool, Segment
-from selection.slate import HashArray
+from selection import contest, duplicate, gate, reward
+from selection.pool import SCORE, Measures, Pool, Segment
 
 BATCH = 640
 GATES = "gates"
 """What the gates' columns go by among the versions."""
 GIVEN = "given"
 """The version of a score that came with the candidates."""
-
-
-Measures = Mapping[str, FloatArray | IntArray | HashArray]
-"""Scores, gates and bands of some candidates, by column."""
 
 
 class Reply(Text):
@@ -54,6 +48,8 @@ class Scoring(NamedTuple):
 
     done: int
     total: int
+    judge: contest.Progress | None = None
+    """What came of the last block, where a judge is at work."""
 
 
 def metric(name: str) -> Metric:
@@ -76,7 +72,9 @@ def known(pool: Pool, names: Iterable[str]) -> None:
             continue
         if ":" not in name and name not in usual:
             raise UnknownName("metric", name, [*usual, *given], "inherit ls metrics")
-        metric(name)  # what is made to order says for itself what is wrong with the order
+        contest.contest(name) if contest.is_judge(name) else metric(
+            name
+        )  # what is made to order says for itself what is wrong with the order
 
 
 def version(lang: str) -> str:
@@ -98,6 +96,21 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[Scorin
 
     A score that came with the candidates is taken as it is.
     """
+    yield from _measure(pool, [name for name in names if not contest.is_judge(name)], workers)
+    for name in filter(contest.is_judge, names):
+        yield from _judge(pool, contest.contest(name))
+
+
+def _judge(pool: Pool, held: contest.Contest) -> Iterator[Scoring]:
+    """Ask a judge about every block that it has not judged."""
+    blocks = [segments for segments in pool.blocks() if contest.missing(pool, segments, held)]
+    total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
+    for progress in contest.judge(pool, blocks, held) if blocks else ():
+        done += progress.done
+        yield Scoring(done, total, progress)
+
+
+def _measure(pool: Pool, names: Sequence[str], workers: int) -> Iterator[Scoring]:
     work = [(segment, missing(pool, segment, names)) for segment in pool.segments()]
     total = sum(pool.size(segment) for segment, lacks in work if lacks)
     done = 0
@@ -120,6 +133,8 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
     metrics = [metric(name) for name in names if name != GATES]
     # A worker gets plain strings: what looks at the prompt is measured in this process.
     plain, own = [one for one in metrics if not _asks(one)], [one for one in metrics if _asks(one)]
+    versions = {one.name: one.version for one in metrics}
+    versions |= {GATES: version(pool.about.lang)} if GATES in names else {}
     ends: list[int] = []
     pieces: list[Measures] = []
     place, held = 0, 0
@@ -127,12 +142,12 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
         for _, more in measured([batch], own):
             columns = {**columns, **more}
         gates = _gates(batch, pool.about.lang) if GATES in names else {}
-        pieces.append({**columns, **gates})
+        pieces.append({**{f"{SCORE}{name}": values for name, values in columns.items()}, **gates})
         held += len(batch)
         yield len(batch)
         while place < len(ends) and held >= ends[place]:
             held -= ends[place]
-            _keep(pool, segments[place], _joined(pieces), {one.name: one.version for one in metrics}, GATES in names)
+            pool.add(segments[place], _joined(pieces), versions)
             pieces, place = [], place + 1
 
 
@@ -166,21 +181,3 @@ def _gates(batch: Sequence[Row], lang: str) -> Measures:
 
 def _joined(pieces: Sequence[Measures]) -> Measures:
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]} if pieces else {}
-
-
-def _keep(pool: Pool, segment: Segment, columns: Measures, versions: dict[str, str], gates: bool) -> None:
-    """Put new columns beside those that are there."""
-    import pyarrow as pa
-
-    known = pool.measured(segment)
-    table = known.table if known else pool.candidates(segment, KEY)
-    for name, values in columns.items():
-        label = f"{SCORE}{name}" if name in versions else name
-        made = pa.array(values, from_pandas=True)
-        if label in table.column_names:
-            table = table.drop_columns([label])
-        table = table.append_column(label, made)
-    said = {**(known.footer.versions if known else {}), **versions}
-    if gates:
-        said[GATES] = version(pool.about.lang)
-    pool.keep(segment, table, said)

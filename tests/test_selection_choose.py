@@ -197,6 +197,14 @@ def test_a_goal_that_is_none_is_named(words: list[str], says: str) -> None:
         objective(words)
 
 
+def test_a_metric_made_to_order_may_have_options() -> None:
+    made = objective(["min:toxicity:tox-block,label=insult", "near:judge:demo,rounds=3=0.5"]).goals
+    assert [(goal.metric, goal.value) for goal in made] == [
+        ("toxicity:tox-block,label=insult", None),
+        ("judge:demo,rounds=3", 0.5),
+    ]
+
+
 def test_an_objective_is_said_as_it_is_written() -> None:
     wanted = objective(["2*max:mtld", "near:words=150"], require=["toxicity<=0.2"], hold=["words=0.25"])
     assert said(wanted) == "2*max:mtld + near:words=150, with toxicity<=0.2, words within 25% of the middle"

@@ -74,7 +74,9 @@ def select(
     choosing.check(found, plan)
     with Bar() as bar:
         for step in score.score(found, names, workers):
-            bar.step("scoring", step.done, step.total)
+            bar.step("judging" if step.judge else "scoring", step.done, step.total)
+            if step.judge and (said := step.judge.said()):
+                note(said)
     made = choosing.select(found, plan, names, out)
     card.save(made, out)
     if json:

@@ -1,0 +1,193 @@
+"""A judge's preference as a score: how far it prefers a candidate to others of the same prompt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from profiler.client import Client, connect
+from profiler.errors import WrongUse
+from profiler.judge.ask import judgements
+from profiler.judge.prompt import Template, template
+from profiler.scorer import Order
+from profiler.stats import FloatArray
+from profiler.types import Endpoint, Judgement, Pair, Ruling
+from selection.pool import KEY, SCORE, Pool, Segment
+from selection.teacher import teachers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+JUDGE = "judge:"
+ROUNDS = 2
+"""Opponents ahead of a candidate on its prompt's ring; it meets as many behind it."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A judge as one orders it: `judge:MODEL`, a .toml file or MODEL@URL, with `,prompt=reasons` or `,rounds=3`."""
+
+    name: str
+    endpoint: Endpoint
+    shown: Template
+    rounds: int
+
+    @property
+    def version(self) -> str:
+        """What decides a score besides the judge's weights and who else is there."""
+        return f"{self.shown.id}/{self.rounds}-rounds"
+
+
+class Progress(NamedTuple):
+    """How far judging is, in candidates."""
+
+    done: int
+    failed: int
+    """Comparisons in which the endpoint failed."""
+    unreadable: int
+    """Comparisons whose verdict names no answer."""
+    error: str | None
+    """Why the last one failed."""
+
+    def said(self) -> str:
+        """What went wrong, in a few words; nothing where all went well."""
+        words = [f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"]
+        words = words if self.failed else []
+        return "; ".join([*words, *([f"{self.unreadable:,} verdicts name no answer"] if self.unreadable else [])])
+
+
+class Row(NamedTuple):
+    """A candidate that competes, by its place in the block's table."""
+
+    place: int
+    prompt: str
+    text: str
+    source: str
+
+
+def is_judge(name: str) -> bool:
+    return name.startswith(JUDGE)
+
+
+def contest(name: str) -> Contest:
+    """The judge that a score's name orders."""
+    order = Order.read(name.removeprefix(JUDGE))
+    order.only("prompt", "rounds")
+    head = order.text.partition(",")[0]
+    if not head:
+        raise WrongUse(f"expected a judge such as judge:demo or judge:MODEL@http://…/v1, found {name!r}")
+    (judge,) = teachers([head], {})
+    rounds = order.options.get("rounds", str(ROUNDS))
+    if not rounds.isdecimal() or int(rounds) < 1:
+        raise WrongUse(f"expected rounds=1 or more in {name!r}, found {rounds!r}")
+    return Contest(name, judge.endpoint, template(order.options.get("prompt", "labels")), int(rounds))
+
+
+def missing(pool: Pool, segments: Sequence[Segment], held: Contest) -> bool:
+    """Whether the candidates of a block have no such score, or were judged otherwise, or beside other candidates."""
+    wanted = f"{_version(pool, segments, held)}/"
+    return any(not pool.versions(segment).get(held.name, "").startswith(wanted) for segment in segments)
+
+
+def judge(pool: Pool, blocks: Sequence[Sequence[Segment]], held: Contest, concurrency: int = 64) -> Iterator[Progress]:
+    """Judge whole blocks and store each when it is through; verdicts are journaled, so none is paid for twice."""
+    with asyncio.Runner() as runner:
+        client = runner.run(_connected(held, pool, concurrency))
+        try:
+            weights = runner.run(client.fingerprint()).id
+            for segments in blocks:
+                tables = [pool.candidates(segment, [*KEY, "prompt", "text"]) for segment in segments]
+                scores, progress = runner.run(_judged(client, held, tables))
+                version = f"{_version(pool, segments, held)}/{weights}"
+                for segment, table in zip(segments, tables, strict=True):
+                    own, scores = scores[: len(table)], scores[len(table) :]
+                    # A failure is no score: without a version it is asked again next time.
+                    pool.add(segment, {f"{SCORE}{held.name}": own}, {held.name: "" if progress.failed else version})
+                yield progress
+        finally:
+            runner.run(client.close())
+
+
+async def _connected(held: Contest, pool: Pool, concurrency: int) -> Client:
+    return connect(held.endpoint, pool.place.journal, concurrency=concurrency)
+
+
+async def _judged(client: Client, held: Contest, tables: Sequence[pa.Table]) -> tuple[FloatArray, Progress]:
+    """The score of each candidate of a block; NaN where no comparison gave one."""
+    met = list(_pairs(tables, held.rounds))
+    games = {pair.id: (one, other) for pair, one, other in met}
+    won, played = (np.zeros(sum(map(len, tables))) for _ in range(2))
+    failed, unreadable, error = 0, 0, None
+    async for judgement, _ in judgements(client, held.name, [pair for pair, _, _ in met], held.shown):
+        liked = preference(judgement)
+        if liked is None:
+            why = next((ruling.error for ruling in judgement.rulings if ruling.error), None)
+            failed, unreadable, error = failed + bool(why), unreadable + (not why), why or error
+            continue
+        for place, share in zip(games[judgement.pair.id], (liked, 1 - liked), strict=True):
+            won[place] += share
+            played[place] += 1
+    scores = np.divide(won, played, out=np.full(len(won), np.nan), where=played > 0)
+    return scores, Progress(len(won), failed, unreadable, error)
+
+
+def preference(judgement: Judgement) -> float | None:
+    """How far answer a is preferred, from 0 to 1, over all orders; None unless each gave a verdict."""
+    found = [_liked(ruling) for ruling in judgement.rulings]
+    known = [each for each in found if each is not None]
+    return sum(known) / len(known) if known and len(known) == len(found) else None
+
+
+def _liked(ruling: Ruling) -> float | None:
+    if ruling.error is not None or ruling.winner is None:
+        return None
+    if ruling.shares:
+        return ruling.shares[0] + sum(ruling.shares[2:]) / 2
+    return {"a": 1.0, "b": 0.0, "tie": 0.5}[ruling.winner]
+
+
+def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int, int]]:
+    """Who meets whom: each candidate the next ROUNDS on a ring of its prompt's, which hashes put in order."""
+    prompts: dict[str, list[tuple[str, Row]]] = {}
+    place = 0
+    for table in tables:
+        for row in table.to_pylist():
+            if row["text"].strip():
+                key = blake2b(
+                    f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode(), digest_size=8
+                ).hexdigest()
+                competitor = Row(place, row["prompt"], row["text"], row["source"])
+                prompts.setdefault(row["prompt_id"], []).append((key, competitor))
+            place += 1
+    for ring in prompts.values():
+        ring.sort()
+        size = len(ring)
+        meetings = {
+            (min(one, other), max(one, other))
+            for one in range(size)
+            for other in ((one + step) % size for step in range(1, rounds + 1))
+            if one != other
+        }
+        for one, other in sorted(meetings):
+            (name_a, a), (name_b, b) = ring[one], ring[other]
+            yield (
+                Pair(
+                    id=f"{name_a}-{name_b}", prompt=a.prompt, a=a.text, b=b.text, writer_a=a.source, writer_b=b.source
+                ),
+                a.place,
+                b.place,
+            )
+
+
+def _version(pool: Pool, segments: Sequence[Segment], held: Contest) -> str:
+    """A score rests on all candidates of its prompt: with others beside them it is another."""
+    digest = blake2b(digest_size=6)
+    for segment in segments:
+        own = pool.footer(segment)
+        digest.update((own.content if own else "").encode())
+    return f"{held.version}/{digest.hexdigest()}"
