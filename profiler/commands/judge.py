@@ -62,6 +62,7 @@ def judge(
     from profiler.judge.form import Wishes
     from profiler.judge.label import words
     from profiler.judge.prompt import template
+    from profiler.panel import plain
     from profiler.types import Endpoint
 
     use(data)
@@ -89,11 +90,6 @@ def judge(
     note(f"{path}: {len(made):,} pairs judged")
 
 
-def plain(name: str) -> str:
-    """A name as part of a file's."""
-    return "".join(char if char.isalnum() or char in "-_." else "_" for char in name).strip("_.")
-
-
 async def _judge(
     endpoint: Endpoint,
     name: str,
@@ -105,27 +101,23 @@ async def _judge(
     concurrency: int,
 ) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
-    import time
-
     from profiler.client import connect
-    from profiler.judge.ask import judgements
+    from profiler.panel import judged
     from profiler.progress import Bar
     from profiler.run import Progress
 
-    places = {pair.id: place for place, pair in enumerate(pairs)}
     made: list[Judgement] = []
-    progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
     async with connect(endpoint, cache, concurrency=concurrency) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)
         with Bar() as bar:
-            async for judgement, answer in judgements(client, name, pairs, shown, ties, tokens):
-                made.append(judgement)
-                progress.add(answer, next((r.error for r in judgement.rulings if r.error), None))
-                progress.seconds = time.monotonic() - clock
-                bar.show(progress)
-    return sorted(made, key=lambda one: places[one.pair.id])
+            async for step in judged(client, name, pairs, shown, ties, tokens):
+                if isinstance(step, Progress):
+                    bar.show(step)
+                else:
+                    made = step
+    return made
 
 
 def agree(

@@ -1,0 +1,49 @@
+"""A panel of judges, as a study asks it: every judge asked once, and what the students took."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiler.errors import WrongUse
+from profiler.judge.descent import Descent
+from profiler.judge.pair import mini
+from profiler.panel import path_of, preferences
+from profiler.run import Progress
+from profiler.types import Endpoint, Jury
+from tests.test_cli import inherit
+from tests.wire import Script, serving
+
+LINE = Descent("student", "base", "teacher")
+
+
+async def asked(wires, out, students=(LINE,), **how):
+    judges = {name: Endpoint(model="wire", url=wire.url) for name, wire in wires.items()}
+    return [step async for step in preferences(judges, students, mini()[:8], out, resamples=50, **how)]
+
+
+async def test_every_judge_is_asked_and_the_students_are_told_about(tmp_path):
+    async with serving(Script(weights="a")) as base, serving(Script(weights="b")) as other:
+        wires = {"base": base, "teacher": other, "student": other}
+        *steps, found = await asked(wires, tmp_path)
+        assert isinstance(found, Jury)
+        assert {step.probe for step in steps if isinstance(step, Progress)} == {f"judge {name}" for name in wires}
+        taught = next(s for s in found.shifts if s.against == "teacher" and s.metric == "agreement")
+        assert (taught.other, taught.n) == (1.0, 8)
+        paid = len(base.asked("### Answer B"))
+        *_, again = await asked(wires, tmp_path)
+    assert again == found
+    assert len(base.asked("### Answer B")) == paid > 0
+    done = await inherit("agree", *(path_of(tmp_path, name) for name in wires), "--student", "student=base,teacher")
+    assert "agreement with teacher, its teacher" in done.out
+
+
+async def test_a_judge_that_is_not_there_is_named(tmp_path):
+    async with serving(Script()) as wire:
+        with pytest.raises(WrongUse, match="no judge is called 'student', 'teacher'; there are base"):
+            await asked({"base": wire}, tmp_path)
+
+
+async def test_judges_whose_files_would_be_one_are_refused(tmp_path):
+    async with serving(Script()) as wire:
+        with pytest.raises(WrongUse, match="share a file"):
+            await asked({"a/b": wire, "a_b": wire}, tmp_path, students=())
