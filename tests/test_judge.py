@@ -252,7 +252,8 @@ def test_a_file_without_answers_is_refused(tmp_path):
         pairing.load([str(path)])
 
 
-async def test_the_command_leaves_a_verdict_file_that_agree_reads(tmp_path):
+async def test_the_command_leaves_a_verdict_file_that_agree_reads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     async with serving() as wire:
         done = await inherit("judge", "wire", "--url", wire.url, "-n", "8", "--name", "me/it", "--save", "v.jsonl")
         assert done.code == 0, done.err
