@@ -19,10 +19,12 @@ carry over to other machines better than times do.
 PARTS = {
     "start": "Waiting for the command",
     "text": "Text metrics against TextDescriptives and LexicalRichness",
+    "bbq": "Scoring BBQ",
     "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",
+    "engines": "One model in this process and behind vLLM",
     "local": "The in-process engine against lm-eval's `hf`",
 }
 

@@ -73,14 +73,19 @@ def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
         yield row
 
 
-def _json(path: Path) -> Iterator[Row]:
+def load(path: Path) -> Json:
+    """The whole content of a .json file, gzipped or not."""
     try:
-        rows = orjson.loads(b"".join(_lines(path)))
+        return cast(Json, orjson.loads(b"".join(_lines(path))))
     except orjson.JSONDecodeError as error:
         raise BadData(f"{path.name} is not JSON: {error}") from None
+
+
+def _json(path: Path) -> Iterator[Row]:
+    rows = load(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadData(f"{path.name}: expected a list of objects, found {type(rows).__name__}")
-    yield from rows
+    yield from cast(list[Row], rows)
 
 
 def _csv(path: Path, delimiter: str) -> Iterator[Row]:

@@ -50,6 +50,9 @@ class Watch:
     def failed(self, why: str) -> None:
         """A file that would have been taken can't be had."""
 
+    def unsure(self, why: str) -> None:
+        """A file was taken that nothing vouches for."""
+
 
 _watch: ContextVar[Watch] = ContextVar("watch")
 _forbidding: ContextVar[str | None] = ContextVar("forbidding", default=None)

@@ -114,7 +114,7 @@ def _state(source: Source, file: File) -> Row:
         source.read(file)
     except BadData as error:
         return {"state": "wrong", "where": str(error)}
-    return {"state": "right", "where": str(found)}
+    return {"state": "right" if file.pinned else "unpinned", "where": str(found)}
 
 
 def fetched(names: Sequence[str] = ()) -> Iterator[Row]:
@@ -151,10 +151,16 @@ def card(name: str) -> str:
         lines += [
             "",
             f"{file.path}  {file.rows:,} rows, {size(file.size) or 'size not known'}",
-            f"  sha256 {file.sha256}" if file.sha256 else f"  git blob {file.git}",
+            _checksum(file),
             f"  {'at ' + str(found) if found else 'missing: ' + source.address(file)}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _checksum(file: File) -> str:
+    if not file.pinned:
+        return "  checksum not known: its number of rows must do"
+    return f"  sha256 {file.sha256}" if file.sha256 else f"  git blob {file.git}"
 
 
 def _finished(run: store.Run) -> Row:

@@ -109,6 +109,8 @@ class Downloads(Watch):
             self._said.add(why)
             sys.stderr.write(f"{why}\n")
 
+    unsure = failed
+
 
 class Waiting:
     """Says on stderr what is being waited for; an empty text says that it is over."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from profiler import store
+from profiler import recorded, store
 from profiler.data import Row
 from profiler.errors import BadData
 from profiler.estimate import estimates
@@ -34,7 +34,7 @@ class Rescored(NamedTuple):
     """Why an item could not be scored; such items are left out."""
 
 
-def rescore(probe: Probe, rows: Iterable[Row]) -> list[Estimate]:
+def rescore(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> list[Estimate]:
     """The numbers of PROBE from recorded answers, each a row of an item's id and what was answered.
 
     {"item": id, "choice": 2}: the place of the option taken, from 0, in the order of the data; null if unreadable.
@@ -42,15 +42,19 @@ def rescore(probe: Probe, rows: Iterable[Row]) -> list[Estimate]:
     probe asks for, in its order; a plain number counts as one token, so give the number that the probe compares.
     {"item": id, "texts": ["…"]}: what was written; of a choice, the option's words or its letter. A is the first option
     of the data, unless the row says in "order": [2, 0, 1] how they were listed; a question that only exists with its
-    options listed, such as those of crows_pairs_chat, has an order of its own.
+    options listed, such as those of crows_pairs_chat, has an order of its own. Beside texts, "toxicity" may hold the
+    score that came with each, for the scorer `recorded`.
+
+    Rows as lm-eval, HELM and the authors' scripts write them will do as well (`profiler.recorded`). ANSWER names the
+    column that holds the answer where it is called otherwise.
     """
-    return rescored(probe, rows).estimates
+    return rescored(probe, rows, answer).estimates
 
 
-def rescored(probe: Probe, rows: Iterable[Row]) -> Rescored:
+def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Rescored:
     """As `rescore`, with what was missing and what failed."""
     waiting = {item.id: item for item in probe.items()}
-    answers = _asked(probe, rows, waiting, frozenset(waiting))
+    answers = _asked(probe, recorded.plain(probe, rows, answer), waiting, frozenset(waiting))
     parts: list[SampleColumns] = []
     errors: list[str] = []
     while batch := list(islice(answers, BATCH)):
@@ -105,7 +109,7 @@ def _answer(request: Request, row: Row) -> Answer:
         case "likelihoods":
             return _likelihoods(request, value)
         case _:
-            return _texts(request, value, row.get("order"))
+            return _texts(request, value, row)
 
 
 def _choice(request: Request, value: Json) -> Answer:
@@ -138,19 +142,30 @@ def _likelihood(value: Json) -> Likelihood:
     raise BadData(f"expected a likelihood as [total, tokens] or as a number, found {value!r}")
 
 
-def _texts(request: Request, value: Json, order: Json) -> Answer:
+def _texts(request: Request, value: Json, row: Row) -> Answer:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
         raise BadData(f"expected a list of texts, found {value!r}")
-    written = tuple(Generation(text=str(text)) for text in value)
+    scores = _given(row[recorded.GIVEN], len(value)) if recorded.GIVEN in row else [{}] * len(value)
+    written = tuple(Generation(text=str(text), scores=given) for text, given in zip(value, scores, strict=True))
     match request:
         case Generate():
             return Answer("text", written)
         case Choose() if len(written) == 1:
-            return Answer("letter", written, choice=named(written[0].text, request.choices, _order(request, order)))
+            order = _order(request, row.get("order"))
+            return Answer("letter", written, choice=named(written[0].text, request.choices, order))
         case Choose():
             raise BadData(f"expected one text, found {len(written)}")
         case _:
             raise BadData("this probe weighs texts; give likelihoods")
+
+
+def _given(scores: Json, texts: int) -> list[dict[str, float | None]]:
+    """The scores that came with texts, under the name of the metric that takes them."""
+    if not isinstance(scores, list) or len(scores) != texts:
+        raise BadData(f"expected {texts} scores in {recorded.GIVEN!r}, one of each text, found {scores!r}")
+    if bad := [score for score in scores if isinstance(score, bool | str | list | dict)]:
+        raise BadData(f"expected a number or null in {recorded.GIVEN!r}, found {bad[0]!r}")
+    return [{recorded.SCORE: cast(float | None, score)} for score in scores]
 
 
 def _order(request: Choose, order: Json) -> tuple[int, ...]:

@@ -164,13 +164,17 @@ def scored(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
 
 def samples(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
     """Measure the texts of a batch together, then let the probe score each answer."""
-    texts = [Text(text.text, probe.lang) for asked in batch for text in asked.answer.generations]
-    columns = measure(texts, probe.text_metrics) if texts else {}
+    written = [text for asked in batch for text in asked.answer.generations]
+    # A score that came with every text is not measured again.
+    lacking = [each for each in probe.text_metrics if any(each.name not in text.scores for text in written)]
+    columns = measure([Text(text.text, probe.lang) for text in written], lacking)
     values = {name: iter(column.tolist()) for name, column in columns.items()}
     made = []
     for item, request, answer in batch:
         measured = tuple(
-            text.model_copy(update={"scores": {name: defined(next(column)) for name, column in values.items()}})
+            text.model_copy(
+                update={"scores": {**text.scores, **{name: defined(next(column)) for name, column in values.items()}}}
+            )
             for text in answer.generations
         )
         answer = replace(answer, generations=measured)

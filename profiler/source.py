@@ -53,13 +53,18 @@ class File:
     def name(self) -> str:
         return PurePosixPath(self.path).name
 
+    @property
+    def pinned(self) -> bool:
+        """Whether a checksum of it is known; where none is, the number of rows must do."""
+        return bool(self.sha256 or self.git)
+
     def vouched(self, content: bytes) -> bool:
         """Whether CONTENT is what the authors published."""
         return self.known(digest(content))
 
     def known(self, by: Digest) -> bool:
-        """Where both checksums are known, either vouches; where none is, the number of rows must do."""
-        if not self.sha256 and not self.git:
+        """Where both checksums are known, either vouches."""
+        if not self.pinned:
             return by.lines == self.rows
         return by.sha256 == self.sha256 or by.blob == self.git
 
@@ -141,19 +146,22 @@ class Source:
         return f"; {found} is called so, but its checksum is another" if found else ""
 
     def fetch(self, file: File) -> Path:
-        """Download FILE into the cache; it counts once its checksum is right."""
+        """Download FILE into the cache; it counts once its checksum is right. Who watches is told if none is known."""
         place = cache() / self.name / file.path
         url = self.address(file)
-        if not (file.sha256 or file.git):
-            raise FetchFailed(f"no checksum of it is known, so that nothing could vouch for what {url} sends")
         with download.downloaded(url, file.path, place.parent, file.size) as content:
             if url.endswith(".zip"):
                 download.member(content, file.path)
-            if not file.vouched(content.read_bytes()):
-                raise FetchFailed(
-                    f"{url} holds another {file.path} than the authors published (its checksum is another)"
-                )
+            found = digest(content.read_bytes())
+            if not file.known(found):
+                what = "checksum" if file.pinned else "number of rows"
+                raise FetchFailed(f"{url} holds another {file.path} than the authors published (its {what} is another)")
             content.replace(place)
+        if not file.pinned:
+            download.watch().unsure(
+                f"{file.path} of {self.name} has its {file.rows:,} rows, but its checksum is not known here: nothing "
+                f"vouches for what {url} sent (SHA-256 {found.sha256}, which every record will bear)"
+            )
         return place
 
     def suite(self, asked: str, whole: str, wanted: Sequence[File] | None = None) -> str:

@@ -147,11 +147,23 @@ def test_another_content_than_the_published_one_is_refused_and_not_kept(wire, tm
     assert kept(tmp_path) == []
 
 
-def test_a_file_without_a_known_checksum_is_not_downloaded(wire):
-    file = File(LINES.path, "", 5000)
-    with pytest.raises(FetchFailed, match="no checksum of it is known"):
+def test_a_file_without_a_known_checksum_is_taken_by_its_rows_and_its_own_is_said(wire, tmp_path):
+    said: list[str] = []
+
+    class Listener(download.Watch):
+        def unsure(self, why: str) -> None:
+            said.append(why)
+
+    with download.watched(Listener()):
+        file = File(LINES.path, "", 5000)
         numbers(wire.url, file).fetch(file)
-    assert wire.asked == []
+        assert LINES.sha256 in said.pop()
+        assert kept(tmp_path) == [IN_CACHE]
+        short = File("data/short.jsonl", "", 4999)
+        wire.files["/0a1b/data/short.jsonl"] = CONTENT
+        with pytest.raises(FetchFailed, match=r"another data/short.jsonl .*its number of rows is another"):
+            numbers(wire.url, short).fetch(short)
+    assert said == []
 
 
 def zipped(**members: bytes) -> bytes:

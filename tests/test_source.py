@@ -128,7 +128,7 @@ def test_shipped_sets_are_read_by_name():
 
 
 UNPINNED = {"real_toxicity_prompts"}
-"""Sets whose revision and checksum nobody here knows: they are not downloaded."""
+"""Sets whose revision and checksum nobody here knows: who fetches them is told."""
 
 
 def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it():

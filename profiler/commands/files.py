@@ -42,7 +42,9 @@ def score(
 def rescore(
     probe: Annotated[str, typer.Argument(help="Whose questions were answered.")],
     file: Annotated[Path, typer.Argument(help="Rows of an item's id and its choice, likelihoods or texts.")],
+    answer: Annotated[str | None, typer.Option(help="The column of the answer, if it is called otherwise.")] = None,
     suite: Items = "auto",
+    prompts: Annotated[str | None, typer.Option(help="A file of what was asked, instead of a suite.")] = None,
     subset: Subset = None,
     scorer: Scorers = None,
     data: Data = None,
@@ -50,16 +52,17 @@ def rescore(
 ) -> None:
     """Score answers that were recorded elsewhere, without a model.
 
-    A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}.
+    A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}, or
+    as lm-eval, HELM and the authors' scripts write it: docs/probes.md has the forms.
     """
-    from profiler import report, rescore
-    from profiler.data import read, use
+    from profiler import recorded, report, rescore
+    from profiler.data import use
     from profiler.probe import Options
 
     use(data)
-    (asked,) = build([probe], Options(suite, subset=subset, scorers=tuple(scorer or ())))
+    (asked,) = build([probe], Options(suite, prompts, subset=subset, scorers=tuple(scorer or ())))
     announce([asked])
-    found = rescore.rescored(asked, read(file))
+    found = rescore.rescored(asked, recorded.read(file), answer)
     if json:
         sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
     else:

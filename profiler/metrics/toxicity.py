@@ -12,6 +12,7 @@ KINDS = {
     "tox-block": "ships with the package; English; six labels",
     "detoxify:original": "Detoxify's BERT, six labels; also :unbiased, :multilingual, :original-small, :unbiased-small",
     "hf:OWNER/NAME": "any sequence classifier of Hugging Face, from the hub or a folder",
+    "recorded": "the scores that came with the texts, in `inherit rescore` alone",
     "perspective": "Google's Perspective, which closes on 31 December 2026, or a server of that form",
 }
 """How each kind is ordered, and what it is."""
@@ -78,4 +79,8 @@ def _built(order: Order) -> Scorer:
             from profiler.scorers.perspective import Perspective
 
             return Perspective.build(order)
+        case "recorded":
+            from profiler.scorers.recorded import Recorded
+
+            return Recorded.build(order)
     raise UnknownName("scorer", order.kind, [kind.partition(":")[0] for kind in KINDS], "inherit ls scorers")

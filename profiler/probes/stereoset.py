@@ -62,6 +62,8 @@ class Cluster(NamedTuple):
     context: str
     sentences: tuple[str, ...]
     """One for each of LABELS."""
+    ids: tuple[str, ...] = ()
+    """The authors' ids of these."""
 
 
 def _terms(columns: Columns) -> FloatArray:
@@ -171,6 +173,7 @@ class _StereoSet:
                     {
                         "context": cluster.context,
                         "sentences": list(cluster.sentences),
+                        "ids": list(cluster.ids),
                         "term": code[cluster.domain, cluster.target],
                     },
                     group=cluster.domain,
@@ -242,14 +245,17 @@ def _mini(task: Task) -> Iterator[Cluster]:
 
 def _official(task: Task, file: File) -> Iterator[Cluster]:
     for row in orjson.loads(SOURCE.read(file))["data"][task]:
-        yield _cluster(row, {sentence["gold_label"]: sentence["sentence"] for sentence in row["sentences"]})
+        found = {sentence["gold_label"]: sentence for sentence in row["sentences"]}
+        sentences = {label: sentence["sentence"] for label, sentence in found.items()}
+        yield _cluster(row, sentences, tuple(str(found[label].get("id", "")) for label in LABELS))
 
 
-def _cluster(row: Row, sentences: Mapping[str, str]) -> Cluster:
+def _cluster(row: Row, sentences: Mapping[str, str], ids: tuple[str, ...] = ()) -> Cluster:
     return Cluster(
         str(row["id"]),
         str(row["bias_type"]),
         str(row["target"]),
         str(row["context"]),
         tuple(sentences[label] for label in LABELS),
+        ids,
     )

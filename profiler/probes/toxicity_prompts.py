@@ -18,7 +18,7 @@ from profiler.scorer import TOXIC
 from profiler.source import File, Source
 
 EVERY = File("prompts.jsonl", "", 99_442)
-"""We never held it: it is known by its number of rows, and the record has the checksum of the file that was read."""
+"""We never held it: it is known by its number of rows, fetched with a warning, and the record has its checksum."""
 SOURCE = source.declare(
     Source(
         name="real_toxicity_prompts",

@@ -1,0 +1,214 @@
+"""Files that lm-eval, HELM and the authors' own scripts write are scored as they are."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from profiler import recorded, registry
+from profiler.cli import app
+from profiler.errors import BadData
+from profiler.probe import Choose, Options, Probe
+from profiler.probes.bbq import Bbq
+from profiler.probes.bbq_items import fields
+from profiler.probes.crows_pairs import CrowsPairs
+from profiler.rescore import rescore, rescored
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+official = pytest.mark.skipif(not (DATA / "stereoset").exists(), reason="needs dev.json in ../shared/data")
+
+
+def values(probe: Probe, rows: list[dict[str, object]], answer: str | None = None) -> dict[str, float | None]:
+    return {each.metric: each.value for each in rescore(probe, rows, answer) if each.group is None}
+
+
+def probe(name: str, **options: object) -> Probe:
+    return registry.probe(name).build(Options(suite="mini", **options))
+
+
+def right() -> list[dict[str, object]]:
+    return [{"item": item.id, "choice": fields(item)["label"]} for item in Bbq().items()]
+
+
+def test_bbq_is_found_by_category_and_example_id():
+    rows = []
+    for row in right():
+        category, number = row["item"].split("/")
+        rows.append({"category": category, "example_id": int(number), "choice": row["choice"]})
+    assert rescore(Bbq(), rows) == rescore(Bbq(), right())
+
+
+def test_a_column_of_any_name_may_hold_the_answer():
+    words = [
+        {"category": item.id.split("/")[0], "example_id": item.id.split("/")[1], "pred": fields(item)["answers"][0]}
+        for item in Bbq().items()
+    ]
+    firsts = [{"item": item.id, "choice": 0} for item in Bbq().items()]
+    assert rescore(Bbq(), words, "pred") == rescore(Bbq(), firsts)
+    with pytest.raises(BadData, match="row 1: no column 'predicted'; found category, example_id, pred"):
+        rescore(Bbq(), words, "predicted")
+
+
+def test_a_table_of_the_options_scores_is_bbq_too():
+    rows = []
+    for item in Bbq().items():
+        category, number = item.id.split("/")
+        scores = {f"ans{place}": str(float(place == fields(item)["label"])) for place in range(3)}
+        rows.append({"index": number, **scores, "cat": category})
+    assert values(Bbq(), rows) == values(Bbq(), right())
+
+
+def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
+    path = tmp_path / "results.csv"
+    items = list(CrowsPairs().items())
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", "sent_more", "sent_less", "sent_more_score", "sent_less_score", "score", "bias_type"])
+        for place, item in enumerate(items):
+            scores = (-10.0, -20.0) if place % 4 else (-20.0, -10.0)
+            writer.writerow([place, item.fields["sent_more"], item.fields["sent_less"], *scores, 1, item.group])
+    found = values(CrowsPairs(), list(recorded.read(path)))
+    assert found["stereotype"] == pytest.approx(100 * sum(bool(place % 4) for place in range(len(items))) / len(items))
+    assert found["likelihood_diff"] == 10
+
+
+@official
+def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("INHERIT_DATA", str(DATA))
+    tasks = {name: registry.probe(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
+    whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
+    for made in tasks.values():
+        for item in made.items():
+            scores = zip(item.fields["ids"], (0.3, 0.2, 0.1), strict=True)
+            whole[made.settings["task"]] += [{"id": key, "score": score} for key, score in scores]
+    path = tmp_path / "predictions_gpt2.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    for name, made in tasks.items():
+        found = rescored(made, recorded.read(path))
+        assert found.missing == [], name
+        numbers = {e.metric: e.value for e in found.estimates if e.group is None}
+        assert numbers == pytest.approx({"lms": 100, "ss": 100, "icat": 0, "ties": 0}, abs=1e-6)
+    whole["intrasentence"].pop()
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.raises(BadData, match="has no score of some of its sentences"):
+        rescored(tasks["stereoset"], recorded.read(path))
+
+
+def test_continuations_of_real_toxicity_prompts_keep_the_scores_they_came_with(tmp_path: Path):
+    rows = [
+        {
+            "prompt": {"text": "She said"},
+            "generations": [{"text": "a", "toxicity": 0.9}, {"text": "b", "toxicity": 0.1}],
+        },
+        {
+            "prompt": {"text": "They went"},
+            "generations": [{"text": "", "toxicity": 0.2}, {"text": "b", "toxicity": 0.3}],
+        },
+    ]
+    path = tmp_path / "gens.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    done = run("rescore", "toxicity", str(path), "--prompts", str(path), "--scorer", "recorded", "--json")
+    found = {row["metric"]: row["value"] for row in map(json.loads, done.stdout.splitlines()) if not row["group"]}
+    assert found["expected_max_toxicity:recorded"] == pytest.approx((0.9 + 0.3) / 2)
+    assert found["toxicity_probability:recorded"] == 0.5
+    assert found["toxic_fraction:recorded"] == 0.25
+    assert found["empty"] == 0.25
+
+
+def test_a_continuation_without_its_score_is_an_error_or_undefined_and_never_a_zero(tmp_path: Path):
+    path = tmp_path / "gens.jsonl"
+    rows = [
+        {"prompt": "She said", "generations": [{"text": "a", "toxicity": None}]},
+        {"prompt": "They went", "generations": [{"text": "b"}]},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    made = registry.probe("toxicity").build(Options(prompts=str(path), scorers=("recorded",)))
+    found = rescored(made, rows)
+    assert [error.partition(": ")[2] for error in found.errors] == [
+        "scorer failed: BadData: scorer 'recorded' takes scores that came with recorded texts, and these came without"
+    ]
+    assert next(e for e in found.estimates if e.metric == "expected_max_toxicity:recorded").value is None
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def sample(doc: dict[str, object], pairs: list[tuple[str, str]], totals: list[float]) -> dict[str, object]:
+    """A line of lm-eval's samples_….jsonl."""
+    return {
+        "doc_id": 0,
+        "doc": doc,
+        "arguments": {f"gen_args_{at}": {"arg_0": one, "arg_1": other} for at, (one, other) in enumerate(pairs)},
+        "filtered_resps": [[str(total), "False"] for total in totals],
+    }
+
+
+def test_lm_evals_samples_of_multiple_choice_are_found_by_their_texts():
+    made = probe("ability")
+    rows = []
+    for item in made.items():
+        request = made.ask(item)
+        assert isinstance(request, Choose)
+        pairs = [(request.prompt, choice) for choice in request.choices]
+        rows.append(sample({}, pairs, [-1.0 if at == item.fields["gold"] else -9.0 for at in range(len(pairs))]))
+    found = rescored(made, rows)
+    assert found.missing == []
+    assert {e.value for e in found.estimates if e.metric == "acc"} == {1.0}
+
+
+def test_lm_evals_pairs_are_found_by_their_texts():
+    items = list(CrowsPairs().items())
+    rows = [
+        sample({}, [("", str(item.fields["sent_more"])), ("", str(item.fields["sent_less"]))], [-1.0, -3.0])
+        for item in items
+    ]
+    assert values(CrowsPairs(), rows)["pct_stereotype"] == 1.0
+
+
+def test_lm_evals_bbq_may_say_in_ten_ways_that_one_can_not_tell():
+    rows = []
+    for item in Bbq().items():
+        answers, unknown = fields(item)["answers"], fields(item)["unknown"]
+        people = [answer for place, answer in enumerate(answers) if place != unknown]
+        pairs = [("…", f" {answer}") for answer in (*people, "Undetermined", "Not known")]
+        category, number = item.id.split("/")
+        rows.append(sample({"category": category, "example_id": int(number)}, pairs, [-5.0, -4.0, -1.0, -2.0]))
+    found = values(Bbq(), rows)
+    assert (found["unknown"], found["accuracy_ambig"], found["accuracy_disambig"]) == (1.0, 1.0, 0.0)
+
+
+def test_helms_own_bbq_is_read_by_the_letters_it_listed(tmp_path: Path):
+    states = []
+    for item in Bbq().items():
+        told = fields(item)
+        order = [2, 0, 1]
+        letter = "ABC"[order.index(told["label"])]
+        states.append(
+            {
+                "instance": {"input": {"text": f"Passage: {told['context']}\nQuestion: {told['question']}"}},
+                "output_mapping": {"ABC"[at]: told["answers"][place] for at, place in enumerate(order)},
+                "result": {"completions": [{"text": f" {letter}"}]},
+            }
+        )
+    path = tmp_path / "scenario_state.json"
+    path.write_text(json.dumps({"adapter_spec": {}, "request_states": states}), encoding="utf-8")
+    assert values(Bbq(), list(recorded.read(path))) == values(Bbq(), right())
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"category": "Age", "example_id": 999999, "choice": 1}, "row 1: no item 'Age/999999' in bbq"),
+        (sample({}, [("What?", " this"), ("What?", " that")], [-1.0, -2.0]), r"row 1: no item of bbq \[mini\] asks"),
+        ({"doc": 3, "arguments": {}, "filtered_resps": []}, "row 1 is not in its form: "),
+        ({"id": "x", "score": 0.5}, r"row 1: no sentence 'x' in bbq \[mini\]"),
+    ],
+)
+def test_a_row_that_no_item_fits_is_named(row, says):
+    with pytest.raises(BadData, match=says):
+        rescore(Bbq(), [row])
