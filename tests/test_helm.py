@@ -9,8 +9,12 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +166,42 @@ async def test_summarize_shows_every_metric_of_a_probe(helm: Helm) -> None:
     stats = helm.stats("bbq")
     for metric in registry.probe("bbq").metrics:
         assert shown[metric.name].get("value") == stats[f"bbq.{metric.name}"]
+
+
+async def test_helms_page_shows_numbers_and_items(helm: Helm) -> None:
+    async with serving() as wire:
+        await helm.run(wire, "inherit_bbq:suite=mini,limit=40")
+    await helm("helm-summarize", "--suite", "s", "--auto-generate-schema")
+    await helm("helm-server", "--suite", "s", "--export-path", "site")
+    (run_,) = helm.suite.glob("inherit_bbq:*")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(helm.folder / "site"))) as static:
+        threading.Thread(target=static.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{static.server_port}/#"
+        table = opened(f"{address}/groups/inherit_bbq", helm.folder)
+        items = opened(f"{address}/runs/{run_.name}", helm.folder)
+        static.shutdown()
+    assert "bbq [mini]" in table
+    assert "s_amb" in table
+    assert "tokens  " in items
+    (first, *_) = registry.probe("bbq").build(Options(suite="mini", limit=40)).items()
+    assert str(first.fields["question"]) in items
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Files, without a word on stderr."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def opened(url: str, folder: Path) -> str:
+    """What a real browser makes of a page, as a document."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no chromium on this machine")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'user'}"]
+    options += ["--virtual-time-budget=20000", "--dump-dom", url]
+    return subprocess.run([found, *options], capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 async def test_25_samples_are_25_different_ones_in_one_request(helm: Helm) -> None:
