@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +41,7 @@ class Address:
 
     def __init__(self, *call: str | int | bool | float | tuple[str, ...]) -> None:
         # ASCII: a prompt may hold half a surrogate pair, which has no UTF-8.
-        self._base = blake2b(json.dumps(call).encode(), digest_size=20)
+        self._base = blake2b(ascii(call).encode(), digest_size=20)
 
     def part(self, index: int | str) -> bytes:
         whole = self._base.copy()
@@ -64,7 +63,7 @@ class Cache:
         self.path = path
         self._soon: asyncio.Handle | None = None
         self._failure: StoreError | None = None
-        self._kept: list[tuple[bytes, bytes]] = []
+        self._kept: dict[bytes, bytes] = {}
         with self._told():
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,8 +130,7 @@ class Cache:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The values that are there, by key."""
-        self.commit()
-        found: dict[bytes, bytes] = {}
+        found = {key: self._kept[key] for key in keys if key in self._kept}
         with self._told():
             for start in range(0, len(keys), CHUNK):
                 some = keys[start : start + CHUNK]
@@ -144,7 +142,7 @@ class Cache:
         """Journal one value; it is committed before the event loop waits again, with all else that this turn brings."""
         if not self._kept:
             self._soon = asyncio.get_running_loop().call_soon(self._turn)
-        self._kept.append((key, value))
+        self._kept.setdefault(key, value)
 
     def _turn(self) -> None:
         try:
@@ -160,11 +158,11 @@ class Cache:
             return
         if self._soon:
             self._soon.cancel()
-        kept, self._kept = self._kept, []
+        kept, self._kept = self._kept, {}
         with self._told():
             self._db.execute("begin immediate")
             try:
-                self._db.executemany("insert or ignore into part values (?, ?)", kept)
+                self._db.executemany("insert or ignore into part values (?, ?)", kept.items())
                 self._db.execute("commit")
             except sqlite3.Error:
                 if self._db.in_transaction:

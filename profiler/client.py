@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -190,7 +190,7 @@ class Flow(Generic[K]):
             self._finish(self._count)
             if asked:
                 whole = len(asked) == len(entry.addresses)
-                calls.append((self._count, entry.call if whole else replace(entry.call, indices=tuple(asked))))
+                calls.append((self._count, entry.call if whole else entry.call._replace(indices=tuple(asked))))
         return calls
 
     def _opened(self, key: K, request: Request) -> Open[K] | None:
@@ -206,7 +206,7 @@ class Flow(Generic[K]):
         address = self._open[part.key].addresses[part.index]
         value = part.value
         if not isinstance(value, EndpointError):
-            self._cache.keep(address, value.model_dump_json(exclude_defaults=True).encode())
+            self._cache.keep(address, value.model_dump_json(exclude_unset=True).encode())
         for place, (number, index) in enumerate(self._waiting.pop(address)):
             self._open[number].values[index] = again(value) if place else value
             self._finish(number)

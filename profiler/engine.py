@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from profiler.errors import EndpointError
 from profiler.types import Capabilities, Fingerprint, Generation, Likelihood, Sampling
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """Draw samples `indices` of a prompt; sample i is drawn with seed + i."""
 
     prompt: str
@@ -23,8 +22,7 @@ class Draw:
     """Ask for this many alternatives of the first token."""
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """The likelihood of texts `indices` after a common prefix (empty: of the texts alone, after begin-of-text)."""
 
     prefix: str

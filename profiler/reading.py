@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from profiler.engine import Call, Draw, Score, Value
@@ -36,6 +36,8 @@ class Reader:
     chat: bool
     """The user wants /chat/completions."""
     reading: Reading = "auto"
+    _known: dict[tuple[How, ...], tuple[How, str | None]] = field(default_factory=dict, init=False, compare=False)
+    """What was found for requests that such instruments can read: it is asked several times a request."""
 
     @property
     def talks(self) -> bool:
@@ -44,27 +46,38 @@ class Reader:
 
     def how(self, request: Request) -> How:
         """The instrument that the answer to such a request is read with: the best that is allowed."""
-        allowed = self._allowed(request)
-        able = (how for how in allowed if self._lacking(how) is None)
-        return next(able, (allowed or ways(request))[0])
+        return self._taken(ways(request))[0]
 
     def obstacle(self, request: Request) -> str | None:
         """Why such a request can't be answered here; None when it can."""
-        allowed = self._allowed(request)
-        if not allowed:
-            return f"it is read by {' or '.join(ways(request))}, not by {self.reading}"
-        if isinstance(request, Choose) and self.how(request) in LISTED and len(request.choices) > len(LETTERS):
-            return f"{len(request.choices)} choices are more than there are letters"
-        lacking = [self._lacking(how) for how in allowed]
-        return None if None in lacking else "; ".join(why for why in dict.fromkeys(lacking) if why)
+        how, obstacle = self._taken(ways(request))
+        if isinstance(request, Choose) and how in LISTED and len(request.choices) > len(LETTERS):
+            return obstacle or f"{len(request.choices)} choices are more than there are letters"
+        return obstacle
 
-    def _allowed(self, request: Request) -> tuple[How, ...]:
-        """The instruments for such a request that the user wants, the best first."""
+    def _taken(self, able: tuple[How, ...]) -> tuple[How, str | None]:
+        """Of the instruments that can read an answer the one to take, and why there is none that can be."""
+        if able not in self._known:
+            self._known[able] = self._weighed(able)
+        return self._known[able]
+
+    def _weighed(self, able: tuple[How, ...]) -> tuple[How, str | None]:
+        allowed = self._allowed(able)
+        if not allowed:
+            return able[0], f"it is read by {' or '.join(able)}, not by {self.reading}"
+        lacking = {how: self._lacking(how) for how in allowed}
+        for how, lack in lacking.items():
+            if lack is None:
+                return how, None
+        return allowed[0], "; ".join(why for why in dict.fromkeys(lacking.values()) if why)
+
+    def _allowed(self, able: tuple[How, ...]) -> tuple[How, ...]:
+        """Those of the instruments that the user wants, the best first."""
         if self.reading == "auto":
-            return ways(request)
+            return able
         # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
         wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
-        return tuple(how for how in ways(request) if how in wanted)
+        return tuple(how for how in able if how in wanted)
 
     def _lacking(self, how: How) -> str | None:
         """What the endpoint lacks for an instrument."""
@@ -110,12 +123,12 @@ class Reader:
     def answer(self, request: Request, values: Sequence[Value]) -> Answer:
         """What the parts of a call say."""
         how = self.how(request)
-        generations = tuple(value for value in values if isinstance(value, Generation))
-        likelihoods = tuple(value for value in values if isinstance(value, Likelihood))
-        if isinstance(request, Choose) and request.given and likelihoods:
-            likelihoods = followed(likelihoods, len(request.choices))
-        if not isinstance(request, Choose) or how == "loglikelihood":
-            return Answer(how, generations, likelihoods)
+        generations = tuple([value for value in values if isinstance(value, Generation)])
+        if not isinstance(request, Choose):
+            return Answer(how, generations, tuple([value for value in values if isinstance(value, Likelihood)]))
+        if how == "loglikelihood":
+            likelihoods = tuple([value for value in values if isinstance(value, Likelihood)])
+            return Answer(how, (), followed(likelihoods, len(request.choices)) if request.given else likelihoods)
         (generation,) = generations
         count = len(request.choices)
         if how == "letter":

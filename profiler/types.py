@@ -112,14 +112,14 @@ class Generation(Record):
     """Empty when the model stopped at once: an empty answer is an answer."""
     finish: str | None = None
     """Why it ended, as the server says: stop, length, …"""
-    top: dict[str, float] = {}
+    top: dict[str, float] = Field(default_factory=dict)
     """Log-probabilities of the first token's alternatives, where they were asked for."""
     usage: Usage = Usage()
     seconds: float = 0.0
     """How long the request took that brought it."""
     cached: bool = False
     """Taken from the cache; nothing was paid in this run."""
-    scores: dict[str, float | None] = {}
+    scores: dict[str, float | None] = Field(default_factory=dict)
     """What text metrics make of it."""
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from profiler.engine import Call, Draw, Part, Score, Value
 from profiler.engines import ability
@@ -24,8 +23,7 @@ Values = Mapping[int, Value | EndpointError]
 """What came back, by index of the call."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What one request carries: some of a call's parts."""
 
     key: int

@@ -76,6 +76,8 @@ class Reply(Loose):
 
     def placed(self, count: int) -> dict[int, Choice]:
         """The choices by place; some of `count` may be missing."""
+        if count == 1:
+            return dict(enumerate(self.choices[:1]))
         numbers = {choice.index for choice in self.choices}
         trusted = len(numbers) == len(self.choices) and numbers.issubset(range(count))
         return {
@@ -142,9 +144,11 @@ def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | End
         return Unreadable(f"expected a text, but the server sent null (finish reason: {choice.finish_reason!r})")
     if len(text) > LONGEST:
         return Unreadable(f"expected at most {LONGEST:,} characters, but the server sent {len(text):,}")
-    top = choice.logprobs.first() if choice.logprobs else {}
-    finite = {token: logprob for token, logprob in top.items() if math.isfinite(logprob)}
-    return Generation(text=text, finish=choice.finish_reason, top=finite, usage=usage, seconds=round(seconds, 4))
+    made = Generation(text=text, finish=choice.finish_reason, usage=usage, seconds=round(seconds, 4))
+    if not choice.logprobs:
+        return made
+    finite = {token: logprob for token, logprob in choice.logprobs.first().items() if math.isfinite(logprob)}
+    return made.model_copy(update={"top": finite})
 
 
 def echoes(reply: Reply, prompts: list[str], limit: int) -> dict[int, Echo | EndpointError]:

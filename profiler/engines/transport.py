@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -98,8 +99,10 @@ class Transport:
 
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
-                headers={"Authorization": f"Bearer {os.environ.get(self.endpoint.key) or 'EMPTY'}"},
+                headers={
+                    "Authorization": f"Bearer {os.environ.get(self.endpoint.key) or 'EMPTY'}",
+                    "Content-Type": "application/json",
+                },
                 # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
                 proxy=proxy(self.endpoint.url or ""),
             )
@@ -189,12 +192,10 @@ class Transport:
         except TypeError:
             raise Refused("the prompt holds half a surrogate pair, which can't be sent; clean the data") from None
         address = f"{self.endpoint.url}".rstrip("/") + path
-        told = {"Content-Type": "application/json"}
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._opened().request(method, address, data=data, headers=told, allow_redirects=False) as response,
-            ):
+            async with self._opened().request(
+                method, address, data=data, timeout=limit(seconds), allow_redirects=False
+            ) as response:
                 return response.status, await whole(response), response.headers
         except TimeoutError:
             raise Overloaded(f"no answer within {seconds:.3g} s") from None
@@ -233,6 +234,14 @@ def proxy(url: str) -> str | None:
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
+
+
+@lru_cache(maxsize=8)
+def limit(seconds: float) -> aiohttp.ClientTimeout:
+    """How long an attempt may take; nearly all of them the same, and it costs a microsecond or two to say so."""
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT)
 
 
 async def whole(response: aiohttp.ClientResponse) -> bytes:
