@@ -109,7 +109,7 @@ def test_a_file_that_says_the_same_in_another_form_stands_in(folder):
     assert source(file).get(file).form == file
 
 
-@pytest.mark.parametrize("content", [gzip.compress(CONTENT)[:30], b"not gzip at all"])
+@pytest.mark.parametrize("content", [gzip.compress(CONTENT)[:30], b"not gzip at all"], ids=["cut off", "no archive"])
 def test_a_broken_archive_is_called_so(folder, content):
     put(folder / "data/lines.jsonl.gz", content)
     with pytest.raises(BadData, match="is cut off or not gzip"):
