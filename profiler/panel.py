@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from profiler import verdicts
 from profiler.client import Client, connect
@@ -12,11 +13,16 @@ from profiler.errors import WrongUse
 from profiler.judge import ballot
 from profiler.judge.ask import TOKENS, judgements
 from profiler.judge.descent import Descent
+from profiler.judge.form import Wishes
 from profiler.judge.jury import jury
-from profiler.judge.prompt import Template, template
+from profiler.judge.prompt import Order, Template, template
+from profiler.probes.preferences import Preferences
 from profiler.run import Progress
 from profiler.stats import RESAMPLES
-from profiler.types import Endpoint, Judgement, Jury, Pair
+from profiler.store import Run
+from profiler.types import Endpoint, Judgement, Jury, Pair, Ruling, Sample, Winner
+
+WON: Mapping[float, Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
 
 
 async def judged(
@@ -62,6 +68,61 @@ async def preferences(
                 else:
                     verdicts.save(step, path)
     yield jury(ballot.read(paths), resamples=resamples, students=students)
+
+
+def ballots(
+    paths: Sequence[Path],
+    wishes: Wishes | None = None,
+    words: Mapping[str, int] | None = None,
+    second: ballot.Second = "auto",
+) -> ballot.Ballots:
+    """The labels of verdict files, and of runs that asked the probe `preferences`.
+
+    A run knows what most humans said; where the files say it of each of them, theirs counts.
+    """
+    runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
+    files = [path for path in paths if path not in {run.folder for run in runs}]
+    found = ballot.read(files, wishes, words, second) if files else ballot.Ballots()
+    known = any(rater.human for rater in found.raters.values())
+    for run in runs:
+        name = run.profile.name
+        if name in found.raters:
+            raise WrongUse(f"two judges are called {name!r}; profile one of them with another --name")
+        for said in rulings(run):
+            found.take(said.model_copy(update={"pair": said.pair.model_copy(update={"humans": {}})}) if known else said)
+    return found
+
+
+def rulings(run: Run) -> Iterator[Judgement]:
+    """What a profiled model said of each pair; the texts of the pairs are not in the run."""
+    by_pair: dict[str, dict[Order, Sample]] = {}
+    for sample in run.samples(Preferences.name):
+        pair, _, order = sample.item.rpartition("/")
+        by_pair.setdefault(pair, {})[cast(Order, order)] = sample
+    prompt = next((str(s.settings["prompt"]) for s in run.profile.sections if s.probe == Preferences.name), "")
+    for id, samples in by_pair.items():
+        one = next(iter(samples.values()))
+        gold = next((s.scores["gold"] for s in samples.values() if s.scores.get("gold") is not None), None)
+        yield Judgement(
+            pair=Pair(
+                id=id,
+                humans={} if gold is None else {"majority": ballot.NAMES[int(gold)]},
+                group=one.group,
+                cluster=one.cluster,
+            ),
+            judge=run.profile.name,
+            how=one.how,
+            template=prompt,
+            rulings=tuple(_ruling(order, sample) for order, sample in samples.items()),
+        )
+
+
+def _ruling(order: Order, sample: Sample) -> Ruling:
+    if sample.error:
+        return Ruling(order=order, error=sample.error)
+    won, share = sample.scores["wins_a"], sample.scores["share_a"]
+    winner = None if won is None else WON[won]
+    return Ruling(order=order, winner=winner, shares=() if share is None else (share, 1 - share))
 
 
 def path_of(out: Path, name: str) -> Path:

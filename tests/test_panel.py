@@ -37,6 +37,30 @@ async def test_every_judge_is_asked_and_the_students_are_told_about(tmp_path):
     assert "agreement with teacher, its teacher" in done.out
 
 
+async def test_a_run_that_asked_preferences_is_a_judge_like_a_verdict_file(tmp_path):
+    async with serving() as wire:
+        url = ("--url", wire.url, "--out", tmp_path / "runs")
+        probe = ("-p", "preferences", "--suite", "mini", "-n", "8")
+        assert (await inherit("profile", "wire", *url, *probe, "--name", "one")).code == 0
+        file = tmp_path / "two.jsonl"
+        assert (await inherit("judge", "wire", *url, "-n", "8", "--name", "two", "--save", file)).code == 0
+    (run,) = (path.parent for path in (tmp_path / "runs").glob("*/profile.json"))
+    both = Jury.model_validate_json((await inherit("agree", run, file, "--json")).out)
+    assert {(rater.name, rater.kind, rater.labels) for rater in both.raters if rater.kind == "judge"} == {
+        ("one", "judge", 16),
+        ("two", "judge", 16),
+    }
+    assert next(n.value for n in both.numbers if n.metric == "agreement" and n.against == "one") == 1
+    assert [rater.name for rater in both.raters if rater.kind == "human"] == ["author"]
+    mine, theirs = (
+        {(n.metric, n.reading): n.value for n in both.numbers if n.rater == name and n.against == both.reference}
+        for name in ("one", "two")
+    )
+    assert mine == {key: theirs[key] for key in mine}
+    twice = await inherit("agree", run, run)
+    assert "two judges are called 'one'" in twice.err
+
+
 async def test_a_judge_that_is_not_there_is_named(tmp_path):
     async with serving(Script()) as wire:
         with pytest.raises(WrongUse, match="no judge is called 'student', 'teacher'; there are base"):

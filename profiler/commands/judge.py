@@ -121,7 +121,10 @@ async def _judge(
 
 
 def agree(
-    files: Annotated[list[Path], typer.Argument(help="Verdicts and human labels: .jsonl, .json, .csv or .parquet.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."),
+    ],
     gold: Gold = None,
     verdict: Annotated[
         list[str] | None, typer.Option(help="A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.")
@@ -152,13 +155,13 @@ def agree(
     Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench and JudgeBench, and rows such as
     {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}. Files are joined by the pair's id.
     """
-    from profiler import verdicts
-    from profiler.judge import ballot, jury
+    from profiler import panel, verdicts
+    from profiler.judge import jury
     from profiler.judge.form import Wishes
     from profiler.judge.label import words
 
     wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
-    ballots = ballot.read(files, wishes, words(label or []), swapped)
+    ballots = panel.ballots(files, wishes, words(label or []), swapped)
     found = jury.jury(ballots, relations(kin or []), reading, resamples, students=descents(student or []))
     if save:
         verdicts.publish(found, save, ["inherit", *sys.argv[1:]])

@@ -76,6 +76,19 @@ class Ballots:
     def rater(self, name: str, human: bool) -> Ballot:
         return self.raters.setdefault(name, Ballot(human))
 
+    def take(self, said: Judgement) -> None:
+        """Count what a judge of ours said of a pair, and what humans did."""
+        place = self.place(said.pair)
+        for name, winner in said.pair.humans.items():
+            self.rater(name, True).votes[False][place] = Vote(CODES[winner])
+        ballot = self.rater(said.judge, False)
+        ballot.sure = True
+        for ruling in said.rulings:
+            if ruling.error:
+                ballot.failed += 1
+            else:
+                ballot.votes[ruling.order == "ba"][place] = Vote(CODES[ruling.winner], ruling.shares)
+
 
 def read(
     paths: Sequence[Path],
@@ -123,7 +136,7 @@ class Reader:
     def take(self, rows: Iterable[Row]) -> None:
         for number, row in enumerate(rows):
             try:
-                self._own(row) if self.form.own else self._row(number, row)
+                self.ballots.take(Judgement.model_validate(row)) if self.form.own else self._row(number, row)
             except (BadData, ValidationError) as error:
                 raise BadData(f"{self.path.name} row {number + 1}: {error}") from None
         self._check()
@@ -143,19 +156,6 @@ class Reader:
                     f"{self.path.name}: {sum(strange.values())} verdicts in {name!r} name no answer, such as {most}; "
                     "they count as unreadable"
                 )
-
-    def _own(self, row: Row) -> None:
-        said = Judgement.model_validate(row)
-        place = self.ballots.place(said.pair)
-        for name, winner in said.pair.humans.items():
-            self.ballots.rater(name, True).votes[False][place] = Vote(CODES[winner])
-        ballot = self.ballots.rater(said.judge, False)
-        ballot.sure = True
-        for ruling in said.rulings:
-            if ruling.error:
-                ballot.failed += 1
-            else:
-                ballot.votes[ruling.order == "ba"][place] = Vote(CODES[ruling.winner], ruling.shares)
 
     def _row(self, number: int, row: Row) -> None:
         pair, turned = _pair(self.form, number, row)
