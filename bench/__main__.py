@@ -21,6 +21,7 @@ PARTS = {
     "text": "Text metrics against TextDescriptives and LexicalRichness",
     "bbq": "Scoring BBQ",
     "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
+    "agreement": "Agreement of verdicts against a loop over scikit-learn",
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",

@@ -74,7 +74,9 @@ class Ballots:
         return self.places[pair.id]
 
     def rater(self, name: str, human: bool) -> Ballot:
-        return self.raters.setdefault(name, Ballot(human))
+        if name not in self.raters:
+            self.raters[name] = Ballot(human)
+        return self.raters[name]
 
     def take(self, said: Judgement) -> None:
         """Count what a judge of ours said of a pair, and what humans did."""
@@ -245,6 +247,7 @@ def _pair(found: Form, number: int, row: Row) -> tuple[Pair, bool]:
         b=b,
         writer_a=writers[0],
         writer_b=writers[1],
+        humans={},  # given, because a default would be copied deeply, row by row
         group=None if group is None else str(group),
         cluster=str(row.get(found.key[0])) if len(found.key) > 1 else None,
     )
