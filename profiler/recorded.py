@@ -73,11 +73,12 @@ class Items:
 
     @cached_property
     def _passages(self) -> dict[frozenset[str], list[str]]:
-        """BBQ's context and question, as HELM joins them → ids."""
+        """BBQ's context and question, as HELM joins them, and its answers → ids."""
         found: dict[frozenset[str], list[str]] = {}
         for item in self.ids.values():
             context, question = item.fields.get("context"), item.fields.get("question")
-            found.setdefault(frozenset({_bare(f"Passage: {context} Question: {question}")}), []).append(item.id)
+            asked = (f"{context} Question: {question}", *cast(list[str], item.fields.get("answers") or []))
+            found.setdefault(frozenset(map(_bare, asked)), []).append(item.id)
         return found
 
     @cached_property
@@ -93,8 +94,8 @@ class Items:
         """The id of the item that asks these texts; where several do, of the next one."""
         return self._next(self._texts, frozenset(map(_bare, texts)))
 
-    def passage(self, text: str) -> str:
-        return self._next(self._passages, frozenset({_bare(text)}))
+    def passage(self, text: str, answers: Iterable[str]) -> str:
+        return self._next(self._passages, frozenset(map(_bare, (text, *answers))))
 
     def item(self, key: str) -> Item:
         if key not in self.ids:
@@ -104,7 +105,8 @@ class Items:
     def _next(self, index: Mapping[frozenset[str], list[str]], key: frozenset[str]) -> str:
         held = index.get(key)
         if not held:
-            raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {next(iter(key), '')[:80]!r}")
+            longest = max(key, key=len, default="")
+            raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {longest[:80]!r}")
         return held.pop(0) if len(held) > 1 else held[0]
 
 
@@ -220,7 +222,7 @@ def _helm(items: Items, row: Row) -> Row:
     instance = cast(dict[str, dict[str, str]], row["instance"])
     result = cast(dict[str, list[dict[str, str]]], row["result"])
     listed = [_bare(text) for text in cast(dict[str, str], row["output_mapping"]).values()]
-    item = items.passage(instance["input"]["text"])
+    item = items.passage(instance["input"]["text"], listed)
     answers = [_bare(answer) for answer in cast(list[str], items.ids[item].fields["answers"])]
     order: list[Json] = [answers.index(text) for text in listed]
     return {"item": item, "texts": [result["completions"][0]["text"]], "order": order}

@@ -190,7 +190,7 @@ def test_helms_own_bbq_is_read_by_the_letters_it_listed(tmp_path: Path):
         letter = "ABC"[order.index(told["label"])]
         states.append(
             {
-                "instance": {"input": {"text": f"Passage: {told['context']}\nQuestion: {told['question']}"}},
+                "instance": {"input": {"text": f"{told['context']}\nQuestion: {told['question']}"}},
                 "output_mapping": {"ABC"[at]: told["answers"][place] for at, place in enumerate(order)},
                 "result": {"completions": [{"text": f" {letter}"}]},
             }
