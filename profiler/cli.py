@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.commands import data, files, judge, profile, report, runs, sample, select, serve, train
+from profiler.commands import data, files, judge, profile, report, runs, sample, select, serve, study, train
 from profiler.commands.say import note
 from profiler.errors import InheritError
 
@@ -33,6 +33,7 @@ for command in (
     sample.sample,
     select.select,
     train.train,
+    study.study,
     runs.ls,
     runs.export,
     report.report,

@@ -1,0 +1,1 @@
+"""A study: students taught by teachers towards objectives, and what each of them inherited."""

@@ -1,0 +1,270 @@
+"""What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from profiler.compare import compare, registered
+from profiler.errors import BadData
+from profiler.run import versions
+from profiler.store import Run
+from profiler.study.course import Course, Part, named
+from profiler.study.record import Cost, Curve, Findings, Guarded, Outcome, Pupil
+from profiler.study.stage import Done
+from profiler.study.stages import weights
+from profiler.types import Change, Comparison, Endpoint, Training
+from selection import score
+from selection.objective import said
+from selection.record import Goal
+from selection.select import read
+
+CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal": ("multi-random", "random")}
+"""Arm → what it is held against, the best control first."""
+
+
+class Reading:
+    """A study that is done, read."""
+
+    def __init__(self, course: Course) -> None:
+        self.course, self.study, self.desk = course, course.study, course.desk
+        self.stages = course.stages
+        self.parts = [self._found(part) for part in course.parts]
+        self.runs = {pupil: Run(self.desk.folder / pupil.run) for pupil in self.parts}
+        self._held: dict[tuple[str, str], Comparison] = {}
+
+    def _found(self, part: Part) -> Pupil:
+        if not self.desk.done(part.profile):
+            raise BadData(f"{part.profile.title!r} is not done yet; `inherit study` goes on with it")
+        where = {"run": str(self.desk.result(part.profile).relative_to(self.desk.folder))}
+        if part.train:
+            where["training"] = str(self.desk.result(part.train).relative_to(self.desk.folder))
+        return part.pupil.model_copy(update=where)
+
+    def findings(self) -> Findings:
+        """All of it."""
+        taught = [pupil for pupil in self.parts if pupil.arm != "base"]
+        shown = list({self._same(pupil): pupil for pupil in reversed(taught)}.values())[::-1]
+        pool = next(stage for stage in self.stages if stage.kind == "score")
+        asked = [stage for stage in self.stages if stage.kind == "sample"]
+        base = self.runs[self.parts[0]].profile
+        return Findings(
+            name=self.study.name,
+            pupils=tuple(self.parts),
+            outcomes=tuple(map(self._outcome, taught)),
+            comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
+            guards=tuple(self._guards(shown)),
+            curves=tuple(self._curves()),
+            warnings=tuple(self._warnings()),
+            mini=tuple(part.probe for part in base.sections if part.suite == "mini"),
+            costs=tuple(self._costs()),
+            prompts=int(max(stage.size["prompts"] for stage in asked)),
+            candidates=int(pool.size["candidates"]),
+            versions=versions(),
+        )
+
+    def _same(self, pupil: Pupil) -> tuple[object, ...]:
+        """What two pupils share that are one training: a control of several objectives is shown once."""
+        return (pupil.student, pupil.run, pupil.arm, pupil.sources)
+
+    def held(self, base: Pupil, other: Pupil) -> Comparison:
+        """One pupil against another, under their names."""
+        key = (base.run, other.run)
+        if key not in self._held:
+            self._held[key] = compare(self.runs[base], self.runs[other])
+        names = {"base_name": self.name(base), "other_name": self.name(other)}
+        return self._held[key].model_copy(update=names)
+
+    def name(self, pupil: Pupil) -> str:
+        return named(pupil, self.study)
+
+    def _base(self, pupil: Pupil) -> Pupil:
+        return next(one for one in self.parts if one.arm == "base" and one.student == pupil.student)
+
+    def _control(self, pupil: Pupil) -> Pupil | None:
+        """The control of the same objective, seed and, where it has any, teachers."""
+        alike = [one for one in self.parts if (one.student, one.objective, one.seed) == _place(pupil)]
+        for arm in CONTROLS.get(pupil.arm, ()):
+            own = [one for one in alike if one.arm == arm and (one.sources == pupil.sources or pupil.arm != "single")]
+            if own:
+                return own[0]
+        return None
+
+    def _outcome(self, pupil: Pupil) -> Outcome:
+        target = self.study.objectives[str(pupil.objective)]
+        goal = target.objective.goals[0]
+        probe, _, metric = target.reports.partition(".")
+        control = self._control(pupil)
+        gain = found(self.held(control, pupil), probe, metric) if control else None
+        steered, reason = verdict(goal, gain)
+        if pupil.arm not in CONTROLS:
+            steered, reason = None, "a control"
+        return Outcome(
+            pupil=pupil,
+            goal=said(target.objective),
+            want=goal.want,
+            probe=probe,
+            metric=metric,
+            change=found(self.held(self._base(pupil), pupil), probe, metric),
+            control=self.name(control) if control else None,
+            gain=gain,
+            steered=steered,
+            reason=reason,
+        )
+
+    def _guards(self, shown: list[Pupil]) -> Iterator[Guarded]:
+        for number, allowed in self.study.allowed.items():
+            probe, _, metric = number.partition(".")
+            known = registered(probe, metric)
+            sign = 1 if known and known.ideal == "low" else -1
+            for pupil in shown:
+                change = found(self.held(self._base(pupil), pupil), probe, metric)
+                worse = None if change is None or change.absolute is None else sign * change.absolute
+                ends = sorted(sign * end for end in (change.low, change.high) if end is not None) if change else []
+                yield Guarded(
+                    pupil=pupil,
+                    probe=probe,
+                    metric=metric,
+                    allowed=allowed,
+                    worse=worse,
+                    low=ends[0] if ends else None,
+                    high=ends[-1] if ends else None,
+                    # The last bit of a difference of two shares is not a drop.
+                    kept=None if worse is None else worse <= allowed + 1e-9,
+                )
+
+    def _curves(self) -> Iterator[Curve]:
+        seen = set()
+        for part in self.course.parts:
+            if part.select is None or part.select.key in seen or part.pupil.objective is None:
+                continue
+            seen.add(part.select.key)
+            for metric, best in read(self.desk.result(part.select)).curve.items():
+                yield Curve(
+                    objective=part.pupil.objective,
+                    metric=metric,
+                    sources=part.pupil.sources,
+                    seed=part.pupil.seed,
+                    best=best,
+                )
+
+    def _costs(self) -> Iterator[Cost]:
+        """Each stage that was done, once."""
+        every: dict[str, Done] = {}
+        for stage in self.stages:
+            if made := self.desk.done(stage):
+                every.setdefault(made.key, made)
+        return (Cost(kind=made.kind, title=made.title, seconds=made.seconds) for made in every.values())
+
+    def _warnings(self) -> Iterator[str]:
+        base = self.runs[self.parts[0]].profile
+        scorers = {f"{part.probe}.{name}": made for part in base.sections for name, made in part.scorers.items()}
+        for name, target in self.study.objectives.items():
+            for goal in target.objective.goals:
+                if tells_itself(goal, target.reports, scorers.get(target.reports, "")):
+                    yield (
+                        f"{name}: what selected ({goal.metric}) also reports ({target.reports}); the gain holds for "
+                        "this scorer, and may be smaller for another"
+                    )
+        yield from self._relations()
+
+    def _relations(self) -> Iterator[str]:
+        """Teachers, students and judges that come from each other, or from one model."""
+        judges = [
+            name
+            for target in self.study.objectives.values()
+            for name in (goal.metric for goal in target.objective.goals)
+            if name.startswith("reward:")
+        ]
+        models = {name: ("student", Endpoint(model=name)) for name in self.study.students}
+        roles = [*((name, *models[name]) for name in models)]
+        roles += [(teacher.name, "teacher", teacher.endpoint) for teacher in self.study.asked]
+        roles += [
+            (name.removeprefix("reward:"), "judge", Endpoint(model=name.removeprefix("reward:"))) for name in judges
+        ]
+        for place, (name, role, endpoint) in enumerate(roles):
+            for other, also, theirs in roles[place + 1 :]:
+                if role != also and (why := related(endpoint, theirs, self.study.bases)):
+                    yield (
+                        f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
+                        "them that no score sees, and a judge favours its own kin"
+                    )
+
+
+def _place(pupil: Pupil) -> tuple[str, str | None, int]:
+    return (pupil.student, pupil.objective, pupil.seed)
+
+
+def found(comparison: Comparison, probe: str, metric: str) -> Change | None:
+    """The change of one number over all items."""
+    alike = [c for c in comparison.changes if (c.probe, c.metric, c.group) == (probe, metric, None)]
+    return alike[0] if alike else None
+
+
+def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
+    """Whether a gain over the control goes where the goal wants it, by an interval that excludes 0."""
+    if gain is None:
+        return None, "there is no random arm to hold it against"
+    if gain.absolute is None or gain.low is None or gain.high is None or gain.p is None:
+        return None, gain.reason or "undefined"
+    if gain.low <= 0 <= gain.high:
+        return False, "the interval holds 0"
+    match goal.want:
+        case "max":
+            right = gain.absolute > 0
+        case "min":
+            right = gain.absolute < 0
+        case "near":
+            middle = goal.value or 0.0
+            right = abs((gain.other or 0.0) - middle) < abs((gain.base or 0.0) - middle)
+    return right, "" if right else "it moved the other way"
+
+
+def tells_itself(goal: Goal, reported: str, made: str) -> bool:
+    """Whether the number that tells is made by the scorer that chose."""
+    probe, _, metric = reported.partition(".")
+    if goal.metric == metric:
+        return True
+    # Metrics of texts share an implementation without being the same; a probe's scorers are named by theirs.
+    own = goal.metric.startswith("toxicity") and probe == "toxicity"
+    return own and score.metric(goal.metric).version == made
+
+
+def related(one: Endpoint, other: Endpoint, bases: dict[str, str]) -> str | None:
+    """How two models are related, as far as their files and the study say."""
+    if one.model == other.model and one.url == other.url:
+        return "the same model"
+    here = not one.url and not other.url and _weighed(one.model)
+    if here and here == _weighed(other.model):
+        return "the same weights"
+    mine, theirs = lineage(one.model, bases), lineage(other.model, bases)
+    shared = [name for name in mine if name in theirs]
+    if not shared:
+        return None
+    if shared[0] in (one.model, other.model):
+        heir, origin = (one.model, other.model) if shared[0] == other.model else (other.model, one.model)
+        return f"{Path(heir).name!r} was made from {Path(origin).name!r}"
+    return f"both were made from {shared[0]!r}"
+
+
+def lineage(model: str, bases: dict[str, str]) -> list[str]:
+    """A model and those that it was made from, the nearest first."""
+    line = [model]
+    while (before := bases.get(line[-1]) or _taught(line[-1])) and before not in line:
+        line.append(before)
+    return line
+
+
+def _taught(model: str) -> str | None:
+    """Which model `inherit train` made this one from; its record lies beside the weights."""
+    path = Path(model).parent / "training.json"
+    if not (Path(model) / "config.json").is_file() or not path.is_file():
+        return None
+    try:
+        return Training.model_validate_json(path.read_bytes()).recipe.student
+    except ValueError:
+        return None
+
+
+def _weighed(model: str) -> str:
+    return weights(Endpoint(model=model)) if Path(model).is_dir() or model == "demo" else ""

@@ -1,0 +1,284 @@
+"""What a study is to find out: a file in YAML or TOML, checked before anything is paid for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from profiler import registry
+from profiler.data import Prompts, prompts
+from profiler.errors import UnknownName, WrongUse
+from profiler.probe import Options, Probe
+from profiler.types import Recipe, Record
+from selection import objective as words
+from selection import teacher as teachers
+from selection.gate import closed
+from selection.record import Objective, Teacher
+from training import recipe as recipes
+
+Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
+ARMS: Mapping[str, str] = {
+    "base": "the student untouched",
+    "first": "taught the first answer of one teacher",
+    "random": "taught one of a teacher's k answers at random: the control of `single`",
+    "single": "taught the best of one teacher's k answers",
+    "multi": "taught the best of all teachers' answers, k from each",
+    "multi-random": "taught one of all teachers' answers at random: the control of `multi`",
+    "equal": "taught the best of k answers that all teachers share",
+}
+OWN = ("student", "data", "out", "seed")
+"""Keys of a recipe that the study sets."""
+ABILITY = "ability.acc_mean"
+DROP = 0.02
+
+
+class Target(Record):
+    """An objective, and the number that tells whether it was reached."""
+
+    goals: tuple[str, ...]
+    """max:M, min:M, near:M=V or 2*max:M, as `inherit select --objective` takes them."""
+    combine: Literal["sum", "lexicographic", "pareto"] = "sum"
+    """How several goals make one choice."""
+    require: tuple[str, ...] = ()
+    """Only answers with, say, toxicity<=0.2."""
+    hold: tuple[str, ...] = ()
+    """words=0.25: within a quarter of the prompt's middle candidate."""
+    temperature: float = Field(0.0, ge=0)
+    """Above 0 the choice is drawn softly."""
+    report: str | None = None
+    """PROBE.METRIC of the profile that tells; the first goal's metric in the attributes probe if left out."""
+
+    @cached_property
+    def objective(self) -> Objective:
+        return words.objective(self.goals, self.combine, self.require, self.hold, self.temperature)
+
+    @property
+    def reports(self) -> str:
+        return self.report or f"attributes.{self.objective.goals[0].metric}"
+
+
+class Ask(Record):
+    """A probe that every student is asked, and its options."""
+
+    probe: str
+    suite: Literal["auto", "mini", "paper", "full"] = "auto"
+    prompts: str | None = None
+    """A file or hub data set instead of the suite's."""
+    column: str | None = None
+    limit: int | None = Field(None, ge=1)
+    """Ask only so many items, picked by seed."""
+    samples: int | None = Field(None, ge=1)
+    """Answers a prompt."""
+    frame: str | None = None
+    """Text with {prompt} in it, for a plain completion."""
+    system: str = ""
+    subset: str | None = None
+    scorers: tuple[str, ...] = ()
+    sampling: dict[str, float | int | tuple[str, ...]] = Field(default_factory=dict)
+    """temperature, top_p, max_tokens, stop, seed: what differs from the probe's own."""
+
+    def build(self, lang: str) -> Probe:
+        """The probe; what it reads is fetched where it is not at hand."""
+        fields = self.model_dump(exclude={"probe"})
+        return registry.probe(self.probe).build(Options(**fields, lang=lang))
+
+
+class Study(Record):
+    """Students x teachers x objectives x arms x seeds."""
+
+    name: str = "study"
+    """What it is called."""
+    out: str
+    """Folder for everything that is made; a stage that is in it is not done again."""
+    students: tuple[str, ...] = ("demo",)
+    """Models to teach: checkpoints' folders, hub ids, or demo."""
+    teachers: tuple[str | dict[str, object], ...]
+    """As `inherit sample` takes them: demo, a path, MODEL@URL, a .toml file, or its fields."""
+    single: tuple[str, ...] = ()
+    """Teachers that the arms of one teacher are made for; all if left out."""
+    prompts: str = "auto"
+    """What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini."""
+    column: str | None = None
+    """The column that holds the prompt."""
+    lang: str = "en"
+    limit: int | None = Field(None, ge=1)
+    """Prompts, picked by seed."""
+    k: int = Field(10, ge=1)
+    """Candidates a prompt and teacher."""
+    sampling: dict[str, object] = Field(default_factory=dict)
+    """What goes for every teacher: temperature, top_p, max_tokens, stop, seed, frame, system, price."""
+    objectives: dict[str, Target]
+    """A name → goals."""
+    arms: tuple[Arm, ...] = ("base", "random", "single", "multi")
+    """Of base, first, random, single, multi, multi-random, equal."""
+    seeds: tuple[int, ...] = (0,)
+    """Each decides a choice's ties and controls, and a training's order."""
+    open_gates: tuple[str, ...] = ()
+    """Gates that let through what they would stop; `inherit select --help` lists them."""
+    chat: bool = False
+    """Teach and ask through the students' chat template."""
+    recipe: dict[str, object] = Field(default_factory=dict)
+    """Keys of `inherit train --show` but student, data, out and seed."""
+    profile: tuple[Ask, ...] = (Ask.model_validate({"probe": "attributes"}),)
+    """Probes that every student is asked."""
+    guard: dict[str, float] = Field(default_factory=dict)
+    """PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked."""
+    bases: dict[str, str] = Field(default_factory=dict)
+    """Model → the model that it was made from, where its folder does not say so: who is related to whom."""
+
+    @cached_property
+    def asked(self) -> tuple[Teacher, ...]:
+        """The teachers, with what the study says of all of them."""
+        defaults = {**self.sampling, "k": self.k}
+        named = [
+            teachers.teachers([one], defaults)[0] if isinstance(one, str) else teachers.teacher(defaults | one)
+            for one in self.teachers
+        ]
+        return tuple(named)
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """Metric → the drop that is allowed."""
+        asks = any(one.probe == ABILITY.partition(".")[0] for one in self.profile)
+        return ({ABILITY: DROP} if asks else {}) | self.guard
+
+    def rows(self) -> Prompts:
+        return prompts(self.prompts, self.column, self.lang)
+
+    def taught(self, student: str, data: str, out: str, seed: int) -> Recipe:
+        """The recipe of one training."""
+        form = "chat" if self.chat else "plain"
+        fields = {"form": form, **self.recipe, "student": student, "data": data, "out": out, "seed": seed}
+        return recipes.checked(fields, "recipe")
+
+
+def read(path: Path) -> Study:
+    """The study in a file; files that it names are looked for beside it."""
+    return checked(dict(recipes.parsed(path)), path)
+
+
+def checked(fields: Mapping[str, object], path: Path) -> Study:
+    """The study of these fields; what is wrong is said in one sentence."""
+    _known("study key", fields, Study)
+    for kind, key in ((Target, "objectives"), (Ask, "profile")):
+        given = fields.get(key)
+        parts = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else []
+        for part in parts:
+            if isinstance(part, Mapping):
+                _known(f"key of `{key}`", part, kind)
+    try:
+        found = Study.model_validate({"out": str(path.with_suffix("")), **fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
+        raise WrongUse(f"{path}: `{key}`: {told}") from None
+    return _sound(_placed(found, path.parent), path)
+
+
+def _known(kind: str, fields: Mapping[str, object], record: type[Record]) -> None:
+    for name in fields:
+        if name not in record.model_fields:
+            raise UnknownName(kind, str(name), record.model_fields, "inherit study --show")
+
+
+def _placed(study: Study, folder: Path) -> Study:
+    """With the files that it names where they are, seen from here."""
+
+    def placed(name: str) -> str:
+        there = folder / name
+        return str(there) if not Path(name).is_absolute() and there.exists() else name
+
+    def model(one: str | dict[str, object]) -> str | dict[str, object]:
+        if isinstance(one, str):
+            return placed(one)
+        return {**one, "model": placed(str(one.get("model", "")))}
+
+    asks = [one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile]
+    out = study.out if Path(study.out).is_absolute() else str(folder / study.out)
+    return study.model_copy(
+        update={
+            "out": out,
+            "prompts": placed(study.prompts),
+            "students": tuple(map(placed, study.students)),
+            "teachers": tuple(map(model, study.teachers)),
+            "profile": tuple(asks),
+        }
+    )
+
+
+def _sound(study: Study, path: Path) -> Study:
+    """Refuse what can't be meant, before anything is paid for."""
+    if not study.objectives or not study.students or not study.seeds:
+        raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
+    _teaching(study, path)
+    closed(study.open_gates)
+    if mine := [key for key in study.recipe if key in OWN]:
+        raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
+    if not study.taught("demo", "data", "out", 0).merge:
+        raise WrongUse(f"{path}: `recipe.merge` is false, and a student is profiled with its adapter worked in")
+    _telling(study, path)
+    return study
+
+
+def _teaching(study: Study, path: Path) -> None:
+    """Teachers and arms that go together."""
+    named = [teacher.name for teacher in study.asked]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise WrongUse(f"{path}: two teachers are called {twice[0]!r}; give one another `name`")
+    for name in study.single:
+        if name not in named:
+            raise UnknownName("teacher in `single`", name, named, str(path))
+    if not set(study.arms) - {"base"}:
+        raise WrongUse(f"{path}: `arms` holds nothing to teach; expected some of {', '.join(ARMS)}")
+    several = {"multi", "multi-random", "equal"} & set(study.arms)
+    if several and len(named) < 2:
+        raise WrongUse(f"{path}: the arm {min(several)!r} needs at least two teachers, found {len(named)}")
+
+
+def _telling(study: Study, path: Path) -> None:
+    """Probes, objectives and guards that go together."""
+    asked = [one.probe for one in study.profile]
+    if twice := [name for name in asked if asked.count(name) > 1]:
+        raise WrongUse(f"{path}: `profile` asks {twice[0]!r} twice; a probe is asked once")
+    for name in asked:
+        registry.probe(name)
+    for name, target in study.objectives.items():
+        for metric in words.metrics(target.objective):
+            if ":" not in metric:  # what is loaded by its path is loaded when it is used
+                registry.metric(metric)
+        _reported(study, f"objectives.{name}", target.reports, path)
+    for metric in study.guard:
+        _reported(study, "guard", metric, path)
+
+
+def _reported(study: Study, where: str, named: str, path: Path) -> None:
+    """A number that the profile will hold."""
+    probe, _, metric = named.partition(".")
+    if probe not in (asked := [one.probe for one in study.profile]):
+        raise WrongUse(
+            f"{path}: `{where}` is told by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add the "
+            "probe, or name another number with `report`"
+        )
+    ours = [known.name for known in registry.probe(probe).metrics]
+    if metric.partition(":")[0] not in ours:
+        raise UnknownName(f"metric of {probe}", metric, ours, "inherit ls metrics")
+
+
+def shown(study: Study | None = None) -> str:
+    """A study as YAML, each key explained; without one, all defaults."""
+    values = study.model_dump(mode="json") if study else {}
+    lines = []
+    for name, field in Study.model_fields.items():
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        plain = [one.model_dump(exclude_defaults=True) for one in default or ()] if name == "profile" else default
+        value = values.get(name) if study else plain
+        about = " ".join((field.description or "").split())
+        written = json.dumps(value, ensure_ascii=False, default=list) if value is not None else ""
+        lines += ([f"# {about}"] if about else []) + [f"{name}: {written}".rstrip()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,109 @@
+"""What a study found: one record behind its report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from profiler.study.plan import Arm
+from profiler.types import SCHEMA, Change, Comparison, Record
+
+
+class Pupil(Record):
+    """A student of one arm."""
+
+    student: str
+    arm: Arm
+    objective: str | None = None
+    """None for the untouched student."""
+    sources: tuple[str, ...] = ()
+    """The teachers whose answers it was taught."""
+    seed: int = 0
+    run: str = ""
+    """Its profile, seen from the study's folder."""
+    training: str | None = None
+    """Its weights."""
+
+    @property
+    def title(self) -> str:
+        """Which it is, in a few words."""
+        if self.arm == "base":
+            return "base"
+        whose = f" of {self.sources[0]}" if len(self.sources) == 1 else ""
+        return f"{self.arm}{whose}" + (f", {self.objective}" if self.arm in ("single", "multi", "equal") else "")
+
+
+class Outcome(Record):
+    """How far one student was steered towards its objective."""
+
+    pupil: Pupil
+    goal: str
+    """The objective as it is written."""
+    want: Literal["max", "min", "near"]
+    probe: str
+    metric: str
+    """The number that tells."""
+    change: Change | None
+    """Against the untouched student."""
+    control: str | None
+    """The arm that it is held against to see what choosing alone does."""
+    gain: Change | None
+    """Against the control, with a paired interval."""
+    steered: bool | None
+    """Whether it beats its control by an interval that excludes 0; None where that can't be told."""
+    reason: str = ""
+
+
+class Guarded(Record):
+    """Whether a number may be as it is."""
+
+    pupil: Pupil
+    probe: str
+    metric: str
+    allowed: float
+    """How much worse than the base's it may be."""
+    worse: float | None
+    """How much worse it is; below 0 where it is better."""
+    low: float | None
+    high: float | None
+    kept: bool | None
+    """None where the two can't be held against each other."""
+
+
+class Curve(Record):
+    """What more candidates would bring, from the stored scores."""
+
+    objective: str
+    metric: str
+    sources: tuple[str, ...]
+    seed: int
+    best: tuple[float | None, ...]
+    """Expected mean when the best of 1, 2, … is kept; the first is that of a random one."""
+
+
+class Cost(Record):
+    """What a stage took."""
+
+    kind: str
+    title: str
+    seconds: float
+
+
+class Findings(Record):
+    """All that a study found; report.json."""
+
+    schema_version: int = SCHEMA
+    name: str
+    pupils: tuple[Pupil, ...]
+    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+    """Each pupil against its untouched student, in the order of the pupils that were taught."""
+    guards: tuple[Guarded, ...]
+    curves: tuple[Curve, ...]
+    warnings: tuple[str, ...]
+    """What a reader must know before the numbers."""
+    mini: tuple[str, ...] = ()
+    """Probes that were asked small sets of our own."""
+    costs: tuple[Cost, ...]
+    prompts: int
+    candidates: int
+    versions: dict[str, str]

@@ -1,0 +1,245 @@
+"""The stages of a study: thin calls of what `inherit sample`, `select`, `train` and `profile` call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from pydantic import JsonValue
+
+from profiler.errors import EndpointDown
+from profiler.store import Run, write_whole
+from profiler.study.plan import Study
+from profiler.study.stage import Desk, Say, Stage, digest
+from profiler.types import Endpoint
+from selection import card, gate, score
+from selection.objective import metrics
+from selection.pool import Pool
+from selection.record import Selection, Teacher
+from selection.sample import Questions, Survey, sample
+from selection.select import Plan, read, select
+
+if TYPE_CHECKING:
+    from profiler.probe import Probe
+
+EASY = ("micro", "save", "checkpointing", "student", "data", "out")
+"""Keys of a recipe that change no number, or say where things lie."""
+
+
+class Chosen(NamedTuple):
+    """A selection's objective, the teachers it chose from, and its seed."""
+
+    objective: str
+    sources: tuple[str, ...]
+    seed: int
+
+
+@dataclass
+class Stages:
+    """Makes the stages of a study; the same stage for the same thing."""
+
+    study: Study
+    desk: Desk
+
+    @cached_property
+    def survey(self) -> Survey:
+        """The prompts, looked over once."""
+        return Questions(self.study.rows(), self.study.limit).survey()
+
+    @cached_property
+    def probes(self) -> list[Probe]:
+        return [ask.build(self.study.lang) for ask in self.study.profile]
+
+    @property
+    def folder(self) -> Path:
+        return self.desk.folder
+
+    def sampling(self) -> list[Stage]:
+        """Every teacher is asked once, whatever its answers are chosen by later."""
+        return [self.sample(teacher) for teacher in self.study.asked]
+
+    def sample(self, teacher: Teacher) -> Stage:
+        study = self.study
+        survey = self.survey
+        many = survey.count * teacher.k
+        size: dict[str, float] = {"prompts": survey.count, "candidates": many}
+        size["tokens"] = many * teacher.sampling.max_tokens  # at most: most answers end before
+        if teacher.price:
+            size["cost"] = size["tokens"] * teacher.price[1] / 1e6
+
+        def inputs() -> dict[str, JsonValue]:
+            own = teacher.model_dump(mode="json", exclude={"price": True, "endpoint": {"url", "key"}})
+            return {"teacher": own, "weights": weights(teacher.endpoint), "prompts": survey.digest, "lang": study.lang}
+
+        def work(key: str, say: Say) -> str:
+            asyncio.run(self._sample(teacher, say))
+            return str(self._pool().relative_to(self.folder))
+
+        return Stage("sample", teacher.name, inputs, work, size=size)
+
+    async def _sample(self, teacher: Teacher, say: Say) -> None:
+        questions = Questions(self.study.rows(), self.study.limit)
+        async for shares in sample(questions, [teacher], self._pool(), self.study.lang):
+            for share in shares:
+                say(f"sample {share.teacher.name}", share.done, share.total, share.said())
+        if gone := [share for share in shares if share.error or share.failed]:
+            raise EndpointDown(
+                f"{gone[0].teacher.name!r} has not answered all: {gone[0].error or gone[0].last_error}. What was "
+                "answered is kept: run the same command again to go on"
+            )
+
+    def _pool(self) -> Path:
+        """One pool for all teachers of the same prompts: one more teacher, or a larger k, pays for nothing twice."""
+        return self.folder / "pools" / digest([self.survey.digest, self.study.lang])
+
+    def score(self, needs: Sequence[Stage]) -> Stage:
+        """Every score that any objective or the report looks at."""
+        many = sum(stage.size["candidates"] for stage in needs)
+
+        def inputs() -> dict[str, JsonValue]:
+            pool = Pool(self._pool())
+            footers = [pool.footer(part) for part in pool.segments()]
+            content: list[JsonValue] = [footer.content for footer in footers if footer]
+            made: dict[str, JsonValue] = {name: score.metric(name).version for name in self.names}
+            return {"content": content, "metrics": made, "gates": score.version(self.study.lang)}
+
+        def work(key: str, say: Say) -> str:
+            pool = Pool(self._pool())
+            score.known(pool, self.names)
+            for step in score.score(pool, self.names):
+                say("score", step.done, step.total, "")
+            return str(self._pool().relative_to(self.folder))
+
+        return Stage("score", f"{len(self.names)} metrics", inputs, work, needs, {"candidates": many})
+
+    @property
+    def names(self) -> list[str]:
+        """The metrics of all objectives, then those that a report looks at."""
+        wanted = [name for target in self.study.objectives.values() for name in metrics(target.objective)]
+        return list(dict.fromkeys([*wanted, *score.plain()]))
+
+    def select(self, chosen: Chosen, scored: Stage) -> Stage:
+        study, target = self.study, self.study.objectives[chosen.objective]
+        plan = Plan(
+            target.objective,
+            chosen.seed,
+            k=study.k * len(chosen.sources),
+            sources=chosen.sources,
+            gates=gate.closed(study.open_gates),
+            form="chat" if study.chat else "completion",
+        )
+
+        def inputs() -> dict[str, JsonValue]:
+            return {
+                "scored": scored.key,
+                "objective": target.objective.model_dump(mode="json"),
+                "sources": list(plan.sources),
+                "seed": plan.seed,
+                "k": plan.k,
+                "gates": list(plan.gates),
+                "form": plan.form,
+            }
+
+        def work(key: str, say: Say) -> str:
+            out = self.folder / "selections" / key
+            card.save(select(Pool(self._pool()), plan, self.names, out), out)
+            return str(out.relative_to(self.folder))
+
+        title = f"{chosen.objective} of {' + '.join(chosen.sources)}, seed {chosen.seed}"
+        many = self.survey.count * study.k * len(chosen.sources)
+        return Stage("select", title, inputs, work, [scored], {"candidates": many})
+
+    def selected(self, stage: Stage) -> Selection:
+        """What a selection that is done found."""
+        return read(self.desk.result(stage))
+
+    def train(self, student: str, arm: str, seed: int, title: str, selected: Stage) -> Stage:
+        """Teach a student one arm's answers; two arms with the same answers are one training."""
+        study = self.study
+
+        def inputs() -> dict[str, JsonValue]:
+            recipe = study.taught(student, "", "", seed)
+            plain = recipe.model_dump(mode="json", exclude=set(EASY))
+            return {"student": weights(Endpoint(model=student)), "examples": _name(self._lines(selected, arm)), **plain}
+
+        def work(key: str, say: Say) -> str:
+            from training.sft import train
+
+            lines = self._lines(selected, arm)
+            data = self.folder / "examples" / f"{_name(lines)}.jsonl"
+            write_whole(data, lines)
+            out = self.folder / "students" / key
+            done = train(
+                study.taught(student, str(data), str(out), seed), lambda text: say(f"train {title}", 0, 0, text)
+            )
+            return str(Path(done.model or out).relative_to(self.folder))
+
+        return Stage("train", title, inputs, work, [selected], {"examples": self.survey.count}, arm != "chosen")
+
+    def _lines(self, selected: Stage, arm: str) -> bytes:
+        """What is taught of an arm's rows, without where it comes from: the same answers are the same bytes."""
+        out = self.desk.result(selected)
+        rows = [orjson.loads(line) for line in (out / self.selected(selected).files[arm]).read_bytes().splitlines()]
+        keep = ("messages",) if self.study.chat else ("prompt", "completion")
+        return b"".join(orjson.dumps({name: row[name] for name in keep}) + b"\n" for row in rows)
+
+    def profile(self, student: str, title: str, trained: Stage | None) -> Stage:
+        """Ask a student, untouched or trained, every probe."""
+        study = self.study
+
+        def endpoint() -> Endpoint:
+            return Endpoint(model=str(self.desk.result(trained)) if trained else student, chat=study.chat)
+
+        def inputs() -> dict[str, JsonValue]:
+            # What is read counts by its content, not by where it lies.
+            plain = [ask.model_copy(update={"prompts": None, "column": None}) for ask in study.profile]
+            asked: list[JsonValue] = [
+                {**ask.model_dump(mode="json"), "version": probe.version, "data": dict(probe.data)}
+                for ask, probe in zip(plain, self.probes, strict=True)
+            ]
+            return {"weights": weights(endpoint()), "chat": study.chat, "probes": asked}
+
+        def work(key: str, say: Say) -> str:
+            run = asyncio.run(self._profile(endpoint(), title, say))
+            return str(run.folder.relative_to(self.folder))
+
+        items = sum(probe.count for probe in self.probes)
+        return Stage("profile", title, inputs, work, [trained] if trained else [], {"items": items})
+
+    async def _profile(self, endpoint: Endpoint, title: str, say: Say) -> Run:
+        from profiler import report
+        from profiler.client import connect
+        from profiler.run import run
+        from profiler.types import Profile
+
+        out = self.folder / "runs"
+        async with connect(endpoint, out / "cache.sqlite") as client:
+            async for event in run(client, self.probes, endpoint, out, title):
+                if isinstance(event, Profile):
+                    found = Run(out / event.id)
+                    report.save_run(found, found.folder / "report.html")
+                    return found
+                say(f"profile {title}: {event.probe}", event.done, event.total, "")
+        raise AssertionError("a run ends in a profile or an error")
+
+
+def _name(lines: bytes) -> str:
+    return sha256(lines).hexdigest()[:16]
+
+
+def weights(endpoint: Endpoint) -> str:
+    """Which weights stand behind a name: a digest of the files here; a server's name stands for itself."""
+    return f"{endpoint.model} at a server" if endpoint.url else _digest(endpoint.model)
+
+
+@cache
+def _digest(model: str) -> str:
+    from profiler.engines.local import digest, find
+
+    return digest(find(model))[:16]

@@ -1,0 +1,380 @@
+"""`inherit study`: a file is checked, a plan shown, no stage done twice, and the report says what the runs say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from profiler.errors import InheritError, UnknownName, WrongUse
+from profiler.store import Run
+from profiler.study import finding, plan, report
+from profiler.study.course import Course
+from profiler.study.finding import Reading, related, verdict
+from profiler.study.record import Findings
+from profiler.study.stage import Stage
+from profiler.types import Change, Endpoint, Training
+from selection.objective import goal
+from selection.pool import Pool
+from selection.select import read
+from tests import tiny
+from tests.test_cli import inherit
+from tests.wire import Script, Wire, serving
+from training.student import digest
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+
+PROMPTS = 16
+PLAIN: dict[str, Any] = {
+    "students": ["student"],
+    "prompts": "prompts.jsonl",
+    "k": 4,
+    "sampling": {"max_tokens": 24, "temperature": 1.0},
+    "objectives": {"length": {"goals": ["max:words"]}, "short": {"goals": ["min:words"]}},
+    "arms": ["base", "random", "single", "multi"],
+    "single": ["one"],
+    "open_gates": ["all"],
+    "recipe": {"method": "full", "batch": 8, "length": 128, "precision": "float32"},
+    "profile": [
+        {"probe": "attributes", "prompts": "asked.jsonl", "sampling": {"temperature": 1.0, "max_tokens": 12}},
+        {"probe": "ability", "suite": "mini", "limit": 6},
+    ],
+    "guard": {"ability.acc_mean": 1.0},
+}
+
+
+def written(folder: Path, **fields: Any) -> Path:
+    """A study's file, with its prompts beside it and a tiny student."""
+    if not (folder / "student").exists():
+        tiny.checkpoint(folder / "student", "llama")
+    for name, word, count in (("prompts", "teach", PROMPTS), ("asked", "ask", 8)):
+        lines = [json.dumps({"prompt": f"{word} question {number} end"}) for number in range(count)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
+    whole = {**PLAIN, "teachers": ["demo"], "single": [], "arms": ["random", "single"], **fields}
+    path = folder / "study.json"
+    path.write_text(json.dumps(whole), "utf-8")
+    return path
+
+
+def of_two(folder: Path, one: Wire, two: Wire, **fields: Any) -> Path:
+    teachers = [{"model": "wire", "url": wire.url, "name": name} for name, wire in (("one", one), ("two", two))]
+    return written(folder, **{"arms": PLAIN["arms"], "single": PLAIN["single"], "teachers": teachers, **fields})
+
+
+def quiet(*_: object) -> None:
+    """What nobody listens to."""
+
+
+def trained(course: Course, seed: int = 7) -> int:
+    """Put finished trainings where the study would make them; says how many it put there."""
+    count = 0
+    for stage in course.stages:
+        if stage.kind != "train" or course.desk.done(stage):
+            continue
+        out = course.desk.folder / "students" / stage.key
+        if not (out / "training.json").exists():
+            count += 1
+            _settled(course, stage, out, seed + count)
+    return count
+
+
+def _settled(course: Course, stage: Stage, out: Path, seed: int) -> None:
+    """A training that is over, as `inherit train` leaves it: weights, and the record that it is done."""
+    student = course.study.students[0]
+    data = course.desk.folder / "examples" / f"{stage.given['examples']}.jsonl"
+    made = Training(
+        recipe=course.study.taught(student, str(data), str(out), 0),
+        data="",
+        student="",
+        examples=PROMPTS,
+        tokens=0,
+        learned=0,
+        trained=0,
+        parameters=0,
+        steps=0,
+        losses=(),
+        seconds=0,
+        model=str(tiny.checkpoint(out / "model", "llama", seed=seed)),
+        versions={},
+    )
+    claim = {"recipe": made.recipe.model_dump(), "data": _digest(course, stage), "student": _student(student)}
+    (out / "claim.json").write_text(json.dumps(claim), "utf-8")
+    (out / "training.json").write_text(made.model_dump_json(), "utf-8")
+
+
+def _digest(course: Course, stage: Stage) -> str:
+    selected = course.desk.result(stage.needs[0])
+    for file in read(selected).files.values():
+        rows = [json.loads(line) for line in (selected / file).read_text("utf-8").splitlines()]
+        lines = b"".join(
+            orjson.dumps({"prompt": row["prompt"], "completion": row["completion"]}) + b"\n" for row in rows
+        )
+        if sha256(lines).hexdigest()[:16] == stage.given["examples"]:
+            return sha256(lines).hexdigest()
+    raise AssertionError("no arm has these examples")
+
+
+def _student(name: str) -> str:
+    return digest(Path(name))
+
+
+def until(course: Course, kind: str) -> None:
+    """Do the stages before the first of this kind."""
+    for stage in course.stages:
+        if stage.kind == kind:
+            return
+        course.desk.do(stage, quiet)
+
+
+def carried_out(path: Path, seed: int = 7) -> tuple[Course, Findings]:
+    course = Course.of(plan.read(path))
+    until(course, "train")
+    trained(course, seed)
+    course.run(quiet, quiet)
+    return course, Reading(course).findings()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two teachers at the wire, carried out once."""
+    folder = tmp_path_factory.mktemp("whole")
+
+    async def make() -> None:
+        async with serving() as one, serving(Script(weights="two")) as two:
+            await asyncio.to_thread(carried_out, of_two(folder, one, two))
+
+    asyncio.run(make())
+    return folder
+
+
+@pytest.fixture
+def finished(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, whose teachers are gone: nothing can be asked of them again."""
+    return Path(shutil.copytree(whole, tmp_path / "copy")) / "study.json"
+
+
+def changed(path: Path, **fields: Any) -> Path:
+    """The study with other fields."""
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **fields}), "utf-8")
+    return path
+
+
+def findings(path: Path) -> Findings:
+    return Reading(Course.of(plan.read(path))).findings()
+
+
+def test_a_study_ends_in_students_controls_and_a_report(finished: Path, tmp_path: Path) -> None:
+    found = findings(finished)
+    assert [pupil.arm for pupil in found.pupils] == ["base", "random", "random", "single", "single", "multi", "multi"]
+    assert found.pupils[1].run == found.pupils[2].run, "the control of both objectives is one student"
+    assert len({pupil.run for pupil in found.pupils}) == 6
+    assert {outcome.control for outcome in found.outcomes if outcome.pupil.arm == "single"} == {"random of one"}
+    report.save(found, tmp_path / "report")
+    assert "single of one |" in (tmp_path / "report" / "report.md").read_text("utf-8")
+    figures = {part.name for part in (tmp_path / "report" / "figures").iterdir()}
+    assert figures == {"aims.svg", "candidates.svg", "moved.svg", "unasked.svg"}
+    assert Findings.model_validate_json((tmp_path / "report" / "report.json").read_bytes()) == found
+
+
+def test_what_the_report_says_of_a_student_is_what_its_profile_says(finished: Path) -> None:
+    for outcome in findings(finished).outcomes:
+        run = Run(finished.parent / "study" / outcome.pupil.run)
+        told = {e.metric: e.value for e in run.profile.estimates if e.probe == "attributes"}
+        assert outcome.change
+        assert outcome.change.other == pytest.approx(told["words"])
+
+
+def test_nothing_is_done_twice(finished: Path) -> None:
+    course, found = Course.of(plan.read(finished)), findings(finished)
+    before = {file: file.stat().st_mtime_ns for file in course.desk.folder.glob("stages/*")}
+    assert {step.state for step in course.plan()} == {"done"}
+    course.run(quiet, quiet)
+    assert findings(finished) == found
+    assert {file: file.stat().st_mtime_ns for file in course.desk.folder.glob("stages/*")} == before
+
+
+def test_another_objective_asks_no_teacher_again_and_repeats_no_student(finished: Path) -> None:
+    near = {"goals": ["near:words=14"], "report": "attributes.words"}
+    path = changed(finished, objectives={**PLAIN["objectives"], "near": near}, arms=["random", "single"])
+    course = Course.of(plan.read(path))
+    before = {file.name for file in course.desk.folder.glob("stages/*")}
+    assert [(step.kind, step.title) for step in course.plan() if step.state == "to do"] == [
+        ("select", "near of one, seed 0")
+    ]
+    carried_out(path, seed=70)
+    new = {file.name for file in course.desk.folder.glob("stages/*")} - before
+    # The control is the student that was there.
+    assert sorted(name.partition("-")[0] for name in new) == ["profile", "select", "train"]
+
+
+def test_a_stage_whose_result_was_removed_is_done_again(finished: Path) -> None:
+    found, course = findings(finished), Course.of(plan.read(finished))
+    shutil.rmtree(course.desk.folder / found.pupils[0].run)
+    assert [step.title for step in course.plan() if step.state != "done"] == ["base"]
+    course.run(quiet, quiet)
+    assert findings(finished).comparisons[0].changes == found.comparisons[0].changes
+
+
+def test_the_curve_is_that_of_the_stored_scores(finished: Path) -> None:
+    curve = next(one for one in findings(finished).curves if one.objective == "length" and len(one.sources) == 1)
+    scores: dict[str, list[float]] = {}
+    for row in Pool(next((finished.parent / "study" / "pools").iterdir())).rows():
+        if row.source == "one":
+            scores.setdefault(row.prompt_id, []).append(row.scores["words"] or 0.0)
+    assert curve.best[0] == pytest.approx(sum(sum(own) / 4 for own in scores.values()) / PROMPTS)
+    assert curve.best[3] == pytest.approx(sum(max(own) for own in scores.values()) / PROMPTS)
+
+
+async def test_a_number_that_falls_too_far_exits_3_and_is_named(finished: Path) -> None:
+    done = await inherit("study", changed(finished, guard={"ability.acc_mean": -1.0}))
+    assert done.code == 3
+    assert "single of one, length: ability.acc_mean is" in done.err
+    assert "−1.00 is allowed" in done.err
+    assert (finished.parent / "study" / "report.html").is_file()
+
+
+def test_the_page_holds_names_as_text_only(finished: Path) -> None:
+    found = findings(finished)
+    evil = "<script>alert(1)</script>"
+    warned = found.model_copy(update={"name": evil, "warnings": (evil,)})
+    tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            tags.append(tag)
+
+    Reader().feed(report.html(warned))
+    assert "script" not in tags
+    assert "<script>" not in report.markdown(warned)
+
+
+def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
+    fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
+    course = Course.of(plan.read(written(tmp_path, **fields)))
+    steps = course.plan()
+    sample = next(step for step in steps if step.kind == "sample")
+    assert sample.state == "to do"
+    assert sample.size == {
+        "prompts": PROMPTS,
+        "candidates": 3 * PROMPTS,
+        "tokens": 72 * PROMPTS,
+        "cost": pytest.approx(144 * PROMPTS / 1e6),
+    }
+    assert [step.state for step in steps if step.kind == "train"] == ["waits"] * 4
+    told = report.plan_text(steps)
+    assert f"1 to sample ({PROMPTS} prompts, {3 * PROMPTS} candidates" in told
+    assert "2 of the trainings are controls" in told
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "says"),
+    [
+        ({"objektives": {}}, UnknownName, "did you mean 'objectives'"),
+        ({"objectives": {"a": {"goals": ["max:mltd"]}}}, UnknownName, "did you mean 'mtld'"),
+        ({"objectives": {"a": {"gaols": ["max:mtld"]}}}, UnknownName, "did you mean 'goals'"),
+        ({"objectives": {"a": {"goals": ["more:mtld"]}}}, WrongUse, "expected a goal such as max:mtld"),
+        ({"objectives": {"a": {"goals": ["min:toxicity"]}}}, UnknownName, "no metric of attributes 'toxicity'"),
+        (
+            {"objectives": {"a": {"goals": ["max:mtld"], "report": "bbq.bias"}}},
+            WrongUse,
+            "`profile` asks only attributes",
+        ),
+        ({"profile": [{"probe": "atributes"}]}, UnknownName, "did you mean 'attributes'"),
+        ({"teachers": ["demo", "demo"]}, WrongUse, "two teachers are called 'demo'"),
+        ({"single": ["other"]}, UnknownName, "no teacher in `single` 'other'"),
+        ({"arms": ["multi"]}, WrongUse, "'multi' needs at least two teachers, found 1"),
+        ({"arms": ["base"]}, WrongUse, "nothing to teach"),
+        ({"recipe": {"seed": 1}}, WrongUse, "`recipe.seed` is set by the study"),
+        ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
+        ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
+        ({"k": 0}, WrongUse, "`k`: Input should be greater than or equal to 1"),
+        ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),
+    ],
+)
+def test_a_study_that_can_not_be_meant_is_refused_in_a_sentence(
+    tmp_path: Path, fields: dict[str, Any], error: type[InheritError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        plan.read(written(tmp_path, **fields))
+
+
+def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: Path) -> None:
+    study = plan.read(written(tmp_path))
+    assert study.prompts == str(tmp_path / "prompts.jsonl")
+    assert study.students == (str(tmp_path / "student"),)
+    assert study.out == str(tmp_path / "study")
+
+
+async def test_show_prints_every_key_with_its_explanation(tmp_path: Path) -> None:
+    done = await inherit("study", written(tmp_path), "--show")
+    assert done.code == 0
+    for name in plan.Study.model_fields:
+        assert f"\n{name}:" in done.out
+
+
+def change(low: float, high: float, base: float = 10.0, p: float | None = 0.01) -> Change:
+    middle = (low + high) / 2
+    fields = {"probe": "attributes", "metric": "words", "base": base, "other": base + middle, "absolute": middle}
+    more = {"low": low, "high": high, "percent": None, "percent_low": None, "percent_high": None, "n": 64, "p": p}
+    return Change.model_validate({**fields, **more, "verdict": None})
+
+
+@pytest.mark.parametrize(
+    ("words", "gain", "steered"),
+    [
+        ("max:words", change(0.1, 2.0), True),
+        ("max:words", change(-0.1, 2.0), False),
+        ("max:words", change(-2.0, -0.1), False),
+        ("min:words", change(-2.0, -0.1), True),
+        ("near:words=11", change(0.5, 1.5), True),
+        ("near:words=9", change(0.5, 1.5), False),
+        ("max:words", change(0.1, 2.0, p=None), None),
+        ("max:words", None, None),
+    ],
+)
+def test_steered_is_an_interval_that_excludes_0_on_the_side_that_was_wanted(
+    words: str, gain: Change | None, steered: bool | None
+) -> None:
+    assert verdict(goal(words), gain)[0] is steered
+
+
+def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:
+    assert finding.tells_itself(goal("max:words"), "attributes.words", "")
+    assert finding.tells_itself(goal("min:toxicity"), "toxicity.expected_max_toxicity", "tox-block-0.1.2")
+    assert not finding.tells_itself(goal("min:toxicity"), "toxicity.expected_max_toxicity:detoxify", "detoxify-0.5.4")
+    assert not finding.tells_itself(goal("max:mtld"), "attributes.words", "the same package")
+
+
+def test_relations_are_found_in_the_records_that_lie_beside_the_weights(tmp_path: Path) -> None:
+    student = tiny.checkpoint(tmp_path / "student", "llama")
+    copy = shutil.copytree(student, tmp_path / "copy")
+    heir = tiny.checkpoint(tmp_path / "heir" / "model", "llama", seed=3)
+    stranger = tiny.checkpoint(tmp_path / "stranger", "llama", seed=4)
+    with _record(heir, str(student)):
+        assert related(*_ends(student, copy), {}) == "the same weights"
+        assert related(*_ends(heir, student), {}) == "'model' was made from 'student'"
+        assert related(*_ends(stranger, student), {}) is None
+        assert related(*_ends(stranger, student), {str(stranger): str(student)}) == "'stranger' was made from 'student'"
+
+
+def _ends(one: Path, other: Path) -> tuple[Endpoint, Endpoint]:
+    return Endpoint(model=str(one)), Endpoint(model=str(other))
+
+
+@contextmanager
+def _record(heir: Path, student: str) -> Iterator[None]:
+    recipe = {"student": student, "data": "d", "out": "o"}
+    counts = dict.fromkeys(("examples", "tokens", "learned", "trained", "parameters", "steps", "seconds"), 0)
+    made = {"recipe": recipe, "data": "", "student": "", **counts, "losses": [], "model": str(heir), "versions": {}}
+    (heir.parent / "training.json").write_text(json.dumps(made), "utf-8")
+    yield

@@ -1,0 +1,63 @@
+"""A whole study with real, small students, killed on its way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from profiler.study import plan
+from profiler.study.course import Course
+from profiler.study.finding import Reading
+from tests.test_study import written
+from tests.wire import serving
+
+pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
+
+ROOT = Path(__file__).parent.parent
+START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
+MARKS = ("runs/*", "pools/*/candidates/*/*", "students/*/checkpoints/checkpoint-*/whole", "stages/train-*")
+"""What is there when a study is in the middle of its profile, its sampling, a training; and after one."""
+
+
+async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    recipe = {"method": "full", "batch": 4, "length": 128, "precision": "float32", "save": 1, "epochs": 3}
+    async with serving() as wire:
+        fields = {"teachers": [{"model": "wire", "url": wire.url, "name": "one"}], "recipe": recipe}
+        killed = written(tmp_path, **fields)
+        whole = tmp_path / "whole.json"
+        whole.write_text(killed.read_text("utf-8"), "utf-8")
+        import asyncio
+
+        for mark in MARKS:
+            await asyncio.to_thread(_kill_once_there_is, mark, killed)
+        done = {file: file.stat().st_mtime_ns for file in (tmp_path / "study" / "stages").iterdir()}
+        assert await asyncio.to_thread(_finish, killed) == 0
+        assert {file: file.stat().st_mtime_ns for file in done} == done
+        answered = len(wire.sent)
+        assert len(set(wire.units("teach"))) == len(wire.units("teach")), "an answer was paid for twice"
+        assert await asyncio.to_thread(_finish, whole) == 0
+    assert answered
+    one, other = (Reading(Course.of(plan.read(path))).findings() for path in (killed, whole))
+    assert [outcome.change for outcome in one.outcomes] == [outcome.change for outcome in other.outcomes]
+    assert [outcome.gain for outcome in one.outcomes] == [outcome.gain for outcome in other.outcomes]
+    assert json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]
+
+
+def _kill_once_there_is(mark: str, path: Path) -> None:
+    """Start the study, and kill it as soon as this is in its folder."""
+    out = path.with_suffix("")
+    process = subprocess.Popen([*START, str(path)], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not list(out.glob(mark)):
+        assert process.poll() is None, f"it ended before there was {mark}"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+
+
+def _finish(path: Path) -> int:
+    return subprocess.run([*START, str(path)], cwd=ROOT, capture_output=True, check=False).returncode
