@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
+    INHERIT_HELM_PYTHON=$(CURDIR)/.venv-helm/bin/python
 
-.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm parity check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -21,9 +23,13 @@ test-local: .venv/.dev
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m 'slow or browser'
 
-# A real vLLM server on the CPU, in an environment of its own.
-test-vllm: .venv/.dev .venv-vllm/.ready
-	INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m pytest -n 0 -m vllm -s
+# A real vLLM server on the CPU, in an environment of its own, asked by us, lm-eval and HELM.
+test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
+	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
+
+# The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
+parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
+	$(DOORS) $(BIN)/python -m bench.parity
 
 # The tasks under the real lm-eval, from the wheel as it is now.
 test-lmeval: .venv-lmeval/.tested

@@ -26,6 +26,7 @@ PARTS = {
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",
     "engines": "One model in this process and behind vLLM",
+    "helm": "A profile against `helm-run`",
     "local": "The in-process engine against lm-eval's `hf`",
 }
 
