@@ -79,9 +79,9 @@ clean:
 	touch $@ .venv/.demo
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.
-bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
+bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready
 	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
-	    $(BIN)/python -m bench $(ONLY)
+	    INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m bench $(ONLY)
 
 # The peers of our text metrics; TextDescriptives 2.8.4 can't live with NumPy 2.
 .venv-parity/.ready:

@@ -28,6 +28,7 @@ PARTS = {
     "engines": "One model in this process and behind vLLM",
     "helm": "A profile against `helm-run`",
     "local": "The in-process engine against lm-eval's `hf`",
+    "lm_eval": "One vLLM server, asked by `inherit profile` and by lm-eval",
 }
 
 
