@@ -83,17 +83,23 @@ def ballots(
     runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
     files = [path for path in paths if path not in {run.folder for run in runs}]
     found = ballot.read(files, wishes, words, second) if files else ballot.Ballots()
+    names = [*found.raters, *(run.profile.name for run in runs)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise WrongUse(f"two judges are called {twice[0]!r}; profile one of them with another --name")
+    return of_runs({run.profile.name: run for run in runs}, found)
+
+
+def of_runs(runs: Mapping[str, Run], beside: ballot.Ballots | None = None) -> ballot.Ballots:
+    """What the models of RUNS prefer, under the names they are given, BESIDE what files say."""
+    found = beside or ballot.Ballots()
     known = any(rater.human for rater in found.raters.values())
-    for run in runs:
-        name = run.profile.name
-        if name in found.raters:
-            raise WrongUse(f"two judges are called {name!r}; profile one of them with another --name")
-        for said in rulings(run):
+    for name, run in runs.items():
+        for said in rulings(name, run):
             found.take(said.model_copy(update={"pair": said.pair.model_copy(update={"humans": {}})}) if known else said)
     return found
 
 
-def rulings(run: Run) -> Iterator[Judgement]:
+def rulings(name: str, run: Run) -> Iterator[Judgement]:
     """What a profiled model said of each pair; the texts of the pairs are not in the run."""
     by_pair: dict[str, dict[Order, Sample]] = {}
     for sample in run.samples(Preferences.name):
@@ -110,7 +116,7 @@ def rulings(run: Run) -> Iterator[Judgement]:
                 group=one.group,
                 cluster=one.cluster,
             ),
-            judge=run.profile.name,
+            judge=name,
             how=one.how,
             template=prompt,
             rulings=tuple(_ruling(order, sample) for order, sample in samples.items()),

@@ -257,6 +257,30 @@ def test_the_page_holds_names_as_text_only(finished: Path) -> None:
     assert "<script>" not in report.markdown(warned)
 
 
+async def test_teachers_are_asked_what_students_are_and_the_report_says_what_these_took(tmp_path: Path) -> None:
+    asks = [PLAIN["profile"][0], {"probe": "preferences", "suite": "mini", "limit": 6}]
+    short = {"short": PLAIN["objectives"]["short"]}
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        path = written(tmp_path, teachers=teachers, profile=asks, objectives=short, guard={})
+        course, found = await asyncio.to_thread(carried_out, path)
+    assert [(step.kind, step.title, step.state) for step in course.plan()][-1] == ("preferences", "one", "done")
+    assert found.preferences is not None
+    shifts = {(s.student, s.before, s.teacher, s.against) for s in found.preferences.shifts}
+    assert {("random of one", "base", "one", "one"), ("single of one, short", "base", "one", "one")} <= shifts
+    run = Run(path.parent / "study" / next(pupil.run for pupil in found.pupils if pupil.arm == "single"))
+    told = next(e.value for e in run.profile.estimates if (e.metric, e.group) == ("agreement", None))
+    humans = next(
+        s.other
+        for s in found.preferences.shifts
+        if (s.student, s.against, s.metric) == ("single of one, short", "majority", "agreement")
+    )
+    assert humans == pytest.approx(told)
+    report.save(found, tmp_path / "report")
+    assert "with one, its teacher" in (tmp_path / "report" / "report.md").read_text("utf-8")
+    assert (tmp_path / "report" / "figures" / "preferences.svg").is_file()
+
+
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
     fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
     course = Course.of(plan.read(written(tmp_path, **fields)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from profiler import charts, layout
 from profiler.charts import Palette, Spec
+from profiler.descent import descent_chart
 from profiler.layout import Key
 from profiler.number import DASH
 from profiler.study.record import Curve, Findings, Outcome
@@ -19,7 +20,9 @@ def figures(found: Findings, palette: Palette) -> dict[str, Spec]:
     """Every picture by its name."""
     made = {"aims": aims(found, palette), "candidates": candidates(found, palette), "moved": moved(found, palette)}
     control = next((c for c in found.comparisons if c.other_name.startswith(("random", "first"))), None)
-    return made | ({"unasked": charts.comparison_chart([control], palette)} if control else {})
+    made |= {"unasked": charts.comparison_chart([control], palette)} if control else {}
+    taste = found.preferences
+    return made | ({"preferences": descent_chart(taste, palette)} if taste and taste.shifts else {})
 
 
 def aims(found: Findings, palette: Palette) -> Spec:

@@ -54,6 +54,8 @@ class Course:
     study: Study
     desk: Desk
     parts: list[Part] = field(default_factory=list)
+    judges: dict[str, Stage] = field(default_factory=dict)
+    """Teacher → the stage in which it is asked what it prefers."""
 
     @classmethod
     def of(cls, study: Study) -> Course:
@@ -77,9 +79,9 @@ class Course:
                 train = make.train(student, FILES[pupil.arm], pupil.seed, title, selects[chosen])
                 self.parts.append(Part(pupil, make.profile(student, title, train), train, selects[chosen]))
         bases = [part.profile for part in self.parts if part.train is None]
-        # What a student thinks of answers (a stage `preferences`) would stand after its profile, and need its training.
         taught = [stage for part in self.parts if part.train for stage in (part.train, part.profile)]
-        return [*bases, *sampled, scored, *selects.values(), *taught]
+        self.judges = {t.name: asked for t in study.asked if (asked := make.preferences(t))}
+        return [*bases, *sampled, scored, *selects.values(), *taught, *self.judges.values()]
 
     def _taught(self, student: str) -> Iterator[Pupil]:
         """Controls first: what they share is then seen to be done."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from profiler import panel
 from profiler.compare import compare, registered
 from profiler.errors import BadData
+from profiler.judge.descent import Descent
+from profiler.judge.jury import jury
 from profiler.run import versions
 from profiler.store import Run
 from profiler.study.course import Course, Part, named
 from profiler.study.record import Cost, Curve, Findings, Guarded, Outcome, Pupil
 from profiler.study.stage import Done
 from profiler.study.stages import weights
-from profiler.types import Change, Comparison, Endpoint, Training
+from profiler.types import Change, Comparison, Endpoint, Jury, Training
 from selection import score
 from selection.objective import said
 from selection.record import Goal
@@ -55,6 +58,7 @@ class Reading:
             comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
             curves=tuple(self._curves()),
+            preferences=self._preferences(shown),
             warnings=tuple(self._warnings()),
             mini=tuple(part.probe for part in base.sections if part.suite == "mini"),
             costs=tuple(self._costs()),
@@ -147,6 +151,21 @@ class Reading:
                     seed=part.pupil.seed,
                     best=best,
                 )
+
+    def _preferences(self, taught: list[Pupil]) -> Jury | None:
+        """Students, what they were and their teachers as judges of the same pairs."""
+        if not self.course.judges:
+            return None
+        asked = [*(pupil for pupil in self.parts if pupil.arm == "base"), *taught]
+        judges = {self.name(pupil): self.runs[pupil] for pupil in asked}
+        teachers = {name: f"{name} (teacher)" if name in judges else name for name in self.course.judges}
+        judges |= {teachers[name]: Run(self.desk.result(stage)) for name, stage in self.course.judges.items()}
+        lines = [
+            Descent(self.name(pupil), self.name(self._base(pupil)), teachers[source])
+            for pupil in taught
+            for source in pupil.sources
+        ]
+        return jury(panel.of_runs(judges), students=lines)
 
     def _costs(self) -> Iterator[Cost]:
         """Each stage that was done, once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from profiler.study.plan import Arm
-from profiler.types import SCHEMA, Change, Comparison, Record
+from profiler.types import SCHEMA, Change, Comparison, Jury, Record
 
 
 class Pupil(Record):
@@ -99,6 +99,8 @@ class Findings(Record):
     """Each pupil against its untouched student, in the order of the pupils that were taught."""
     guards: tuple[Guarded, ...]
     curves: tuple[Curve, ...]
+    preferences: Jury | None = None
+    """Students, what they were and their teachers as judges; None where `profile` does not ask `preferences`."""
     warnings: tuple[str, ...]
     """What a reader must know before the numbers."""
     mini: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from profiler import charts, layout, report
+from profiler import charts, descent, layout, report
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
 from profiler.store import write_whole
@@ -28,7 +28,13 @@ UNITS: Mapping[str, str] = {
     "items": "items",
     "cost": "money at most",
 }
+TO_DO: Mapping[str, str] = {"preferences": "ask for preferences"}
+"""Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
+PREFERENCES = (
+    "How far each student agrees with its teacher, as judges of the same pairs in both orders, before and after "
+    "training, with humans and with the other teachers beside it."
+)
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,9 @@ def parts(found: Findings) -> list[Part]:
             compared,
         )
     )
+    if found.preferences and found.preferences.shifts:
+        words = f"{PREFERENCES} {descent.CAPTION}"
+        made.append(Part(descent.TITLE, words, "preferences", descent.descent_table(found.preferences)))
     if found.guards:
         made.append(Part("Guarded", "How much worse a number is than the untouched student's.", None, guards(found)))
     made.append(Part("Arms", "Who was taught what.", None, arms(found)))
@@ -256,9 +265,10 @@ def plan_text(steps: Sequence[Step]) -> str:
     made = [Row(f"{step.kind} {step.title}", (Cell(_state(step)), Cell(_size(step.size), "quiet"))) for step in steps]
     left = [step for step in steps if step.state != "done"]
     sums = {
-        kind: [step for step in left if step.kind == kind] for kind in ("sample", "score", "select", "train", "profile")
+        kind: [step for step in left if step.kind == kind]
+        for kind in ("sample", "score", "select", "train", "profile", "preferences")
     }
-    told = [f"{len(some)} to {kind} ({_size(_sum(some))})" for kind, some in sums.items() if some]
+    told = [f"{len(some)} to {TO_DO.get(kind, kind)} ({_size(_sum(some))})" for kind, some in sums.items() if some]
     shared = sum(step.shared for step in left if step.kind == "train")
     notes = [Cell(f"left: {'; '.join(told)}" if told else "everything is done; the report is made anew")]
     if shared:

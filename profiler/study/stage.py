@@ -19,7 +19,7 @@ from profiler.errors import BadData, StoreError
 from profiler.store import disk, write_whole
 from profiler.types import Record
 
-Kind = Literal["sample", "score", "select", "train", "profile"]
+Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
 State = Literal["done", "to do", "waits"]
 Say = Callable[[str, int, int, str], None]
 """What it is about, so many done, of so many, and a few words."""

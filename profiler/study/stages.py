@@ -14,6 +14,7 @@ import orjson
 from pydantic import JsonValue
 
 from profiler.errors import EndpointDown
+from profiler.probes.preferences import Preferences
 from profiler.store import Run, write_whole
 from profiler.study.plan import Study
 from profiler.study.stage import Desk, Say, Stage, digest
@@ -206,13 +207,31 @@ class Stages:
             return {"weights": weights(endpoint()), "chat": study.chat, "probes": asked}
 
         def work(key: str, say: Say) -> str:
-            run = asyncio.run(self._profile(endpoint(), title, say))
+            run = asyncio.run(self._profile(endpoint(), title, say, self.probes))
             return str(run.folder.relative_to(self.folder))
 
         items = sum(probe.count for probe in self.probes)
         return Stage("profile", title, inputs, work, [trained] if trained else [], {"items": items})
 
-    async def _profile(self, endpoint: Endpoint, title: str, say: Say) -> Run:
+    def preferences(self, teacher: Teacher) -> Stage | None:
+        """Ask a teacher the pairs that students are asked; None where they are asked none."""
+        asks = [ask for ask in self.study.profile if ask.probe == Preferences.name]
+        probes = [probe for probe in self.probes if probe.name == Preferences.name]
+        if not asks:
+            return None
+
+        def inputs() -> dict[str, JsonValue]:
+            version: dict[str, JsonValue] = {"version": probes[0].version, "data": dict(probes[0].data)}
+            chat = teacher.endpoint.chat
+            return {"weights": weights(teacher.endpoint), "chat": chat, **asks[0].model_dump(mode="json"), **version}
+
+        def work(key: str, say: Say) -> str:
+            run = asyncio.run(self._profile(teacher.endpoint, teacher.name, say, probes))
+            return str(run.folder.relative_to(self.folder))
+
+        return Stage("preferences", teacher.name, inputs, work, size={"items": probes[0].count})
+
+    async def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Run:
         from profiler import report
         from profiler.client import connect
         from profiler.run import run
@@ -220,7 +239,7 @@ class Stages:
 
         out = self.folder / "runs"
         async with connect(endpoint, out / "cache.sqlite") as client:
-            async for event in run(client, self.probes, endpoint, out, title):
+            async for event in run(client, probes, endpoint, out, title):
                 if isinstance(event, Profile):
                     found = Run(out / event.id)
                     report.save_run(found, found.folder / "report.html")
