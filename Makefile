@@ -37,8 +37,8 @@ test-lmeval: .venv-lmeval/.tested
 	.venv-lmeval/bin/python -m pytest -n 0 -m lmeval
 
 # Students, trained for real on a processor, in an environment of their own.
-test-train: .venv-train/.ready
-	.venv-train/bin/python -m pytest -n 0 -m train
+test-train: .venv-train/.ready .venv-trainers/.ready
+	INHERIT_TRAINERS=$(CURDIR)/.venv-trainers .venv-train/bin/python -m pytest -n 0 -m train
 
 # Text metrics against TextDescriptives and LexicalRichness, in an environment of their own.
 test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
@@ -64,7 +64,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm demo
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -107,6 +107,12 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -e '.[demo,train]' --group test
+	touch $@
+
+# Other people's trainers, to read our data sets with: they come without their requirements, which are there or not needed.
+.venv-trainers/.ready: .venv-train/.ready
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	    --target .venv-trainers llamafactory==0.9.5 axolotl==0.19.0 colorama addict
 	touch $@
 
 # The peer of the in-process engine.

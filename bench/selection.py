@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,8 @@ class Run(NamedTuple):
     """What one run of the command took."""
 
     seconds: float
+    processor: float
+    """Seconds that its processes computed."""
     memory: float
     """MB that its processes held together at most, shared pages counted once."""
 
@@ -90,7 +93,7 @@ CHANCES /= CHANCES[-1]
 
 
 def run(pool: Path, out: Path) -> Run:
-    start = time.perf_counter()
+    start, before = time.perf_counter(), computed()
     process = subprocess.Popen([*COMMAND, str(pool), *WANTED, "--out", str(out)], stdout=subprocess.DEVNULL)
     held = [0.0]
     watch = threading.Thread(target=watched, args=(process, held))
@@ -100,7 +103,13 @@ def run(pool: Path, out: Path) -> Run:
     watch.join()
     if code:
         sys.exit(f"`inherit select` ended with {code}")
-    return Run(seconds, max(held))
+    return Run(seconds, computed() - before, max(held))
+
+
+def computed() -> float:
+    """Seconds that all processes computed that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def watched(process: subprocess.Popen[bytes], held: list[float]) -> None:
@@ -134,18 +143,20 @@ def report(found: dict[int, list[Run]]) -> None:
         f"{K} candidates of {WORDS} words a prompt; all metrics of length, readability, diversity and quality, and "
         "tox-block; two workers; whole commands from their start to their end, the card included.\n"
     )
-    print("| prompts | candidates | score and select, s | a second | memory, MB | select alone, s | memory, MB |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
-    for prompts, (whole, again) in found.items():
-        print(
-            f"| {prompts:,} | {prompts * K:,} | {whole.seconds:,.1f} | {prompts * K / whole.seconds:,.0f} "
-            f"| {whole.memory:,.0f} | {again.seconds:,.1f} | {again.memory:,.0f} |"
-        )
+    print("| prompts | candidates | | s | processor, s | candidates/s | memory, MB |")
+    print("|---:|---:|---|---:|---:|---:|---:|")
+    for prompts, runs in found.items():
+        for what, one in zip(("score and select", "select alone"), runs, strict=True):
+            print(
+                f"| {prompts:,} | {prompts * K:,} | {what} | {one.seconds:,.1f} | {one.processor:,.1f} "
+                f"| {prompts * K / one.seconds:,.0f} | {one.memory:,.0f} |"
+            )
     if len(found) > 1:
         (few, (less, _)), *_, (many, (more, _)) = found.items()
         print(
-            f"\n{many / few:.0f} times the prompts take {more.seconds / less.seconds:.1f} times the time and "
-            f"{more.memory / less.memory:.2f} times the memory."
+            f"\n{many / few:.0f} times the prompts take {more.seconds / less.seconds:.1f} times the time, "
+            f"{more.processor / less.processor:.1f} times the processor's, and {more.memory / less.memory:.2f} times "
+            "the memory."
         )
     print(f"\nLoad average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
 

@@ -218,11 +218,12 @@ async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -
             filling = open_blocks[number]
             filling.answers[prompt.id] = answer
             if len(filling.answers) == len(filling.prompts):
-                await _seal(pool, share.teacher, fingerprint, number, open_blocks.pop(number))
+                # Beside the event loop, which goes on asking meanwhile.
+                await asyncio.to_thread(_seal, pool, share.teacher, fingerprint, number, open_blocks.pop(number))
     except EndpointError as error:
         # What was answered is sealed as it is, so that it can be used; the block is asked again next time.
         for number, filling in open_blocks.items():
-            await _seal(pool, share.teacher, fingerprint, number, filling, str(error))
+            _seal(pool, share.teacher, fingerprint, number, filling, str(error))
         raise
 
 
@@ -242,7 +243,7 @@ def _requests(
             yield (number, prompt), Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
 
 
-async def _seal(
+def _seal(
     pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: Filling, error: str | None = None
 ) -> None:
     """Write a block; a prompt without an answer is named with the reason."""
@@ -271,8 +272,7 @@ async def _seal(
                 }
             )
     if rows:
-        made = table(rows)
-        await asyncio.to_thread(pool.write, _segment(teacher, number), made, plan=filling.plan, failed=failed)
+        pool.write(_segment(teacher, number), table(rows), plan=filling.plan, failed=failed)
 
 
 def _segment(teacher: Teacher, number: int) -> Segment:

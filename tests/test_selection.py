@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import resource
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 
 from profiler.cli import app
 from profiler.data import read
-from profiler.errors import BadData, InheritError, UnknownName, WrongUse
+from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.text import Text
 from selection import card, score
 from selection.given import given
@@ -335,6 +337,34 @@ def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
 def test_a_pool_without_the_scores_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="has candidates without lix: score the pool first"):
         select(pool(tmp_path, rows(2)), Plan(objective(["max:lix"])), [], tmp_path / "out")
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file may grow beyond ROOM bytes, which the system refuses as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("flag", [[], ["--parquet"]])
+def test_a_disk_that_fills_leaves_no_half_data_set(flag: list[str], tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", rows(300, 2))
+    words = ["select", source, "-O", "max:words", "-m", "words", *flag, "-o", tmp_path / "out"]
+    run(*words)
+    for path in (tmp_path / "out").glob("chosen.*"):
+        path.unlink()
+    with (
+        full_disk(8000),
+        pytest.raises(StoreError, match=r"the disk is full; make room and run the same command again"),
+    ):
+        run(*words)
+    assert not [path for path in (tmp_path / "out").glob("chosen.*") if path.suffix != ".part"]
+    run(*words)
+    assert not list((tmp_path / "out").glob("*.part"))
 
 
 def test_a_folder_that_is_no_pool_is_named(tmp_path: Path) -> None:

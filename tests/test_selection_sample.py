@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.cli import main
 from profiler.data import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
 from profiler.types import Endpoint, Sampling
@@ -118,6 +119,21 @@ async def test_a_teacher_that_is_not_there_does_not_stop_the_others(tmp_path: Pa
     assert gone.error is not None
     assert "127.0.0.1:9" in gone.error
     assert len(rows(tmp_path / "pool")) == 15
+
+
+def test_the_command_names_a_teacher_that_is_not_there_and_ends_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions(tmp_path)
+    words = ["sample", "m@http://127.0.0.1:9/v1", "--prompts", str(tmp_path / "questions.jsonl")]
+    monkeypatch.setattr("sys.argv", ["inherit", *words, "--out", str(tmp_path / "pool")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = capsys.readouterr()
+    assert "nothing answers at http://127.0.0.1:9/v1" in told.err
+    assert "run the same command again to go on" in told.err
+    assert "m: 0 of 5 prompts" in told.out
 
 
 async def test_one_request_that_fails_is_named_and_asked_again(tmp_path: Path) -> None:
