@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +29,10 @@ class Block:
     bands: HashArray
     scores: dict[str, FloatArray]
 
-    def slate(self, passed: BoolArray, seed: int) -> Slate:
-        return slate(self.prompts, self.prompt, self.sources, self.source, self.index, self.scores, passed, seed)
+    def slate(self, passed: BoolArray, seed: int, names: Iterable[str] | None = None) -> Slate:
+        """The candidates side by side, with all scores or those called NAMES."""
+        scores = {name: self.scores[name] for name in (self.scores if names is None else names)}
+        return slate(self.prompts, self.prompt, self.sources, self.source, self.index, scores, passed, seed)
 
     def passed(self, gates: Collection[str]) -> BoolArray:
         """Candidates that none of these GATES stops; near-duplicates are no business of one block."""

@@ -179,10 +179,11 @@ def _survey(pool: Pool, plan: Plan, names: Sequence[str]) -> Survey:
     stopped, undefined = dict.fromkeys(plan.gates, 0), dict.fromkeys(names, 0)
     repeats = _repeats(pool) if "duplicate" in plan.gates else {}
     versions: dict[str, str] = {}
+    goals = dict.fromkeys(goal.metric for goal in plan.objective.goals)
     for segments, block, passed in _blocks(pool, plan, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
-        spread.add(narrowed(block.slate(passed, plan.seed), plan), names)
+        spread.add(narrowed(block.slate(passed, plan.seed, goals), plan), goals)
         counts = gate.stopped(block.stopped)
         counts["duplicate"] = int(repeats[segments[0]].sum()) if repeats else 0
         for name in stopped:

@@ -119,9 +119,10 @@ def test_a_training_killed_in_the_middle_ends_as_if_it_had_not_been(tmp_path: Pa
     assert apart(whole, resumed) == 0
 
 
-def test_two_processes_make_the_student_of_one(tmp_path: Path) -> None:
-    one = sft.train(asked(tmp_path, "one"))
-    recipe = asked(tmp_path, "two")
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_two_processes_make_the_student_of_one(method: str, tmp_path: Path) -> None:
+    one = sft.train(asked(tmp_path, "one", method=method))
+    recipe = asked(tmp_path, "two", method=method)
     path = tmp_path / "recipe.json"
     path.write_text(recipe.model_dump_json(), "utf-8")
     words = ["train", str(path), "--processes", "2", "--json"]
@@ -132,3 +133,24 @@ def test_two_processes_make_the_student_of_one(tmp_path: Path) -> None:
     assert two.processes == 2
     assert two.losses == pytest.approx(one.losses, abs=1e-4)
     assert apart(one, two) < 1e-5
+
+
+def test_sharded_over_two_processes_a_step_is_that_of_one(tmp_path: Path) -> None:
+    """The configuration that we ship, through accelerate's own launcher, on gloo: what a processor can show of FSDP."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from tests import fsdp_peer, tiny
+
+    student, out = tiny.checkpoint(tmp_path / "student", "llama"), tmp_path / "sharded.pt"
+    launch = ["-m", "accelerate.commands.launch", "--config_file", "training/fsdp.yaml", "--num_processes", "2"]
+    peer = ["--main_process_port", "0", "-m", "tests.fsdp_peer", str(student), str(out)]
+    done = subprocess.run([sys.executable, *launch, *peer], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sharded = torch.load(out, weights_only=True)
+    model = AutoModelForCausalLM.from_pretrained(student)
+    plain = fsdp_peer.step(model, torch.optim.SGD(model.parameters(), lr=0.5), fsdp_peer.ROWS, torch.Tensor.backward)
+    assert sharded["loss"] == pytest.approx(plain, abs=1e-5)
+    assert sharded["sharded"] == len(list(model.parameters()))
+    for name, weight in model.named_parameters():
+        assert torch.allclose(sharded["weights"][name], weight, atol=1e-5), name

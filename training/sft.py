@@ -136,9 +136,6 @@ def settings(recipe: Recipe) -> SFTConfig:
         activation_checkpointing=recipe.checkpointing,
         bf16=half(recipe),
         use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
-        # All weights and their optimiser's state are too much for one of several devices; an adapter's are not.
-        fsdp=True if processes > 1 and recipe.method == "full" else None,
-        fsdp_config=str(Path(__file__).with_name("fsdp.json")),
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
         save_steps=recipe.save,

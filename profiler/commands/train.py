@@ -80,14 +80,30 @@ def together(recipe: Recipe, processes: int) -> Training:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.json"
         path.write_text(recipe.model_dump_json(), "utf-8")
-        line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        line = [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            *launcher(recipe),
+            "--num_processes",
+            str(processes),
+        ]
+        line += ["--main_process_port", "0", "-m", "training", str(path)]  # 0: whichever port is free
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
-        line += ["-m", "training", str(path)]
         code = subprocess.run(line, env=threads | os.environ, check=False).returncode
     made = checkpoint.done(recipe)
     if code or not made:
         raise TrainingFailed(f"one of the {processes} processes ended with {code}; what it said is above")
     return made
+
+
+def launcher(recipe: Recipe) -> list[str]:
+    """How accelerate shares the work: all weights are too much for one of several devices, an adapter's are not."""
+    import training
+
+    if recipe.method == "full":
+        return ["--config_file", str(Path(training.__path__[0]) / "fsdp.yaml")]
+    return ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]
 
 
 def summary(done: Training) -> str:
