@@ -9,11 +9,14 @@ resamples and its time for 1,000 is extrapolated: it makes one number, `inherit 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -21,6 +24,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from profiler.judge.ballot import read
 from profiler.judge.jury import jury
+from profiler.types import Jury
 
 VERDICTS = 100_000
 RESAMPLES = 1000
@@ -46,43 +50,65 @@ def written(path: Path, a_prompt: int) -> Path:
     return path
 
 
-def theirs() -> tuple[float, float]:
-    """Seconds a resample, and kappa of all verdicts."""
+class Took(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def timed(work: Callable[[], object]) -> Took:
+    """Seconds on the wall, and seconds of processor, which a busy machine does not stretch."""
+    before, start = spent(), time.perf_counter()
+    work()
+    return Took(time.perf_counter() - start, spent() - before)
+
+
+def spent() -> float:
+    """Processor seconds of this process and of those that it started."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def theirs() -> tuple[Took, float]:
+    """What 1,000 resamples take, and kappa of all verdicts."""
     gold, judged = labels(VERDICTS)
     whole = cohen_kappa_score(gold, judged)
     rng = np.random.default_rng(0)
-    start = time.perf_counter()
-    for _ in range(FEW):
-        rows = rng.integers(VERDICTS, size=VERDICTS)
-        cohen_kappa_score(gold[rows], judged[rows])
-    return (time.perf_counter() - start) / FEW, whole
+
+    def loop() -> None:
+        for _ in range(FEW):
+            rows = rng.integers(VERDICTS, size=VERDICTS)
+            cohen_kappa_score(gold[rows], judged[rows])
+
+    each = timed(loop)
+    return Took(*(one * RESAMPLES / FEW for one in each)), whole
+
+
+def row(what: str, numbers: int, took: Took, peer: Took | None = None) -> str:
+    ratio = f"{peer.cpu / took.cpu:,.0f} ×" if peer else ""
+    return f"| {what} | {numbers} | {took.cpu:.2f} | {took.wall:.2f} | {ratio} |"
 
 
 def main() -> None:
-    print(f"Load {os.getloadavg()[0]:.1f}.\n")
-    each, whole = theirs()
-    looped = each * RESAMPLES
-    print(f"{VERDICTS:,} verdicts of one judge, {RESAMPLES:,} bootstraps.\n")
-    print("| | numbers with intervals | s | scikit-learn's loop to it |")
-    print("|---|---:|---:|---:|")
-    print(f"| scikit-learn: kappa alone, {FEW} resamples × {RESAMPLES // FEW} (extrapolated) | 1 | {looped:.0f} | |")
+    load = os.getloadavg()[0]
+    busy = load > (os.cpu_count() or 1)
+    print(f"Load {load:.1f}{': others waited for the processor too, so read its seconds' if busy else ''}.\n")
+    looped, whole = theirs()
+    print(f"{VERDICTS:,} verdicts of one judge, {RESAMPLES:,} bootstraps; the ratio is of processor seconds.\n")
+    print("| | numbers with intervals | s of processor | s on the wall | scikit-learn's loop to it |")
+    print("|---|---:|---:|---:|---:|")
+    print(row(f"scikit-learn: kappa alone, {FEW} resamples × {RESAMPLES // FEW} (extrapolated)", 1, looped))
     with tempfile.TemporaryDirectory() as folder:
         for a_prompt, what in ((1, "one pair a prompt"), (A_PROMPT, f"{A_PROMPT} pairs a prompt, resampled together")):
             path = written(Path(folder) / "verdicts.jsonl", a_prompt)
             ballots = read([path])
-            start = time.perf_counter()
-            found = jury(ballots, resamples=RESAMPLES)
-            took = time.perf_counter() - start
-            print(f"| ours, {what}: the numbers | {len(found.numbers)} | {took:.2f} | {looped / took:,.0f} × |")
-            start = time.perf_counter()
-            subprocess.run(
-                [Path(sys.executable).with_name("inherit"), "agree", path], stdout=subprocess.DEVNULL, check=True
-            )
-            took = time.perf_counter() - start
-            print(
-                f"| the command, start and file included | {len(found.numbers)} | {took:.2f} | {looped / took:,.0f} × |"
-            )
-            ours = next(n.value for n in found.numbers if n.metric == "kappa" and n.reading == "first")
+            made: list[Jury] = []
+            took = timed(lambda found=ballots, made=made: made.append(jury(found, resamples=RESAMPLES)))
+            numbers = made[0].numbers
+            print(row(f"ours, {what}: the numbers", len(numbers), took, looped))
+            command = [Path(sys.executable).with_name("inherit"), "agree", path]
+            took = timed(lambda line=command: subprocess.run(line, stdout=subprocess.DEVNULL, check=True))
+            print(row("the command, start and file included", len(numbers), took, looped))
+            ours = next(n.value for n in numbers if n.metric == "kappa" and n.reading == "first")
             assert abs((ours or 0) - whole) < 1e-12, (ours, whole)
     print(f"\nBoth give the same kappa, {whole:.6f}. Load average while measuring: {os.getloadavg()[0]:.1f}.")
 
