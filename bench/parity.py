@@ -3,8 +3,7 @@
     python -m bench.parity [DOOR[/PROBE] …]
 
 Asks what has not been asked yet (through float32, inherit, lm_eval, inherit-vllm, lm_eval-vllm, helm-vllm; every probe,
-or the one named), keeps it in .parity/, and writes docs/parity.md of the probes that are whole. Stopped and run again,
-it goes on.
+or the one named), keeps it in .parity/, and writes docs/parity.md of what is there. Stopped and run again, it goes on.
 PARITY_ITEMS=10 asks ten items of each probe instead of 100.
 """
 
@@ -20,7 +19,7 @@ from bench import parity_page
 from bench.doors import DOORS, EXACT, ROOT, Door, Question, passed, ready, served
 from profiler import form
 
-ITEMS = int(os.environ.get("PARITY_ITEMS", "100"))
+ITEMS = int(os.environ.get("PARITY_ITEMS", parity_page.ITEMS))
 PAGE = ROOT / "docs" / "parity.md"
 DRAWN = {"attributes": (16, None), "toxicity": (10, 2)}
 """Probe that has text written → new tokens, answers a prompt: few, since one text at a time is slow."""
@@ -69,12 +68,11 @@ def main() -> None:
     home = ROOT / ".parity" / str(ITEMS)
     asked = questions()
     ask(home, list(wanted(sys.argv[1:], asked)))
-    missing = {f"{door.name}/{q.probe}": q for door, q in wanted([], asked) if not ready(place(home, door, q))}
-    if whole := [question for question in asked if question not in missing.values()]:
-        page = parity_page.Page(home, whole, [question.probe for question in asked if question not in whole])
-        PAGE.write_text(page.text(), "utf-8")
-        if wrong := page.wrong():
-            sys.exit("not one set of numbers:\n" + "\n".join(wrong))
+    missing = [f"{door.name}/{q.probe}" for door, q in wanted([], asked) if not ready(place(home, door, q))]
+    page = parity_page.Page(home, asked, missing)
+    PAGE.write_text(page.text(), "utf-8")
+    if wrong := page.wrong():
+        sys.exit("not one set of numbers:\n" + "\n".join(wrong))
     if missing:
         sys.exit(f"still to be asked: {' '.join(missing)}")
 

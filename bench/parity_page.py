@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,8 @@ page anew and fails where the doors disagree.
 
 *{when}; {versions}*
 
-The vLLM server of this page reads one text at a time (`--max-num-seqs 1 --no-enable-prefix-caching`): in bfloat16 it
-otherwise rounds a text by what else is in the batch, and no client would get the same number twice.
+The vLLM server of this page reads one text at a time (`--max-num-seqs 1 --no-enable-prefix-caching`), so that no
+rounding depends on what else is in a batch.
 
 ## One engine, three doors
 
@@ -68,16 +68,18 @@ PAIRS = [("inherit", "lm_eval"), ("inherit", "inherit-vllm"), ("lm_eval", "inher
 ROUNDED = [(EXACT.name, engine) for engine in ("inherit", "lm_eval", "inherit-vllm")]
 SHORT = {"inherit": "ours", "lm_eval": "transformers", "inherit-vllm": "vLLM", EXACT.name: "float32"}
 OURS = "inherit-vllm"
+ITEMS = 100
+"""Of each probe, where nothing else is said."""
 OTHERS = [door.name for door in DOORS if door.served and door.name != OURS]
 
 
 class Page:
     """All that was asked, and what is to be said of it."""
 
-    def __init__(self, home: Path, questions: Sequence[Question], missing: Sequence[str]) -> None:
+    def __init__(self, home: Path, questions: Sequence[Question], missing: Collection[str]) -> None:
         self._home = home
         self._missing = missing
-        """Probes that were not asked through every door yet."""
+        """What was not asked yet, as DOOR/PROBE; a dash stands in its place."""
         self._limit = questions[0].limit
         self._probes = [question.probe for question in questions]
         self._weighed = [question.probe for question in questions if not question.tokens]
@@ -90,41 +92,52 @@ class Page:
             self._runs[door, probe] = gone.kept(self._home / door / probe)
         return self._runs[door, probe]
 
-    def held(self, one: str, other: str, probe: str) -> Held:
-        return held(self.run(one, probe), self.run(other, probe), probe)
+    def asked(self, door: str, probe: str) -> bool:
+        return f"{door}/{probe}" not in self._missing
+
+    def held(self, pairs: Sequence[tuple[str, str]], probes: Sequence[str]) -> dict[tuple[str, str, str], Held]:
+        """How pairs of doors hold against each other, probe by probe, where both were gone through."""
+        return {
+            (one, other, probe): held(self.run(one, probe), self.run(other, probe), probe)
+            for probe in probes
+            for one, other in pairs
+            if self.asked(one, probe) and self.asked(other, probe)
+        }
 
     @cached_property
-    def server(self) -> dict[tuple[str, str], Held]:
-        """Door to the server, probe → how it holds against ours."""
-        return {(door, probe): self.held(OURS, door, probe) for probe in self._probes for door in OTHERS}
+    def server(self) -> dict[tuple[str, str, str], Held]:
+        """Our door to the server, another, probe → how they hold against each other."""
+        return self.held([(OURS, door) for door in OTHERS], self._probes)
 
     @cached_property
     def engines(self) -> dict[tuple[str, str, str], Held]:
         """Two engines, probe → how they hold against each other."""
-        pairs = {(*pair, probe): self.held(*pair, probe) for probe in self._probes for pair in PAIRS}
-        return pairs | {(*pair, probe): self.held(*pair, probe) for probe in self._weighed for pair in ROUNDED}
+        return self.held(PAIRS, self._probes) | self.held(ROUNDED, self._weighed)
 
     def text(self) -> str:
         when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
-        versions = self.run("lm_eval", self._probes[0]).profile.versions
-        peers = [f"{name} {versions[name]}" for name in ("torch", "transformers", "lm-eval")]
-        shown = ", ".join([*peers, "crfm-helm 0.5.16", "vLLM 0.32.0"])
+        shown = "transformers 5.23.0, lm-eval 0.4.13, crfm-helm 0.5.16, vLLM 0.32.0"
         if self._missing:
-            shown += f"; not asked through every door yet: {', '.join(self._missing)}"
+            shown += "*\n\n*Not all of it has been asked yet: a dash stands for what was not."
+        if self._limit < ITEMS:
+            shown += f"*\n\n*Made with PARITY_ITEMS={self._limit}; `make parity` asks {ITEMS}."
         head = HEAD.format(items=self._limit, when=when, versions=shown, same=SAME)
         doors = "".join(self.door_row(probe) for probe in self._probes)
         engines = self.table(ENGINES, PAIRS) + self.table(EXACTLY, ROUNDED) + self.texts()
         return head + doors + engines + NUMBERS + self.numbers()
 
     def door_row(self, probe: str) -> str:
-        found = [self.server[door, probe] for door in OTHERS]
-        first = found[0]
+        found = [self.server.get((OURS, door, probe)) for door in OTHERS]
+        first = next((two for two in found if two), None)
+        if first is None:
+            return ""
         what = f"{first.weighed} texts weighed" if first.weighed else f"{first.written} texts written"
         return f"| {probe} | {first.items} | {what} | {' | '.join(map(difference, found))} |\n"
 
     def table(self, head: str, pairs: Sequence[tuple[str, str]]) -> str:
         titles = " | ".join(f"{SHORT[one]} – {SHORT[other]}: same | apart" for one, other in pairs)
-        rows = [self.engine_row(probe, pairs) for probe in self._weighed]
+        asked = [probe for probe in self._weighed if any((*pair, probe) in self.engines for pair in pairs)]
+        rows = [self.engine_row(probe, pairs) for probe in asked]
         total = " | ".join(f"**{same} of {items}** | " for same, items in (self.same(*pair) for pair in pairs))
         filled = head.format(alike=ALIKE, noise=NOISE, pairs=titles, dashes="|".join(["---:"] * 2 * len(pairs)))
         return f"{filled}{''.join(rows)}| all | {total}|\n"
@@ -132,20 +145,24 @@ class Page:
     def engine_row(self, probe: str, pairs: Sequence[tuple[str, str]]) -> str:
         cells = []
         for pair in pairs:
-            found = self.engines[*pair, probe]
+            found = self.engines.get((*pair, probe))
+            if found is None:
+                cells += ["–", "–"]
+                continue
             lead = f" ({found.gap:.3f})" if found.preferred < found.items else ""
             cells += [f"{found.preferred} of {found.items}{lead}", f"{found.typical:.4f}"]
         return f"| {probe} | {' | '.join(cells)} |\n"
 
     def same(self, one: str, other: str) -> tuple[int, int]:
         """Items of which both engines prefer the same option, and all items that have options."""
-        found = [self.engines[one, other, probe] for probe in self._weighed]
+        pairs = [(one, other, probe) for probe in self._weighed]
+        found = [self.engines[pair] for pair in pairs if pair in self.engines]
         return sum(two.preferred for two in found), sum(two.items for two in found)
 
     def texts(self) -> str:
-        if "attributes" not in self._probes:
+        found = {pair: self.engines[*pair, "attributes"] for pair in PAIRS if (*pair, "attributes") in self.engines}
+        if not found:
             return ""
-        found = {pair: self.engines[*pair, "attributes"] for pair in PAIRS}
         said = [f"{two.alike} of {two.written} ({SHORT[a]} – {SHORT[b]})" for (a, b), two in found.items()]
         return TEXTS.format(same=", ".join(said))
 
@@ -154,9 +171,10 @@ class Page:
         return head + "".join(self.number_rows(probe) for probe in self._probes)
 
     def number_rows(self, probe: str) -> str:
-        shown = [self.printed(door, probe) for door in DOORS]
+        shown = [self.printed(door, probe) if self.asked(door.name, probe) else {} for door in DOORS]
+        names = dict.fromkeys(name for numbers in shown for name in numbers)
         return "".join(
-            f"| {probe}.{name} | {' | '.join(number(numbers[name]) for numbers in shown)} |\n" for name in shown[0]
+            f"| {probe}.{name} | {' | '.join(number(numbers.get(name)) for numbers in shown)} |\n" for name in names
         )
 
     def printed(self, door: Door, probe: str) -> Numbers:
@@ -172,13 +190,15 @@ class Page:
 
     def wrong(self) -> list[str]:
         """What disagrees, a line each."""
-        found = [f"{probe}: {door}, {OURS}: {one}" for (door, probe), one in self.server.items() if not one.same()]
+        found = [f"{p}: {one}, {other}: {two}" for (one, other, p), two in self.server.items() if not two.same()]
         found += [f"{p}: {one}, {other}: {two}" for (one, other, p), two in self.engines.items() if not two.noise()]
         for pair in PAIRS:
             same, items = self.same(*pair)
-            if same < ALIKE * items:
+            # A single one is a near tie that tipped, however few there are.
+            if items - same > max(1, (1 - ALIKE) * items):
                 found.append(f"{' and '.join(pair)} prefer the same option of {same} of {items} items")
-        return found + [line for door in DOORS for probe in self._probes for line in self.misprinted(door, probe)]
+        doors = [(door, probe) for door in DOORS for probe in self._probes if self.asked(door.name, probe)]
+        return found + [line for door, probe in doors for line in self.misprinted(door, probe)]
 
     def misprinted(self, door: Door, probe: str) -> Iterator[str]:
         """Numbers that a harness prints otherwise than we read them from what it left."""
@@ -192,8 +212,10 @@ def close(one: float | None, other: float | None) -> bool:
     return one is other if one is None or other is None else abs(one - other) <= SAME
 
 
-def difference(found: Held) -> str:
+def difference(found: Held | None) -> str:
     """The largest difference of a number, and what else is not the same."""
+    if found is None:
+        return "–"
     largest = max(found.farthest, found.scores)
     said = "0" if not largest else f"{largest:.0e}"
     return said if found.alike == found.written else f"{said}; {found.written - found.alike} other texts"
