@@ -224,6 +224,18 @@ def test_a_stage_whose_result_was_removed_is_done_again(finished: Path) -> None:
     assert findings(finished).comparisons[0].changes == found.comparisons[0].changes
 
 
+async def test_a_report_of_what_is_done_names_what_is_not(finished: Path) -> None:
+    found, course = findings(finished), Course.of(plan.read(finished))
+    shutil.rmtree(course.desk.folder / found.pupils[-1].run)
+    done = await inherit("study", finished, "--report")
+    assert done.code == 0
+    assert "not done yet, and so not here: multi, short" in done.err
+    assert "multi of 2 teachers" in done.out
+    assert not (course.desk.folder / found.pupils[-1].run).exists()
+    early = await inherit("study", changed(finished, seeds=[5]), "--report")
+    assert "is done yet; `inherit study` goes on with it" in early.err
+
+
 def test_the_curve_is_that_of_the_stored_scores(finished: Path) -> None:
     curve = next(one for one in findings(finished).curves if one.objective == "length" and len(one.sources) == 1)
     scores: dict[str, list[float]] = {}

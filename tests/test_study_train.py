@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -31,8 +32,6 @@ async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_h
         killed = written(tmp_path, **fields)
         whole = tmp_path / "whole.json"
         whole.write_text(killed.read_text("utf-8"), "utf-8")
-        import asyncio
-
         for mark in MARKS:
             await asyncio.to_thread(_kill_once_there_is, mark, killed)
         done = {file: file.stat().st_mtime_ns for file in (tmp_path / "study" / "stages").iterdir()}

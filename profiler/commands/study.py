@@ -22,6 +22,9 @@ def study(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what is done, what is to do and what it costs.")
     ] = False,
+    so_far: Annotated[
+        bool, typer.Option("--report", help="Write the report of what is done so far, and do nothing else.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the study with every key, and do nothing.")] = False,
     data: Data = None,
     json: Json = False,
@@ -51,15 +54,12 @@ def study(
 
         sys.stdout.write(report.plan_json(course.plan()) if json else report.plan_text(course.plan()))
         return
-    found = carried_out(course, path)
-    tell(found, Path(read.out), json)
+    tell(reported(course) if so_far else carried_out(course, path), Path(read.out), json)
 
 
 def carried_out(course: Course, path: Path) -> Findings:
     """Everything that is to do, done, and the report written."""
     from profiler.progress import Bar, Waiting
-    from profiler.study import report
-    from profiler.study.finding import Reading
     from profiler.study.stage import Stage
 
     waiting = Waiting()
@@ -80,6 +80,14 @@ def carried_out(course: Course, path: Path) -> Findings:
     except KeyboardInterrupt:
         note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
         raise typer.Exit(130) from None
+    return reported(course)
+
+
+def reported(course: Course) -> Findings:
+    """The report of what is done, written."""
+    from profiler.study import report
+    from profiler.study.finding import Reading
+
     found = Reading(course).findings()
     report.save(found, Path(course.study.out))
     return found

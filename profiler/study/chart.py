@@ -19,8 +19,7 @@ CELL = 104
 def figures(found: Findings, palette: Palette) -> dict[str, Spec]:
     """Every picture by its name."""
     made = {"aims": aims(found, palette), "candidates": candidates(found, palette), "moved": moved(found, palette)}
-    control = next((c for c in found.comparisons if c.other_name.startswith(("random", "first"))), None)
-    made |= {"unasked": charts.comparison_chart([control], palette)} if control else {}
+    made |= {"unasked": charts.comparison_chart([found.control], palette)} if found.control else {}
     taste = found.preferences
     return made | ({"preferences": descent_chart(taste, palette)} if taste and taste.shifts else {})
 
@@ -30,13 +29,14 @@ def aims(found: Findings, palette: Palette) -> Spec:
     panels = []
     for objective in dict.fromkeys(outcome.pupil.objective for outcome in found.outcomes):
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
-        panels.append(_aim(f"{objective}: {mine[0].probe}.{mine[0].metric}", mine, palette))
+        named = {found.who(outcome.pupil): outcome for outcome in mine}
+        panels.append(_aim(f"{objective}: {mine[0].probe}.{mine[0].metric}", named, palette))
     return charts.whole(panels, f"{found.name}: change of each objective's number against the base", palette)
 
 
-def _aim(title: str, outcomes: list[Outcome], palette: Palette) -> Spec:
-    percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes)
-    data = [_aimed(outcome, percent) for outcome in outcomes]
+def _aim(title: str, outcomes: dict[str, Outcome], palette: Palette) -> Spec:
+    percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes.values())
+    data = [_aimed(outcome, who, percent) for who, outcome in outcomes.items()]
     x = {"axis": {"title": "change against the base, %" if percent else "change against the base", "tickCount": 5}}
     colours = {"steered": palette.better, "not steered": palette.same, "control": palette.moved}
     return {
@@ -89,11 +89,9 @@ def _aim(title: str, outcomes: list[Outcome], palette: Palette) -> Spec:
     }
 
 
-def _aimed(outcome: Outcome, percent: bool) -> charts.Datum:
-    pupil, change = outcome.pupil, outcome.change
+def _aimed(outcome: Outcome, arm: str, percent: bool) -> charts.Datum:
+    change = outcome.change
     kind = {True: "steered", False: "not steered", None: "control"}[outcome.steered]
-    whose = pupil.sources[0] if len(pupil.sources) == 1 else f"{len(pupil.sources)} teachers"
-    arm = f"{pupil.arm} of {whose}" + (f", seed {pupil.seed}" if pupil.seed else "")
     if change is None or change.absolute is None:
         return {"arm": arm, "kind": kind, "value": None, "written": DASH, "told": f"{arm}: undefined"}
     shown = change if percent else change.model_copy(update={"percent": None})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from profiler.study.plan import Arm, Study
 from profiler.study.record import Pupil
@@ -36,6 +37,14 @@ class Part:
     select: Stage | None = None
 
 
+class Laid(NamedTuple):
+    """A study, laid out: what is to do, and what comes of it."""
+
+    stages: list[Stage]
+    parts: list[Part]
+    judges: dict[str, Stage]
+
+
 class Step(Record):
     """A stage as a plan lists it."""
 
@@ -53,35 +62,48 @@ class Course:
 
     study: Study
     desk: Desk
-    parts: list[Part] = field(default_factory=list)
-    judges: dict[str, Stage] = field(default_factory=dict)
-    """Teacher → the stage in which it is asked what it prefers."""
 
     @classmethod
     def of(cls, study: Study) -> Course:
         return cls(study, Desk(Path(study.out)))
 
-    @cached_property
+    @property
     def stages(self) -> list[Stage]:
         """Every stage, each after what it needs."""
+        return self._laid.stages
+
+    @property
+    def parts(self) -> list[Part]:
+        """Every student, the untouched ones first."""
+        return self._laid.parts
+
+    @property
+    def judges(self) -> dict[str, Stage]:
+        """Teacher → the stage in which it is asked what it prefers."""
+        return self._laid.judges
+
+    @cached_property
+    def _laid(self) -> Laid:
         make, study = Stages(self.study, self.desk), self.study
-        for student in study.students:
-            self.parts.append(Part(Pupil(student=student, arm="base"), make.profile(student, "base", None)))
+        bases = [
+            Part(Pupil(student=student, arm="base"), make.profile(student, "base", None)) for student in study.students
+        ]
         sampled = make.sampling()
         scored = make.score(sampled)
         selects: dict[Chosen, Stage] = {}
-        for student in study.students:
-            for pupil in self._taught(student):
-                chosen = Chosen(str(pupil.objective), pupil.sources, pupil.seed)
-                if chosen not in selects:
-                    selects[chosen] = make.select(chosen, scored)
-                title = named(pupil, study)
-                train = make.train(student, FILES[pupil.arm], pupil.seed, title, selects[chosen])
-                self.parts.append(Part(pupil, make.profile(student, title, train), train, selects[chosen]))
-        bases = [part.profile for part in self.parts if part.train is None]
-        taught = [stage for part in self.parts if part.train for stage in (part.train, part.profile)]
-        self.judges = {t.name: asked for t in study.asked if (asked := make.preferences(t))}
-        return [*bases, *sampled, scored, *selects.values(), *taught, *self.judges.values()]
+        parts: list[Part] = []
+        for pupil in (pupil for student in study.students for pupil in self._taught(student)):
+            chosen = Chosen(str(pupil.objective), pupil.sources, pupil.seed)
+            if chosen not in selects:
+                selects[chosen] = make.select(chosen, scored)
+            title = named(pupil, study)
+            train = make.train(pupil.student, FILES[pupil.arm], pupil.seed, title, selects[chosen])
+            parts.append(Part(pupil, make.profile(pupil.student, title, train), train, selects[chosen]))
+        taught = [stage for part in parts if part.train for stage in (part.train, part.profile)]
+        untouched = [part.profile for part in bases]
+        judges = {teacher.name: asked for teacher in study.asked if (asked := make.preferences(teacher))}
+        stages = [*untouched, *sampled, scored, *selects.values(), *taught, *judges.values()]
+        return Laid(stages, [*bases, *parts], judges)
 
     def _taught(self, student: str) -> Iterator[Pupil]:
         """Controls first: what they share is then seen to be done."""
@@ -94,16 +116,14 @@ class Course:
                         yield Pupil(student=student, arm=arm, objective=objective, sources=sources, seed=seed)
 
     def plan(self) -> list[Step]:
-        """What is done and what is to do; nothing is asked of any model."""
+        """What is done and what is to do, the same thing once; nothing is asked of any model."""
+        states = {stage: self.desk.state(stage) for stage in self.stages}
+        known = {stage: stage.key for stage, state in states.items() if state != "waits"}
+        same = {known.get(stage, str(id(stage))): stage for stage in reversed(states)}
         return [
-            Step(
-                kind=stage.kind,
-                title=stage.title,
-                state=self.desk.state(stage),
-                size=dict(stage.size),
-                shared=stage.shared,
-            )
-            for stage in self.stages
+            Step(kind=stage.kind, title=stage.title, state=state, size=dict(stage.size), shared=stage.shared)
+            for stage, state in states.items()
+            if stage in same.values()
         ]
 
     def run(self, say: Say, began: Callable[[Stage, int, int], None]) -> list[Done]:

@@ -15,7 +15,7 @@ from profiler.store import Run
 from profiler.study.course import Course, Part, named
 from profiler.study.record import Cost, Curve, Findings, Guarded, Outcome, Pupil
 from profiler.study.stage import Done
-from profiler.study.stages import weights
+from profiler.study.stages import Stages, weights
 from profiler.types import Change, Comparison, Endpoint, Jury, Training
 from selection import score
 from selection.objective import said
@@ -27,18 +27,19 @@ CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal":
 
 
 class Reading:
-    """A study that is done, read."""
+    """A study as far as it is done, read."""
 
     def __init__(self, course: Course) -> None:
         self.course, self.study, self.desk = course, course.study, course.desk
         self.stages = course.stages
-        self.parts = [self._found(part) for part in course.parts]
+        self.done = [part for part in course.parts if self.desk.done(part.profile)]
+        self.parts = [self._found(part) for part in self.done]
         self.runs = {pupil: Run(self.desk.folder / pupil.run) for pupil in self.parts}
         self._held: dict[tuple[str, str], Comparison] = {}
+        if not any(pupil.arm != "base" for pupil in self.parts) or self.parts[0].arm != "base":
+            raise BadData(f"no student of {str(self.desk.folder)!r} is done yet; `inherit study` goes on with it")
 
     def _found(self, part: Part) -> Pupil:
-        if not self.desk.done(part.profile):
-            raise BadData(f"{part.profile.title!r} is not done yet; `inherit study` goes on with it")
         where = {"run": str(self.desk.result(part.profile).relative_to(self.desk.folder))}
         if part.train:
             where["training"] = str(self.desk.result(part.train).relative_to(self.desk.folder))
@@ -55,6 +56,7 @@ class Reading:
             name=self.study.name,
             pupils=tuple(self.parts),
             outcomes=tuple(map(self._outcome, taught)),
+            shown=tuple(shown),
             comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
             curves=tuple(self._curves()),
@@ -140,12 +142,12 @@ class Reading:
     def _curves(self) -> Iterator[Curve]:
         seen = set()
         for part in self.course.parts:
-            if part.select is None or part.select.key in seen or part.pupil.objective is None:
+            if part.select is None or not self.desk.done(part.select) or part.select.key in seen:
                 continue
             seen.add(part.select.key)
             for metric, best in read(self.desk.result(part.select)).curve.items():
                 yield Curve(
-                    objective=part.pupil.objective,
+                    objective=str(part.pupil.objective),
                     metric=metric,
                     sources=part.pupil.sources,
                     seed=part.pupil.seed,
@@ -154,16 +156,18 @@ class Reading:
 
     def _preferences(self, taught: list[Pupil]) -> Jury | None:
         """Students, what they were and their teachers as judges of the same pairs."""
-        if not self.course.judges:
+        asked_of = {name: stage for name, stage in self.course.judges.items() if self.desk.done(stage)}
+        if not asked_of:
             return None
         asked = [*(pupil for pupil in self.parts if pupil.arm == "base"), *taught]
         judges = {self.name(pupil): self.runs[pupil] for pupil in asked}
-        teachers = {name: f"{name} (teacher)" if name in judges else name for name in self.course.judges}
-        judges |= {teachers[name]: Run(self.desk.result(stage)) for name, stage in self.course.judges.items()}
+        teachers = {name: f"{name} (teacher)" if name in judges else name for name in asked_of}
+        judges |= {teachers[name]: Run(self.desk.result(stage)) for name, stage in asked_of.items()}
         lines = [
             Descent(self.name(pupil), self.name(self._base(pupil)), teachers[source])
             for pupil in taught
             for source in pupil.sources
+            if source in teachers
         ]
         return jury(panel.of_runs(judges), students=lines)
 
@@ -177,6 +181,8 @@ class Reading:
 
     def _warnings(self) -> Iterator[str]:
         base = self.runs[self.parts[0]].profile
+        if missing := [part.pupil for part in self.course.parts if part not in self.done]:
+            yield f"not done yet, and so not here: {'; '.join(self.name(pupil) for pupil in missing)}"
         scorers = {f"{part.probe}.{name}": made for part in base.sections for name, made in part.scorers.items()}
         for name, target in self.study.objectives.items():
             for goal in target.objective.goals:
@@ -185,6 +191,8 @@ class Reading:
                         f"{name}: what selected ({goal.metric}) also reports ({target.reports}); the gain holds for "
                         "this scorer, and may be smaller for another"
                     )
+        for name, why in Stages(self.study, self.desk).unanswered().items():
+            yield f"{name} has not answered all: {why}; they are in no arm that has no other answer"
         yield from self._relations()
 
     def _relations(self) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from profiler.study.plan import Arm
@@ -95,8 +96,10 @@ class Findings(Record):
     name: str
     pupils: tuple[Pupil, ...]
     outcomes: tuple[Outcome, ...]
+    shown: tuple[Pupil, ...]
+    """Those that were taught, each training once."""
     comparisons: tuple[Comparison, ...]
-    """Each pupil against its untouched student, in the order of the pupils that were taught."""
+    """Each of them against its untouched student, in the same order."""
     guards: tuple[Guarded, ...]
     curves: tuple[Curve, ...]
     preferences: Jury | None = None
@@ -109,3 +112,20 @@ class Findings(Record):
     prompts: int
     candidates: int
     versions: dict[str, str]
+
+    @property
+    def control(self) -> Comparison | None:
+        """What teaching alone does: the first student that was taught answers which nobody chose."""
+        plain = [
+            comparison
+            for pupil, comparison in zip(self.shown, self.comparisons, strict=True)
+            if pupil.arm in ("random", "first", "multi-random")
+        ]
+        return plain[0] if plain else None
+
+    def who(self, pupil: Pupil) -> str:
+        """A student beside others of the same objective."""
+        model = f"{Path(pupil.student).name}: " if len({one.student for one in self.pupils}) > 1 else ""
+        whose = pupil.sources[0] if len(pupil.sources) == 1 else f"{len(pupil.sources)} teachers"
+        seed = f", seed {pupil.seed}" if len({one.seed for one in self.pupils}) > 1 else ""
+        return f"{model}{pupil.arm} of {whose}{seed}"

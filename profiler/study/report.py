@@ -123,8 +123,6 @@ def lead(found: Findings) -> list[str]:
 
 def parts(found: Findings) -> list[Part]:
     """The report's sections, one after the other."""
-    compared = report.comparison_table(found.comparisons)
-    control = next((c for c in found.comparisons if c.other_name.startswith(("random", "first"))), None)
     made = [
         Part(
             "What was aimed at",
@@ -141,7 +139,7 @@ def parts(found: Findings) -> list[Part]:
             "candidates",
         ),
     ]
-    if control:
+    if control := found.control:
         made.append(
             Part(
                 "What is inherited unasked",
@@ -150,15 +148,7 @@ def parts(found: Findings) -> list[Part]:
                 "unasked",
             )
         )
-    made.append(
-        Part(
-            "What else moved",
-            "Every number of every student against the untouched one, with paired 95 % intervals. Colour, shape and "
-            f"word are the verdict. {report.HOW_SURE}",
-            "moved",
-            compared,
-        )
-    )
+    made += _moved(found)
     if found.preferences and found.preferences.shifts:
         words = f"{PREFERENCES} {descent.CAPTION}"
         made.append(Part(descent.TITLE, words, "preferences", descent.descent_table(found.preferences)))
@@ -169,18 +159,32 @@ def parts(found: Findings) -> list[Part]:
     return made
 
 
+def _moved(found: Findings) -> list[Part]:
+    """What moved, student model by student model: each has an untouched one of its own."""
+    made: list[Part] = []
+    for base in dict.fromkeys(comparison.base for comparison in found.comparisons):
+        mine = [comparison for comparison in found.comparisons if comparison.base == base]
+        words = (
+            f"Every number of every student against {mine[0].base_name!r}, with paired 95 % intervals. Colour, shape "
+            f"and word are the verdict. {report.HOW_SURE}"
+        )
+        title = "What else moved" if not made else f"What else moved, against {mine[0].base_name}"
+        made.append(Part(title, words, None if made else "moved", report.comparison_table(mine)))
+    return made
+
+
 def outcomes(found: Findings) -> Table:
     """Each objective and arm: against the base, against the control, steered or not."""
     made: list[Row] = []
     for objective in dict.fromkeys(outcome.pupil.objective for outcome in found.outcomes):
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
-        made += [_outcome(outcome) for outcome in mine]
+        made += [_outcome(outcome, found.who(outcome.pupil)) for outcome in mine]
     columns = ("arm", "base", "student", "against base", "against its control", "control", "verdict")
     return Table("What was aimed at", columns, tuple(made))
 
 
-def _outcome(outcome: Outcome) -> Row:
+def _outcome(outcome: Outcome, who: str) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
     word = STEERED[outcome.steered] + (f" ({outcome.reason})" if outcome.reason else "")
@@ -193,13 +197,7 @@ def _outcome(outcome: Outcome) -> Row:
         Cell(outcome.control or DASH, "quiet"),
         Cell(word, tones[outcome.steered]),
     )
-    return Row(_who(outcome), cells, depth=1)
-
-
-def _who(outcome: Outcome) -> str:
-    pupil = outcome.pupil
-    whose = f" of {pupil.sources[0]}" if len(pupil.sources) == 1 else f" of {len(pupil.sources)} teachers"
-    return f"{pupil.arm}{whose}" + (f", seed {pupil.seed}" if pupil.seed else "")
+    return Row(who, cells, depth=1)
 
 
 def _change(change: Change | None) -> str:

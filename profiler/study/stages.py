@@ -89,11 +89,18 @@ class Stages:
         async for shares in sample(questions, [teacher], self._pool(), self.study.lang):
             for share in shares:
                 say(f"sample {share.teacher.name}", share.done, share.total, share.said())
-        if gone := [share for share in shares if share.error or share.failed]:
+        if gone := [share for share in shares if share.error]:
             raise EndpointDown(
-                f"{gone[0].teacher.name!r} has not answered all: {gone[0].error or gone[0].last_error}. What was "
-                "answered is kept: run the same command again to go on"
+                f"{gone[0].teacher.name!r} went away: {gone[0].error}. What was answered is kept: run the same command "
+                "again to go on"
             )
+
+    def unanswered(self) -> dict[str, str]:
+        """Teacher → how many prompts of a block it has no answer to, and why."""
+        pool = Pool(self._pool())
+        footers = {part: pool.footer(part) for part in pool.segments()}
+        failed = {part: footer.failed for part, footer in footers.items() if footer and footer.failed}
+        return {part.name: f"{len(whys)} prompts, {next(iter(whys.values()))}" for part, whys in failed.items()}
 
     def _pool(self) -> Path:
         """One pool for all teachers of the same prompts: one more teacher, or a larger k, pays for nothing twice."""
@@ -223,7 +230,8 @@ class Stages:
         def inputs() -> dict[str, JsonValue]:
             version: dict[str, JsonValue] = {"version": probes[0].version, "data": dict(probes[0].data)}
             chat = teacher.endpoint.chat
-            return {"weights": weights(teacher.endpoint), "chat": chat, **asks[0].model_dump(mode="json"), **version}
+            plain = asks[0].model_copy(update={"prompts": None, "column": None}).model_dump(mode="json")
+            return {"weights": weights(teacher.endpoint), "chat": chat, **plain, **version}
 
         def work(key: str, say: Say) -> str:
             run = asyncio.run(self._profile(teacher.endpoint, teacher.name, say, probes))
