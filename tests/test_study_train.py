@@ -14,7 +14,7 @@ import pytest
 from profiler.study import plan
 from profiler.study.course import Course
 from profiler.study.finding import Reading
-from tests.test_study import written
+from tests.test_study import PLAIN, written
 from tests.wire import serving
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
@@ -26,10 +26,11 @@ MARKS = ("runs/*", "pools/*/candidates/*/*", "students/*/checkpoints/checkpoint-
 
 
 async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    recipe = {"method": "full", "batch": 4, "length": 128, "precision": "float32", "save": 1, "epochs": 3}
+    recipe = {"method": "full", "batch": 4, "length": 128, "precision": "float32", "save": 1}
     async with serving() as wire:
-        fields = {"teachers": [{"model": "wire", "url": wire.url, "name": "one"}], "recipe": recipe}
-        killed = written(tmp_path, **fields)
+        fields = {"teachers": [{"model": "wire", "url": wire.url, "name": "one"}], "recipe": recipe, "guard": {}}
+        few = {"objectives": {"length": PLAIN["objectives"]["length"]}, "profile": PLAIN["profile"][:1]}
+        killed = written(tmp_path, **fields, **few)
         whole = tmp_path / "whole.json"
         whole.write_text(killed.read_text("utf-8"), "utf-8")
         for mark in MARKS:

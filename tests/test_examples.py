@@ -1,0 +1,23 @@
+"""What the examples say is what their stored scores say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+STUDY = Path(__file__).parent.parent / "examples" / "steer_length"
+
+
+def test_the_committed_studys_numbers_are_those_of_its_stored_scores() -> None:
+    done = subprocess.run([sys.executable, STUDY / "recompute.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("the report says the same\n")
+
+
+def test_a_study_that_is_carried_out_can_be_read_again() -> None:
+    from profiler.study.record import Findings
+
+    found = Findings.model_validate_json((STUDY / "results" / "report.json").read_bytes())
+    assert {outcome.pupil.arm for outcome in found.outcomes} == {"random", "single", "multi"}
+    assert {outcome.pupil.objective for outcome in found.outcomes} == {"length", "vocabulary", "toxicity"}
