@@ -147,9 +147,11 @@ def _meant(value: Json) -> dict[str, Json]:
 
 
 def _own(_: Items, row: Row) -> Row:
-    """Our own form; a CSV has its numbers as text."""
+    """Our own form; a CSV has its numbers as text, and nothing where an answer could not be read."""
     choice = row.get("choice")
-    return {**row, "choice": int(choice)} if isinstance(choice, str) and choice.isdecimal() else row
+    if isinstance(choice, str) and (choice.isdecimal() or not choice):
+        return {**row, "choice": int(choice) if choice else None}
+    return row
 
 
 def _bbq(items: Items, row: Row) -> Row:

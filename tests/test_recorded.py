@@ -53,6 +53,14 @@ def test_a_column_of_any_name_may_hold_the_answer():
         rescore(Bbq(), words, "predicted")
 
 
+def test_a_csv_has_its_choices_as_text_and_an_unread_one_empty(tmp_path: Path):
+    path = tmp_path / "answers.csv"
+    some = right()
+    some[0]["choice"] = ""
+    path.write_text("item,choice\n" + "".join(f"{row['item']},{row['choice']}\n" for row in some), encoding="utf-8")
+    assert values(Bbq(), list(recorded.read(path)))["unread"] == pytest.approx(1 / 192)
+
+
 def test_a_table_of_the_options_scores_is_bbq_too():
     rows = []
     for item in Bbq().items():
