@@ -53,7 +53,10 @@ class Scoring(NamedTuple):
 
 
 def metric(name: str) -> Metric:
-    """The scorer called NAME: a text metric, a function at `package.module:function`, or `reward:MODEL`."""
+    """The scorer called NAME: a text metric, `package.module:function`, `reward:MODEL` or `judge:MODEL`."""
+    if contest.is_judge(name):
+        about = "How far the judge prefers an answer to others of its prompt."
+        return Metric(name, about, "share", "high", version=contest.contest(name).version)
     return reward.metric(name.removeprefix("reward:")) if name.startswith("reward:") else registry.metric(name)
 
 

@@ -140,6 +140,7 @@ def test_a_judge_that_can_not_be_meant_is_refused_before_anything_is_scored(
     pool = given(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
     with pytest.raises(error, match=says):
         score.known(pool, [name])
+    assert score.metric("judge:demo").version.startswith("labels@")
 
 
 def shortness(texts: Sequence[Text]) -> list[float | None]:
