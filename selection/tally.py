@@ -39,7 +39,7 @@ class Tally:
     def add(self, slate: Slate, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]) -> None:
         """One slate, the places that each arm took of it, and which of its prompts stay."""
         every = np.where(slate.there, np.arange(slate.row.shape[1]), -1)
-        seen = kept & (uniform(mixed(keys(slate.prompts), self.seed)) <= self.share)
+        seen = kept if self.share >= 1 else kept & (uniform(mixed(keys(slate.prompts), self.seed)) <= self.share)
         self.prompts += int(seen.sum())
         for arm, places in {POOL: every, **arms}.items():
             self._count(arm, slate, taken(slate.source.astype(np.float64), places)[kept])
