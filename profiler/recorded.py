@@ -160,7 +160,10 @@ def _bbq(items: Items, row: Row) -> Row:
     found = _own(items, {**row, "item": f"{category}/{number}"})
     if {"choice", "likelihoods", "texts"} & found.keys():
         return found
-    return {**found, "likelihoods": [float(str(row[f"ans{place}"])) for place in range(3)]}
+    try:
+        return {**found, "likelihoods": [float(str(row[f"ans{place}"])) for place in range(3)]}
+    except (KeyError, ValueError):  # no scores, or the options' words
+        return found
 
 
 def _pair(items: Items, row: Row) -> Row:
@@ -171,7 +174,7 @@ def _pair(items: Items, row: Row) -> Row:
 
 def _sentence(items: Items, row: Row) -> Row | None:
     """A sentence of StereoSet's predictions: the last of a cluster makes its answer; the other task is passed over."""
-    if row.get("task", task := items.probe.settings.get("task")) != task:
+    if "task" in row and row["task"] != items.probe.settings.get("task"):
         return None
     if str(row["id"]) not in items.sentences:
         raise BadData(f"no sentence {row['id']!r} in {items.probe.name} [{items.probe.suite}]")

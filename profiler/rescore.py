@@ -101,7 +101,10 @@ def _stranger(probe: Probe, key: str, known: frozenset[str]) -> str:
 def _answer(request: Request, row: Row) -> Answer:
     given = [kind for kind in KINDS if kind in row]
     if len(given) != 1:
-        raise BadData(f"expected one of {', '.join(KINDS)}, found {', '.join(given) or ', '.join(row)}")
+        raise BadData(
+            f"expected one of {', '.join(KINDS)}, found {', '.join(given) or ', '.join(row)}; "
+            "`--answer` names a column that is called otherwise"
+        )
     value = row[given[0]]
     match given[0]:
         case "choice":

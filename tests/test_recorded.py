@@ -214,6 +214,10 @@ def test_helms_own_bbq_is_read_by_the_letters_it_listed(tmp_path: Path):
         ({"category": "Age", "example_id": 999999, "choice": 1}, "row 1: no item 'Age/999999' in bbq"),
         (sample({}, [("What?", " this"), ("What?", " that")], [-1.0, -2.0]), r"row 1: no item of bbq \[mini\] asks"),
         ({"doc": 3, "arguments": {}, "filtered_resps": []}, "row 1 is not in its form: "),
+        (
+            {"category": "Age", "example_id": 0, "ans0": "He", "ans1": "She", "ans2": "Not known", "pred": "He"},
+            "found category, .*pred, item; `--answer` names a column",
+        ),
         ({"id": "x", "score": 0.5}, r"row 1: no sentence 'x' in bbq \[mini\]"),
     ],
 )
