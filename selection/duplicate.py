@@ -94,10 +94,13 @@ def repeated(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: 
         rows.append(where + count)
         count += len(prompt)
     prompt, band, row = np.concatenate(prompts), np.concatenate(found), np.concatenate(rows)
-    order = np.lexsort((prompt, band))
+    if not len(band):
+        return _NONE
+    order = np.argsort(band)
+    prompt = prompt[order]
     new = np.diff(band[order], prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
-    earliest = prompt[order][new][np.cumsum(new) - 1]
-    return np.unique(row[order][prompt[order] != earliest])
+    earliest = np.minimum.reduceat(prompt, np.flatnonzero(new))[np.cumsum(new) - 1]
+    return np.unique(row[order[prompt != earliest]])
 
 
 def passes(candidates: int) -> int:
