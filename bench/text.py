@@ -26,7 +26,7 @@ from profiler.text import Text
 
 PEER = Path(__file__).with_name("text_peer.py")
 ANSWERS = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
-BATCH = 640
+BATCH = 320
 ROUNDS = 5
 
 

@@ -24,7 +24,7 @@ from profiler.types import Estimate
 
 COLUMNS = ("text", "output", "answer", "completion", "response", "generation", "content")
 """Where a text is looked for when no column is named, in this order."""
-BATCH = 640
+BATCH = 320
 
 
 class Numbered(NamedTuple):
