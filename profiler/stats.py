@@ -43,6 +43,9 @@ class OfSums:
     """The columns it reads."""
     over: tuple[str, ...] = ()
     """As for a mean."""
+    folded: bool = False
+    """It adds up distances from nought, as an error over bins does: chance alone makes it larger, and a resample has
+    more of chance than the items."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class OfRows:
 
     value: Callable[[Columns], float]
     uses: Sequence[str] = ()
+    folded: bool = False
+    """As for sums."""
 
 
 Statistic = Mean | OfSums | OfRows
@@ -92,16 +97,21 @@ def intervals(
 ) -> list[Interval]:
     """Every statistic with its interval, all from the same resamples: one pass however many there are."""
     drawn = draws(statistics, columns, clusters, resamples, seed)
-    return [
-        _interval(
-            observed(statistic, columns),
-            defined(statistic, columns),
-            _about(statistic, columns),
-            clusters,
-            drawn[:, i],
-        )
-        for i, statistic in enumerate(statistics)
-    ]
+    found = []
+    for statistic, column in zip(statistics, drawn.T, strict=True):
+        value = observed(statistic, columns)
+        if not isinstance(statistic, Mean) and statistic.folded:
+            column = centred(column, value)
+        found.append(_interval(value, defined(statistic, columns), _about(statistic, columns), clusters, column))
+    return found
+
+
+def centred(drawn: FloatArray, value: float) -> FloatArray:
+    """Draws of a folded statistic, moved to lie around its VALUE: without, they may all be larger than it."""
+    known = np.isfinite(drawn)
+    if np.isnan(value) or not known.any():
+        return drawn
+    return np.asarray(np.maximum(drawn - (drawn[known].mean() - value), 0.0))
 
 
 def _interval(

@@ -16,7 +16,8 @@ from profiler import calibration, registry, report
 from profiler.errors import BadData
 from profiler.estimate import estimates
 from profiler.probe import Answer, Item, Options
-from profiler.probes.calibration import Calibration
+from profiler.probes.calibration import METRICS, Calibration
+from profiler.stats import draws, intervals, percentiles
 from profiler.types import Likelihood
 from tests import builders
 
@@ -266,6 +267,21 @@ def test_an_error_over_bins_from_fewer_than_300_items_is_marked():
     assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll", "unread"}
     assert "fewer than 300 items" in estimated(*(part[:299] for part in thousand()))["ece_10_bin"].reason
     assert estimated(*(part[:300] for part in thousand()))["ece_10_bin"].reason is None
+
+
+def test_the_intervals_of_errors_hold_the_errors():
+    """Resampling pushes an error over bins up: read off the draws as they are, some intervals would lie above it."""
+    errors = [metric.statistic for metric in METRICS if "ece" in metric.name]
+    above = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.3, 0.9, 100)
+        columns = {"confidence": confidence, "correct": (rng.random(100) < confidence).astype(float)}
+        raw = draws(errors, columns, resamples=200)
+        for found, drawn in zip(intervals(errors, columns, resamples=200), raw.T, strict=True):
+            assert 0 <= found.low <= found.value <= found.high
+            above += percentiles(drawn)[0] > found.value
+    assert above
 
 
 def test_the_mark_stands_beside_the_interval_in_the_table():

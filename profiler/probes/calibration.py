@@ -68,11 +68,11 @@ def _ece(sums: FloatArray) -> FloatArray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _of(measure: Measure) -> OfRows:
+def _of(measure: Measure, folded: bool = False) -> OfRows:
     def value(columns: Columns) -> float:
         return measure(columns["confidence"], columns["correct"])
 
-    return OfRows(value, PAIR)
+    return OfRows(value, PAIR, folded)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -100,21 +100,21 @@ METRICS: tuple[Metric, ...] = (
         about="Expected calibration error over ten bins of as many answers each, as HELM computes it.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(calibration.ece_equal_mass, bins=10)),
+        statistic=_of(partial(calibration.ece_equal_mass, bins=10), folded=True),
     ),
     Metric(
         "ece_1_bin",
         about="Expected calibration error over one bin, as HELM computes it: overconfidence without its sign.",
         unit="share",
         ideal="low",
-        statistic=OfSums(_excess, _ece, PAIR),
+        statistic=OfSums(_excess, _ece, PAIR, folded=True),
     ),
     Metric(
         "ece_15_width",
         about="Expected calibration error over 15 bins of the same width (Guo et al. 2017).",
         unit="share",
         ideal="low",
-        statistic=OfSums(_binned, _ece, PAIR),
+        statistic=OfSums(_binned, _ece, PAIR, folded=True),
     ),
     Metric(
         "platt_ece_10_bin",
@@ -122,7 +122,7 @@ METRICS: tuple[Metric, ...] = (
         "undefined where all answers are right or all wrong.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(calibration.ece_platt, bins=10)),
+        statistic=_of(partial(calibration.ece_platt, bins=10), folded=True),
     ),
     Metric(
         "brier",
