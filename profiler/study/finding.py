@@ -104,7 +104,7 @@ class Reading:
         gain = found(self.held(control, pupil), probe, metric) if control else None
         steered, reason = verdict(goal, gain)
         if pupil.arm not in CONTROLS:
-            steered, reason = None, "a control"
+            steered, reason = None, "control"
         return Outcome(
             pupil=pupil,
             goal=said(target.objective),

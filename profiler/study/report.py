@@ -180,22 +180,22 @@ def outcomes(found: Findings) -> Table:
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
         made += [_outcome(outcome, found.who(outcome.pupil)) for outcome in mine]
-    columns = ("arm", "base", "student", "against base", "against its control", "control", "verdict")
+    columns = ("arm", "verdict", "base", "student", "against base", "against its control", "control")
     return Table("What was aimed at", columns, tuple(made))
 
 
 def _outcome(outcome: Outcome, who: str) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
-    word = STEERED[outcome.steered] + (f" ({outcome.reason})" if outcome.reason else "")
+    word = outcome.reason if outcome.steered is None else STEERED[outcome.steered]
     tones: Mapping[bool | None, Tone] = {True: "better", False: "same", None: "quiet"}
     cells = (
+        Cell(word, tones[outcome.steered]),
         Cell(number(change.base if change else None, decimals)),
         Cell(number(change.other if change else None, decimals)),
         Cell(_change(change)),
         Cell(_change(outcome.gain)),
         Cell(outcome.control or DASH, "quiet"),
-        Cell(word, tones[outcome.steered]),
     )
     return Row(who, cells, depth=1)
 
