@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarni
 
 ROOT = Path(__file__).parent.parent
 START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
-MARKS = ("runs/*", "pools/*/candidates/*/*", "students/*/checkpoints/checkpoint-*/whole", "stages/train-*")
+MARKS = ("runs/*", "pools/*/candidates/*/*", "students/*/checkpoints/checkpoint-*/whole", "stages/train-*.json")
 """What is there when a study is in the middle of its profile, its sampling, a training; and after one."""
 
 
@@ -35,7 +35,7 @@ async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_h
         whole.write_text(killed.read_text("utf-8"), "utf-8")
         for mark in MARKS:
             await asyncio.to_thread(_kill_once_there_is, mark, killed)
-        done = {file: file.stat().st_mtime_ns for file in (tmp_path / "study" / "stages").iterdir()}
+        done = {file: file.stat().st_mtime_ns for file in (tmp_path / "study").glob("stages/*.json")}
         assert await asyncio.to_thread(_finish, killed) == 0
         assert {file: file.stat().st_mtime_ns for file in done} == done
         answered = len(wire.sent)
