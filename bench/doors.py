@@ -86,9 +86,9 @@ def exact(question: Question, place: Path, url: str) -> None:
     run([sys.executable, "-m", "bench.exact", question.probe, str(question.limit)], place)
 
 
-def only(out: Path) -> Run:
-    (found,) = store.runs(out)
-    return found
+def newest(out: Path) -> Run:
+    """The newest: one that was stopped at its very end is asked again, at no cost."""
+    return store.runs(out)[0]
 
 
 # lm-eval
@@ -150,9 +150,9 @@ def helm_printed(place: Path) -> Numbers:
 
 
 DOORS = [
-    Door("inherit", "`inherit profile`, in process", inherit, lambda place: only(place / "runs"), served=False),
+    Door("inherit", "`inherit profile`, in process", inherit, lambda place: newest(place / "runs"), served=False),
     Door("lm_eval", "`lm_eval --model hf`", lm_eval_here, lm_eval_kept, lm_eval_printed, False, LM_EVAL),
-    Door("inherit-vllm", "`inherit profile`, vLLM", inherit, lambda place: only(place / "runs")),
+    Door("inherit-vllm", "`inherit profile`, vLLM", inherit, lambda place: newest(place / "runs")),
     Door(
         "lm_eval-vllm",
         "`lm_eval --model local-completions`, vLLM",
@@ -163,7 +163,7 @@ DOORS = [
     ),
     Door("helm-vllm", "`helm-run`, vLLM", helm, helm_kept, helm_printed, needs=HELM),
 ]
-EXACT = Door("float32", "`inherit profile`, float32", exact, lambda place: only(place / "runs"), served=False)
+EXACT = Door("float32", "`inherit profile`, float32", exact, lambda place: newest(place / "runs"), served=False)
 """What the others are held against, and no door of a user's: asked of what is weighed only."""
 
 
