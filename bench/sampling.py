@@ -64,9 +64,7 @@ async def main() -> None:
     async with served(LATENCY) as url:
         possible = FLIGHT / await alone(url)
         print(f"{FLIGHT} requests in flight, {LATENCY * 1000:.0f} ms each, answers of 180 words; {COUNT:,} prompts.")
-        print(
-            "The start, which finds out what the server can do, is the time of one prompt alone; rates are without it.\n"
-        )
+        print("The start, which finds out what the server can do, is one prompt alone; rates are without it.\n")
         print(f"| answers a prompt | s | start | prompts/s | of {nominal:.0f} | of {possible:.0f} | processor |")
         print("|---:|---:|---:|---:|---:|---:|---:|")
         for k in (1, 10):
