@@ -267,16 +267,9 @@ def _glossary(keys: Sequence[Key], profile: Profile | None = None) -> list[tuple
 
 
 def _filled(*, warnings: Sequence[str] = (), **values: object) -> str:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"embedded": embedded, "number": number, "count": count}
-    script = _source("report.js")
-    return environment.get_template("report.html").render(
-        signs=SIGNS,
-        style=_source("report.css"),
+    script = source("report.js")
+    return filled(
+        "report.html",
         script=script,
         warnings=warnings,
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
@@ -284,10 +277,21 @@ def _filled(*, warnings: Sequence[str] = (), **values: object) -> str:
     )
 
 
+def filled(template: str, **values: object) -> str:
+    """A page of our style; whatever is put into it is escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"embedded": embedded, "number": number, "count": count}
+    return environment.get_template(template).render(signs=SIGNS, style=source("report.css"), **values)
+
+
 def embedded(value: object) -> str:
     """JSON that can stand in a page: nothing in it ends the element that holds it."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     return (files("profiler") / "templates" / name).read_text(encoding="utf-8")

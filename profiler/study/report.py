@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import orjson
 
-from profiler import charts, descent, layout, report
+from profiler import charts, descent, layout, page, report
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
 from profiler.store import write_whole
@@ -17,7 +16,7 @@ from profiler.study import chart
 from profiler.study.course import Step
 from profiler.study.plan import ARMS
 from profiler.study.record import Findings, Guarded, Outcome
-from profiler.table import SIGNS, Cell, Row, Table, Tone, as_csv, as_markdown, as_text
+from profiler.table import Cell, Row, Table, Tone, as_csv, as_markdown, as_text
 from profiler.types import Change
 
 UNITS: Mapping[str, str] = {
@@ -83,20 +82,14 @@ def _words(text: str) -> str:
 
 
 def html(found: Findings) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files("profiler") / "templates" / "study.html").read_text("utf-8"))
-    drawn = {name: charts.svg(spec) for name, spec in chart.figures(found, charts.PAGE).items()}
-    return template.render(
+    return page.filled(
+        "study.html",
         name=found.name,
         lead=lead(found),
         warnings=found.warnings,
         mini=found.mini,
         parts=parts(found),
-        pictures=drawn,
-        signs=SIGNS,
-        style=(files("profiler") / "templates" / "report.css").read_text("utf-8"),
+        pictures={name: charts.svg(spec) for name, spec in chart.figures(found, charts.PAGE).items()},
     )
 
 
