@@ -122,7 +122,8 @@ class Answer:
     def usage(self) -> Usage:
         """Tokens paid for this answer now; what came from the cache was paid before."""
         parts: list[Generation | Likelihood] = [*self.generations, *self.likelihoods]
-        return sum((part.usage for part in parts if not part.cached), Usage())
+        paid = [part.usage for part in parts if not part.cached]
+        return Usage(prompt=sum(each.prompt for each in paid), completion=sum(each.completion for each in paid))
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,12 @@ def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointErro
     paid = reply.usage or Paid()
     prompt, new = paid.prompt_tokens or 0, paid.completion_tokens or 0
     share, rest = divmod(new, max(1, len(placed)))
-    found: dict[int, Generation | EndpointError] = {}
-    for order, (place, choice) in enumerate(sorted(placed.items())):
-        # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
-        usage = Usage(completion=share) if order else Usage(prompt=prompt, completion=share + rest)
-        found[place] = generation(choice, usage, reply.seconds)
-    return found
+    # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
+    first, others = Usage(prompt=prompt, completion=share + rest), Usage(completion=share)
+    return {
+        place: generation(choice, others if order else first, reply.seconds)
+        for order, (place, choice) in enumerate(sorted(placed.items()))
+    }
 
 
 def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | EndpointError:
