@@ -277,12 +277,16 @@ def _filled(*, warnings: Sequence[str] = (), **values: object) -> str:
     )
 
 
-def filled(template: str, **values: object) -> str:
-    """A page of our style; whatever is put into it is escaped."""
+def filled(template: str, package: str = "profiler", /, **values: object) -> str:
+    """A page of our style from a template of PACKAGE; whatever is put into it is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda name: source(name, package if name == template else "profiler")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"embedded": embedded, "number": number, "count": count}
     return environment.get_template(template).render(signs=SIGNS, style=source("report.css"), **values)
@@ -293,5 +297,5 @@ def embedded(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def source(name: str) -> str:
-    return (files("profiler") / "templates" / name).read_text(encoding="utf-8")
+def source(name: str, package: str = "profiler") -> str:
+    return (files(package) / "templates" / name).read_text(encoding="utf-8")

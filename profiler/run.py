@@ -240,10 +240,10 @@ def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe], 
     return blake2b(whole, digest_size=4).hexdigest()
 
 
-def versions() -> dict[str, str]:
-    """What was installed that can change a number."""
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """What was installed, of PACKAGES that can change a number."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

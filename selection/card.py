@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from profiler import registry
+from profiler import page, registry
 from profiler.number import DASH, count, interval, number, places
 from profiler.store import write_whole
 from profiler.table import Cell, Row, Table, as_markdown, as_text
@@ -67,18 +66,15 @@ def markdown(found: Selection) -> str:
 
 
 def html(found: Selection) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = (files("selection") / "templates" / "card.html").read_text("utf-8")
-    return environment.from_string(template).render(
+    return page.filled(
+        "card.html",
+        "selection",
         lead=lead(found),
         parts=parts(found),
         examples=[
             (example, caption(found, example, "Chosen"), caption(found, example, "Rejected"))
             for example in found.examples
         ],
-        style=(files("profiler") / "templates" / "report.css").read_text("utf-8"),
     )
 
 

@@ -75,9 +75,7 @@ def known(pool: Pool, names: Iterable[str]) -> None:
             continue
         if ":" not in name and name not in usual:
             raise UnknownName("metric", name, [*usual, *given], "inherit ls metrics")
-        contest.contest(name) if contest.is_judge(name) else metric(
-            name
-        )  # what is made to order says for itself what is wrong with the order
+        metric(name)  # what is made to order says for itself what is wrong with the order
 
 
 def version(lang: str) -> str:

@@ -10,11 +10,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra, WrongUse
+from profiler.run import versions
 from profiler.types import Recipe, Training
 from training import checkpoint, data
 from training.checkpoint import Claim
@@ -80,7 +80,7 @@ def run(recipe: Recipe, student: Student, examples: Examples, claim: Claim, say:
         resumed=claim.starts - 1,
         processes=trainer.accelerator.num_processes,
         model=None,
-        versions=versions(),
+        versions=versions(PACKAGES),
     )
     return checkpoint.settle(trained, student, made) if first() else made
 
@@ -163,14 +163,3 @@ def silence() -> Iterator[None]:
 def first() -> bool:
     """Whether this is the process that writes."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def versions() -> dict[str, str]:
-    """What was installed that can change a weight."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
