@@ -60,16 +60,26 @@ def make(folder: Path, prompts: int) -> None:
     """A pool as `inherit sample` leaves it."""
     pool = Pool.create(folder, Holding(sources=("made",)))
     for block, start in enumerate(range(0, prompts, BLOCK)):
-        pool.write(Segment(block, "made"), table(rows(start, min(start + BLOCK, prompts))))
+        pool.write(Segment(block, "made"), table(columns(start, min(start + BLOCK, prompts))))
 
 
-def rows(start: int, end: int) -> Iterator[dict[str, object]]:
+def columns(start: int, end: int) -> dict[str, list[object]]:
     rng = np.random.default_rng(start)
+    made: dict[str, list[object]] = {name: [] for name in ("prompt_id", "index", "prompt", "text")}
     for number in range(start, end):
         prompt = f"Question {number}: {texts(rng, 1, 12)[0]}"
-        for index, text in enumerate(texts(rng, K, WORDS)):
-            keys = {"prompt_id": prompt_id(prompt), "source": "made", "index": index, "prompt": prompt}
-            yield {**keys, "text": text, "finish": "stop", "seed": index, "tokens": WORDS}
+        made["prompt_id"] += [prompt_id(prompt)] * K
+        made["index"] += range(K)
+        made["prompt"] += [prompt] * K
+        made["text"] += texts(rng, K, WORDS)
+    count = len(made["text"])
+    return {
+        **made,
+        "source": ["made"] * count,
+        "finish": ["stop"] * count,
+        "seed": made["index"],
+        "tokens": [WORDS] * count,
+    }
 
 
 def texts(rng: np.random.Generator, count: int, size: int) -> list[str]:

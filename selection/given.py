@@ -20,6 +20,8 @@ from selection.score import GIVEN
 
 SOURCES = ("source", "teacher", "model", "generator")
 FIELDS = {"prompt_id", "id", "index", "seed", "finish", "fingerprint", "tokens", "prompt_tokens"}
+ROW = (*KEY, "prompt", "text", "finish", "fingerprint")
+"""What is said of a candidate that somebody else has sampled."""
 HELD = 20_000
 """Rows held before they are written."""
 LOOK = 1000
@@ -84,7 +86,12 @@ class Columns:
                 index = seen.get((key, source), 0)
                 seen[key, source] = index + 1
             scores = {name: _number(row.get(name), name, number, self.file.name) for name in self.scores}
-            yield {"prompt_id": key, "source": source, "index": index, "prompt": prompt, "text": text} | {
+            yield {
+                "prompt_id": key,
+                "source": source,
+                "index": index,
+                "prompt": prompt,
+                "text": text,
                 "finish": _word(row, "finish"),
                 "fingerprint": _word(row, "fingerprint"),
                 SCORE: scores,
@@ -127,7 +134,7 @@ class _Rows:
         for block, rows in self.blocks.items():
             segment = Segment(block, f"given-{self.written.get(block, 0):04}")
             self.written[block] = self.written.get(block, 0) + 1
-            made = table(rows)
+            made = table({name: [row[name] for row in rows] for name in ROW})
             self.pool.write(segment, made)
             if self.columns.scores:
                 scores = made.select(list(KEY))

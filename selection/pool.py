@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import groupby
@@ -209,22 +209,26 @@ def schema() -> pa.Schema:
     )
 
 
-def table(rows: Iterable[Mapping[str, object]]) -> pa.Table:
-    """Rows as candidates; what a row does not say is null."""
+def table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    """Columns as candidates; those that are not there are null."""
     import pyarrow as pa
 
-    every = list(rows)
+    nulls = [None] * len(columns["text"])
     return pa.table(
-        {field.name: pa.array([row.get(field.name) for row in every], field.type) for field in schema()},
-        schema=schema(),
+        {field.name: pa.array(columns.get(field.name, nulls), field.type) for field in schema()}, schema=schema()
     )
 
 
 def content(candidates: pa.Table) -> str:
     """A digest of the candidates' keys and texts."""
+    import pyarrow as pa
+
+    said = candidates.select([*KEY, "prompt", "text", "finish"])
+    fields = [(one.name, pa.string() if pa.types.is_dictionary(one.type) else one.type) for one in said.schema]
     digest = blake2b(digest_size=16)
-    for name in (*KEY, "prompt", "text", "finish"):
-        digest.update(orjson.dumps(candidates[name].to_pylist()))
+    # Arrow's own bytes: made and digested without holding up what else this process does.
+    for batch in said.cast(pa.schema(fields)).combine_chunks().to_batches():
+        digest.update(batch.serialize())
     return digest.hexdigest()
 
 

@@ -22,7 +22,7 @@ from profiler.client import Client, connect
 from profiler.data import Prompts
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.probe import Answer, Generate
-from profiler.types import Fingerprint, Usage
+from profiler.types import Fingerprint, Generation, Usage
 from selection.place import place
 from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
 from selection.record import Holding, Teacher
@@ -247,32 +247,30 @@ def _seal(
     pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: Filling, error: str | None = None
 ) -> None:
     """Write a block; a prompt without an answer is named with the reason."""
-    failed = {}
-    rows: list[dict[str, object]] = []
-    sampling = teacher.sampling.model_dump_json()
+    failed: dict[str, str] = {}
+    texts: list[tuple[Prompt, int, Generation]] = []
     for prompt in filling.prompts:
         answer = filling.answers.get(prompt.id)
         if answer is None or answer.error:
             failed[prompt.id] = (answer.error if answer else error) or "not asked"
-            continue
-        for index, text in enumerate(answer.generations):
-            rows.append(
-                {
-                    "prompt_id": prompt.id,
-                    "source": teacher.name,
-                    "index": index,
-                    "prompt": prompt.text,
-                    "text": text.text,
-                    "finish": text.finish,
-                    "seed": teacher.sampling.seed + index,
-                    "sampling": sampling,
-                    "fingerprint": fingerprint,
-                    "prompt_tokens": text.usage.prompt,
-                    "tokens": text.usage.completion,
-                }
-            )
-    if rows:
-        pool.write(_segment(teacher, number), table(rows), plan=filling.plan, failed=failed)
+        else:
+            texts += [(prompt, index, text) for index, text in enumerate(answer.generations)]
+    if not texts:
+        return
+    columns: dict[str, Sequence[object]] = {
+        "prompt_id": [prompt.id for prompt, _, _ in texts],
+        "source": [teacher.name] * len(texts),
+        "index": [index for _, index, _ in texts],
+        "prompt": [prompt.text for prompt, _, _ in texts],
+        "text": [text.text for _, _, text in texts],
+        "finish": [text.finish for _, _, text in texts],
+        "seed": [teacher.sampling.seed + index for _, index, _ in texts],
+        "sampling": [teacher.sampling.model_dump_json()] * len(texts),
+        "fingerprint": [fingerprint] * len(texts),
+        "prompt_tokens": [text.usage.prompt for _, _, text in texts],
+        "tokens": [text.usage.completion for _, _, text in texts],
+    }
+    pool.write(_segment(teacher, number), table(columns), plan=filling.plan, failed=failed)
 
 
 def _segment(teacher: Teacher, number: int) -> Segment:
