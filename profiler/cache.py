@@ -37,16 +37,17 @@ LOG = 8000
 
 
 class Address:
-    """The content hash that one call's parts are kept under; which part is the index's business."""
+    """The content hash that one call's parts are kept under: the call's, and after it the part's.
+
+    So a call's parts lie side by side in the file: a page to look up or to write, not one for each.
+    """
 
     def __init__(self, *call: str | int | bool | float | tuple[str, ...]) -> None:
         # ASCII: a prompt may hold half a surrogate pair, which has no UTF-8.
-        self._base = blake2b(ascii(call).encode(), digest_size=20)
+        self._call = blake2b(ascii(call).encode(), digest_size=16).digest()
 
     def part(self, index: int | str) -> bytes:
-        whole = self._base.copy()
-        whole.update(b"\0" + str(index).encode("utf-8", "surrogatepass"))
-        return whole.digest()
+        return self._call + blake2b(str(index).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Known(NamedTuple):

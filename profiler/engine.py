@@ -34,7 +34,7 @@ Call = Draw | Score
 Value = Generation | Likelihood
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """One piece of an answer, journaled the moment it is there."""
 

@@ -22,7 +22,7 @@ from profiler.client import Client, connect
 from profiler.data import Prompts
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.probe import Answer, Generate
-from profiler.types import Fingerprint, Generation, Usage
+from profiler.types import Fingerprint, Usage
 from selection.place import place
 from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
 from selection.record import Holding, Teacher
@@ -137,13 +137,32 @@ class Share:
         return " · ".join(words)
 
 
+Written = tuple[str, str | None, int, int]
+"""A sample's text, why it ended, and the tokens that it cost, read and written: plain tuples, which the garbage
+collector does not go through again and again as it would through a block's records."""
+
+
 @dataclass
 class Filling:
     """A block of one teacher's answers that is not whole yet."""
 
     prompts: list[Prompt]
     plan: str
-    answers: dict[str, Answer] = field(default_factory=dict)
+    written: dict[str, list[Written]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Prompt → why it has no answer."""
+
+    def add(self, prompt: Prompt, answer: Answer) -> None:
+        if answer.error:
+            self.failed[prompt.id] = answer.error
+        else:
+            self.written[prompt.id] = [
+                (one.text, one.finish, one.usage.prompt, one.usage.completion) for one in answer.generations
+            ]
+
+    @property
+    def whole(self) -> bool:
+        return len(self.written) + len(self.failed) == len(self.prompts)
 
 
 async def sample(
@@ -158,6 +177,8 @@ async def sample(
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
     same call goes on where it was.
     """
+    import pyarrow.parquet  # noqa: F401 - now: at the first block it would hold up answers for a tenth of a second
+
     survey = questions.survey()
     pool = _opened(folder, questions.prompts.name, survey.digest, teachers, lang)
     shares = [Share(teacher, survey.count) for teacher in teachers]
@@ -216,8 +237,8 @@ async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -
             share.add(answer)
             share.seconds = time.monotonic() - started
             filling = open_blocks[number]
-            filling.answers[prompt.id] = answer
-            if len(filling.answers) == len(filling.prompts):
+            filling.add(prompt, answer)
+            if filling.whole:
                 # Beside the event loop, which goes on asking meanwhile.
                 await asyncio.to_thread(_seal, pool, share.teacher, fingerprint, number, open_blocks.pop(number))
     except EndpointError as error:
@@ -247,28 +268,31 @@ def _seal(
     pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: Filling, error: str | None = None
 ) -> None:
     """Write a block; a prompt without an answer is named with the reason."""
-    failed: dict[str, str] = {}
-    texts: list[tuple[Prompt, int, Generation]] = []
-    for prompt in filling.prompts:
-        answer = filling.answers.get(prompt.id)
-        if answer is None or answer.error:
-            failed[prompt.id] = (answer.error if answer else error) or "not asked"
-        else:
-            texts += [(prompt, index, text) for index, text in enumerate(answer.generations)]
-    if not texts:
+    failed = {
+        prompt.id: filling.failed.get(prompt.id) or error or "not asked"
+        for prompt in filling.prompts
+        if prompt.id not in filling.written
+    }
+    rows = [
+        (prompt, index, *written)
+        for prompt in filling.prompts
+        for index, written in enumerate(filling.written.get(prompt.id, ()))
+    ]
+    if not rows:
         return
+    prompts, indices, texts, ends, read, new = zip(*rows, strict=True)
     columns: dict[str, Sequence[object]] = {
-        "prompt_id": [prompt.id for prompt, _, _ in texts],
-        "source": [teacher.name] * len(texts),
-        "index": [index for _, index, _ in texts],
-        "prompt": [prompt.text for prompt, _, _ in texts],
-        "text": [text.text for _, _, text in texts],
-        "finish": [text.finish for _, _, text in texts],
-        "seed": [teacher.sampling.seed + index for _, index, _ in texts],
-        "sampling": [teacher.sampling.model_dump_json()] * len(texts),
-        "fingerprint": [fingerprint] * len(texts),
-        "prompt_tokens": [text.usage.prompt for _, _, text in texts],
-        "tokens": [text.usage.completion for _, _, text in texts],
+        "prompt_id": [prompt.id for prompt in prompts],
+        "source": [teacher.name] * len(rows),
+        "index": indices,
+        "prompt": [prompt.text for prompt in prompts],
+        "text": texts,
+        "finish": ends,
+        "seed": [teacher.sampling.seed + index for index in indices],
+        "sampling": [teacher.sampling.model_dump_json()] * len(rows),
+        "fingerprint": [fingerprint] * len(rows),
+        "prompt_tokens": read,
+        "tokens": new,
     }
     pool.write(_segment(teacher, number), table(columns), plan=filling.plan, failed=failed)
 

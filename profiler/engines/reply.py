@@ -127,14 +127,13 @@ def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointErro
     """The samples in a reply, by place; a place without a choice is left out."""
     placed = reply.placed(count)
     paid = reply.usage or Paid()
-    prompt, new = paid.prompt_tokens or 0, paid.completion_tokens or 0
-    share, rest = divmod(new, max(1, len(placed)))
+    share, rest = divmod(paid.completion_tokens or 0, max(1, len(placed)))
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
-    first, others = Usage(prompt=prompt, completion=share + rest), Usage(completion=share)
-    return {
-        place: generation(choice, others if order else first, reply.seconds)
-        for order, (place, choice) in enumerate(sorted(placed.items()))
-    }
+    bill, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
+    found: dict[int, Generation | EndpointError] = {}
+    for place in sorted(placed):
+        found[place] = generation(placed[place], others if found else bill, reply.seconds)
+    return found
 
 
 def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | EndpointError:
