@@ -47,7 +47,9 @@ class Address:
         self._call = blake2b(ascii(call).encode(), digest_size=16).digest()
 
     def part(self, index: int | str) -> bytes:
-        return self._call + blake2b(str(index).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        if isinstance(index, int):
+            return self._call + index.to_bytes(8)
+        return self._call + blake2b(index.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 class Known(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar, assert_never
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from profiler import canary
 from profiler.cache import Address, Cache
+from profiler.collector import held_off
 from profiler.engine import Call, Draw, Engine, Part, Score, Value
 from profiler.errors import EndpointError, StoreError
 from profiler.probe import Answer, Request
@@ -29,6 +29,9 @@ BATCH = 32
 
 READY = 512
 """Answers that may wait to be taken before no more requests are read."""
+
+FORMS: dict[type[Value], TypeAdapter[Value]] = {kind: TypeAdapter(kind) for kind in (Generation, Likelihood)}
+"""How a part is journaled."""
 
 K = TypeVar("K")
 
@@ -90,13 +93,10 @@ class Client:
         was there before them.
         """
         flow = Flow(self._engine, self._cache, await self._reader(), (await self.fingerprint()).id, iter(requests))
-        gc.freeze()  # going through all that is loaded, the collector would hold up the answers for 50 ms each time
-        try:
+        with held_off():
             async with aclosing(flow.run()) as answers:
                 async for pair in answers:
                     yield pair
-        finally:
-            gc.unfreeze()
 
     async def close(self) -> None:
         await self._engine.close()
@@ -136,8 +136,9 @@ class Flow(Generic[K]):
             requests,
         )
         self._open: dict[int, Open[K]] = {}
-        self._waiting: dict[bytes, list[tuple[int, int]]] = {}
-        """Address of a part that is being asked → who waits for it: number of the request, index of the part."""
+        self._waiting: dict[bytes, list[tuple[int, int]] | None] = {}
+        """Address of a part that is being asked → who waits for it besides the request that asks: number of the
+        request, index of the part."""
         self._ready: asyncio.Queue[tuple[K, Answer] | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._count = 0
@@ -191,7 +192,11 @@ class Flow(Generic[K]):
                     continue
                 if address not in self._waiting:
                     asked.append(index)
-                self._waiting.setdefault(address, []).append((self._count, index))
+                    self._waiting[address] = None
+                elif others := self._waiting[address]:
+                    others.append((self._count, index))
+                else:
+                    self._waiting[address] = [(self._count, index)]
             self._finish(self._count)
             if asked:
                 whole = len(asked) == len(entry.addresses)
@@ -207,19 +212,23 @@ class Flow(Generic[K]):
         return Open(key, request, call, addresses(self._weights, call))
 
     def _take(self, part: Part) -> None:
-        """Journal a part and hand it to all who wait for it; only the first of them pays."""
+        """Journal a part and hand it to all who wait for it; only the request that asked pays."""
         address = self._open[part.key].addresses[part.index]
         value = part.value
         if not isinstance(value, EndpointError):
-            self._cache.keep(address, value.model_dump_json(exclude_unset=True).encode())
-        for place, (number, index) in enumerate(self._waiting.pop(address)):
-            self._open[number].values[index] = again(value) if place else value
-            self._finish(number)
+            self._cache.keep(address, FORMS[type(value)].dump_json(value, exclude_unset=True))
+        self._put(part.key, part.index, value)
+        for number, index in self._waiting.pop(address) or ():
+            self._put(number, index, again(value))
+
+    def _put(self, number: int, index: int, value: Value | EndpointError) -> None:
+        self._open[number].values[index] = value
+        self._finish(number)
 
     def _parsed(self, call: Call, value: bytes) -> Value:
-        kind: type[Value] = Generation if isinstance(call, Draw) else Likelihood
+        form = FORMS[Generation if isinstance(call, Draw) else Likelihood]
         try:
-            return kind.model_validate_json(value).model_copy(update={"cached": True})
+            return form.validate_json(value).model_copy(update={"cached": True})
         except ValidationError as error:
             raise StoreError(f"the cache {self._cache.path} holds what is no answer: {error}; move it away") from error
 
@@ -232,10 +241,13 @@ class Flow(Generic[K]):
         self._ready.put_nowait((entry.key, self._answer(entry)))
 
     def _answer(self, entry: Open[K]) -> Answer:
-        values = [entry.values[index] for index in entry.addresses]
-        if error := next((value for value in values if isinstance(value, EndpointError)), None):
-            return Answer(self._reader.how(entry.request), error=str(error))
-        return self._reader.answer(entry.request, [value for value in values if not isinstance(value, EndpointError)])
+        good: list[Value] = []
+        for index in entry.addresses:
+            value = entry.values[index]
+            if isinstance(value, EndpointError):
+                return Answer(self._reader.how(entry.request), error=str(value))
+            good.append(value)
+        return self._reader.answer(entry.request, good)
 
 
 def again(value: Value | EndpointError) -> Value | EndpointError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from profiler.collector import held_off
 from profiler.errors import WrongUse
 from profiler.stats import FloatArray, Mean, Statistic
 from profiler.text import Batch, Text
@@ -114,8 +114,8 @@ def measured(
     if first is None:
         return
     measure(_texts(first[:1]), metrics)  # loads what forked workers then share
-    gc.freeze()  # a worker's collector would touch, and so copy, every page that it shares
-    with ProcessPoolExecutor(workers, _context()) as pool:
+    # A worker's collector would touch, and so copy, every page that it shares.
+    with held_off(), ProcessPoolExecutor(workers, _context()) as pool:
         waiting: deque[tuple[Sequence[Carrier], Future[Columns]]] = deque()
         for batch in chain([first], batches):
             texts = _texts(batch)
@@ -126,7 +126,6 @@ def measured(
                 yield done, columns.result()
         for done, columns in waiting:
             yield done, columns.result()
-    gc.unfreeze()
 
 
 def _measure_plain(texts: Sequence[str], langs: Sequence[str], metrics: Sequence[Metric]) -> Columns:

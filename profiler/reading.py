@@ -124,10 +124,12 @@ class Reader:
         """What the parts of a call say."""
         how = self.how(request)
         generations = tuple([value for value in values if isinstance(value, Generation)])
-        if not isinstance(request, Choose):
-            return Answer(how, generations, tuple([value for value in values if isinstance(value, Likelihood)]))
+        if isinstance(request, Generate):
+            return Answer(how, generations)
+        likelihoods = tuple([value for value in values if isinstance(value, Likelihood)])
+        if isinstance(request, Weigh):
+            return Answer(how, (), likelihoods)
         if how == "loglikelihood":
-            likelihoods = tuple([value for value in values if isinstance(value, Likelihood)])
             return Answer(how, (), followed(likelihoods, len(request.choices)) if request.given else likelihoods)
         (generation,) = generations
         count = len(request.choices)

@@ -32,7 +32,12 @@ class Gate:
                 await asyncio.sleep(pause)
             elif self._busy < int(self.limit):
                 self._busy += 1
-                await self._paced()
+                if (wait := self._spaced()) >= TICK:
+                    try:
+                        await asyncio.sleep(wait)
+                    except asyncio.CancelledError:
+                        self.leave()
+                        raise
                 return
             else:
                 turn = asyncio.get_running_loop().create_future()
@@ -43,25 +48,19 @@ class Gate:
                     self._wake()
                     raise
 
-    async def _paced(self) -> None:
-        """Leave room behind the request before.
+    def _spaced(self) -> float:
+        """Seconds to wait, to leave room behind the request before.
 
         Requests that were sent together are answered together, and then wait for each other in this process, round
         after round. Sent at little more than the rate at which they come back, they spread out and nobody is held up.
         """
         spacing = PACE * self._typical / self.limit
         if spacing < TICK:
-            return
+            return 0.0
         now = time.monotonic()
         wait = max(0.0, self._next - now)
         self._next = now + wait + spacing
-        if wait < TICK:
-            return
-        try:
-            await asyncio.sleep(wait)
-        except asyncio.CancelledError:
-            self.leave()
-            raise
+        return wait
 
     def leave(self) -> None:
         self._busy -= 1
