@@ -10,7 +10,7 @@ DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTH
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
-	$(BIN)/inherit profile demo --suite mini --out demo --max-tokens 96
+	$(BIN)/inherit profile demo --suite mini --out demo
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
