@@ -21,6 +21,8 @@ from profiler.serving import Server
 from profiler.store import Run
 
 ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+"""The official files, where they are at hand: the mini sets have no 100 items of everything."""
 MODEL = "demo"
 LM_EVAL = "INHERIT_LMEVAL_PYTHON"
 HELM = "INHERIT_HELM_PYTHON"
@@ -64,6 +66,8 @@ def run(command: list[str], place: Path, **more: str) -> None:
     """A command in its own process, its output in a log; what is of this checkout is found first."""
     place.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", **QUIET, **more}
+    if DATA.is_dir():
+        environment["INHERIT_DATA"] = str(DATA)
     with (place / "log").open("ab") as log:
         done = subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=log, check=False)
     if done.returncode:

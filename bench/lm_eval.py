@@ -37,7 +37,7 @@ PROMPTS = 8
 SIZES = (1, 2, 4, 8, 16, 32)
 """Concurrencies that lm-eval is tried at."""
 PART = 20
-"""Items that each of them is tried on."""
+"""Items that each of them is tried on, or a quarter of them all."""
 LENGTH = 1024
 FLIGHT = (4, 16, 64)
 """Requests in flight at which the server's own capacity is looked for."""
@@ -77,10 +77,11 @@ class Bench:
     def theirs(self, name: str, task: str, limit: int, metadata: dict[str, str]) -> Timing:
         """`lm_eval`, at its best concurrency."""
         known = {"suite": "paper", "data": str(DATA), **metadata}
-        trials = self.trials(task, known)
+        part = min(PART, max(2, limit // 4))
+        trials = self.trials(task, known, part)
         best = min(trials, key=lambda size: trials[size])
         tried = ", ".join(f"{size}: {seconds:.1f} s" for size, seconds in trials.items())
-        print(f"lm-eval ran at the best `num_concurrent` of these, tried on {PART} items ({tried}).\n")
+        print(f"lm-eval ran at the best `num_concurrent` of these, tried on {part} items ({tried}).\n")
         out = self.place / name
         line = [str(Path(self.python).with_name("lm_eval")), "--model", "local-completions", "--tasks", task]
         line += ["--model_args", ",".join(f"{key}={value}" for key, value in self.arguments(best).items())]
@@ -91,8 +92,8 @@ class Bench:
         kept = harness.keep(lm_eval_results.harvest(out), self.place / f"{name}-kept")
         return Timing(wall, asking, self.requests() - before, store.load(kept.id, self.place / f"{name}-kept"))
 
-    def trials(self, task: str, metadata: dict[str, str]) -> dict[str, float]:
-        asked = json.dumps({"task": task, "metadata": metadata, "limit": PART, "sizes": SIZES, **self.arguments(0)})
+    def trials(self, task: str, metadata: dict[str, str], part: int) -> dict[str, float]:
+        asked = json.dumps({"task": task, "metadata": metadata, "limit": part, "sizes": SIZES, **self.arguments(0)})
         line = [self.python, "-m", "bench.lm_eval_peer", asked]
         told = subprocess.run(line, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=offline())
         found: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
