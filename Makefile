@@ -79,9 +79,8 @@ clean:
 	touch $@ .venv/.demo
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.
-bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready
-	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
-	    INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/python -m bench $(ONLY)
+bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready .venv-helm/.ready
+	INHERIT_PARITY_PYTHON=$(CURDIR)/.venv-parity/bin/python $(DOORS) $(BIN)/python -m bench $(ONLY)
 
 # The peers of our text metrics; TextDescriptives 2.8.4 can't live with NumPy 2.
 .venv-parity/.ready:
@@ -129,9 +128,11 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	    '.[lm-eval]' --group test
 	touch $@
 
-# crfm-helm pins datasets to 3.x; one of its requirements is compiled.
+# crfm-helm pins datasets to 3.x and, for its own client, which a benchmark compares with, openai to 2.x; one of its
+# requirements is compiled.
 .venv-helm/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-helm
-	grep -v '^datasets==' constraints.txt > .venv-helm/constraints.txt
-	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-helm/constraints.txt -e '.[helm]'
+	grep -v -e '^datasets==' -e '^openai==' constraints.txt > .venv-helm/constraints.txt
+	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-helm/constraints.txt \
+	    -e '.[helm]' 'crfm-helm[openai]'
 	touch $@
