@@ -66,8 +66,6 @@ def run(command: list[str], place: Path, **more: str) -> None:
     """A command in its own process, its output in a log; what is of this checkout is found first."""
     place.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", **QUIET, **more}
-    if DATA.is_dir():
-        environment["INHERIT_DATA"] = str(DATA)
     with (place / "log").open("ab") as log:
         done = subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=log, check=False)
     if done.returncode:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import parity_page
-from bench.doors import DOORS, EXACT, ROOT, Door, Question, passed, ready, served
+from bench.doors import DATA, DOORS, EXACT, ROOT, Door, Question, passed, ready, served
 from profiler import form
 
 ITEMS = int(os.environ.get("PARITY_ITEMS", parity_page.ITEMS))
@@ -65,6 +65,8 @@ def through(home: Path, these: Sequence[tuple[Door, Question]], url: str) -> Non
 
 
 def main() -> None:
+    if DATA.is_dir():
+        os.environ["INHERIT_DATA"] = str(DATA)
     home = ROOT / ".parity" / str(ITEMS)
     asked = questions()
     ask(home, list(wanted(sys.argv[1:], asked)))

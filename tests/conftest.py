@@ -1,8 +1,12 @@
-"""What holds for every test: none of them goes to the network, and none sees the official files of the machine."""
+"""What holds for every test: none goes to the network, sees the official files of the machine, or is timed."""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 os.environ["INHERIT_OFFLINE"] = "1"
 os.environ.pop("INHERIT_DATA", None)
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

@@ -96,7 +96,7 @@ def split(answers: list[tuple[int, bool]]) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0] / 100, table[:, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANSWERS, st.randoms(use_true_random=False), st.sampled_from([1, 5, 10]))
 def test_the_order_of_items_never_matters(answers, random, bins):
     mixed = random.sample(answers, len(answers))
@@ -110,7 +110,7 @@ def test_the_order_of_items_never_matters(answers, random, bins):
         assert measure(*split(mixed)) == pytest.approx(measure(*split(answers)), abs=1e-9, nan_ok=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANSWERS)
 def test_selective_numbers_are_the_mean_over_orders_of_tied_answers(answers):
     confidence, correct = split(answers)
@@ -125,7 +125,7 @@ def test_selective_numbers_are_the_mean_over_orders_of_tied_answers(answers):
     assert top == pytest.approx(np.mean(tops), abs=5 * np.std(tops) / 20 + 1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANSWERS)
 def test_the_bins_of_a_diagram_add_up_to_the_error(answers):
     confidence, correct = split(answers)

@@ -95,7 +95,7 @@ def naive_repetition(words: list[str]) -> float:
 WORDS = ("the", "The", "of", "cat", "re-do", "don't", "3", "x", "wörd", "to_be", "—", "cat.")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 300), st.integers(1, 60), st.integers())
 @example(42, 60, 0)
 @example(100, 60, 0)

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shlex
-import time
 from html import unescape
 
 import numpy as np
@@ -213,11 +212,8 @@ def embedded(html, id):
     return json.loads(re.search(rf'<script type="application/json" id="{id}">(.*?)</script>', html, re.S)[1])
 
 
-def test_the_page_stands_alone_and_is_small_and_quick(longer, poorer):
-    page(longer)  # the drawing engine starts once
-    start = time.perf_counter()
+def test_the_page_stands_alone_and_is_small(longer, poorer):
     texts = [page(BASE.profile, report.examples(BASE)), page([longer, poorer])]
-    assert time.perf_counter() - start < 5
     for html in texts:
         assert len(html.encode()) < 400_000
         addresses = set(re.findall(r"https?://[^\s\"'<>]+", html))

@@ -75,7 +75,7 @@ def counted_by_spacy(text: str, lang: str = "en") -> tuple[float, ...]:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(BLANKS)), max_size=15))
 @example([(" ", "a")])
 def test_any_mixture_of_pieces_is_counted_as_spacy_counts_it(pairs):
@@ -83,7 +83,7 @@ def test_any_mixture_of_pieces_is_counted_as_spacy_counts_it(pairs):
     assert Text(text).counts == counted_by_spacy(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from(string.printable) | st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_characters_are_counted_as_spacy_counts_them(text):
     assert Text(text).counts == counted_by_spacy(text)
@@ -94,7 +94,7 @@ def test_every_kind_of_blank_is_taken_as_spacy_takes_it():
         assert Text("".join(parts)).counts == counted_by_spacy("".join(parts)), parts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(string.ascii_letters, min_size=1, max_size=4), st.sampled_from(["", *".,;:!?"]), st.booleans())
 def test_letters_with_a_mark_are_split_as_spacy_splits_them(letters, mark, twice):
     text = letters + mark + (" " + letters if twice else "")
