@@ -59,7 +59,7 @@ def held(one: Run, other: Run, probe: str) -> Held:
     theirs = {sample.item: sample for sample in other.samples(probe)}
     unlike = list(ours.keys() ^ theirs.keys())
     pairs = [(ours[item], theirs[item]) for item in ours if item in theirs]
-    unlike += [a.item for a, b in pairs if a.error or b.error or a.how != b.how or undefined(a) != undefined(b)]
+    unlike += [a.item for a, b in pairs if a.error or b.error or a.how != b.how or torn(a, b)]
     pairs = [(a, b) for a, b in pairs if a.item not in unlike]
     texts = [pair for a, b in pairs for pair in zip(a.likelihoods, b.likelihoods, strict=True)]
     answers = [(x.text, y.text) for a, b in pairs for x, y in zip(a.answers, b.answers, strict=True)]
@@ -84,6 +84,11 @@ def answered_alike(a: Sample, b: Sample) -> bool:
     """Whether scores must be equal: the same was written, and what was weighed differs by nothing to speak of."""
     written = [x.text for x in a.answers] == [y.text for y in b.answers]
     return written and all(abs(x.total - y.total) <= SAME for x, y in zip(a.likelihoods, b.likelihoods, strict=True))
+
+
+def torn(a: Sample, b: Sample) -> bool:
+    """Whether the same answers have a score on one side only; of answers that differ, one side's may be a tie."""
+    return answered_alike(a, b) and undefined(a) != undefined(b)
 
 
 def scores(a: Sample, b: Sample) -> Iterator[tuple[float, float]]:
