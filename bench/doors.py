@@ -21,8 +21,6 @@ from profiler.serving import Server
 from profiler.store import Run
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT.parent / "shared" / "data"
-"""The official files, where they are at hand: the mini sets have no 100 items of everything."""
 MODEL = "demo"
 LM_EVAL = "INHERIT_LMEVAL_PYTHON"
 HELM = "INHERIT_HELM_PYTHON"

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import parity_page
-from bench.doors import DATA, DOORS, EXACT, ROOT, Door, Question, passed, ready, served
+from bench.doors import DOORS, EXACT, ROOT, Door, Question, passed, ready, served
+from bench.engines import DATA
 from profiler import form
 
 ITEMS = int(os.environ.get("PARITY_ITEMS", parity_page.ITEMS))
@@ -65,7 +66,7 @@ def through(home: Path, these: Sequence[tuple[Door, Question]], url: str) -> Non
 
 
 def main() -> None:
-    if DATA.is_dir():
+    if DATA.is_dir():  # the mini sets have no 100 items of everything
         os.environ["INHERIT_DATA"] = str(DATA)
     home = ROOT / ".parity" / str(ITEMS)
     asked = questions()

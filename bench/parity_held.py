@@ -87,8 +87,8 @@ def answered_alike(a: Sample, b: Sample) -> bool:
 
 
 def torn(a: Sample, b: Sample) -> bool:
-    """Whether the same answers have a score on one side only; of answers that differ, one side's may be a tie."""
-    return answered_alike(a, b) and undefined(a) != undefined(b)
+    """Whether a score is on one side only, and not because rounding made a tie of what the other side prefers."""
+    return undefined(a) != undefined(b) and (answered_alike(a, b) or not (tied(a) or tied(b)))
 
 
 def scores(a: Sample, b: Sample) -> Iterator[tuple[float, float]]:
@@ -107,6 +107,10 @@ def undefined(sample: Sample) -> set[str]:
 
 def preferred(sample: Sample) -> int:
     return max(range(len(sample.likelihoods)), key=lambda place: mean(sample.likelihoods[place]))
+
+
+def tied(sample: Sample) -> bool:
+    return len(sample.likelihoods) > 1 and lead(sample) == 0
 
 
 def lead(sample: Sample) -> float:

@@ -136,7 +136,7 @@ class Flow(Generic[K]):
             requests,
         )
         self._open: dict[int, Open[K]] = {}
-        self._waiting: dict[bytes, list[tuple[int, int]] | None] = {}
+        self._waiting: dict[bytes, list[tuple[int, int]]] = {}
         """Address of a part that is being asked → who waits for it besides the request that asks: number of the
         request, index of the part."""
         self._ready: asyncio.Queue[tuple[K, Answer] | None] = asyncio.Queue()
@@ -190,13 +190,11 @@ class Flow(Generic[K]):
                 if value := found.get(address):
                     entry.values[index] = self._parsed(entry.call, value)
                     continue
-                if address not in self._waiting:
-                    asked.append(index)
-                    self._waiting[address] = None
-                elif others := self._waiting[address]:
-                    others.append((self._count, index))
+                if address in self._waiting:
+                    self._waiting[address].append((self._count, index))
                 else:
-                    self._waiting[address] = [(self._count, index)]
+                    asked.append(index)
+                    self._waiting[address] = []
             self._finish(self._count)
             if asked:
                 whole = len(asked) == len(entry.addresses)
@@ -218,7 +216,7 @@ class Flow(Generic[K]):
         if not isinstance(value, EndpointError):
             self._cache.keep(address, FORMS[type(value)].dump_json(value, exclude_unset=True))
         self._put(part.key, part.index, value)
-        for number, index in self._waiting.pop(address) or ():
+        for number, index in self._waiting.pop(address):
             self._put(number, index, again(value))
 
     def _put(self, number: int, index: int, value: Value | EndpointError) -> None:

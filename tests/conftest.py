@@ -1,4 +1,4 @@
-"""What holds for every test: none goes to the network, sees the official files of the machine, or is timed."""
+"""What holds for every test: none goes to the network or sees the official files of the machine."""
 
 from __future__ import annotations
 

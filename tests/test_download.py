@@ -262,11 +262,11 @@ def test_a_host_that_is_silent_is_noticed_within_seconds_and_asked_once(blackhol
     started = time.monotonic()
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1 can't be reached"):
         numbers(blackhole).fetch(LINES)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 3
     started = time.monotonic()
     for _ in range(20):
         assert numbers(blackhole).suite("auto", "paper") == "mini"
-    assert time.monotonic() - started < 20, "twenty waits of two seconds"
+    assert time.monotonic() - started < 0.5
 
 
 def test_no_other_host_is_waited_for_when_the_first_was_silent(monkeypatch):

@@ -66,3 +66,11 @@ def test_a_text_must_have_the_same_scores_wherever_it_was_written() -> None:
     other = held(Kept(written("a", "so", 2)), Kept(written("a", "not so", 6)), "p")  # type: ignore[arg-type]
     assert other.noise()
     assert not other.same()
+
+
+@pytest.mark.parametrize(("theirs", "noise"), [((-1.5, -1.5), True), ((-1.1, -2.0), False)], ids=["a tie", "no tie"])
+def test_a_score_on_one_side_only_is_noise_where_rounding_made_a_tie(theirs: tuple[float, float], noise: bool) -> None:
+    mine = weighed("a", -1.4, -1.5).model_copy(update={"scores": {"first": 1.0}})
+    other = weighed("a", *theirs).model_copy(update={"scores": {"first": None}})
+    pairs = [weighed(name, -1.0, -2.0) for name in "bcd"]
+    assert held(Kept(mine, *pairs), Kept(other, *pairs), "p").noise() == noise  # type: ignore[arg-type]

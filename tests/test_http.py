@@ -205,9 +205,11 @@ async def test_a_hanging_server_ends_as_an_error() -> None:
     patience = replace(HASTY, attempt=0.1, deadline=0.5)
     async with serving(Script(faults=(Fault("hang", "lake"),))) as wire, client(wire, patience=patience) as model:
         await model.fingerprint()
+        started = time.monotonic()
         found = await answers(model, [("lake", Generate("lake", WARM)), ("hill", Generate("hill", WARM))])
         assert "no answer within" in str(found["lake"].error)
         assert found["hill"].error is None
+        assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("kind", ["500", "truncate", "reset"])
@@ -229,8 +231,10 @@ async def test_a_server_that_fails_for_good_stops_the_run_and_says_how_often_and
 async def test_a_server_that_is_not_there_is_told_at_once() -> None:
     async with serving() as wire:
         model = client(wire)
+    started = time.monotonic()
     with pytest.raises(EndpointDown, match="is the server running"):
         await model.capabilities()
+    assert time.monotonic() - started < 2
     await model.close()
 
 
@@ -278,7 +282,7 @@ async def test_retry_after_is_heeded() -> None:
         started = time.monotonic()
         answer = await one(model, SAY)
         assert answer.error is None
-        assert time.monotonic() - started >= 0.4
+        assert 0.4 <= time.monotonic() - started < 2
 
 
 async def test_more_waiting_than_there_is_patience_for_is_an_error() -> None:

@@ -129,13 +129,11 @@ def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointErro
     paid = reply.usage or Paid()
     share, rest = divmod(paid.completion_tokens or 0, max(1, len(placed)))
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
-    bill = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest)
-    found: dict[int, Generation | EndpointError] = {}
-    for place in sorted(placed):
-        found[place] = generation(placed[place], bill, reply.seconds)
-        if len(found) == 1 < len(placed):
-            bill = Usage(completion=share)
-    return found
+    first, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
+    return {
+        place: generation(choice, others if order else first, reply.seconds)
+        for order, (place, choice) in enumerate(sorted(placed.items()))
+    }
 
 
 def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | EndpointError:
