@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shlex
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from profiler import vllm
 from profiler.errors import BadData, ServerFailed, WrongUse
@@ -29,6 +31,9 @@ TOP = 100
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The sizes of adapter that vLLM makes room for."""
+
+FEW = 4
+"""Cores, up to which none is kept from the model: vLLM's CPU build keeps one, which is half of two."""
 
 RESTARTS = 3
 """Times in a row that a server is started again."""
@@ -90,7 +95,7 @@ class Server:
         self._build = build
         self._say = say
         self._waiting = waiting
-        self._port = port(plan.host, plan.port)
+        self._port, self._claim = port(plan.host, plan.port)
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._start = 0
@@ -105,13 +110,18 @@ class Server:
         return f"http://{'127.0.0.1' if host in {'0.0.0.0', '[::]'} else host}:{self._port}/v1"  # noqa: S104
 
     def __enter__(self) -> Self:
-        self._launch()
+        try:
+            self._launch()
+        except BaseException:
+            self._claim.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._claim.close()
 
     def alive(self) -> bool:
         """Whether its process is there and does not say that its engine is dead."""
@@ -225,7 +235,11 @@ def environment(build: Build, plan: Plan) -> dict[str, str]:
     """The server's environment; what the user has set stays."""
     ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
     if build.cpu:
-        ours |= {"VLLM_CPU_KVCACHE_SPACE": "2"}
+        # A text's log-probabilities over the whole vocabulary take 100 MB and more, got and given back for each text:
+        # in huge pages that is a thirtieth of the page faults.
+        ours |= {"VLLM_CPU_KVCACHE_SPACE": "2", "THP_MEM_ALLOC_ENABLE": "1"}
+        if (os.cpu_count() or 1) <= FEW:
+            ours |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
     if Path(plan.model).is_dir():
         ours |= {"HF_HUB_OFFLINE": "1"}
     # Ours is the path of another environment's interpreter: it must not look for its packages here.
@@ -292,14 +306,14 @@ def settings(folder: Path) -> dict[str, object]:
     return found
 
 
-def port(host: str, named: int | None) -> int:
-    """The port named, if it is free; else the first free one from 8000 on."""
+def port(host: str, named: int | None) -> tuple[int, BinaryIO]:
+    """The port named, if it is free; else the first free one from 8000 on; with the claim that keeps it ours."""
     for number in [named] if named else range(PORT, PORT + 100):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, number))
-                return number
+            return number, claim(number)
         except PermissionError:
             raise WrongUse(f"port {number} needs rights that we lack; choose one above 1023") from None
         except socket.gaierror:
@@ -308,6 +322,23 @@ def port(host: str, named: int | None) -> int:
             continue
     taken = f"port {named} is" if named else f"ports {PORT} to {PORT + 99} are"
     raise ServerFailed(f"{taken} taken by other programs; choose another with --port, or leave it out for a free one")
+
+
+def claim(number: int) -> BinaryIO:
+    """Keep other servers of ours off a port for as long as this is open; BlockingIOError if one has it.
+
+    vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
+    answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
+    """
+    locks = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
+    locks.mkdir(mode=0o700, exist_ok=True)
+    lock = (locks / str(number)).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
 
 
 def plain(name: str) -> str:

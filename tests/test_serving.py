@@ -138,6 +138,21 @@ def test_serving_asks_vllm_for_what_profiling_needs() -> None:
         assert ("--no-enable-chunked-prefill" in told) == cpu
 
 
+@pytest.mark.parametrize(("cores", "kept"), [(2, "0"), (64, None)])
+def test_few_cores_all_compute_and_what_the_user_set_stays(
+    cores: int, kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "7")
+    monkeypatch.delenv("VLLM_CPU_NUM_OF_RESERVED_CPU", raising=False)
+    set_for = serving.environment(vllm.Build("python", "0.32.0", cpu=True), serving.Plan("org/name", "name"))
+    assert set_for.get("VLLM_CPU_NUM_OF_RESERVED_CPU") == kept
+    assert set_for["THP_MEM_ALLOC_ENABLE"] == "1"
+    assert set_for["VLLM_CPU_KVCACHE_SPACE"] == "7"
+    on_gpu = serving.environment(vllm.Build("python", "0.32.0", cpu=False), serving.Plan("org/name", "name"))
+    assert "THP_MEM_ALLOC_ENABLE" not in on_gpu
+
+
 def test_adapters_are_served_by_name_with_room_for_the_largest(tmp_path: Path) -> None:
     for name, rank in (("terse", 4), ("kind", 20)):
         (tmp_path / name).mkdir()
@@ -168,6 +183,16 @@ async def test_a_taken_port_is_said_before_anything_starts(fake: Fake, model: Pa
     assert f"port {port} is taken" in done.err
     assert "--port" in done.err
     assert not fake.starts()
+
+
+async def test_two_servers_started_at_once_have_a_port_each(fake: Fake, model: Path) -> None:
+    fake.told(waits=1.0)
+    both = await asyncio.gather(command("serve", model), command("serve", model))
+    addresses = await asyncio.gather(*(line(process.stdout) for process in both))
+    assert len(set(addresses)) == 2
+    for process in both:
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
 async def test_without_vllm_it_says_how_to_get_it(fake: Fake, model: Path) -> None:

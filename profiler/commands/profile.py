@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -114,7 +115,8 @@ async def _profile(
     from profiler.types import Profile
 
     async with connect(at, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
-        await client.fingerprint()
+        # Items are read while the server says what it can do.
+        await asyncio.gather(client.fingerprint(), asyncio.to_thread(lambda: [probe.count for probe in probes]))
         if client.notice:
             note(client.notice)
         if unnamed:
