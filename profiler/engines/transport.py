@@ -198,7 +198,7 @@ class Transport:
             ) as response:
                 return response.status, await whole(response), response.headers
         except TimeoutError:
-            raise Overloaded(f"no answer within {seconds:.3g} s") from None
+            raise Overloaded(f"no answer within {seconds:.3g} s; a slow server needs a smaller --concurrency") from None
         except aiohttp.ClientError as error:
             words = self._safe(str(error) or type(error).__name__)
             raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
