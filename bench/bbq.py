@@ -10,20 +10,20 @@ from __future__ import annotations
 import os
 import random
 import time
-from pathlib import Path
 
+from bench import DATA
 from profiler.data import Row, read
 from profiler.probe import Item
 from profiler.probes.bbq import Bbq
 from profiler.probes.bbq_items import items
 from profiler.rescore import rescore
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "bbq"
+BBQ = DATA / "bbq"
 ROUNDS = 3
 
 
 def everything() -> list[Item]:
-    files = sorted([*(DATA / "data").glob("*.jsonl.gz"), *(DATA / "regenerated").glob("*.jsonl.gz")])
+    files = sorted([*(BBQ / "data").glob("*.jsonl.gz"), *(BBQ / "regenerated").glob("*.jsonl.gz")])
     return [item for path in files for item in items(read(path), path.name)]
 
 

@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
+from bench import DATA
 from profiler import store
 from profiler.types import Estimate, Likelihood, Profile, Sample
 
@@ -28,7 +29,6 @@ PROBES = ["bbq", "crows_pairs", "stereoset", "stereoset_inter", "calibration", "
 COMMAND = "from profiler.cli import main; main()"
 SUMMED = {"ability"}
 """Its choices are by the sum of an option's log-probabilities, as lm-eval's `acc`; all others' are by the mean."""
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bench import DATA
 from profiler import harness, registry, serving, store, vllm
 from profiler.adapters import lm_eval_results
 from profiler.data import use
@@ -30,7 +31,6 @@ from profiler.engines import demo
 from profiler.engines.body import Dialect
 from profiler.probe import Choose, Options
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 INHERIT = str(Path(sys.executable).with_name("inherit"))
 ITEMS = 200
 PROMPTS = 8

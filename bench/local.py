@@ -22,12 +22,13 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import DATA
 from profiler.engine import Call, Draw, Score
 from profiler.engines import demo
 from profiler.engines.local import LocalEngine
 from profiler.types import Endpoint, Generation, Likelihood, Sampling
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "bbq" / "data"
+BBQ = DATA / "bbq" / "data"
 
 ITEMS = 200
 SIZES = "4,8,16,32,64"
@@ -56,7 +57,7 @@ class Timing:
 
 def questions(count: int) -> list[Question]:
     """Items spread evenly over all categories, in the authors' prompt."""
-    files = sorted(DATA.glob("*.jsonl.gz"))
+    files = sorted(BBQ.glob("*.jsonl.gz"))
     found = []
     for number, path in enumerate(files):
         with gzip.open(path, "rt", encoding="utf-8") as lines:

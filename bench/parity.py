@@ -15,9 +15,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import parity_page
+from bench import DATA, parity_page
 from bench.doors import DOORS, EXACT, ROOT, Door, Question, passed, ready, served
-from bench.engines import DATA
 from profiler import form
 
 ITEMS = int(os.environ.get("PARITY_ITEMS", parity_page.ITEMS))

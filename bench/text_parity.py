@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench import DATA
 from profiler import registry
 from profiler.metric import measure
 from profiler.text import Text
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 FILES = (
     "alpaca/alpaca_data.subset_2000.json.gz",
     "alpaca/alpaca_gpt4_en_demo.json.gz",

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from bench import DATA
 from profiler.metrics.toxicity import scorer
 from profiler.scorers.tox_block import ToxBlock
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 WEB = DATA / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"
 CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]

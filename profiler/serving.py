@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -14,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, Self
 
-from profiler import vllm
+from profiler import store, vllm
 from profiler.errors import BadData, ServerFailed, WrongUse
 from profiler.vllm import Build
 
@@ -306,39 +306,35 @@ def settings(folder: Path) -> dict[str, object]:
     return found
 
 
-def port(host: str, named: int | None) -> tuple[int, BinaryIO]:
+def port(host: str, named: int | None) -> tuple[int, IO[bytes]]:
     """The port named, if it is free; else the first free one from 8000 on; with the claim that keeps it ours."""
     for number in [named] if named else range(PORT, PORT + 100):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, number))
-            return number, claim(number)
         except PermissionError:
             raise WrongUse(f"port {number} needs rights that we lack; choose one above 1023") from None
         except socket.gaierror:
             raise WrongUse(f"no address {host!r} on this machine") from None
         except OSError:
             continue
+        with suppress(BlockingIOError):
+            return number, claim(number)
     taken = f"port {named} is" if named else f"ports {PORT} to {PORT + 99} are"
     raise ServerFailed(f"{taken} taken by other programs; choose another with --port, or leave it out for a free one")
 
 
-def claim(number: int) -> BinaryIO:
+def claim(number: int) -> IO[bytes]:
     """Keep other servers of ours off a port for as long as this is open; BlockingIOError if one has it.
 
     vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
     answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
     """
     locks = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
-    locks.mkdir(mode=0o700, exist_ok=True)
-    lock = (locks / str(number)).open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise
-    return lock
+    with store.disk(locks):
+        locks.mkdir(mode=0o700, exist_ok=True)
+    return store.locked(locks / str(number))
 
 
 def plain(name: str) -> str:

@@ -210,6 +210,19 @@ def read_columns(path: Path) -> SampleColumns:
     )
 
 
+def locked(path: Path) -> IO[bytes]:
+    """A file that nobody else can have locked until it is closed; BlockingIOError if somebody has."""
+    with disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
 @contextlib.contextmanager
 def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]:
     """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
@@ -218,14 +231,11 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
     later = (started + timedelta(seconds=tick) for tick in count())
     new = (out / f"{moment:%Y%m%d-%H%M%S}-{slug}-{plan}" for moment in later)
     for folder in (*left, next(folder for folder in new if not (folder / "profile.json").exists())):
-        with disk(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("w")
+        try:
+            lock = locked(folder / ".lock")
+        except BlockingIOError:
+            continue
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
             yield folder
             (folder / ".lock").unlink(missing_ok=True)
             return

@@ -8,20 +8,16 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
-import socket
 import statistics
-import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from profiler import serving, vllm
 from profiler.client import connect
 from profiler.engine import Score
-from profiler.engines import demo
 from profiler.engines.local import LocalEngine
 from profiler.probe import Choose, Generate, Weigh
 from profiler.types import Endpoint, Likelihood, Sampling
@@ -31,9 +27,6 @@ pytestmark = pytest.mark.vllm
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
-READY = 300
-"""Seconds that the server may take to start."""
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -41,39 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     python = os.environ.get("INHERIT_VLLM_PYTHON")
     if not python:
         pytest.skip("INHERIT_VLLM_PYTHON names no interpreter with vLLM")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = f"--served-model-name demo --host 127.0.0.1 --port {port} --max-model-len 1024 --dtype bfloat16"
-    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(demo.checkpoint())]
-    command += [*settings.split(), "--enforce-eager", "--generation-config", "vllm"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "DO_NOT_TRACK": "1"}
-    log = tmp_path_factory.mktemp("vllm") / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
-    try:
-        wait(f"http://127.0.0.1:{port}/health", process, log)
-        yield f"http://127.0.0.1:{port}/v1/completions"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until the server answers."""
-    for _ in range(READY):
-        if process.poll() is not None:
-            pytest.fail(f"vLLM ended with {process.returncode}: {log.read_text(encoding='utf-8')[-2000:]}")
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(1)
-    pytest.fail(f"vLLM did not answer in {READY} s: {log.read_text(encoding='utf-8')[-2000:]}")
+    plan = serving.Plan(serving.source("demo"), "demo", length=1024, more=("--dtype", "bfloat16"))
+    with serving.Server(plan, vllm.needed(python), tmp_path_factory.mktemp("vllm") / "log") as running:
+        yield f"{running.url}/completions"
 
 
 def echoed(server: str, text: str) -> tuple[list[str], list[float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from profiler.errors import BadData, StoreError
-from profiler.store import disk, write_whole
+from profiler.store import locked, write_whole
 from profiler.types import Record
 
 Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
@@ -117,15 +116,11 @@ class Desk:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Nobody else works on the study meanwhile."""
-        path = self.folder / ".lock"
-        with disk(path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = path.open("w")
+        try:
+            lock = locked(self.folder / ".lock")
+        except BlockingIOError:
+            raise StoreError(f"another inherit works on {str(self.folder)!r}; wait for it") from None
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreError(f"another inherit works on {str(self.folder)!r}; wait for it") from None
             yield
 
 
