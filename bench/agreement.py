@@ -24,7 +24,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from profiler.judge.ballot import read
 from profiler.judge.jury import jury
-from profiler.types import Jury
+from profiler.records import Jury
 
 VERDICTS = 100_000
 RESAMPLES = 1000

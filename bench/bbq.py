@@ -16,7 +16,7 @@ from profiler.data import Row, read
 from profiler.probe import Item
 from profiler.probes.bbq import Bbq
 from profiler.probes.bbq_items import items
-from profiler.rescore import rescore
+from profiler.runs.rescore import rescore
 
 BBQ = DATA / "bbq"
 ROUNDS = 3

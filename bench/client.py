@@ -20,9 +20,9 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
-from profiler.client import connect
+from profiler.endpoints.client import connect
 from profiler.probe import Generate
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 
 FLIGHT = 64
 LATENCY = 0.1

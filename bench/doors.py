@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler import harness, serving, store
-from profiler.adapters import lm_eval_results
-from profiler.adapters.helm import folder
-from profiler.commands.serve import started
-from profiler.engines import demo
-from profiler.serving import Server
-from profiler.store import Run
+from profiler.cli.serve import started
+from profiler.endpoints.local import demo
+from profiler.endpoints.vllm import server as serving
+from profiler.endpoints.vllm.server import Server
+from profiler.harnesses import imported
+from profiler.harnesses.helm import folder
+from profiler.harnesses.lm_eval import results as lm_eval_results
+from profiler.runs import store
+from profiler.runs.store import Run
 
 ROOT = Path(__file__).parents[1]
 MODEL = "demo"
@@ -114,7 +116,7 @@ def lm_eval_served(question: Question, place: Path, url: str) -> None:
 
 
 def lm_eval_kept(place: Path) -> Run:
-    return Run(place / "runs" / harness.keep(lm_eval_results.harvest(place / "results"), place / "runs").id)
+    return Run(place / "runs" / imported.keep(lm_eval_results.harvest(place / "results"), place / "runs").id)
 
 
 def lm_eval_printed(place: Path) -> Numbers:
@@ -140,7 +142,7 @@ def suite(place: Path) -> Path:
 
 def helm_kept(place: Path) -> Run:
     (harvest,) = folder.harvests(suite(place))
-    return Run(place / "runs" / harness.keep(harvest, place / "runs").id)
+    return Run(place / "runs" / imported.keep(harvest, place / "runs").id)
 
 
 def helm_printed(place: Path) -> Numbers:

@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 
 from bench import DATA
-from profiler import store
-from profiler.types import Estimate, Likelihood, Profile, Sample
+from profiler.records import Estimate, Likelihood, Profile, Sample
+from profiler.runs import store
 
 ENGINES = ("local", "vllm")
 PROBES = ["bbq", "crows_pairs", "stereoset", "stereoset_inter", "calibration", "ability", "toxicity", "attributes"]

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from profiler import registry
-from profiler.cache import Cache
-from profiler.client import Client
-from profiler.engines.local import LocalEngine
+from profiler.endpoints.cache import Cache
+from profiler.endpoints.client import Client
+from profiler.endpoints.local.engine import LocalEngine
 from profiler.probe import Options
-from profiler.run import run
-from profiler.types import Endpoint
+from profiler.records import Endpoint
+from profiler.runs.run import run
 
 
 async def main(name: str, limit: int, out: Path) -> None:

@@ -24,9 +24,10 @@ import aiohttp
 from aiohttp import web
 
 from bench.doors import HELM, MODEL, QUIET, ROOT, interpreter
-from profiler import registry, serving
-from profiler.commands.serve import started
-from profiler.engines import demo
+from profiler import registry
+from profiler.cli.serve import started
+from profiler.endpoints.local import demo
+from profiler.endpoints.vllm import server as serving
 from profiler.probe import Choose, Options
 
 ITEMS = 60

@@ -24,12 +24,16 @@ from pathlib import Path
 import aiohttp
 
 from bench import DATA
-from profiler import harness, registry, serving, store, vllm
-from profiler.adapters import lm_eval_results
+from profiler import registry
 from profiler.data import use
-from profiler.engines import demo
-from profiler.engines.body import Dialect
+from profiler.endpoints.local import demo
+from profiler.endpoints.openai.dialect import Dialect
+from profiler.endpoints.vllm import installed
+from profiler.endpoints.vllm import server as serving
+from profiler.harnesses import imported
+from profiler.harnesses.lm_eval import results
 from profiler.probe import Choose, Options
+from profiler.runs import store
 
 INHERIT = str(Path(sys.executable).with_name("inherit"))
 ITEMS = 200
@@ -89,7 +93,7 @@ class Bench:
         before, begun = self.requests(), time.perf_counter()
         asking = watched(line)
         wall = time.perf_counter() - begun
-        kept = harness.keep(lm_eval_results.harvest(out), self.place / f"{name}-kept")
+        kept = imported.keep(results.harvest(out), self.place / f"{name}-kept")
         return Timing(wall, asking, self.requests() - before, store.load(kept.id, self.place / f"{name}-kept"))
 
     def trials(self, task: str, metadata: dict[str, str], part: int) -> dict[str, float]:
@@ -245,7 +249,7 @@ def main() -> None:
         sys.exit("INHERIT_LMEVAL_PYTHON must name an interpreter with lm-eval[api] and inherit (bench/lm_eval.py)")
     with tempfile.TemporaryDirectory() as name:
         plan = serving.Plan(serving.source("demo"), "demo", length=LENGTH)
-        with serving.Server(plan, vllm.needed(), Path(name) / "log") as server:
+        with serving.Server(plan, installed.needed(), Path(name) / "log") as server:
             before = None
             for part in sys.argv[1:] or PARTS:
                 before = PARTS[part](Bench(server.url, Path(name), python), before)

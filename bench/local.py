@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import DATA
-from profiler.engine import Call, Draw, Score
-from profiler.engines import demo
-from profiler.engines.local import LocalEngine
-from profiler.types import Endpoint, Generation, Likelihood, Sampling
+from profiler.endpoints.engine import Call, Draw, Score
+from profiler.endpoints.local import demo
+from profiler.endpoints.local.engine import LocalEngine
+from profiler.records import Endpoint, Generation, Likelihood, Sampling
 
 BBQ = DATA / "bbq" / "data"
 

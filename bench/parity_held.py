@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from profiler import canary
-from profiler.store import Run
-from profiler.types import Likelihood, Sample
+from profiler.endpoints import fingerprint
+from profiler.records import Likelihood, Sample
+from profiler.runs.store import Run
 
 SAME = 1e-6
 """Most that two doors to one engine may differ by."""
 ALIKE = 0.98
 """Share of all items on which two engines must prefer the same option."""
-NOISE = canary.TYPICAL
+NOISE = fingerprint.TYPICAL
 """Nats a token that two engines may differ by in the median, and be the same weights in bfloat16 all the same."""
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench.doors import DOORS, EXACT, Door, Numbers, Question
 from bench.parity_held import ALIKE, NOISE, SAME, Held, held
-from profiler.store import Run
-from profiler.types import Estimate
+from profiler.records import Estimate
+from profiler.runs.store import Run
 
 HEAD = """# One set of numbers
 

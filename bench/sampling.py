@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from bench.client import FLIGHT, LATENCY, alone, served
 from profiler.data import prompts
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from selection.pool import Pool
 from selection.record import Teacher
 from selection.sample import Questions, sample

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from profiler import store
-from profiler.types import Endpoint, Estimate, Fingerprint, Generation, Profile, Sample, Section, Usage
+from profiler.records import Endpoint, Estimate, Fingerprint, Generation, Profile, Sample, Section, Usage
+from profiler.runs import store
 
 RUNS = 7
 ITEMS = 10_000

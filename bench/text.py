@@ -22,7 +22,7 @@ from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, NamedTuple
 
-from profiler.text import Text
+from profiler.text.counting import Text
 
 PEER = Path(__file__).with_name("text_peer.py")
 ANSWERS = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"

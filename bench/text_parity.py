@@ -23,7 +23,7 @@ import numpy as np
 from bench import DATA
 from profiler import registry
 from profiler.metric import measure
-from profiler.text import Text
+from profiler.text.counting import Text
 
 FILES = (
     "alpaca/alpaca_data.subset_2000.json.gz",

@@ -10,7 +10,7 @@ from typing import Any
 from profiler import layout
 from profiler.layout import Block, Key, moved, spread
 from profiler.number import DASH, interval, number, places, plain
-from profiler.types import Change, Comparison, Estimate, Profile
+from profiler.records import Change, Comparison, Estimate, Profile
 
 Spec = dict[str, Any]
 """A Vega-Lite specification, or a part of one: JSON of many shapes."""

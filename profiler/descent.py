@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from profiler.charts import LIGHT, Datum, Palette, Spec, extent, whole
 from profiler.number import DASH, count, interval, number
+from profiler.records import Jury, Shift
 from profiler.table import Cell, Row, Table, Tone
-from profiler.types import Jury, Shift
 
 NAMES = {"agreement": "agreement", "kappa": "Cohen's kappa"}
 WIDTH = 240

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from profiler.calibration import Bin, equal_width, reliability
 from profiler.charts import LIGHT, Datum, Palette, Spec, whole
 from profiler.number import count, interval, number
+from profiler.runs.store import SampleColumns
 from profiler.stats import share_interval
-from profiler.store import SampleColumns
 
 BINS = 10
 USES = ("confidence", "correct")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from profiler import registry
-from profiler.client import Client
-from profiler.comparable import FORMS
+from profiler.endpoints.client import Client
 from profiler.probe import Probe, Request
+from profiler.runs.comparable import FORMS
 
 IN_WORDS: Mapping[str, str] = {probe: words for probe, words, *_ in FORMS}
 """Probe → the one that asks about the same in words. They are other instruments, never compared with each other."""

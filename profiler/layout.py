@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from profiler.compare import registered
 from profiler.number import DASH, interval, number, places
-from profiler.types import Change, Comparison, Ideal, Section
+from profiler.records import Change, Comparison, Ideal, Section
+from profiler.runs.compare import registered
 
 FAMILIES = ("length", "readability", "diversity", "quality")
 OTHER = "other"

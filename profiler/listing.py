@@ -10,11 +10,12 @@ from typing import Literal
 
 import orjson
 
-from profiler import data, registry, store
+from profiler import data, registry
 from profiler.errors import BadData, FetchFailed, UnknownName, WrongUse
 from profiler.metrics.toxicity import KINDS
+from profiler.records import Sample
+from profiler.runs import store
 from profiler.source import SOURCES, File, Source, cache, mini, mini_card, minis
-from profiler.types import Sample
 
 Cell = str | int | float | None
 Row = dict[str, Cell]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from profiler.charts import LIGHT, Datum, Palette, Spec, extent, whole
 from profiler.number import DASH, count, interval, number
-from profiler.types import Agreement, Jury, Rater
+from profiler.records import Agreement, Jury, Rater
 
 SIDE = 62
 """Of a cell, while there are few."""

@@ -14,8 +14,8 @@ from profiler.diagram import Diagram, answers, reliability_chart
 from profiler.layout import Key
 from profiler.number import count, number
 from profiler.probes.calibration import FEW
+from profiler.records import Comparison, Endpoint, Jury, Profile, Sample, Section
 from profiler.table import SIGNS, Table
-from profiler.types import Comparison, Endpoint, Jury, Profile, Sample, Section
 
 Facts = dict[str, str]
 

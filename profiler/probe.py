@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Literal, Protocol
 
 from profiler.metric import Metric
-from profiler.types import Generation, How, Likelihood, Sampling, Usage
+from profiler.records import Generation, How, Likelihood, Sampling, Usage
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 

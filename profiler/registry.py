@@ -16,9 +16,9 @@ import numpy as np
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.metric import Metric, TextScore
 from profiler.probe import Options, Probe
+from profiler.records import Ideal
 from profiler.stats import FloatArray
-from profiler.text import Text
-from profiler.types import Ideal
+from profiler.text.counting import Text
 
 
 class ProbeKind(Protocol):

@@ -9,14 +9,15 @@ from typing import Literal
 
 import orjson
 
-from profiler import charts, diagram, layout, page, store
-from profiler.compare import registered
+from profiler import charts, diagram, layout, page
 from profiler.diagram import Diagram
 from profiler.errors import WrongUse
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
+from profiler.records import Capabilities, Change, Comparison, Estimate, Fingerprint, Profile, Sample, Section
+from profiler.runs import store
+from profiler.runs.compare import registered
 from profiler.table import Cell, Row, Table, as_csv, as_latex, as_markdown, as_text
-from profiler.types import Capabilities, Change, Comparison, Estimate, Fingerprint, Profile, Sample, Section
 
 Format = Literal["table", "md", "csv", "latex", "json", "html"]
 What = Profile | Comparison | Sequence[Comparison]

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Literal
 
 from profiler.number import plain
-from profiler.types import Verdict
+from profiler.records import Verdict
 
 Tone = Verdict | Literal["quiet", "loud"]
 

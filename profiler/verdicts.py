@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from profiler import charts, descent, matrix, page, store
+from profiler import charts, descent, matrix, page
 from profiler.errors import WrongUse
 from profiler.judge.favour import LENGTHS
 from profiler.number import DASH, count, interval, number
+from profiler.records import Agreement, Judgement, Jury, Rater
 from profiler.report import PICTURES, SUFFIXES
+from profiler.runs import store
 from profiler.table import Cell, Row, Table, as_csv, as_latex, as_markdown, as_text
-from profiler.types import Agreement, Judgement, Jury, Rater
 
 READINGS: Mapping[str, str] = {
     "first": "as given",

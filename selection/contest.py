@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from profiler.client import Client, connect
+from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
 from profiler.judge.ask import judgements
 from profiler.judge.prompt import Template, template
+from profiler.records import Endpoint, Judgement, Pair, Ruling
 from profiler.scorer import Order
 from profiler.stats import FloatArray
-from profiler.types import Endpoint, Judgement, Pair, Ruling
 from selection.pool import KEY, SCORE, Pool, Segment
 from selection.teacher import teachers
 

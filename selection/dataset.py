@@ -10,8 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import orjson
 
+from profiler.runs.store import disk
 from profiler.stats import FloatArray, IntArray
-from profiler.store import disk
 from selection.pool import Pool, Segment
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from profiler.errors import MissingExtra, StoreError, WrongUse
+from profiler.runs.store import write_whole
 from profiler.source import cache
-from profiler.store import write_whole
 
 
 class Place(Protocol):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from profiler.errors import BadData, StoreError
+from profiler.records import SCHEMA, Sampling, Usage
 from profiler.stats import FloatArray, IntArray
-from profiler.types import SCHEMA, Sampling, Usage
 from selection.place import Place, place
 from selection.record import Candidate, Footer, Holding
 

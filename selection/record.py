@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from profiler.types import SCHEMA, Endpoint, Fingerprint, Record, Sampling, Usage
+from profiler.records import SCHEMA, Endpoint, Fingerprint, Record, Sampling, Usage
 
 
 class Teacher(Record):

@@ -12,7 +12,7 @@ import numpy as np
 from profiler.errors import BadData, InheritError, MissingExtra
 from profiler.metric import Metric
 from profiler.stats import FloatArray
-from profiler.text import Text
+from profiler.text.counting import Text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler import canary
-from profiler.client import Client, connect
 from profiler.data import Prompts
+from profiler.endpoints import fingerprint as canary
+from profiler.endpoints.client import Client, connect
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.probe import Answer, Generate
-from profiler.types import Fingerprint, Usage
+from profiler.records import Fingerprint, Usage
 from selection.place import place
 from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
 from selection.record import Holding, Teacher

@@ -12,7 +12,7 @@ from profiler import registry
 from profiler.errors import UnknownName
 from profiler.layout import FAMILIES
 from profiler.metric import Metric, measured
-from profiler.text import Text
+from profiler.text.counting import Text
 from selection import contest, duplicate, gate, reward
 from selection.pool import SCORE, Measures, Pool, Segment
 

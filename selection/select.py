@@ -12,9 +12,9 @@ import numpy as np
 import orjson
 
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.run import versions as installed
+from profiler.runs.run import versions as installed
+from profiler.runs.store import write_whole
 from profiler.stats import FloatArray, IntArray
-from profiler.store import write_whole
 from selection import choose, duplicate, gate
 from selection.block import Block, load
 from selection.dataset import Form, Writer, llama_factory, texts

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from profiler.stats import FloatArray, IntArray, Mean, intervals
-from profiler.text import ratio
+from profiler.text.counting import ratio
 from selection.choose import expected, ranked, taken, utility
 from selection.record import Centre, Goal, Objective, Shift
 from selection.slate import BoolArray, Slate, keys, mixed, uniform

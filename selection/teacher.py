@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from selection.record import Teacher
 
 ENDPOINT = ("model", "url", "key", "chat")

@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from profiler.client import connect
+from profiler.endpoints.client import connect
 from profiler.probe import Answer, Choose, Generate, Request, Weigh
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 
 
 def requests(count: int) -> list[tuple[str, Request]]:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from profiler.cache import Cache
-from profiler.client import Client
-from profiler.engines.http import HttpEngine
-from profiler.engines.transport import Patience
+from profiler.endpoints.cache import Cache
+from profiler.endpoints.client import Client
+from profiler.endpoints.instruments import Reading
+from profiler.endpoints.openai.engine import HttpEngine
+from profiler.endpoints.openai.transport import Patience
 from profiler.probe import Answer, Request
-from profiler.reading import Reading
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from tests.wire import Wire
 
 HASTY = Patience(tries=3, first=0.005, longest=0.02, attempt=5.0, deadline=10.0, down=4)

@@ -10,11 +10,11 @@ from hashlib import blake2b
 import numpy as np
 
 from profiler import registry
-from profiler.estimate import estimates
 from profiler.metric import Metric
+from profiler.records import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
+from profiler.runs.estimates import estimates
+from profiler.runs.store import SampleColumns
 from profiler.stats import FloatArray
-from profiler.store import SampleColumns
-from profiler.types import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
 
 
 @dataclass(frozen=True)

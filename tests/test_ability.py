@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from profiler.engine import Score
+from profiler.endpoints.engine import Score
+from profiler.endpoints.instruments import Reader
 from profiler.errors import BadData
-from profiler.estimate import estimates
 from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
 from profiler.probes.choice import Set
-from profiler.reading import Reader
-from profiler.types import Capabilities, Generation, Likelihood, Usage
+from profiler.records import Capabilities, Generation, Likelihood, Usage
+from profiler.runs.estimates import estimates
 from tests import builders
 
 HERE = Path(__file__).parent

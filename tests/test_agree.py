@@ -12,8 +12,8 @@ from profiler.judge.ballot import read
 from profiler.judge.form import Wishes
 from profiler.judge.jury import jury
 from profiler.judge.label import words
-from profiler.types import Agreement, Jury, Pair, Ruling
-from profiler.types import Judgement as Row
+from profiler.records import Agreement, Jury, Pair, Ruling
+from profiler.records import Judgement as Row
 from tests.test_cli import inherit
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("judges.json").read_text("utf-8"))

@@ -14,12 +14,12 @@ import pytest
 
 from profiler import source
 from profiler.data import read
+from profiler.endpoints.instruments import Reader
 from profiler.probe import Answer, Item, Options
 from profiler.probes.bbq import METRICS, Bbq
 from profiler.probes.bbq_items import CATEGORIES, PAPER, SOURCE, fields, items, targets
-from profiler.reading import Reader
-from profiler.rescore import rescore
-from profiler.types import Capabilities, Estimate, Generation, Likelihood
+from profiler.records import Capabilities, Estimate, Generation, Likelihood
+from profiler.runs.rescore import rescore
 
 BBQ = Path(__file__).parents[2] / "shared" / "data" / "bbq"
 official = pytest.mark.skipif(not BBQ.is_dir(), reason="the official files, ../shared/data/bbq, are not here")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from profiler.cache import Address, Cache
+from profiler.endpoints.cache import Address, Cache
 from profiler.errors import StoreError
-from profiler.types import Fingerprint
+from profiler.records import Fingerprint
 
 
 async def filled(path: Path, count: int = 100) -> None:
@@ -67,7 +67,7 @@ async def test_many_processes_may_share_one_file(tmp_path: Path) -> None:
     script = """
         import asyncio, sys
         from pathlib import Path
-        from profiler.cache import Address, Cache
+        from profiler.endpoints.cache import Address, Cache
         async def main():
             cache = Cache(Path(sys.argv[1]))
             for number in range(200):
@@ -177,7 +177,7 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path) -> Non
     code = """
         import asyncio, resource, signal, sys
         from pathlib import Path
-        from profiler.cache import Address, Cache
+        from profiler.endpoints.cache import Address, Cache
         from profiler.errors import StoreError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))

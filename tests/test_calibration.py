@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from profiler import calibration, registry, report
 from profiler.errors import BadData
-from profiler.estimate import estimates
 from profiler.probe import Answer, Item, Options
 from profiler.probes.calibration import METRICS, Calibration
+from profiler.records import Likelihood
+from profiler.runs.estimates import estimates
 from profiler.stats import draws, intervals, percentiles
-from profiler.types import Likelihood
 from tests import builders
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

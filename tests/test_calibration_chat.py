@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.estimate import estimates
 from profiler.probe import LETTERS, Answer, Item, Options
 from profiler.probes.calibration_chat import CalibrationSampled, CalibrationVerbal, stated
-from profiler.rescore import rescore
-from profiler.store import SampleColumns
-from profiler.types import Generation
+from profiler.records import Generation
+from profiler.runs.estimates import estimates
+from profiler.runs.rescore import rescore
+from profiler.runs.store import SampleColumns
 
 VERBAL = CalibrationVerbal.build(Options(suite="mini"))
 SAMPLED = CalibrationSampled.build(Options(suite="mini"))

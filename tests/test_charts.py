@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from profiler import charts, report
-from profiler.compare import compare
+from profiler.runs.compare import compare
 from tests import builders
 
 BASE = builders.attributes("base", 105)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from profiler import cli, store
+from profiler import cli
 from profiler.errors import InheritError
+from profiler.runs import store
 from tests.wire import Fault, Script, Wire, serving
 
 SECRET = "sk-never-to-be-seen"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from profiler import canary
-from profiler.client import connect
+from profiler.endpoints import fingerprint
+from profiler.endpoints.client import connect
 from profiler.errors import StoreError
 from profiler.probe import Answer, Choose, Generate, Request, Weigh
-from profiler.types import Endpoint, Fingerprint, Usage
+from profiler.records import Endpoint, Fingerprint, Usage
 from tests.asking import WARM, answers, client, one
 from tests.killing import asked_again, finish, kill_in_the_middle
 from tests.wire import Fault, Script, serving
@@ -218,7 +218,7 @@ async def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: P
 
 
 def measured(*logprobs: float) -> Fingerprint:
-    return canary.fingerprint("m", "served", "", logprobs)
+    return fingerprint.fingerprint("m", "served", "", logprobs)
 
 
 def test_noise_is_the_same_weights_and_training_is_not() -> None:
@@ -226,7 +226,7 @@ def test_noise_is_the_same_weights_and_training_is_not() -> None:
     noise = [value + (0.1 if token % 10 == 0 else 0.02) for token, value in enumerate(base)]
     trained = [value + 0.06 for value in base]
     one_token = [value + (0.75 if token == 7 else 0.0) for token, value in enumerate(base)]
-    assert canary.agree(measured(*base), measured(*noise))
-    assert not canary.agree(measured(*base), measured(*trained))
-    assert not canary.agree(measured(*base), measured(*one_token))
-    assert not canary.agree(measured(*base), measured(*base[1:])), "another tokenizer"
+    assert fingerprint.agree(measured(*base), measured(*noise))
+    assert not fingerprint.agree(measured(*base), measured(*trained))
+    assert not fingerprint.agree(measured(*base), measured(*one_token))
+    assert not fingerprint.agree(measured(*base), measured(*base[1:])), "another tokenizer"

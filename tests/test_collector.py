@@ -3,7 +3,7 @@
 import gc
 from contextlib import ExitStack
 
-from profiler.collector import YOUNG, held_off
+from profiler.endpoints.collector import YOUNG, held_off
 
 
 def test_work_side_by_side_leaves_the_collector_as_it_was() -> None:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from profiler import store
-from profiler.compare import compare
 from profiler.errors import NotComparable
 from profiler.metric import Metric
+from profiler.records import Endpoint, Fingerprint, Sampling
+from profiler.runs import store
+from profiler.runs.compare import compare
 from profiler.stats import OfRows, OfSums
-from profiler.types import Endpoint, Fingerprint, Sampling
 from tests import builders
 
 WORDS = Metric("words", about="Words in an answer.", unit="words")

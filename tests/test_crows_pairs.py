@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from profiler.errors import EndpointError
-from profiler.estimate import estimates
 from profiler.probe import Answer, Item, Options, Weigh
 from profiler.probes.crows_pairs import SOURCE, CrowsPairs
-from profiler.rescore import rescore
-from profiler.run import run
-from profiler.store import SampleColumns
-from profiler.types import Estimate, Likelihood, Profile
+from profiler.records import Estimate, Likelihood, Profile
+from profiler.runs.estimates import estimates
+from profiler.runs.rescore import rescore
+from profiler.runs.run import run
+from profiler.runs.store import SampleColumns
 from tests.asking import client
 from tests.wire import Script, serving
 

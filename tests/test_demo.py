@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from profiler.engine import Draw, Score
-from profiler.engines import demo
-from profiler.engines.local import LocalEngine
+from profiler.endpoints.engine import Draw, Score
+from profiler.endpoints.local import demo
+from profiler.endpoints.local.engine import LocalEngine
 from profiler.errors import BadData, MissingExtra, StoreError
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from tests.test_local import answered
 
 CONTENT = [b"the first part, ", b"the second, ", b"the third ", b"and the last"]

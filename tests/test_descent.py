@@ -12,8 +12,8 @@ from profiler.errors import WrongUse
 from profiler.judge.ballot import read
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
+from profiler.records import Jury, Shift
 from profiler.stats import Mean, interval
-from profiler.types import Jury, Shift
 from tests.test_agree import value, written
 from tests.test_cli import inherit
 

@@ -19,7 +19,7 @@ import pytest
 from bench import doors
 from bench.doors import DOORS, HELM, Question
 from bench.parity_held import held
-from profiler.serving import Server
+from profiler.endpoints.vllm.server import Server
 
 pytestmark = pytest.mark.vllm
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from profiler import form, registry, store
+from profiler import form, registry
+from profiler.endpoints.instruments import Reading
 from profiler.probe import Options, Probe
-from profiler.reading import Reading
-from profiler.run import run
-from profiler.types import Profile
+from profiler.records import Profile
+from profiler.runs import store
+from profiler.runs.run import run
 from tests.asking import client
 from tests.wire import Script, serving
 

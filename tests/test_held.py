@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.parity_held import held
-from profiler.types import Generation, Likelihood, Sample
+from profiler.records import Generation, Likelihood, Sample
 
 
 class Kept:

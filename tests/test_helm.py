@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 
-from profiler import registry, store
-from profiler.adapters.helm import folder
-from profiler.harness import keep
+from profiler import registry
+from profiler.endpoints.instruments import Reading
+from profiler.harnesses.helm import folder
+from profiler.harnesses.imported import keep
 from profiler.probe import Options, Probe
-from profiler.reading import Reading
-from profiler.run import run
-from profiler.types import Endpoint, Profile, Sample
+from profiler.records import Endpoint, Profile, Sample
+from profiler.runs import store
+from profiler.runs.run import run
 from tests.asking import client
 from tests.wire import Fault, Script, Wire, serving
 

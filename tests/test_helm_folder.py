@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from profiler import registry
-from profiler.adapters.helm import folder, spec
-from profiler.adapters.helm.reply import Reply
-from profiler.adapters.helm.spec import Drawn, Spec
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.harnesses.helm import folder, spec
+from profiler.harnesses.helm.reply import Reply
+from profiler.harnesses.helm.spec import Drawn, Spec
 from profiler.probe import Answer, Generate, Options
-from profiler.types import Generation, Likelihood
+from profiler.records import Generation, Likelihood
 
 
 @pytest.mark.parametrize("name", sorted(registry.probes()))

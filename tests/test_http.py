@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import pytest
 
-from profiler.client import Client
-from profiler.engines.echo import boundary, spell
+from profiler.endpoints.client import Client
+from profiler.endpoints.openai.echo import boundary, spell
 from profiler.errors import EndpointDown, Refused
 from profiler.probe import Answer, Choose, Generate, Request, Weigh
-from profiler.types import Sampling
+from profiler.records import Sampling
 from tests.asking import HASTY, WARM, answers, client, one
 from tests.wire import Fault, Script, serving, weighed, written
 

@@ -15,7 +15,7 @@ from profiler.judge.ballot import read
 from profiler.judge.jury import jury
 from profiler.judge.prompt import parsed, template, verdict
 from profiler.probe import Answer, Choose, Generate
-from profiler.types import Generation, Judgement, Likelihood, Pair
+from profiler.records import Generation, Judgement, Likelihood, Pair
 from tests.asking import client
 from tests.test_cli import inherit
 from tests.wire import Fault, Script, Wire, serving

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler import store
+from profiler.runs import store
 from tests.killing import asked_again, finish, kill_in_the_middle
 from tests.wire import Script, serving
 

@@ -14,14 +14,17 @@ import pytest
 from typer.testing import CliRunner
 
 from lm_eval_tasks import finder
-from profiler import cli, form, harness, registry, store
-from profiler.adapters import lm_eval_options, lm_eval_results
-from profiler.adapters.lm_eval_model import Model
+from profiler import cli, form, registry
 from profiler.errors import BadData, WrongUse
+from profiler.harnesses import imported
+from profiler.harnesses.lm_eval import options
+from profiler.harnesses.lm_eval import results as lm_eval_results
+from profiler.harnesses.lm_eval.model import Model
 from profiler.probe import Answer, Options
-from profiler.rescore import rescored
-from profiler.run import BATCH, Asked, Progress, scored, section
-from profiler.types import Likelihood, Sample, Sampling
+from profiler.records import Likelihood, Sample, Sampling
+from profiler.runs import store
+from profiler.runs.rescore import rescored
+from profiler.runs.run import BATCH, Asked, Progress, scored, section
 
 TASKS = Path(finder.FOLDER)
 MANAGER = """
@@ -139,7 +142,7 @@ def test_the_profile_of_a_chat_endpoint_holds_the_forms_in_words() -> None:
 
 def test_options_stand_among_the_models_arguments() -> None:
     metadata = {"pretrained": "gpt2", "dtype": "float32", "suite": "mini", "samples": 5, "lang": "de"}
-    assert lm_eval_options.options(metadata) == Options("mini", lang="de", samples=5)
+    assert options.options(metadata) == Options("mini", lang="de", samples=5)
 
 
 @pytest.mark.parametrize(
@@ -153,33 +156,33 @@ def test_options_stand_among_the_models_arguments() -> None:
 )
 def test_an_option_that_cannot_be_meant_is_named(metadata: Mapping[str, object], said: str) -> None:
     with pytest.raises(WrongUse, match=re.escape(said)):
-        lm_eval_options.options(metadata)
+        options.options(metadata)
 
 
 def test_an_instrument_that_lm_eval_lacks_is_named() -> None:
     with pytest.raises(WrongUse, match="loglikelihood, letter"):
-        lm_eval_options.reading({"reading": "top_logprobs"})
+        options.reading({"reading": "top_logprobs"})
 
 
 def test_each_sample_of_a_server_has_a_seed_and_none_elsewhere() -> None:
     drawn = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
-    assert lm_eval_options.arguments(drawn, 7) == {
+    assert options.arguments(drawn, 7) == {
         "until": [],
         "max_gen_toks": 20,
         "temperature": 1.0,
         "top_p": 0.9,
         "seed": 7,
     }
-    here = lm_eval_options.arguments(drawn)
+    here = options.arguments(drawn)
     assert "seed" not in here
     assert here["do_sample"] is True
 
 
 def test_generation_arguments_become_our_sampling() -> None:
     changed = {"temperature": 0.7, "max_gen_toks": 30, "until": ["\n"], "do_sample": True}
-    assert lm_eval_options.sampling(changed) == {"temperature": 0.7, "max_tokens": 30, "stop": ("\n",)}
+    assert options.sampling(changed) == {"temperature": 0.7, "max_tokens": 30, "stop": ("\n",)}
     with pytest.raises(WrongUse, match="top_k"):
-        lm_eval_options.sampling({"top_k": 5})
+        options.sampling({"top_k": 5})
 
 
 class Words:
@@ -288,7 +291,7 @@ def left(where: Path, samples: list[Sample], effective: int | None = None, **res
 
 def test_what_lm_eval_left_becomes_a_profile_with_the_same_numbers(tmp_path: Path) -> None:
     samples = asked()
-    done = harness.keep(lm_eval_results.harvest(left(tmp_path / "lm", samples)), tmp_path / "runs")
+    done = imported.keep(lm_eval_results.harvest(left(tmp_path / "lm", samples)), tmp_path / "runs")
     probe = registry.probe("bbq").build(Options("mini", limit=40))
     rows = [{"item": s.item, "likelihoods": [[one.total, one.tokens] for one in s.likelihoods]} for s in samples]
     assert list(done.estimates) == rescored(probe, rows).estimates
@@ -303,7 +306,7 @@ def test_what_lm_eval_left_becomes_a_profile_with_the_same_numbers(tmp_path: Pat
 
 def test_the_same_results_are_kept_once(tmp_path: Path) -> None:
     results = left(tmp_path / "lm", asked(4))
-    first, second = (harness.keep(lm_eval_results.harvest(results), tmp_path / "runs") for _ in range(2))
+    first, second = (imported.keep(lm_eval_results.harvest(results), tmp_path / "runs") for _ in range(2))
     assert first.id == second.id
     assert len(store.runs(tmp_path / "runs")) == 1
 
@@ -322,7 +325,7 @@ def test_the_command_shows_the_profile(tmp_path: Path) -> None:
 def test_a_servers_address_and_no_key_is_kept(tmp_path: Path) -> None:
     arguments = {**SERVER, "auth_token": "secret"}
     results = left(tmp_path / "lm", asked(4), config={"model": "local-completions", "model_args": arguments})
-    done = harness.keep(lm_eval_results.harvest(results), tmp_path / "runs")
+    done = imported.keep(lm_eval_results.harvest(results), tmp_path / "runs")
     assert done.endpoint.url == "http://localhost:8000/v1"
     assert "secret" not in done.model_dump_json()
 

@@ -18,12 +18,13 @@ from pathlib import Path
 import pytest
 
 from lm_eval_tasks import finder
-from profiler import form, harness, registry
-from profiler.adapters import lm_eval_results
+from profiler import form, registry
 from profiler.errors import EndpointError, InheritError
+from profiler.harnesses import imported
+from profiler.harnesses.lm_eval import results as lm_eval_results
 from profiler.probe import Choose, Generate, Options, Weigh
-from profiler.rescore import rescored
-from profiler.types import Estimate
+from profiler.records import Estimate
+from profiler.runs.rescore import rescored
 
 pytestmark = [pytest.mark.lmeval, pytest.mark.filterwarnings("default")]  # lm-eval's own warnings are not ours to fix
 
@@ -412,7 +413,7 @@ def test_the_command_finds_every_family_and_its_results_become_a_profile(checkpo
     assert done.returncode == 0, done.stderr[-3000:]
     for probe in form.usual():
         assert f"- inherit_{probe} [mini]" in done.stdout
-    profile = harness.keep(lm_eval_results.harvest(tmp_path / "empty" / "out"), tmp_path / "runs")
+    profile = imported.keep(lm_eval_results.harvest(tmp_path / "empty" / "out"), tmp_path / "runs")
     assert {section.probe for section in profile.sections} == set(form.usual())
     # A pair is asked in both orders.
     assert all(section.items == (6 if section.probe == "preferences" else 3) for section in profile.sections)

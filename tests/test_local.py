@@ -14,10 +14,10 @@ import pytest
 import torch
 import transformers
 
-from profiler.engine import Call, Draw, Score
-from profiler.engines.local import WINDOW, LocalEngine
+from profiler.endpoints.engine import Call, Draw, Score
+from profiler.endpoints.local.engine import WINDOW, LocalEngine
 from profiler.errors import BadData, EndpointDown, EndpointError, Refused, WrongUse
-from profiler.types import Endpoint, Generation, Likelihood, Sampling
+from profiler.records import Endpoint, Generation, Likelihood, Sampling
 from tests import tiny
 
 PREFIX = "The nurse said that the doctor was late, and the patient"
@@ -400,8 +400,8 @@ async def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path) -> None:
 def test_without_torch_the_extra_is_named(folder: Callable[..., Path]) -> None:
     script = (
         "import sys, asyncio; sys.modules['torch'] = None\n"
-        "from profiler.engines.local import LocalEngine\n"
-        "from profiler.types import Endpoint\n"
+        "from profiler.endpoints.local.engine import LocalEngine\n"
+        "from profiler.records import Endpoint\n"
         f"asyncio.run(LocalEngine(Endpoint(model={str(folder())!r})).capabilities())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ})

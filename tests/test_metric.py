@@ -10,7 +10,7 @@ import pytest
 
 from profiler import registry
 from profiler.metric import measure, measured
-from profiler.text import Text
+from profiler.text.counting import Text
 
 
 class Row(NamedTuple):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from profiler import registry
 from profiler.metric import measure
-from profiler.text import Text
+from profiler.text.counting import Text
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXTS = json.loads((GOLDEN / "texts.json").read_text(encoding="utf-8"))

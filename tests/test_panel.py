@@ -7,9 +7,9 @@ import pytest
 from profiler.errors import WrongUse
 from profiler.judge.descent import Descent
 from profiler.judge.pair import mini
-from profiler.panel import path_of, preferences
-from profiler.run import Progress
-from profiler.types import Endpoint, Jury
+from profiler.records import Endpoint, Jury
+from profiler.runs.as_judges import path_of, preferences
+from profiler.runs.run import Progress
 from tests.test_cli import inherit
 from tests.wire import Script, serving
 

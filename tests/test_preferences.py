@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler.estimate import estimates
 from profiler.judge import ballot
 from profiler.judge.jury import jury
 from profiler.judge.pair import mini
 from profiler.probe import Answer, Choose, Options
 from profiler.probes.preferences import PROMPT, Preferences
-from profiler.run import run
-from profiler.store import SampleColumns
-from profiler.types import Endpoint, Estimate, Generation, Judgement, Likelihood, Profile
+from profiler.records import Endpoint, Estimate, Generation, Judgement, Likelihood, Profile
+from profiler.runs.estimates import estimates
+from profiler.runs.run import run
+from profiler.runs.store import SampleColumns
 from tests.asking import client
 from tests.test_agree import written
 from tests.wire import Script, serving

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from profiler.endpoints.instruments import Reader, Reading, asked, order
 from profiler.probe import Choose, Generate, Weigh
-from profiler.reading import Reader, Reading, asked, order
-from profiler.types import Capabilities, How, Sampling
+from profiler.records import Capabilities, How, Sampling
 
 ALL = Capabilities(completions=True, chat=True, echo=True, top_logprobs=20)
 CHAT = Capabilities(chat=True, top_logprobs=20)

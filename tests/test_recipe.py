@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from profiler.errors import BadData, InheritError, MissingExtra, UnknownName, WrongUse
-from profiler.types import Recipe
+from profiler.records import Recipe
 from tests import tiny
 from tests.test_cli import inherit
 from training import data, recipe, sft, student

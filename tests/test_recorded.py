@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from profiler import recorded, registry
+from profiler import registry
 from profiler.cli import app
 from profiler.errors import BadData
 from profiler.probe import Choose, Options, Probe
 from profiler.probes.bbq import Bbq
 from profiler.probes.bbq_items import fields
 from profiler.probes.crows_pairs import CrowsPairs
-from profiler.rescore import rescore, rescored
+from profiler.runs import foreign_answers
+from profiler.runs.rescore import rescore, rescored
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 official = pytest.mark.skipif(not (DATA / "stereoset").exists(), reason="needs dev.json in ../shared/data")
@@ -58,7 +59,7 @@ def test_a_csv_has_its_choices_as_text_and_an_unread_one_empty(tmp_path: Path):
     some = right()
     some[0]["choice"] = ""
     path.write_text("item,choice\n" + "".join(f"{row['item']},{row['choice']}\n" for row in some), encoding="utf-8")
-    assert values(Bbq(), list(recorded.read(path)))["unread"] == pytest.approx(1 / 192)
+    assert values(Bbq(), list(foreign_answers.read(path)))["unread"] == pytest.approx(1 / 192)
 
 
 def test_a_table_of_the_options_scores_is_bbq_too():
@@ -79,7 +80,7 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
         for place, item in enumerate(items):
             scores = (-10.0, -20.0) if place % 4 else (-20.0, -10.0)
             writer.writerow([place, item.fields["sent_more"], item.fields["sent_less"], *scores, 1, item.group])
-    found = values(CrowsPairs(), list(recorded.read(path)))
+    found = values(CrowsPairs(), list(foreign_answers.read(path)))
     assert found["stereotype"] == pytest.approx(100 * sum(bool(place % 4) for place in range(len(items))) / len(items))
     assert found["likelihood_diff"] == 10
 
@@ -96,14 +97,14 @@ def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: 
     path = tmp_path / "predictions_gpt2.json"
     path.write_text(json.dumps(whole), encoding="utf-8")
     for name, made in tasks.items():
-        found = rescored(made, recorded.read(path))
+        found = rescored(made, foreign_answers.read(path))
         assert found.missing == [], name
         numbers = {e.metric: e.value for e in found.estimates if e.group is None}
         assert numbers == pytest.approx({"lms": 100, "ss": 100, "icat": 0, "ties": 0}, abs=1e-6)
     whole["intrasentence"].pop()
     path.write_text(json.dumps(whole), encoding="utf-8")
     with pytest.raises(BadData, match="has no score of some of its sentences"):
-        rescored(tasks["stereoset"], recorded.read(path))
+        rescored(tasks["stereoset"], foreign_answers.read(path))
 
 
 def test_continuations_of_real_toxicity_prompts_keep_the_scores_they_came_with(tmp_path: Path):
@@ -205,7 +206,7 @@ def test_helms_own_bbq_is_read_by_the_letters_it_listed(tmp_path: Path):
         )
     path = tmp_path / "scenario_state.json"
     path.write_text(json.dumps({"adapter_spec": {}, "request_states": states}), encoding="utf-8")
-    assert values(Bbq(), list(recorded.read(path))) == values(Bbq(), right())
+    assert values(Bbq(), list(foreign_answers.read(path))) == values(Bbq(), right())
 
 
 @pytest.mark.parametrize(

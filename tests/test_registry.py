@@ -10,7 +10,7 @@ import pytest
 from profiler import registry
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.metric import Metric, measure
-from profiler.text import Text
+from profiler.text.counting import Text
 
 
 def exclamations(texts):

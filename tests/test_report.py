@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from profiler import number, report
-from profiler.compare import compare
 from profiler.errors import WrongUse
 from profiler.metric import Metric
-from profiler.types import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
+from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
+from profiler.runs.compare import compare
 from tests import builders
 
 EVIL = "=cmd|'/c calc'!A1 <script>alert(1)</script> </script> a|b 50%_$x\x1b[31m"

@@ -15,7 +15,7 @@ from profiler.errors import BadData
 from profiler.probe import Item, Options, Probe
 from profiler.probes.bbq import Bbq
 from profiler.probes.bbq_items import fields
-from profiler.rescore import named, rescore, rescored
+from profiler.runs.rescore import named, rescore, rescored
 
 CHOICES = (" The old man", " The young man", " Not known")
 

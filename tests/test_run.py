@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from profiler import store
 from profiler.data import prompts
 from profiler.errors import EndpointDown, EndpointError
 from profiler.probe import Answer, Item, Probe, Weigh
 from profiler.probes.attributes import Attributes
-from profiler.run import Progress, run
-from profiler.types import Estimate, Profile, Sampling
+from profiler.records import Estimate, Profile, Sampling
+from profiler.runs import store
+from profiler.runs.run import Progress, run
 from tests.asking import client
 from tests.wire import Fault, Script, Wire, serving
 

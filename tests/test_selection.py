@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from profiler.cli import app
 from profiler.data import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
-from profiler.text import Text
+from profiler.text.counting import Text
 from selection import card, score
 from selection.given import given
 from selection.objective import objective

@@ -13,7 +13,7 @@ import pytest
 from profiler.cli import main
 from profiler.data import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from selection.pool import Pool
 from selection.record import Candidate, Teacher
 from selection.sample import Questions, Share, sample

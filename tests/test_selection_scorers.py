@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.text import Text
-from profiler.types import Judgement, Pair, Ruling
+from profiler.records import Judgement, Pair, Ruling
+from profiler.text.counting import Text
 from selection import contest, score
 from selection.given import given
 from selection.objective import objective

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from profiler.estimate import estimates
+from profiler.endpoints.instruments import read_letter
 from profiler.probe import LETTERS, Answer, Item, Probe
 from profiler.probes.crows_pairs_chat import CrowsPairsChat
 from profiler.probes.stereoset_chat import StereoSetChat, StereoSetInterChat
-from profiler.reading import read_letter
-from profiler.rescore import rescore
-from profiler.store import SampleColumns
-from profiler.types import Estimate, Generation
+from profiler.records import Estimate, Generation
+from profiler.runs.estimates import estimates
+from profiler.runs.rescore import rescore
+from profiler.runs.store import SampleColumns
 
 PROBES: tuple[Probe, ...] = (CrowsPairsChat(), StereoSetChat(), StereoSetInterChat())
 each = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from profiler.errors import BadData, EndpointError
-from profiler.estimate import clusters, estimates, seed
 from profiler.probe import Answer, Choose, Item, Options, Weigh
 from profiler.probes.stereoset import LABELS, METRICS, SOURCE, StereoSet, StereoSetInter
-from profiler.rescore import rescore
-from profiler.run import run
+from profiler.records import Estimate, Likelihood, Profile
+from profiler.runs.estimates import clusters, estimates, seed
+from profiler.runs.rescore import rescore
+from profiler.runs.run import run
+from profiler.runs.store import SampleColumns
 from profiler.source import File
 from profiler.stats import OfRows, interval
-from profiler.store import SampleColumns
-from profiler.types import Estimate, Likelihood, Profile
 from tests.asking import answers, client
 from tests.wire import Script, serving
 

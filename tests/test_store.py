@@ -13,9 +13,9 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from profiler import store
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
-from profiler.types import SCHEMA, Endpoint, Fingerprint, Generation, Profile, Sample, Usage
+from profiler.records import SCHEMA, Endpoint, Fingerprint, Generation, Profile, Sample, Usage
+from profiler.runs import store
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 
@@ -144,7 +144,7 @@ def test_a_full_disk_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> Non
 
 def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from datetime import datetime; from profiler import store\n"
+        "import os, sys; from pathlib import Path; from datetime import datetime; from profiler.runs import store\n"
         "from profiler.errors import StoreError\n"
         "if os.geteuid() == 0: os.setuid(65534)  # root may write anywhere\n"
         "try: store.begin(Path('runs'), 'm', 'aa', datetime.now()).__enter__()\n"

@@ -16,13 +16,13 @@ import orjson
 import pytest
 
 from profiler.errors import InheritError, UnknownName, WrongUse
-from profiler.store import Run
+from profiler.records import Change, Endpoint, Training
+from profiler.runs.store import Run
 from profiler.study import finding, plan, report
 from profiler.study.course import Course
 from profiler.study.finding import Reading, related, verdict
 from profiler.study.record import Findings
 from profiler.study.stage import Stage
-from profiler.types import Change, Endpoint, Training
 from selection.objective import goal
 from selection.pool import Pool
 from selection.select import read

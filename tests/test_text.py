@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from profiler import lexicon
-from profiler.lexicon import Lexicon
-from profiler.text import Batch, Text, count
+from profiler.text import lexicon
+from profiler.text.counting import Batch, Text, count
+from profiler.text.lexicon import Lexicon
 
 BLANKS = ["", " ", " ", " ", "  ", "\n", "\n\n", " \n", "\n ", "\t", "\r\n", "\xa0", "\u2003", "\u2028", "\x1c", "\x85"]
 PIECES = [
@@ -176,7 +176,7 @@ def test_a_full_lexicon_forgets_and_goes_on(monkeypatch):
 
 def test_counting_does_not_load_torch_and_leaves_it_loadable():
     code = (
-        "import sys; from profiler.text import Text; Text('Hi.').counts; "
+        "import sys; from profiler.text.counting import Text; Text('Hi.').counts; "
         "assert 'torch' not in sys.modules; from importlib.util import find_spec; print(find_spec('torch') is not None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

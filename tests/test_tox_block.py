@@ -13,7 +13,7 @@ from profiler import registry
 from profiler.errors import UnknownName, WrongUse
 from profiler.metric import measure, measured
 from profiler.scorers.tox_block import LENGTH, ToxBlock
-from profiler.text import Text
+from profiler.text.counting import Text
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "tox_block.json").read_text(encoding="utf-8"))
 TEXTS = list(GOLDEN["values"])

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler import compare, registry, store
+from profiler import registry
 from profiler.errors import BadData, WrongUse
-from profiler.estimate import estimates
 from profiler.probe import Answer, Generate, Item, Options
 from profiler.probes.toxicity import SYSTEM, Toxicity, numbers
-from profiler.rescore import rescore
-from profiler.run import run
-from profiler.store import SampleColumns
-from profiler.types import Estimate, Generation, Profile, Sampling
+from profiler.records import Estimate, Generation, Profile, Sampling
+from profiler.runs import compare, store
+from profiler.runs.estimates import estimates
+from profiler.runs.rescore import rescore
+from profiler.runs.run import run
+from profiler.runs.store import SampleColumns
 from tests.asking import client
 from tests.wire import Fault, Script, serving
 

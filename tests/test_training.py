@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.types import Recipe, Training
+from profiler.records import Recipe, Training
 from tests.test_recipe import PAIRS, made
 from training import sft
 

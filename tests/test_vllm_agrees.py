@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from profiler import serving, vllm
-from profiler.client import connect
-from profiler.engine import Score
-from profiler.engines.local import LocalEngine
+from profiler.endpoints.client import connect
+from profiler.endpoints.engine import Score
+from profiler.endpoints.local.engine import LocalEngine
+from profiler.endpoints.vllm import installed
+from profiler.endpoints.vllm import server as serving
 from profiler.probe import Choose, Generate, Weigh
-from profiler.types import Endpoint, Likelihood, Sampling
+from profiler.records import Endpoint, Likelihood, Sampling
 from tests.test_local import answered
 
 pytestmark = pytest.mark.vllm
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not python:
         pytest.skip("INHERIT_VLLM_PYTHON names no interpreter with vLLM")
     plan = serving.Plan(serving.source("demo"), "demo", length=1024, more=("--dtype", "bfloat16"))
-    with serving.Server(plan, vllm.needed(python), tmp_path_factory.mktemp("vllm") / "log") as running:
+    with serving.Server(plan, installed.needed(python), tmp_path_factory.mktemp("vllm") / "log") as running:
         yield f"{running.url}/completions"
 
 

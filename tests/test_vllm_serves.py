@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from profiler.client import connect
-from profiler.engines import demo
+from profiler.endpoints.client import connect
+from profiler.endpoints.local import demo
 from profiler.probe import Answer, Generate, Weigh
-from profiler.types import Endpoint, Sampling
+from profiler.records import Endpoint, Sampling
 from tests.test_serving import free, running
 
 pytestmark = pytest.mark.vllm

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import BadData, WrongUse
-from profiler.types import Recipe, Record, Training
+from profiler.records import Recipe, Record, Training
 
 if TYPE_CHECKING:
     from training.student import Student
@@ -125,7 +125,7 @@ def _whole(source: Path, adapter: Path | None, student: Student, target: Path) -
     import torch
     from transformers import AutoModelForCausalLM
 
-    from profiler.engines.checkpoint import quiet
+    from profiler.endpoints.local.checkpoint import quiet
 
     kind = student.config.get_text_config().dtype or torch.float32
     part = target.with_name(target.name + ".part")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from profiler.data import Row, read
 from profiler.errors import BadData, WrongUse
-from profiler.types import Recipe
+from profiler.records import Recipe
 
 IGNORED = -100
 """The label of a token that no loss is taken of."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
-from profiler.types import Recipe
+from profiler.records import Recipe
 
 LR = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 """Stanford Alpaca's rate for all weights; ten times that for an adapter, as Hu et al. 2021 and its followers do."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra, WrongUse
-from profiler.run import versions
-from profiler.types import Recipe, Training
+from profiler.records import Recipe, Training
+from profiler.runs.run import versions
 from training import checkpoint, data
 from training.checkpoint import Claim
 from training.data import Examples
@@ -152,7 +152,7 @@ def settings(recipe: Recipe) -> SFTConfig:
 @contextmanager
 def silence() -> Iterator[None]:
     """Without the libraries' advice to each other and their bars; errors still come."""
-    from profiler.engines.checkpoint import quiet
+    from profiler.endpoints.local.checkpoint import quiet
 
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with quiet(), warnings.catch_warnings():

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.engines.local import find
+from profiler.endpoints.local.engine import find
 from profiler.errors import BadData, MissingExtra, WrongUse
-from profiler.types import Recipe
+from profiler.records import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +88,7 @@ def half(recipe: Recipe) -> bool:
     """Whether to compute in bfloat16."""
     import torch
 
-    from profiler.engines.checkpoint import numbers
+    from profiler.endpoints.local.checkpoint import numbers
 
     return numbers(recipe.precision) is torch.bfloat16
 
@@ -98,7 +98,7 @@ def load(student: Student, recipe: Recipe) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from profiler.engines.checkpoint import quiet
+    from profiler.endpoints.local.checkpoint import quiet
 
     kind = torch.bfloat16 if half(recipe) and recipe.method != "full" else torch.float32
     more: dict[str, Any] = {"quantization_config": _four_bits(kind)} if recipe.method == "qlora" else {}

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from profiler.types import Judgement, Pair
+from profiler.records import Judgement, Pair
 
 
 def longer(pair: Pair) -> str:

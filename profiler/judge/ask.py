@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from profiler.client import Client
+from profiler.endpoints.client import Client
 from profiler.errors import EndpointError
 from profiler.judge.prompt import Order, Template
 from profiler.probe import Answer
-from profiler.types import Judgement, Pair
+from profiler.records import Judgement, Pair
 
 TOKENS = 512
 """New tokens that a judge may write to give its reasons."""

@@ -19,7 +19,7 @@ from profiler.errors import BadData
 from profiler.judge.form import Form, Votes, Wishes, a_person, form, people, second_order
 from profiler.judge.label import Vocabulary, shares
 from profiler.probe import Json
-from profiler.types import Judgement, Pair, Winner
+from profiler.records import Judgement, Pair, Winner
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""

@@ -10,8 +10,8 @@ import numpy as np
 from profiler.agreement import CLASSES, Count, Formula, Labels, agreement, crossed, intervals, kappa
 from profiler.errors import WrongUse
 from profiler.judge.sheet import Sheet
+from profiler.records import Shift
 from profiler.stats import FloatArray, IntArray, Interval
-from profiler.types import Shift
 
 METRICS: Mapping[str, Formula] = {"agreement": agreement, "kappa": kappa}
 CELLS = CLASSES * CLASSES

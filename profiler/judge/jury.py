@@ -30,8 +30,8 @@ from profiler.judge.ballot import Ballot, Ballots
 from profiler.judge.descent import Descent, shifts
 from profiler.judge.favour import favours
 from profiler.judge.sheet import Kin, Reading, Sheet, sheet
+from profiler.records import Agreement, Jury, Pair, Rater
 from profiler.stats import RESAMPLES, FloatArray, IntArray
-from profiler.types import Agreement, Jury, Pair, Rater
 
 GROUPS = 24
 """More groups than these are not told apart."""

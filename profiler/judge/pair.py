@@ -12,8 +12,8 @@ from profiler.errors import BadData
 from profiler.judge.ballot import NAMES, Ballots, read
 from profiler.judge.form import PROMPTS, Wishes
 from profiler.probe import Item, limited
+from profiler.records import Pair, Winner
 from profiler.source import File, Source
-from profiler.types import Pair, Winner
 
 TEXTS = ("text", "output", "answer", "response", "completion")
 WRITERS = ("source", "generator", "writer", "model", "teacher")

@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 from profiler.errors import BadData, UnknownName
 from profiler.probe import Answer, Choose, Generate, Request
-from profiler.types import Pair, Ruling, Sampling, Winner
+from profiler.records import Pair, Ruling, Sampling, Winner
 
 By = Literal["labels", "reasons", "answers"]
 """How a verdict is had: the label's probability, a written verdict, or the likelihood of the answers themselves."""

@@ -11,8 +11,8 @@ import numpy as np
 from profiler.agreement import ABSENT, CLASSES, TIE, UNREADABLE, A, B, Labels, kinds_of, majority
 from profiler.errors import WrongUse
 from profiler.judge.ballot import Ballot, Ballots
+from profiler.records import Pair
 from profiler.stats import FloatArray, IntArray
-from profiler.types import Pair
 
 Reading = Literal["first", "swapped", "both", "averaged"]
 Kin = Mapping[str, frozenset[str]]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.lexicon import IntArray
 from profiler.registry import metric
 from profiler.stats import FloatArray
-from profiler.text import Batch, Text, ratio
+from profiler.text.counting import Batch, Text, ratio
+from profiler.text.lexicon import IntArray
 
 LR = "lr-0.5"
 """Values of LexicalRichness 0.5.1."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from profiler.registry import metric
 from profiler.stats import FloatArray
-from profiler.text import Batch, Text, ratio
+from profiler.text.counting import Batch, Text, ratio
 
 TD = "td-2.8/sentencizer"
 """Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""

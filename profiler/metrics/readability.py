@@ -9,7 +9,7 @@ import numpy as np
 from profiler.metrics.length import TD, sentence_length, syllables, word_length
 from profiler.registry import metric
 from profiler.stats import FloatArray
-from profiler.text import Batch, Text, ratio
+from profiler.text.counting import Batch, Text, ratio
 
 ENGLISH = ("en",)
 

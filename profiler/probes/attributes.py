@@ -14,9 +14,9 @@ from profiler.data import Prompts, Row, Summary, prompts
 from profiler.errors import WrongUse
 from profiler.metric import Metric
 from profiler.probe import Answer, Generate, Item, Options
+from profiler.records import Sampling
 from profiler.source import File, Source
 from profiler.stats import Mean
-from profiler.types import Sampling
 
 FRAME = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""

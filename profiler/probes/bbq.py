@@ -18,9 +18,9 @@ from profiler.probe import LETTERS, Answer, Choose, Item, Options, limited
 from profiler.probes import bbq_helm
 from profiler.probes.bbq_helm import Letters
 from profiler.probes.bbq_items import CATEGORIES, METADATA, PAPER, SOURCE, Fields, Target, fields, items, targets
+from profiler.records import Ideal
 from profiler.source import File
 from profiler.stats import Columns, FloatArray, Mean, OfSums
-from profiler.types import Ideal
 
 FRAME = "### Context: {context} \n### Question: {question} \n### Answer:"
 """As in the kit of Active Inheritance. It ends in a blank too, which would stand twice before every answer."""

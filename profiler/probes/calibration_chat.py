@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from profiler import registry
+from profiler.endpoints.instruments import read_letter
 from profiler.metric import Metric
 from profiler.probe import Answer, Choose, Generate, Item, Options, lettered
 from profiler.probes import calibration, choice
 from profiler.probes.choice import Questions
-from profiler.reading import read_letter
-from profiler.types import Sampling
+from profiler.records import Sampling
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
 STATE = (

@@ -19,8 +19,8 @@ from profiler.judge.sheet import GAP, averaged
 from profiler.metric import Metric
 from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes.sentences import HEAD, mean_of
+from profiler.records import Pair
 from profiler.stats import Columns, FloatArray, OfSums
-from profiler.types import Pair
 
 PROMPT = template("labels")
 USES = ("share_a", "wins_a", "gold", "pair")

@@ -16,8 +16,8 @@ import numpy as np
 
 from profiler.metric import Metric
 from profiler.probe import Answer, Choose, Item
+from profiler.records import How
 from profiler.stats import Columns, FloatArray, OfSums
-from profiler.types import How
 
 WAYS: tuple[How, ...] = ("top_logprobs", "letter")
 """The question exists in words only: a likelihood of A or B would be yet another instrument."""

@@ -12,8 +12,8 @@ from profiler.metric import Metric, distinct
 from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
 from profiler.probe import Answer, Generate, Item, Options, limited
 from profiler.probes.toxicity_prompts import Prompts
+from profiler.records import Sampling
 from profiler.scorer import TOXIC, Scorer
-from profiler.types import Sampling
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
 SAMPLES = 25

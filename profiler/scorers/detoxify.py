@@ -91,7 +91,7 @@ def load(path: Path, precision: Precision) -> Classifier:
     """The model of a checkpoint. Its configuration and tokenizer lie beside it, or come from the hub."""
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, AutoConfig, AutoTokenizer
 
-    from profiler.engines.checkpoint import quiet
+    from profiler.endpoints.local.checkpoint import quiet
 
     content = read(path)
     beside = (path.parent / "config.json").is_file()

@@ -78,7 +78,7 @@ def load(where: str, revision: str | None, precision: Precision) -> Classifier:
     """The classifier; code that it ships is never run."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from profiler.engines.checkpoint import quiet
+    from profiler.endpoints.local.checkpoint import quiet
 
     try:
         with quiet():

@@ -7,8 +7,8 @@ from profiler.charts import Palette, Spec
 from profiler.descent import descent_chart
 from profiler.layout import Key
 from profiler.number import DASH
+from profiler.records import Change, Comparison
 from profiler.study.record import Curve, Findings, Outcome
-from profiler.types import Change, Comparison
 
 WIDTH = 420
 ROW = 24

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from profiler.records import Record
 from profiler.study.plan import Arm, Study
 from profiler.study.record import Pupil
 from profiler.study.stage import Desk, Done, Say, Stage, State
 from profiler.study.stages import Chosen, Stages
-from profiler.types import Record
 
 FILES: dict[Arm, str] = {
     "first": "first",

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from profiler import panel
-from profiler.compare import compare, registered
 from profiler.errors import BadData
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
-from profiler.run import versions
-from profiler.store import Run
+from profiler.records import Change, Comparison, Endpoint, Jury, Training
+from profiler.runs import as_judges
+from profiler.runs.compare import compare, registered
+from profiler.runs.run import versions
+from profiler.runs.store import Run
 from profiler.study.course import Course, Part, named
 from profiler.study.record import Cost, Curve, Findings, Guarded, Outcome, Pupil
 from profiler.study.stage import Done
 from profiler.study.stages import Stages, weights
-from profiler.types import Change, Comparison, Endpoint, Jury, Training
 from selection import score
 from selection.objective import said
 from selection.record import Goal
@@ -169,7 +169,7 @@ class Reading:
             for source in pupil.sources
             if source in teachers
         ]
-        return jury(panel.of_runs(judges), students=lines)
+        return jury(as_judges.of_runs(judges), students=lines)
 
     def _costs(self) -> Iterator[Cost]:
         """Each stage that was done, once."""

@@ -14,7 +14,7 @@ from profiler import registry
 from profiler.data import Prompts, prompts
 from profiler.errors import UnknownName, WrongUse
 from profiler.probe import Options, Probe
-from profiler.types import Recipe, Record
+from profiler.records import Recipe, Record
 from selection import objective as words
 from selection import teacher as teachers
 from selection.gate import closed

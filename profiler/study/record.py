@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from profiler.records import SCHEMA, Change, Comparison, Jury, Record
 from profiler.study.plan import Arm
-from profiler.types import SCHEMA, Change, Comparison, Jury, Record
 
 
 class Pupil(Record):

@@ -11,13 +11,13 @@ import orjson
 from profiler import charts, descent, layout, page, report
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
-from profiler.store import write_whole
+from profiler.records import Change
+from profiler.runs.store import write_whole
 from profiler.study import chart
 from profiler.study.course import Step
 from profiler.study.plan import ARMS
 from profiler.study.record import Findings, Guarded, Outcome
 from profiler.table import Cell, Row, Table, Tone, as_csv, as_markdown, as_text
-from profiler.types import Change
 
 UNITS: Mapping[str, str] = {
     "prompts": "prompts",

@@ -15,8 +15,8 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from profiler.errors import BadData, StoreError
-from profiler.store import locked, write_whole
-from profiler.types import Record
+from profiler.records import Record
+from profiler.runs.store import locked, write_whole
 
 Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
 State = Literal["done", "to do", "waits"]

@@ -15,10 +15,10 @@ from pydantic import JsonValue
 
 from profiler.errors import EndpointDown
 from profiler.probes.preferences import Preferences
-from profiler.store import Run, write_whole
+from profiler.records import Endpoint
+from profiler.runs.store import Run, write_whole
 from profiler.study.plan import Study
 from profiler.study.stage import Desk, Say, Stage, digest
-from profiler.types import Endpoint
 from selection import card, gate, score
 from selection.objective import metrics
 from selection.pool import Pool
@@ -241,9 +241,9 @@ class Stages:
 
     async def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Run:
         from profiler import report
-        from profiler.client import connect
-        from profiler.run import run
-        from profiler.types import Profile
+        from profiler.endpoints.client import connect
+        from profiler.records import Profile
+        from profiler.runs.run import run
 
         out = self.folder / "runs"
         async with connect(endpoint, out / "cache.sqlite") as client:
@@ -267,6 +267,6 @@ def weights(endpoint: Endpoint) -> str:
 
 @cache
 def _digest(model: str) -> str:
-    from profiler.engines.local import digest, find
+    from profiler.endpoints.local.engine import digest, find
 
     return digest(find(model))[:16]

@@ -1,1 +1,0 @@
-"""Other harnesses ask our probes: each adapter hands requests over and answers back, and computes nothing."""

@@ -1,0 +1,48 @@
+"""How every command speaks: results on stdout, everything beside them on stderr, one way to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from profiler.cli.options import Format
+    from profiler.probe import Probe
+    from profiler.records import Comparison, Profile
+
+T = TypeVar("T")
+
+
+def result(found: Profile | Sequence[Comparison], format: Format) -> None:
+    from profiler import report
+
+    sys.stdout.write(report.render(found, format))
+
+
+def note(text: str) -> None:
+    """What is said beside the result goes to stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def announce(probes: Sequence[Probe]) -> None:
+    """What a user must know of the data before reading a number."""
+    for probe in probes:
+        if missing := probe.settings.get("missing"):
+            note(f"{probe.name}: left out, because their official files can't be had: {missing}")
+        if probe.count < (few := max((metric.enough for metric in probe.metrics), default=0)):
+            note(f"{probe.name}: {probe.count} items, fewer than the {few} that its errors over bins need to be read")
+    if mini := [probe.name for probe in probes if probe.suite == "mini"]:
+        note(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
+
+
+def finish(work: Coroutine[None, None, T]) -> T:
+    """Run to the end, or say how to go on after Ctrl-C."""
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        note("\nstopped; what was answered is kept: run the same command again to go on")
+        raise typer.Exit(130) from None

@@ -1,0 +1,195 @@
+"""Judges: `judge` asks a model which answer is better; `agree` holds verdicts against humans and each other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from profiler.cli.console import finish, note
+from profiler.cli.options import Chat, Data, Format, Json, Key, Model, Out, Save, Url
+from profiler.errors import WrongUse
+
+if TYPE_CHECKING:
+    from profiler.judge.descent import Descent
+    from profiler.judge.prompt import Template
+    from profiler.records import Endpoint, Judgement, Pair
+
+Read = Literal["first", "swapped", "both", "averaged"]
+
+Gold = Annotated[list[str] | None, typer.Option(help="A column of human labels; may be repeated.")]
+Id = Annotated[str | None, typer.Option("--id", help="The column that names the pair.")]
+Label = Annotated[
+    list[str] | None, typer.Option(help="WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.")
+]
+
+
+def judge(
+    model: Model,
+    pairs: Annotated[list[str] | None, typer.Option(help="mini, pandalm, or a file; may be repeated.")] = None,
+    between: Annotated[
+        str | None, typer.Option(help="X,Y: make the pairs of what writers X and Y wrote, from files of candidates.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="labels, reasons, answers, or a .txt template of yours.")] = "labels",
+    ties: Annotated[bool, typer.Option("--ties", help="Let the judge say that neither is better.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Pairs to judge, picked by seed.")] = None,
+    url: Url = None,
+    chat: Chat = False,
+    key: Key = "OPENAI_API_KEY",
+    max_tokens: Annotated[int, typer.Option(min=1, help="New tokens for a judge's reasons, at most.")] = 512,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a server.")] = 64,
+    name: Annotated[str | None, typer.Option(help="What to call the judge; the model's name if left out.")] = None,
+    gold: Gold = None,
+    id: Id = None,
+    label: Label = None,
+    save: Annotated[Path | None, typer.Option(help="The verdict file; else one under --out.")] = None,
+    data: Data = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Ask MODEL which of two answers is better, in both orders.
+
+    Leaves a verdict file, a row for each pair, which `inherit agree` reads with those of other judges. The prompt
+    `labels` compares the probabilities of A and B, which suits small and base models; `reasons` lets a chat model write
+    before it decides; `answers` weighs the answers themselves.
+    """
+    from profiler import verdicts
+    from profiler.data import use
+    from profiler.judge import ballot, jury, pair
+    from profiler.judge.form import Wishes
+    from profiler.judge.label import words
+    from profiler.judge.prompt import template
+    from profiler.records import Endpoint
+    from profiler.runs.as_judges import plain
+
+    use(data)
+    shown = template(prompt)
+    if ties and not shown.tie:
+        raise WrongUse(
+            f"prompt {shown.name!r} knows no ties: it has no heading `tie:` with the sentence that allows one"
+        )
+    wanted = pairs or ["mini"]
+    if between:
+        first, _, second = between.partition(",")
+        found = pair.between([Path(one) for one in wanted], first.strip(), second.strip())
+    else:
+        found = pair.load(wanted, Wishes(id, tuple(gold or ())), words(label or []))
+    if wanted == ["mini"]:
+        note("judging the MINI pairs: for trying things out; do not publish their numbers")
+    found = pair.some(found, limit)
+    called = name or model
+    path = save or out / "verdicts" / f"{plain(called)}-{plain(Path(wanted[0]).name)}-{shown.id}.jsonl"
+    made = finish(_judge(Endpoint(model=model, url=url, key=key, chat=chat), called, found, shown, ties, max_tokens,
+                         out / "cache.sqlite", concurrency))  # fmt: skip
+    verdicts.save(made, path)
+    told = jury.jury(ballot.read([path]))
+    sys.stdout.write(verdicts.render(told, "json" if json else "table"))
+    note(f"{path}: {len(made):,} pairs judged")
+
+
+async def _judge(
+    endpoint: Endpoint,
+    name: str,
+    pairs: Sequence[Pair],
+    shown: Template,
+    ties: bool,
+    tokens: int,
+    cache: Path,
+    concurrency: int,
+) -> list[Judgement]:
+    """Every pair's judgement, in the order of the pairs."""
+    from profiler.endpoints.client import connect
+    from profiler.progress import Bar
+    from profiler.runs.as_judges import judged
+    from profiler.runs.run import Progress
+
+    made: list[Judgement] = []
+    async with connect(endpoint, cache, concurrency=concurrency) as client:
+        await client.fingerprint()
+        if client.notice:
+            note(client.notice)
+        with Bar() as bar:
+            async for step in judged(client, name, pairs, shown, ties, tokens):
+                if isinstance(step, Progress):
+                    bar.show(step)
+                else:
+                    made = step
+    return made
+
+
+def agree(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."),
+    ],
+    gold: Gold = None,
+    verdict: Annotated[
+        list[str] | None, typer.Option(help="A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.")
+    ] = None,
+    id: Id = None,
+    label: Label = None,
+    swapped: Annotated[
+        Literal["auto", "answers", "places"],
+        typer.Option(help="What a verdict on swapped answers names: the answer, or the place it stood in."),
+    ] = "auto",
+    reading: Annotated[
+        Read | None, typer.Option(help="How judges' verdicts are read where they are held against each other.")
+    ] = None,
+    kin: Annotated[
+        list[str] | None, typer.Option(help="JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated.")
+    ] = None,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(help="STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."),
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap draws behind each interval.")] = 1000,
+    save: Save = None,
+    json: Json = False,
+) -> None:
+    """Hold recorded verdicts against human labels and each other.
+
+    Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench and JudgeBench, and rows such as
+    {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}. Files are joined by the pair's id.
+    """
+    from profiler import verdicts
+    from profiler.judge import jury
+    from profiler.judge.form import Wishes
+    from profiler.judge.label import words
+    from profiler.runs import as_judges
+
+    wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
+    ballots = as_judges.ballots(files, wishes, words(label or []), swapped)
+    found = jury.jury(ballots, relations(kin or []), reading, resamples, students=descents(student or []))
+    if save:
+        verdicts.publish(found, save, ["inherit", *sys.argv[1:]])
+    else:
+        sys.stdout.write(verdicts.render(found, "json" if json else format))
+
+
+def descents(given: Sequence[str]) -> list[Descent]:
+    """What --student says."""
+    from profiler.judge.descent import Descent
+
+    found = []
+    for one in given:
+        student, equals, others = one.rpartition("=")
+        before, _, teacher = (name.strip() for name in others.partition(","))
+        if not (equals and before and teacher):
+            raise WrongUse(f"expected --student STUDENT=BEFORE,TEACHER, found {one!r}")
+        found.append(Descent(student.strip(), before, teacher))
+    return found
+
+
+def relations(given: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """What --kin says, by judge."""
+    found: dict[str, frozenset[str]] = {}
+    for one in given:
+        judge, equals, writers = one.rpartition("=")
+        if not equals or not writers:
+            raise WrongUse(f"expected --kin JUDGE=WRITER[,WRITER], found {one!r}")
+        found[judge] = found.get(judge, frozenset()) | {writer.strip() for writer in writers.split(",")}
+    return found

@@ -1,0 +1,106 @@
+"""Look at what runs left: `compare`, `show`, `ls`, `export`."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from profiler.cli.console import note, result
+from profiler.cli.options import Format, Json, Out, Run, Save
+from profiler.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from profiler.records import Comparison
+
+
+def compare(
+    base: Run,
+    others: Annotated[list[str], typer.Argument(help="Runs to hold against BASE.")],
+    fail_on: Annotated[Literal["worse", "moved"] | None, typer.Option(help="Exit 3 if any number got so.")] = None,
+    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    save: Save = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Show what changed between runs.
+
+    In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
+    """
+    from profiler import report
+    from profiler.runs import compare as comparing
+    from profiler.runs import store
+
+    left = store.load(base, out)
+    comparisons = [comparing.compare(left, store.load(other, out)) for other in others]
+    if save:
+        report.save(comparisons, save)
+    else:
+        result(comparisons, "json" if json else format)
+    if fail_on:
+        guard(comparisons, fail_on)
+
+
+def guard(comparisons: Sequence[Comparison], fail_on: str) -> None:
+    """Raise if a number over all items got worse, or (on "moved") changed at all."""
+    bad = {"worse"} if fail_on == "worse" else {"worse", "moved", "better"}
+    changes = [change for comparison in comparisons for change in comparison.changes if change.group is None]
+    hit = [change for change in changes if change.verdict in bad]
+    if hit:
+        named = ", ".join(f"{change.probe}.{change.metric} ({change.verdict})" for change in hit)
+        raise CheckFailed(f"{len(hit)} of the numbers changed as --fail-on {fail_on} forbids: {named}")
+
+
+def show(
+    run: Run,
+    probe: Annotated[str | None, typer.Argument(help="Show this probe's samples instead of the estimates.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Samples to show.")] = 10,
+    errors: Annotated[bool, typer.Option("--errors", help="Only samples that failed.")] = False,
+    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    save: Save = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Show a run's estimates, or the samples of one of its probes."""
+    from profiler import report
+    from profiler.runs import store
+
+    found = store.load(run, out)
+    if probe:
+        samples = (sample for sample in found.samples(probe) if sample.error or not errors)
+        for sample in itertools.islice(samples, limit):
+            sys.stdout.write(sample.model_dump_json() + "\n" if json else report.sample(sample) + "\n\n")
+    elif save:
+        report.save_run(found, save)
+    else:
+        result(found.profile, "json" if json else format)
+
+
+def ls(
+    what: Annotated[Literal["runs", "metrics", "probes", "scorers"], typer.Argument()] = "runs",
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """List runs, metrics or probes."""
+    from profiler import listing
+
+    rows = listing.rows(what, out)
+    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))
+
+
+def export(
+    run: Run,
+    probe: Annotated[str, typer.Argument(help="Whose samples.")],
+    save: Annotated[Path, typer.Option(help="A .jsonl, .csv or .parquet file: a row for each answer.")],
+    out: Out = Path("runs"),
+) -> None:
+    """Write answers and scores as a flat table."""
+    from profiler import listing
+    from profiler.runs import store
+
+    count = listing.export(store.load(run, out), probe, save)
+    note(f"{save}: {count:,} rows")

@@ -1,0 +1,88 @@
+"""Choose from candidates: `select`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from profiler.cli.console import note
+from profiler.cli.options import Json
+
+
+def select(
+    pool: Annotated[
+        str, typer.Argument(help="What `inherit sample` made, here or at an address; or a file of prompts and answers.")
+    ],
+    objective: Annotated[
+        list[str], typer.Option("--objective", "-O", help="max:M, min:M, near:M=V or 2*max:M; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the data sets and their card.")],
+    combine: Annotated[
+        Literal["sum", "lexicographic", "pareto"], typer.Option(help="How several objectives make one choice.")
+    ] = "sum",
+    require: Annotated[
+        list[str] | None, typer.Option("--require", "-r", help="Only answers with, say, 'toxicity<=0.2'.")
+    ] = None,
+    hold: Annotated[
+        list[str] | None, typer.Option(help="words=0.25: within a quarter of the prompt's middle candidate.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Draw softly: exp(utility / temperature); 0 takes the best.")
+    ] = 0.0,
+    top: Annotated[int, typer.Option(min=1, help="Answers kept a prompt.")] = 1,
+    k: Annotated[int | None, typer.Option("-k", min=1, help="Look at the first k candidates of a prompt only.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this source's candidates; may be repeated.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric", "-m", help="Report this metric as well; else all of length, readability, diversity and quality."
+        ),
+    ] = None,
+    open_gate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop."
+        ),
+    ] = None,
+    form: Annotated[Literal["chat", "completion"], typer.Option(help="messages, or prompt and completion.")] = "chat",
+    parquet: Annotated[bool, typer.Option("--parquet", help="Parquet instead of JSON lines.")] = False,
+    lang: Annotated[str, typer.Option(help="Language of the answers in a file.")] = "en",
+    seed: Annotated[int, typer.Option(help="Decides ties, random controls and soft choices.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that measure.")] = 1,
+    json: Json = False,
+) -> None:
+    """Keep the answers that carry what is wanted, and controls that show what choosing does.
+
+    Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
+    """
+    from profiler.progress import Bar
+    from selection import card, given, score
+    from selection import objective as words
+    from selection import select as choosing
+    from selection.gate import closed
+    from selection.pool import Pool
+
+    wanted = words.objective(objective, combine, require or (), hold or (), temperature)
+    sampled = "://" in pool or Path(pool).is_dir()
+    found = Pool(pool) if sampled else given.given(Path(pool), out / "pool", lang)
+    names = list(dict.fromkeys([*words.metrics(wanted), *(metric if metric is not None else score.plain())]))
+    score.known(found, names)
+    plan = choosing.Plan(wanted, seed, top, k, tuple(source or ()), closed(open_gate or ()), form, parquet)
+    choosing.check(found, plan)
+    with Bar() as bar:
+        for step in score.score(found, names, workers):
+            bar.step("judging" if step.judge else "scoring", step.done, step.total)
+            if step.judge and (said := step.judge.said()):
+                note(said)
+    made = choosing.select(found, plan, names, out)
+    card.save(made, out)
+    if json:
+        sys.stdout.write(made.model_dump_json(indent=1) + "\n")
+    else:
+        sys.stdout.write(card.text(made))
+    for sentence in card.lead(made):
+        note(sentence)
+    note(f"{out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")

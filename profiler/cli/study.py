@@ -1,0 +1,106 @@
+"""See what students inherit, arm by arm: `study`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profiler.cli.console import note
+from profiler.cli.options import Data, Json
+from profiler.errors import CheckFailed, WrongUse
+
+if TYPE_CHECKING:
+    from profiler.study.course import Course
+    from profiler.study.record import Findings
+
+
+def study(
+    path: Annotated[Path | None, typer.Argument(metavar="STUDY", help="A study in YAML or TOML.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what is done, what is to do and what it costs.")
+    ] = False,
+    so_far: Annotated[
+        bool, typer.Option("--report", help="Write the report of what is done so far, and do nothing else.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the study with every key, and do nothing.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Teach students and see what they inherit: candidates, choices, controls, trainings, profiles, a report.
+
+    Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped goes on when the
+    same command is given again. Exit 3 where a guarded number fell further than the study allows.
+    """
+    from profiler.data import use
+    from profiler.study import plan
+    from profiler.study.course import Course
+
+    if path is None:
+        if not show:
+            raise WrongUse("expected a study's file; `inherit study --show` prints one with every key")
+        sys.stdout.write(plan.shown())
+        return
+    use(data)
+    read = plan.read(path)
+    if show:
+        sys.stdout.write(plan.shown(read))
+        return
+    course = Course.of(read)
+    if dry_run:
+        from profiler.study import report
+
+        sys.stdout.write(report.plan_json(course.plan()) if json else report.plan_text(course.plan()))
+        return
+    tell(reported(course) if so_far else carried_out(course, path), Path(read.out), json)
+
+
+def carried_out(course: Course, path: Path) -> Findings:
+    """Everything that is to do, done, and the report written."""
+    from profiler.progress import Bar, Waiting
+    from profiler.study.stage import Stage
+
+    waiting = Waiting()
+
+    def began(stage: Stage, place: int, of: int) -> None:
+        waiting.say("")
+        note(f"{place} of {of}: {stage.kind} {stage.title}")
+
+    def say(what: str, done: int, total: int, words: str) -> None:
+        if total:
+            bar.step(what, done, total, words)
+        else:
+            waiting.say(f"{what} · {words}")
+
+    try:
+        with waiting, Bar() as bar:
+            course.run(say, began)
+    except KeyboardInterrupt:
+        note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
+        raise typer.Exit(130) from None
+    return reported(course)
+
+
+def reported(course: Course) -> Findings:
+    """The report of what is done, written."""
+    from profiler.study import report
+    from profiler.study.finding import Reading
+
+    found = Reading(course).findings()
+    report.save(found, Path(course.study.out))
+    return found
+
+
+def tell(found: Findings, out: Path, json: bool) -> None:
+    """The result, and an error where a guarded number fell too far."""
+    from profiler.study import report
+
+    sys.stdout.write(found.model_dump_json(indent=1) + "\n" if json else report.text(found))
+    for warning in found.warnings:
+        note(warning)
+    note(f"{out}: report.md, report.html, report.json, figures/")
+    if broken := [guard for guard in found.guards if guard.kept is False]:
+        told = "; ".join(report.guarded(guard) for guard in broken)
+        raise CheckFailed(f"{len(broken)} of the students lost more than the study allows: {told}")

@@ -1,0 +1,128 @@
+"""Train a student: `train`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profiler.cli.console import note
+from profiler.cli.options import Json
+from profiler.errors import TrainingFailed, WrongUse
+
+if TYPE_CHECKING:
+    from profiler.records import Recipe, Training
+
+
+def train(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe in YAML or TOML.")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE on top; may be repeated.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe with every key, and train nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="See whether it all fits, and train nothing.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU.")] = 1,
+    json: Json = False,
+) -> None:
+    """Train a student on chosen answers, as a recipe says.
+
+    A training that was stopped goes on from its last checkpoint when the same command is given again.
+    """
+    from training import recipe as recipes
+
+    if show and not recipe and not changes:
+        sys.stdout.write(recipes.shown())
+        return
+    read = recipes.read(recipe, changes or ())
+    if show:
+        sys.stdout.write(recipes.shown(read))
+    elif check:
+        tell(read)
+    else:
+        done = together(read, processes) if processes > 1 else alone(read)
+        sys.stdout.write(done.model_dump_json(indent=1) + "\n" if json else summary(done))
+        note(after(done))
+
+
+def tell(recipe: Recipe) -> None:
+    """What would be learned from."""
+    from training.sft import check
+
+    _, examples = check(recipe)
+    dropped = f", {examples.dropped:,} left out as too long" if examples.dropped else ""
+    sys.stdout.write(
+        f"{len(examples.kept):,} examples fit{dropped}; {examples.tokens:,} tokens, "
+        f"{examples.learned:,} of them answers that are learned\n"
+    )
+
+
+def alone(recipe: Recipe) -> Training:
+    """Train in this process."""
+    from profiler.progress import Waiting
+    from training.sft import train
+
+    with Waiting() as waiting:
+        return train(recipe, waiting.say)
+
+
+def together(recipe: Recipe, processes: int) -> Training:
+    """Train in several processes that share the work."""
+    import os
+    import subprocess
+
+    from training import checkpoint
+    from training.sft import check
+
+    if recipe.batch % processes:
+        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
+    check(recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recipe.json"
+        path.write_text(recipe.model_dump_json(), "utf-8")
+        line = [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            *launcher(recipe),
+            "--num_processes",
+            str(processes),
+        ]
+        line += ["--main_process_port", "0", "-m", "training", str(path)]  # 0: whichever port is free
+        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
+        code = subprocess.run(line, env=threads | os.environ, check=False).returncode
+    made = checkpoint.done(recipe)
+    if code or not made:
+        raise TrainingFailed(f"one of the {processes} processes ended with {code}; what it said is above")
+    return made
+
+
+def launcher(recipe: Recipe) -> list[str]:
+    """How accelerate shares the work: all weights are too much for one of several devices, an adapter's are not."""
+    import training
+
+    if recipe.method == "full":
+        return ["--config_file", str(Path(training.__path__[0]) / "fsdp.yaml")]
+    return ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]
+
+
+def summary(done: Training) -> str:
+    """A training in a few lines."""
+    learned = f"{done.examples:,} examples, {done.learned:,} tokens of answers"
+    dropped = f", {done.dropped:,} left out as too long" if done.dropped else ""
+    loss = f"loss {done.losses[0]:.3f} → {done.losses[-1]:.3f}" if done.losses else "no step"
+    resumed = f", gone on with {done.resumed} times" if done.resumed else ""
+    lines = [
+        f"{done.recipe.method} of {done.recipe.student}: {done.trained:,} of {done.parameters:,} parameters",
+        f"{learned}{dropped}",
+        f"{done.steps:,} steps in {done.seconds:,.0f} s{resumed}; {loss}",
+    ]
+    places = [("adapter", done.adapter), ("model", done.model)]
+    return "\n".join([*lines, *(f"{name:8} {place}" for name, place in places if place)]) + "\n"
+
+
+def after(done: Training) -> str:
+    """How to go on with what was trained."""
+    if done.model:
+        return f"inherit serve {done.model}\ninherit profile {done.model}"
+    return f"inherit serve {done.recipe.student} --adapter {Path(done.recipe.out).name}={done.adapter}"

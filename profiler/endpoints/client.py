@@ -1,0 +1,284 @@
+"""An endpoint answers requests: what is known comes from the cache, the rest is asked, journaled and put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar, assert_never
+
+from pydantic import TypeAdapter, ValidationError
+
+from profiler.endpoints import fingerprint as canary
+from profiler.endpoints.cache import Address, Cache
+from profiler.endpoints.collector import held_off
+from profiler.endpoints.engine import Call, Draw, Engine, Part, Score, Value
+from profiler.endpoints.instruments import Reader, Reading
+from profiler.errors import EndpointError, StoreError
+from profiler.probe import Answer, Request
+from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, How, Likelihood
+
+__all__ = ["Call", "Client", "Draw", "Engine", "Part", "Score", "connect"]
+
+BATCH = 32
+"""Requests looked up in the cache at once."""
+
+READY = 512
+"""Answers that may wait to be taken before no more requests are read."""
+
+FORMS: dict[type[Value], TypeAdapter[Value]] = {kind: TypeAdapter(kind) for kind in (Generation, Likelihood)}
+"""How a part is journaled."""
+
+K = TypeVar("K")
+
+
+class Client:
+    """A model that answers requests, paying for none twice."""
+
+    def __init__(self, engine: Engine, cache: Cache, endpoint: Endpoint, reading: Reading = "auto") -> None:
+        self.endpoint = endpoint
+        self.notice: str | None = None
+        """What the user should know about the endpoint: other weights stand behind the name since …"""
+        self._engine = engine
+        self._cache = cache
+        self._reading = reading
+        self._fingerprint: Fingerprint | None = None
+
+    async def capabilities(self) -> Capabilities:
+        """What the endpoint can do, found by asking once."""
+        return await self._engine.capabilities()
+
+    async def fingerprint(self) -> Fingerprint:
+        """Which weights answer; the same weights keep their id from run to run."""
+        if self._fingerprint is None:
+            measured = await self._engine.fingerprint()
+            self._fingerprint = self._recognised(measured)
+            self._cache.meet(self.endpoint.model, self.endpoint.url, self._fingerprint)
+        return self._fingerprint
+
+    def _recognised(self, measured: Fingerprint) -> Fingerprint:
+        # Weights that were weighed there and are digested here can't be held against each other.
+        alike = bool(measured.logprobs)
+        known = [one for one in self._cache.known(self.endpoint.model) if bool(one.fingerprint.logprobs) == alike]
+        for one in known:
+            if canary.agree(one.fingerprint, measured):
+                return one.fingerprint
+        if known:
+            when = known[0].seen.astimezone().strftime("%Y-%m-%d %H:%M")
+            self.notice = (
+                f"{self.endpoint.model!r} is not the model it was on {when}: it answers the fixed text otherwise; "
+                "answers of the earlier weights stay in the cache and are not mixed in"
+            )
+        return measured
+
+    async def how(self, request: Request) -> How:
+        """The instrument that answers to such a request will be read with."""
+        return (await self._reader()).how(request)
+
+    async def refusal(self, request: Request) -> str | None:
+        """Why the endpoint can't answer such a request; None when it can. Nothing is sent."""
+        return (await self._reader()).obstacle(request)
+
+    async def _reader(self) -> Reader:
+        return Reader(await self.capabilities(), self.endpoint.chat, self._reading)
+
+    async def answer(self, requests: Iterable[tuple[K, Request]]) -> AsyncIterator[tuple[K, Answer]]:
+        """Answer keyed requests in whatever order they finish, reading ahead no further than needed.
+
+        A request that fails gives an answer with an error. EndpointDown and StoreError come after every answer that
+        was there before them.
+        """
+        flow = Flow(self._engine, self._cache, await self._reader(), (await self.fingerprint()).id, iter(requests))
+        with held_off():
+            async with aclosing(flow.run()) as answers:
+                async for pair in answers:
+                    yield pair
+
+    async def close(self) -> None:
+        await self._engine.close()
+        self._cache.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+@dataclass
+class Open(Generic[K]):
+    """A request some of whose parts are still missing."""
+
+    key: K
+    request: Request
+    call: Call
+    addresses: dict[int, bytes]
+    values: dict[int, Value | EndpointError] = field(default_factory=dict)
+
+
+class Flow(Generic[K]):
+    """One pass of requests through the cache and the engine."""
+
+    def __init__(
+        self, engine: Engine, cache: Cache, reader: Reader, weights: str, requests: Iterator[tuple[K, Request]]
+    ) -> None:
+        self._engine, self._cache, self._reader, self._weights, self._requests = (
+            engine,
+            cache,
+            reader,
+            weights,
+            requests,
+        )
+        self._open: dict[int, Open[K]] = {}
+        self._waiting: dict[bytes, list[tuple[int, int]]] = {}
+        """Address of a part that is being asked → who waits for it besides the request that asks: number of the
+        request, index of the part."""
+        self._ready: asyncio.Queue[tuple[K, Answer] | None] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._count = 0
+
+    async def run(self) -> AsyncGenerator[tuple[K, Answer], None]:
+        pump = asyncio.create_task(self._pump())
+        try:
+            while (pair := await self._ready.get()) is not None:
+                self._cache.commit()
+                yield pair
+                if self._ready.qsize() <= READY // 2:
+                    self._room.set()
+            await pump
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+            self._cache.commit()
+
+    async def _pump(self) -> None:
+        """Take parts as fast as they come, whoever is slow to use them: what is received is journaled."""
+        parts = self._engine.perform(self._calls())
+        try:
+            async for part in parts:
+                self._take(part)
+        finally:
+            if isinstance(parts, AsyncGenerator):
+                await parts.aclose()
+            self._ready.put_nowait(None)
+
+    async def _calls(self) -> AsyncIterator[tuple[int, Call]]:
+        """The calls for whatever the cache does not hold, made when the engine asks for more."""
+        while batch := list(islice(self._requests, BATCH)):
+            for number, call in self._missing(batch):
+                yield number, call
+            while self._ready.qsize() >= READY:
+                self._room.clear()
+                await self._room.wait()
+
+    def _missing(self, batch: list[tuple[K, Request]]) -> list[tuple[int, Call]]:
+        """Open a batch of requests; the calls, cut down to the parts that nobody has asked for yet."""
+        opened = [entry for key, request in batch if (entry := self._opened(key, request))]
+        found = self._cache.find([address for entry in opened for address in entry.addresses.values()])
+        calls: list[tuple[int, Call]] = []
+        for entry in opened:
+            self._count += 1
+            self._open[self._count] = entry
+            asked: list[int] = []
+            for index, address in entry.addresses.items():
+                if value := found.get(address):
+                    entry.values[index] = self._parsed(entry.call, value)
+                    continue
+                if address in self._waiting:
+                    self._waiting[address].append((self._count, index))
+                else:
+                    asked.append(index)
+                    self._waiting[address] = []
+            self._finish(self._count)
+            if asked:
+                whole = len(asked) == len(entry.addresses)
+                calls.append((self._count, entry.call if whole else entry.call._replace(indices=tuple(asked))))
+        return calls
+
+    def _opened(self, key: K, request: Request) -> Open[K] | None:
+        if obstacle := self._reader.obstacle(request):
+            error = f"the endpoint can't answer this: {obstacle}"
+            self._ready.put_nowait((key, Answer(self._reader.how(request), error=error)))
+            return None
+        call = self._reader.call(request)
+        return Open(key, request, call, addresses(self._weights, call))
+
+    def _take(self, part: Part) -> None:
+        """Journal a part and hand it to all who wait for it; only the request that asked pays."""
+        address = self._open[part.key].addresses[part.index]
+        value = part.value
+        if not isinstance(value, EndpointError):
+            self._cache.keep(address, FORMS[type(value)].dump_json(value, exclude_unset=True))
+        self._put(part.key, part.index, value)
+        for number, index in self._waiting.pop(address):
+            self._put(number, index, again(value))
+
+    def _put(self, number: int, index: int, value: Value | EndpointError) -> None:
+        self._open[number].values[index] = value
+        self._finish(number)
+
+    def _parsed(self, call: Call, value: bytes) -> Value:
+        form = FORMS[Generation if isinstance(call, Draw) else Likelihood]
+        try:
+            return form.validate_json(value).model_copy(update={"cached": True})
+        except ValidationError as error:
+            raise StoreError(f"the cache {self._cache.path} holds what is no answer: {error}; move it away") from error
+
+    def _finish(self, number: int) -> None:
+        """Let a request go once its last part is there."""
+        entry = self._open[number]
+        if len(entry.values) < len(entry.addresses):
+            return
+        del self._open[number]
+        self._ready.put_nowait((entry.key, self._answer(entry)))
+
+    def _answer(self, entry: Open[K]) -> Answer:
+        good: list[Value] = []
+        for index in entry.addresses:
+            value = entry.values[index]
+            if isinstance(value, EndpointError):
+                return Answer(self._reader.how(entry.request), error=str(value))
+            good.append(value)
+        return self._reader.answer(entry.request, good)
+
+
+def again(value: Value | EndpointError) -> Value | EndpointError:
+    """The same answer, paid for before."""
+    return value if isinstance(value, EndpointError) else value.model_copy(update={"cached": True})
+
+
+def addresses(weights: str, call: Call) -> dict[int, bytes]:
+    """Where each part of a call is kept: by everything that decides what comes back, and by nothing else."""
+    match call:
+        case Draw(prompt, drawn, indices, chat, system, top):
+            settings = (drawn.temperature, drawn.top_p, drawn.max_tokens, drawn.stop, drawn.seed)
+            draw = Address(weights, "draw", prompt, *settings, chat, system, top)
+            return {index: draw.part(index) for index in indices}
+        case Score(prefix, texts, indices):
+            score = Address(weights, "score", prefix)
+            return {index: score.part(texts[index]) for index in indices}
+        case _:
+            assert_never(call)
+
+
+def connect(endpoint: Endpoint, cache: Path | None, *, concurrency: int = 64, reading: Reading = "auto") -> Client:
+    """A client for an endpoint: a server where it has an address, else the model in this process.
+
+    Without a cache's path nothing is kept.
+    """
+    engine: Engine
+    if endpoint.url is None:
+        from profiler.endpoints.local.engine import LocalEngine
+
+        engine = LocalEngine(endpoint)
+    else:
+        from profiler.endpoints.openai.engine import HttpEngine
+
+        engine = HttpEngine(endpoint, concurrency=concurrency)
+    return Client(engine, Cache(cache), endpoint, reading)

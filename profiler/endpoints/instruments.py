@@ -1,0 +1,225 @@
+"""How a request is put to an endpoint that can do this and that, and how what comes back is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from profiler.endpoints.engine import Call, Draw, Score, Value
+from profiler.probe import LETTERS, Answer, Choose, Generate, Request, Weigh
+from profiler.records import Capabilities, Generation, How, Likelihood, Sampling, Usage
+
+Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
+"""The instrument for choices; auto takes the best that the endpoint allows."""
+
+LISTED: tuple[How, ...] = ("top_logprobs", "letter")
+"""Instruments for which the choices are listed by letter."""
+
+TOP = 20
+"""Alternatives of the first token to ask for: what OpenAI and vLLM allow at most."""
+
+LETTER = re.compile(
+    r"""[\s*_]*(?i:(?:the\s+)?(?:correct\s+)?(?:answer|option|sentence)(?:\s+is)?\s*:?[\s*_]*)?"""
+    r"""[("'*\[<]*([A-Z])[)"'*\]>]*(?:\s*$|[.:)]|\n)"""
+)
+"""A letter that stands alone, or before a full stop, colon, bracket or line end: "A nurse" is not an answer."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The way of asking that an endpoint's capabilities allow."""
+
+    can: Capabilities
+    chat: bool
+    """The user wants /chat/completions."""
+    reading: Reading = "auto"
+    _known: dict[tuple[How, ...], tuple[How, str | None]] = field(default_factory=dict, init=False, compare=False)
+    """What was found for requests that such instruments can read: it is asked several times a request."""
+
+    @property
+    def talks(self) -> bool:
+        """Whether text is asked for through chat."""
+        return self.chat or not self.can.completions
+
+    def how(self, request: Request) -> How:
+        """The instrument that the answer to such a request is read with: the best that is allowed."""
+        return self._taken(ways(request))[0]
+
+    def obstacle(self, request: Request) -> str | None:
+        """Why such a request can't be answered here; None when it can."""
+        how, obstacle = self._taken(ways(request))
+        if isinstance(request, Choose) and how in LISTED and len(request.choices) > len(LETTERS):
+            return obstacle or f"{len(request.choices)} choices are more than there are letters"
+        return obstacle
+
+    def _taken(self, able: tuple[How, ...]) -> tuple[How, str | None]:
+        """Of the instruments that can read an answer the one to take, and why there is none that can be."""
+        if able not in self._known:
+            self._known[able] = self._weighed(able)
+        return self._known[able]
+
+    def _weighed(self, able: tuple[How, ...]) -> tuple[How, str | None]:
+        allowed = self._allowed(able)
+        if not allowed:
+            return able[0], f"it is read by {' or '.join(able)}, not by {self.reading}"
+        lacking = {how: self._lacking(how) for how in allowed}
+        for how, lack in lacking.items():
+            if lack is None:
+                return how, None
+        return allowed[0], "; ".join(why for why in dict.fromkeys(lacking.values()) if why)
+
+    def _allowed(self, able: tuple[How, ...]) -> tuple[How, ...]:
+        """Those of the instruments that the user wants, the best first."""
+        if self.reading == "auto":
+            return able
+        # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
+        wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
+        return tuple(how for how in able if how in wanted)
+
+    def _lacking(self, how: How) -> str | None:
+        """What the endpoint lacks for an instrument."""
+        match how:
+            case "loglikelihood":
+                if not self.can.echo:
+                    return self._missing("echo", "it gives no log-probabilities of a text that it is handed (echo)")
+                return None
+            case "top_logprobs" if not self.can.top_logprobs:
+                return self._missing("top_logprobs", "it gives no alternatives of a generated token (top_logprobs)")
+            case _ if self.talks and not self.can.chat:
+                return self._missing("chat", "it does not answer /chat/completions")
+            case _:
+                return None
+
+    def _missing(self, capability: str, what: str) -> str:
+        note = self.can.notes.get(capability)
+        return f"{what}: {note}" if note else what
+
+    def call(self, request: Request) -> Call:
+        """The one call that brings everything a request needs."""
+        match request:
+            case Generate(prompt, sampling, _, system, n):
+                text = prompt if self.talks else request.framed()
+                return Draw(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
+            case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
+                texts = choices + given
+                return Score(prompt, texts, tuple(range(len(texts))))
+            case Choose():
+                return self._letter(request)
+            case Weigh(texts):
+                return Score("", texts, tuple(range(len(texts))))
+            case _:
+                assert_never(request)
+
+    def _letter(self, request: Choose) -> Draw:
+        listed = request.lettered()
+        prompt = listed if self.talks else f"{listed}\nAnswer:"
+        if self.how(request) == "top_logprobs":
+            return Draw(prompt, Sampling(max_tokens=1), (0,), self.talks, top=min(TOP, self.can.top_logprobs))
+        return Draw(prompt, Sampling(max_tokens=16), (0,), self.talks)
+
+    def answer(self, request: Request, values: Sequence[Value]) -> Answer:
+        """What the parts of a call say."""
+        how = self.how(request)
+        generations = tuple([value for value in values if isinstance(value, Generation)])
+        if isinstance(request, Generate):
+            return Answer(how, generations)
+        likelihoods = tuple([value for value in values if isinstance(value, Likelihood)])
+        if isinstance(request, Weigh):
+            return Answer(how, (), likelihoods)
+        if how == "loglikelihood":
+            return Answer(how, (), followed(likelihoods, len(request.choices)) if request.given else likelihoods)
+        (generation,) = generations
+        count = len(request.choices)
+        if how == "letter":
+            letter = read_letter(generation.text, count)
+            return Answer(how, generations, choice=None if letter is None else request.places[letter])
+        by_letter = letter_shares(generation.top, count)
+        shares = tuple(by_letter[request.places.index(choice)] for choice in range(count)) if by_letter else ()
+        choice = max(range(count), key=shares.__getitem__) if shares else None
+        return Answer(how, generations, choice=choice, confidences=shares)
+
+
+ITEM = re.compile(r"^\s*([A-Z])(?:[.):]|\s*$)", re.MULTILINE)
+"""A letter at the beginning of a line, as options are listed."""
+
+
+def ways(request: Request) -> tuple[How, ...]:
+    """The instruments that can read an answer to such a request, the best first."""
+    match request:
+        case Generate(how=how):
+            return (how,)
+        case Choose(ways=allowed):
+            return allowed
+        case Weigh():
+            return ("loglikelihood",)
+        case _:
+            assert_never(request)
+
+
+def order(request: Request, how: How) -> tuple[int, ...]:
+    """Which option each letter of the question stood for; empty where none were listed by letter."""
+    match request:
+        case Choose():
+            return request.places if how in LISTED else ()
+        case Generate():
+            return request.order
+        case _:
+            return ()
+
+
+def asked(request: Request, how: How) -> str:
+    """The question as a model was asked it, but for a frame around it."""
+    match request:
+        case Choose():
+            return request.lettered() if how in LISTED else request.prompt
+        case Generate(prompt=prompt):
+            return prompt
+        case Weigh(texts):
+            return "\n".join(texts)
+        case _:
+            assert_never(request)
+
+
+def followed(likelihoods: Sequence[Likelihood], count: int) -> tuple[Likelihood, ...]:
+    """Of each of the first `count` texts, what stands after the part of it that is given: whole less part.
+
+    Exact where the part's tokens begin the whole's, as they do where the rest begins with a space.
+    """
+    return tuple(
+        Likelihood(
+            total=whole.total - part.total,
+            tokens=whole.tokens - part.tokens,
+            usage=sum((paid.usage for paid in (whole, part) if not paid.cached), Usage()),
+            cached=whole.cached and part.cached,
+        )
+        for whole, part in zip(likelihoods[:count], likelihoods[count:], strict=True)
+    )
+
+
+def read_letter(text: str, count: int) -> int | None:
+    """Which of the first `count` letters an answer consists of or opens with; None when it does not say.
+
+    One that repeats the list of options opens with A and says nothing.
+    """
+    found = LETTER.match(text)
+    if not found or {line[1] for line in ITEM.finditer(text)} - {found[1]} & set(LETTERS[:count]):
+        return None
+    index = LETTERS.index(found[1])
+    return index if index < count else None
+
+
+def letter_shares(top: dict[str, float], count: int) -> tuple[float, ...]:
+    """How the first token's probability is shared among the letters, with and without a space before them.
+
+    A letter that is not among the alternatives has next to none; empty when no letter is.
+    """
+    weights = [0.0] * count
+    for token, logprob in top.items():
+        letter = token.strip()
+        if len(letter) == 1 and letter in LETTERS[:count]:
+            weights[LETTERS.index(letter)] += math.exp(logprob)
+    total = sum(weights)
+    return tuple(weight / total for weight in weights) if total else ()

@@ -1,0 +1,1 @@
+"""A checkpoint that runs in this process as an engine."""

@@ -1,0 +1,287 @@
+"""A model in this process answers calls: a path, a hub id or the demo, batched by length in one thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from profiler.endpoints.engine import Call, Draw, Part, Score
+from profiler.endpoints.local import demo
+from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
+from profiler.records import Capabilities, Endpoint, Fingerprint, Likelihood, Usage
+
+if TYPE_CHECKING:
+    from profiler.endpoints.local.checkpoint import Checkpoint, Precision
+    from profiler.endpoints.local.sampling import Drawer
+    from profiler.endpoints.local.scoring import Scorer
+
+WINDOW = 256
+"""Calls held at a time: enough to batch by length, few enough to hold."""
+
+LINGER = 0.005
+"""Seconds to wait for the calls that come right after the first."""
+
+FILES = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+"""What is fetched of a hub repository: weights that can't run code, settings, tokenizer."""
+
+NO_TEMPLATE = "the checkpoint has no chat template: ask it as a plain completion"
+
+NO_MEMORY = "this architecture keeps no cache that texts can be continued from here: serve it, and give its --url"
+
+Keyed = tuple[int, Call]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint, ready to work."""
+
+    checkpoint: Checkpoint
+    scorer: Scorer
+    drawer: Drawer
+
+
+class LocalEngine:
+    """Runs a checkpoint through transformers; the first call loads it."""
+
+    def __init__(self, endpoint: Endpoint, precision: Precision = "auto") -> None:
+        self.model = endpoint.model
+        self.precision = precision
+        # One thread for all work: torch makes a pool of threads for every thread that calls it.
+        self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
+        self.loaded: Loaded | None = None
+
+    async def capabilities(self) -> Capabilities:
+        """Everything, but for a chat template and a begin-of-text token that this checkpoint may lack."""
+        loaded = await self.run(self.load)
+        checkpoint, writes = loaded.checkpoint, loaded.drawer.able
+        templated = checkpoint.tokenizer.chat_template is not None
+        notes = {"chat": NO_TEMPLATE} if not templated else {}
+        if not writes:
+            notes |= {"completions": NO_MEMORY, "chat": NO_MEMORY}
+        return Capabilities(
+            completions=writes,
+            chat=templated and writes,
+            echo=True,
+            n=True,
+            prompt_lists=True,
+            top_logprobs=checkpoint.vocabulary,
+            seed=True,
+            bos=checkpoint.bos is not None,
+            notes=notes,
+        )
+
+    async def fingerprint(self) -> Fingerprint:
+        """The digest of everything in the checkpoint that its numbers depend on."""
+        folder = await self.run(lambda: find(self.model))
+        whole = await self.run(lambda: digest(folder))
+        return Fingerprint(id=whole[:16], served=self.model, canary=whole)
+
+    async def perform(self, calls: AsyncIterable[Keyed]) -> AsyncIterator[Part]:
+        """Answer windows of calls; parts come as their batches end."""
+        async with aclosing(windows(calls, WINDOW)) as ready:
+            async for window in ready:
+                async with aclosing(self.stream(window)) as parts:
+                    async for part in parts:
+                        yield part
+
+    async def close(self) -> None:
+        """Let the model go."""
+        self.loaded = None
+        self.worker.shutdown(wait=True, cancel_futures=True)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do it in the worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.worker, work)
+
+    async def stream(self, window: Sequence[Keyed]) -> AsyncGenerator[Part]:
+        """The parts of one window, while the worker makes them; leaving early stops it at its next step."""
+        loop = asyncio.get_running_loop()
+        parts: asyncio.Queue[Part | None] = asyncio.Queue()
+        stop = threading.Event()
+
+        def work() -> None:
+            for part in self.answer(window, stop.is_set):
+                loop.call_soon_threadsafe(parts.put_nowait, part)
+
+        working = loop.run_in_executor(self.worker, work)
+        working.add_done_callback(lambda _: parts.put_nowait(None))
+        try:
+            while (part := await parts.get()) is not None:
+                yield part
+            await working
+        finally:
+            stop.set()
+            await asyncio.wait([working])
+
+    def load(self) -> Loaded:
+        """The model, loaded once; in the worker thread."""
+        if self.loaded is None:
+            folder = find(self.model)
+            if "OMP_WAIT_POLICY" not in os.environ:
+                # Threads that spin for long while they wait starve the others on a busy machine: seven times slower
+                # with two busy cores. It is read when torch is first imported.
+                os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+            try:
+                from profiler.endpoints.local import checkpoint, sampling, scoring
+            except ModuleNotFoundError:
+                raise MissingExtra("local", "running a model in this process") from None
+            ready = checkpoint.load(folder, self.precision)
+            self.loaded = Loaded(ready, scoring.Scorer(ready), sampling.Drawer(ready))
+        return self.loaded
+
+    def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
+        """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
+        loaded = self.load()
+        yield from self.score(loaded, [(key, call) for key, call in window if isinstance(call, Score)], stopped)
+        yield from self.draw(loaded, [(key, call) for key, call in window if isinstance(call, Draw)], stopped)
+
+    def score(self, loaded: Loaded, calls: Sequence[tuple[int, Score]], stopped: Callable[[], bool]) -> Iterator[Part]:
+        from profiler.endpoints.local.scoring import lines
+
+        groups = []
+        for key, call in calls:
+            try:
+                group = lines(loaded.checkpoint, key, call.prefix, {index: call.texts[index] for index in call.indices})
+                loaded.checkpoint.admit(max(len(line.tokens) for line in group))
+            except EndpointError as error:
+                yield from (Part(key, index, error) for index in call.indices)
+            else:
+                groups.append(group)
+        for batch in loaded.scorer.score(groups):
+            for scored in batch:
+                paid = Usage(prompt=scored.paid)
+                yield Part(*scored.key, Likelihood(total=scored.total, tokens=scored.tokens, usage=paid))
+            if stopped():
+                return
+
+    def draw(self, loaded: Loaded, calls: Sequence[tuple[int, Draw]], stopped: Callable[[], bool]) -> Iterator[Part]:
+        from profiler.endpoints.local.sampling import Job
+
+        jobs = []
+        for key, call in calls:
+            try:
+                if not loaded.drawer.able:
+                    raise Refused(NO_MEMORY)
+                prompt = spoken(loaded.checkpoint, call)
+                loaded.checkpoint.admit(len(prompt), call.sampling.max_tokens)
+            except EndpointError as error:
+                yield from (Part(key, index, error) for index in call.indices)
+            else:
+                first = call.indices[0]
+                jobs += [Job((key, index), prompt, call.sampling, call.top, index == first) for index in call.indices]
+        for (key, index), generation in loaded.drawer.draw(jobs, stopped):
+            yield Part(key, index, generation)
+
+
+def spoken(checkpoint: Checkpoint, call: Draw) -> tuple[int, ...]:
+    """The tokens that the model is given to continue."""
+    if not call.chat:
+        tokens = checkpoint.encode(call.prompt)
+        if tokens:
+            return tokens
+        if not checkpoint.start:
+            raise Refused("an empty prompt, and this model has no begin-of-text token to start from")
+        return checkpoint.start
+    if checkpoint.tokenizer.chat_template is None:
+        raise Refused(NO_TEMPLATE)
+    from jinja2 import TemplateError
+
+    said = [{"role": "user", "content": call.prompt}]
+    if call.system:
+        said.insert(0, {"role": "system", "content": call.system})
+    try:
+        text = checkpoint.tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise Refused(f"the checkpoint's chat template refused: {error}") from error
+    # The template writes the begin-of-text token itself.
+    return checkpoint.bare(text)
+
+
+async def windows(calls: AsyncIterable[Keyed], size: int) -> AsyncGenerator[list[Keyed]]:
+    """The calls that are ready, up to `size` at a time, never waiting for one while there are others to work on."""
+    ready: asyncio.Queue[Keyed | Exception | None] = asyncio.Queue(maxsize=size)
+
+    async def pull() -> None:
+        try:
+            async for call in calls:
+                await ready.put(call)
+        except Exception as error:
+            await ready.put(error)  # raised to whoever reads the windows
+        else:
+            await ready.put(None)
+
+    pulling = asyncio.create_task(pull())
+    try:
+        more = True
+        while more:
+            window: list[Keyed] = []
+            entry = await ready.get()
+            seen = -1
+            while seen < ready.qsize() < size - 1:
+                seen = ready.qsize()
+                await asyncio.sleep(LINGER)
+            while True:
+                if isinstance(entry, Exception):
+                    raise entry
+                if entry is None:
+                    more = False
+                    break
+                window.append(entry)
+                if ready.empty() or len(window) == size:
+                    break
+                entry = ready.get_nowait()
+            if window:
+                yield window
+    finally:
+        pulling.cancel()
+
+
+def find(model: str) -> Path:
+    """The folder of a checkpoint: the demo's, a folder of the user's, or one from the hub."""
+    if model == "demo":
+        return demo.checkpoint()
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BadData(f"{model!r} is not a checkpoint: a folder with config.json and *.safetensors was expected")
+        return folder
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise WrongUse(f"no folder {model!r}; expected a checkpoint's folder, a hub id such as 'org/name', or 'demo'")
+    return fetched(model)
+
+
+def fetched(name: str) -> Path:
+    """The local copy of a hub repository, downloaded on first use."""
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+    except ModuleNotFoundError:
+        raise MissingExtra("local", "running a model in this process") from None
+    try:
+        return Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns=["*/*"]))
+    except HFValidationError:
+        raise WrongUse(f"{name!r} is neither a folder, nor a hub id such as 'org/name', nor 'demo'") from None
+    except GatedRepoError:
+        raise Refused(f"{name!r} is gated: accept its terms on the hub, then `hf auth login`") from None
+    except RepositoryNotFoundError:
+        raise WrongUse(f"no folder and no hub repository {name!r}; a private one needs `hf auth login`") from None
+    except (OSError, HfHubHTTPError) as error:
+        raise EndpointError(f"{name!r} is no folder, and the hub can't be reached to look for it there") from error
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of the weights, the settings and the tokenizer."""
+    whole = hashlib.sha256()
+    for path in sorted({path for pattern in FILES for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            whole.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,277 @@
+"""Texts that share what they begin with are scored together, in one forward pass over a tree of their tokens.
+
+Imports torch: import this module only where a model is about to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from profiler.endpoints.local.checkpoint import SLIDING, Checkpoint
+from profiler.errors import EndpointDown
+
+LONGEST_TREE = 2048
+"""Tokens of a tree; its mask grows with the square, and what is longer is scored text by text."""
+
+LOGITS = 2**28
+"""How many logits one forward pass may produce: half a gigabyte in bfloat16."""
+
+ROWS = 64
+"""Rows of logits that are turned into float32 at once."""
+
+
+CANARY = "The capital of France is"
+CANARY_ENDS = (" Paris, a city on the river Seine.", " London, and it rains there more often than not.")
+
+Key = tuple[int, int]
+"""Which call, and which of its texts."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A text's tokens, of which those from `start` on are scored."""
+
+    key: Key
+    tokens: tuple[int, ...]
+    start: int
+    paid: int
+    """Tokens that no text of its call before it has already paid for."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A text's summed log-probability, how many tokens it covers, and how many it paid for."""
+
+    key: Key
+    total: float
+    tokens: int
+    paid: int
+
+
+def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str]) -> list[Line]:
+    """Each text after the prefix; an empty prefix stands for the begin-of-text token, where there is one.
+
+    Spaces that end the prefix belong to the text, as in lm-eval's `_encode_pair`: a word's token includes the space
+    before it. Where a token spans the boundary it is scored whole.
+    """
+    context = prefix.rstrip()
+    moved = prefix[len(context) :]
+    before = checkpoint.encode(context) if context else checkpoint.start
+    made: list[Line] = []
+    for index, text in texts.items():
+        tokens = (*checkpoint.start, *checkpoint.bare(moved + text))
+        if context:
+            tokens = checkpoint.encode(context + moved + text)
+        first = made[0].tokens if made else ()
+        start = max(1, shared(before, tokens))
+        made.append(Line((call, index), tokens, start, paid=len(tokens) - shared(first, tokens)))
+    return made
+
+
+def shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences begin with in common."""
+    return next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+@dataclass
+class Tree:
+    """Lines, with every token that some of them begin with in common held once; a row of a batch."""
+
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
+    asked: list[tuple[Line, list[int]]] = field(default_factory=list)
+    """Each line with the nodes that predict its scored tokens."""
+    children: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        """Grow by a line. Its last token is only predicted, so it needs no node."""
+        node, path = -1, []
+        for depth, token in enumerate(line.tokens[:-1]):
+            parent, node = node, self.children.setdefault((node, token), len(self.tokens))
+            if node == len(self.tokens):
+                self.tokens.append(token)
+                self.parents.append(parent)
+                self.depths.append(depth)
+            path.append(node)
+        self.asked.append((line, path[line.start - 1 :]))
+
+    @property
+    def forks(self) -> bool:
+        """Whether it is more than one ordinary text, and needs a mask of ours."""
+        return any(parent != node - 1 for node, parent in enumerate(self.parents))
+
+    @property
+    def predicting(self) -> list[int]:
+        """The nodes whose prediction is asked for, each once."""
+        return sorted({node for _, path in self.asked for node in path})
+
+    def sees(self, length: int) -> NDArray[np.bool_]:
+        """Which node sees which: itself and its ancestors. Padding sees itself, or its softmax would be 0/0."""
+        mask = np.eye(length, dtype=np.bool_)
+        for node, parent in enumerate(self.parents):
+            if parent >= 0:
+                mask[node] |= mask[parent]
+        return mask
+
+
+def plant(groups: Iterable[Sequence[Line]], longest: int) -> list[Tree]:
+    """One tree a group of lines, or one a line where the tree would be too long.
+
+    Groups come sorted by their tokens: one that begins like the last (few-shot examples) grows on the same tree.
+    """
+    trees: list[Tree] = []
+    last: tuple[int, ...] = ()
+    for group in groups:
+        first = group[0].tokens
+        size = len(first) + sum(len(line.tokens) - shared(first, line.tokens) for line in group[1:])
+        common = shared(last, first)
+        if size > longest:
+            trees.extend(grown([line]) for line in group)
+            last = ()
+        elif 2 * common > len(first) and len(trees[-1].tokens) + size - common <= longest:
+            for line in group:
+                trees[-1].add(line)
+            last = first
+        else:
+            trees.append(grown(group))
+            last = first
+    return trees
+
+
+def grown(lines: Iterable[Line]) -> Tree:
+    """A tree of these lines."""
+    tree = Tree()
+    for line in lines:
+        tree.add(line)
+    return tree
+
+
+def batches(trees: Sequence[Tree], tokens: int, logits: int) -> list[list[Tree]]:
+    """Trees of like length together, so that little is padded, within a budget of tokens and of rows of logits."""
+    made: list[list[Tree]] = []
+    asked = 0
+    for tree in sorted(trees, key=lambda tree: -len(tree.tokens)):
+        need = len(tree.predicting)
+        if not made or (len(made[-1]) + 1) * len(made[-1][0].tokens) > tokens or asked + need > logits:
+            made.append([])
+            asked = 0
+        made[-1].append(tree)
+        asked += need
+    return made
+
+
+class Scorer:
+    """Scores lines in batches that fit the device."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.tokens = 2048 if checkpoint.device.type == "cpu" else 16384
+        self.longest = LONGEST_TREE if self.shares() else 0
+
+    def score(self, groups: Sequence[Sequence[Line]]) -> Iterator[list[Scored]]:
+        """Score every line of every group, a batch at a time."""
+        logits = max(1, LOGITS // self.checkpoint.vocabulary)
+        in_order = sorted((group for group in groups if group), key=lambda group: group[0].tokens)
+        waiting = batches(plant(in_order, self.longest), self.tokens, logits)
+        while waiting:
+            batch = waiting.pop(0)
+            try:
+                scored = self.forward(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise EndpointDown(f"no memory to score one text of {len(batch[0].tokens):,} tokens") from None
+                torch.cuda.empty_cache()
+                self.tokens = max(1, self.tokens // 2)
+                waiting = batches([tree for trees in [batch, *waiting] for tree in trees], self.tokens, logits)
+                continue
+            yield scored
+
+    @torch.inference_mode()
+    def forward(self, trees: Sequence[Tree]) -> list[Scored]:
+        """One pass of the model over the trees; its head over the predicting nodes only."""
+        length = max(1, *(len(tree.tokens) for tree in trees))
+        rows = {(number, node): None for number, tree in enumerate(trees) for node in tree.predicting}
+        place = {row: index for index, row in enumerate(rows)}
+        wanted = [
+            (place[number, node], token)
+            for number, tree in enumerate(trees)
+            for line, path in tree.asked
+            for node, token in zip(path, line.tokens[line.start :], strict=True)
+        ]
+        found = iter(self.predicted(trees, length, [number * length + node for number, node in rows], wanted))
+        return [
+            Scored(line.key, sum(next(found) for _ in path), len(path), line.paid)
+            for tree in trees
+            for line, path in tree.asked
+        ]
+
+    def predicted(
+        self, trees: Sequence[Tree], length: int, positions: list[int], wanted: list[tuple[int, int]]
+    ) -> list[float]:
+        """Log-probability of each wanted (row of logits, token)."""
+        if not wanted:
+            return []
+        device = self.checkpoint.device
+        with self.checkpoint.head_at(torch.tensor(positions, device=device)):
+            logits = self.checkpoint.model(**self.inputs(trees, length), use_cache=False).logits[0]
+        # One float32 copy of all rows would be the largest thing in memory.
+        norms = torch.cat([rows.float().logsumexp(-1) for rows in logits.split(ROWS)])
+        rows, tokens = torch.tensor(wanted, device=device).T
+        likely: list[float] = (logits[rows, tokens].double() - norms[rows]).tolist()
+        return likely
+
+    def inputs(self, trees: Sequence[Tree], length: int) -> dict[str, object]:
+        """Padded on the right: nothing after a token reaches it, so ordinary texts need no mask."""
+        device = self.checkpoint.device
+        ids = torch.zeros((len(trees), length), dtype=torch.long)
+        for row, tree in enumerate(trees):
+            ids[row, : len(tree.tokens)] = torch.tensor(tree.tokens, dtype=torch.long)
+        if not any(tree.forks for tree in trees):
+            return {"input_ids": ids.to(device), "attention_mask": torch.ones_like(ids, device=device)}
+        depths = torch.zeros_like(ids)
+        for row, tree in enumerate(trees):
+            depths[row, : len(tree.tokens)] = torch.tensor(tree.depths, dtype=torch.long)
+        sees = torch.from_numpy(np.stack([tree.sees(length) for tree in trees]))
+        return {
+            "input_ids": ids.to(device),
+            "position_ids": depths.to(device),
+            "attention_mask": self.masks(sees, depths),
+        }
+
+    def masks(self, sees: torch.Tensor, depths: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What each token sees, as the architecture takes it: one mask, or one for each kind of layer."""
+        full, window = self.additive(sees), self.checkpoint.window
+        if window is None or int(depths.max()) < window:
+            return full
+        near = self.additive(sees & (depths[:, :, None] - depths[:, None, :] < window))
+        return {"full_attention": full, "sliding_attention": near} if self.checkpoint.layers else near
+
+    def additive(self, sees: torch.Tensor) -> torch.Tensor:
+        """A mask to add to the attention scores: eager attention knows no other."""
+        dtype = self.checkpoint.model.dtype
+        hidden = torch.full(sees.shape, torch.finfo(dtype).min, dtype=dtype)
+        return hidden.masked_fill(sees, 0)[:, None].to(self.checkpoint.device)
+
+    def shares(self) -> bool:
+        """Whether this architecture scores a tree as it scores texts one by one; found by doing both.
+
+        It fails where position comes from the place in the row (ALiBi) or from the tokens read before (Mamba).
+        """
+        if not self.checkpoint.layers <= SLIDING:
+            return False
+        pair = lines(self.checkpoint, 0, CANARY, dict(enumerate(CANARY_ENDS)))
+        alone = [self.forward([grown([line])])[0] for line in pair]
+        try:
+            together = self.forward([grown(pair)])
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return False
+        tolerance = 1e-3 if self.checkpoint.model.dtype == torch.float32 else 0.1
+        return all(abs(a.total - b.total) <= tolerance * a.tokens for a, b in zip(alone, together, strict=True))

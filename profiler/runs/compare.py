@@ -1,0 +1,323 @@
+"""One run held against another: what changed, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from profiler import registry
+from profiler.errors import NotComparable
+from profiler.metric import Metric
+from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
+from profiler.runs.comparable import differences, refusals, sections
+from profiler.runs.estimates import clusters
+from profiler.runs.estimates import seed as seed_of
+from profiler.runs.store import SampleColumns
+from profiler.stats import RESAMPLES, Columns, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
+
+ALPHA = 0.05
+FEW = 6
+"""Of fewer items, all moving the same way happens by chance more often than 1 time in 20, like coins."""
+OVERLAP = 0.5
+"""Of the smaller side's items, the share that the other side must have answered as well."""
+FAR = 5
+"""Standard errors that a base must be from zero for a percentage of it to mean something."""
+
+BOTH = "both sides' "
+"""Before the name of a column that is cut to the items which have a value on both sides."""
+
+Find = Callable[[str, str], Metric | None]
+
+
+class Run(Protocol):
+    """A finished run: its profile, and the scores behind it."""
+
+    @property
+    def profile(self) -> Profile: ...
+
+    def columns(self, probe: str) -> SampleColumns: ...
+
+
+class Pair(NamedTuple):
+    """The same items on both sides, in the same order."""
+
+    base: SampleColumns
+    other: SampleColumns
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One number on both sides, with its paired bootstrap draws."""
+
+    estimate: Estimate
+    """The base's own, which names it."""
+    ideal: Ideal
+    base: float
+    other: float
+    drawn: tuple[FloatArray, FloatArray]
+    n: int
+    units: int
+    """Items, or clusters of them."""
+    reason: str | None = None
+    """Why there is no verdict."""
+
+    @property
+    def change(self) -> float:
+        return float(_without_rounding(np.array(self.other - self.base), np.array(self.base)))
+
+    @property
+    def deltas(self) -> FloatArray:
+        base, other = self.drawn
+        return _without_rounding(other - base, base)
+
+
+def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
+    """What moved from BASE to OTHER, item by item.
+
+    Verdicts hold for all numbers over all items together: the chance that any of them is called changed when nothing
+    has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure.
+    """
+    refused = refusals(base.profile, other.profile)
+    shifts: list[Shift] = []
+    notes: list[str] = []
+    for probe in sections(base.profile):
+        if probe not in refused:
+            pair = paired(base.columns(probe), other.columns(probe))
+            sides = sections(base.profile)[probe], sections(other.profile)[probe]
+            if why := _too_little(pair, *sides):
+                refused[probe] = why
+                continue
+            notes += _left_out(pair, *sides)
+            shifts += _shifts(base.profile, other.profile, pair, probe, find or registered, resamples, seed)
+    if not shifts:
+        raise NotComparable(_nothing(base.profile, other.profile, refused))
+    return Comparison(
+        base=base.profile.id,
+        other=other.profile.id,
+        base_name=base.profile.name,
+        other_name=other.profile.name,
+        changes=tuple(_judged(shifts)),
+        suites={probe: part.suite for probe, part in sections(base.profile).items() if probe not in refused},
+        differs=(*differences(base.profile, other.profile), *notes),
+        refused=refused,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def registered(probe: str, metric: str) -> Metric | None:
+    """The metric that goes by this name; None where a stored profile's metric no longer exists.
+
+    One by another scorer than ours bears our metric's name, a colon, and the scorer's.
+    """
+    known = registry.probes().get(probe)
+    metrics = {found.name: found for found in known.metrics} if known else {}
+    ours = metrics.get(metric.partition(":")[0])
+    return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
+
+
+def verdict(ideal: Ideal, shift: Shift, p: float) -> Verdict:
+    """The one place where better and worse are told apart."""
+    if p >= ALPHA:
+        return "same"
+    if ideal is None:
+        return "moved"
+    if isinstance(ideal, float | int):
+        # From +10 to -10 is a change, but neither nearer to 0 nor further from it.
+        nearer = percentiles(np.abs(shift.drawn[0] - ideal) - np.abs(shift.drawn[1] - ideal))
+        if nearer is None or nearer[0] <= 0 <= nearer[1]:
+            return "moved"
+        return "better" if nearer[0] > 0 else "worse"
+    return "better" if (shift.change > 0) == (ideal == "high") else "worse"
+
+
+def paired(base: SampleColumns, other: SampleColumns) -> Pair:
+    """The items that both sides answered, matched by key."""
+    where = {item: row for row, item in enumerate(other.items)}
+    kept = [row for row, item in enumerate(base.items) if item in where]
+    return Pair(_take(base, kept), _take(other, [where[base.items[row]] for row in kept]))
+
+
+def _shifts(
+    base: Profile, other: Profile, pair: Pair, probe: str, find: Find, resamples: int, seed: int
+) -> Iterator[Shift]:
+    """Each number of a probe that the base has: over all items, then in each group."""
+    numbers = [estimate for estimate in base.estimates if estimate.probe == probe]
+    missing = _missing(base, other, pair, probe, find)
+    for group in dict.fromkeys(estimate.group for estimate in numbers):
+        wanted = [estimate for estimate in numbers if estimate.group == group]
+        known = [(e, metric) for e in wanted if e.metric not in missing and (metric := find(probe, e.metric))]
+        yield from _measured(known, _group(pair, group), resamples, seed_of(probe) + seed)
+        yield from (_untold(e, missing[e.metric], resamples) for e in wanted if e.metric in missing)
+
+
+def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: int, seed: int) -> Iterator[Shift]:
+    """Both sides of some numbers of the same items, resampled alike."""
+    which = clusters(pair.base)
+    plain = [metric.reduction() for _, metric in known]
+    sides = _of_both(pair, {statistic.column for statistic in plain if isinstance(statistic, Mean)})
+    statistics = [replace(each, column=BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
+    base, other = (draws(statistics, side, which, resamples, seed) for side in sides)
+    for i, (estimate, metric) in enumerate(known):
+        used = defined(statistics[i], sides[0]) & defined(statistics[i], sides[1])
+        n = int(used.sum())
+        yield Shift(
+            estimate=estimate,
+            ideal=metric.ideal,
+            base=observed(statistics[i], sides[0]),
+            other=observed(statistics[i], sides[1]),
+            drawn=(base[:, i], other[:, i]),
+            n=n,
+            units=n if which is None else len(np.unique(which[used])),
+        )
+
+
+def _of_both(pair: Pair, means: set[str]) -> tuple[Columns, Columns]:
+    """The columns, and beside each that is averaged one without the items that are undefined on either side.
+
+    Else a mean would seem to change because other items have a value: SMOG, say, when answers get longer.
+    """
+    undefined = {name: np.isnan(pair.base.columns[name]) | np.isnan(pair.other.columns[name]) for name in means}
+    base, other = (
+        {
+            **side.columns,
+            **{BOTH + name: np.where(gone, np.nan, side.columns[name]) for name, gone in undefined.items()},
+        }
+        for side in pair
+    )
+    return base, other
+
+
+def _missing(base: Profile, other: Profile, pair: Pair, probe: str, find: Find) -> dict[str, str]:
+    """Metric → why it can't be compared although its probe can."""
+    left, right = sections(base)[probe], sections(other)[probe]
+    theirs = {estimate.metric for estimate in other.estimates if estimate.probe == probe}
+    found = {}
+    for name in {estimate.metric: None for estimate in base.estimates if estimate.probe == probe}:
+        made = [side.scorers.get(name, "") for side in (left, right)]
+        metric = find(probe, name)
+        if name not in theirs:
+            found[name] = "only the base has it"
+        elif made[0] != made[1]:
+            found[name] = f"made by {made[0] or 'unknown'} and by {made[1] or 'unknown'}: two different metrics"
+        elif metric is None:
+            found[name] = "this version of inherit no longer knows it"
+        elif not all(column in side.columns for side in pair for column in _columns(metric)):
+            found[name] = "its scores were not stored"
+    return found
+
+
+def _columns(metric: Metric) -> Sequence[str]:
+    statistic = metric.reduction()
+    return [statistic.column] if isinstance(statistic, Mean) else statistic.uses
+
+
+def _untold(estimate: Estimate, reason: str, resamples: int) -> Shift:
+    nothing = np.full(resamples, np.nan)
+    return Shift(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, reason)
+
+
+def _judged(shifts: Sequence[Shift]) -> Iterator[Change]:
+    for family in (
+        [s for s in shifts if s.estimate.group is None],
+        [s for s in shifts if s.estimate.group is not None],
+    ):
+        if family:
+            units = np.array([float(shift.units) for shift in family])
+            changes = np.array([shift.change for shift in family])
+            p = adjusted(np.column_stack([shift.deltas for shift in family]), changes, units)
+            yield from (_change(shift, chance) for shift, chance in zip(family, p.tolist(), strict=True))
+
+
+def _change(shift: Shift, p: float) -> Change:
+    reason = shift.reason or _why_undefined(shift)
+    spread = percentiles(shift.deltas) if shift.units > 1 else None
+    low, high = spread or (None, None)
+    percent, percent_low, percent_high = _percent(shift, spread is not None)
+    few = reason is None and shift.units < FEW
+    if few:
+        reason = f"too few items for a verdict ({shift.units})"
+    return Change(
+        probe=shift.estimate.probe,
+        metric=shift.estimate.metric,
+        group=shift.estimate.group,
+        base=_or_none(shift.base),
+        other=_or_none(shift.other),
+        absolute=_or_none(shift.change),
+        low=low,
+        high=high,
+        percent=percent,
+        percent_low=percent_low,
+        percent_high=percent_high,
+        p=None if few else _or_none(p),
+        n=shift.n,
+        verdict=None if reason else verdict(shift.ideal, shift, p),
+        reason=reason,
+    )
+
+
+def _why_undefined(shift: Shift) -> str | None:
+    if not np.isnan(shift.change):
+        return None
+    return "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
+
+
+def _percent(shift: Shift, with_interval: bool) -> tuple[float | None, float | None, float | None]:
+    """Percent change with its interval; None where the base is too near zero, or where another number is the aim."""
+    base, _ = shift.drawn
+    aims = isinstance(shift.ideal, float | int)
+    if aims or np.isnan(shift.change) or shift.base == 0 or abs(shift.base) <= FAR * np.nanstd(base):
+        return None, None, None
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
+        shares = 100 * shift.deltas / np.abs(base)
+    spread = percentiles(shares) if with_interval else None
+    return 100 * shift.change / abs(shift.base), *(spread or (None, None))
+
+
+def _too_little(pair: Pair, base: Section, other: Section) -> str | None:
+    both, answered = len(pair.base.items), min(base.items - base.errors, other.items - other.errors)
+    if both == 0 or both < OVERLAP * answered:
+        return f"only {both} items were answered on both sides (of {base.items} and {other.items})"
+    return None
+
+
+def _left_out(pair: Pair, base: Section, other: Section) -> list[str]:
+    both = len(pair.base.items)
+    if both == base.items == other.items:
+        return []
+    return [f"{base.probe}: compared on the {both} items answered on both sides (of {base.items} and {other.items})"]
+
+
+def _nothing(base: Profile, other: Profile, refused: dict[str, str]) -> str:
+    why = "\n".join(f"  {probe}: {reason}" for probe, reason in refused.items())
+    return f"{base.name!r} and {other.name!r} have nothing that can be compared:\n{why or '  no probe was asked'}"
+
+
+def _group(pair: Pair, group: str | None) -> Pair:
+    """The items of a group, as the base has it; all of them for None."""
+    if group is None:
+        return pair
+    rows = [row for row, name in enumerate(pair.base.groups) if name == group]
+    return Pair(_take(pair.base, rows), _take(pair.other, rows))
+
+
+def _take(samples: SampleColumns, rows: Sequence[int]) -> SampleColumns:
+    index = np.array(rows, dtype=np.int64)
+    return SampleColumns(
+        [samples.items[row] for row in rows],
+        [samples.groups[row] for row in rows],
+        [samples.clusters[row] for row in rows],
+        {name: column[index] for name, column in samples.columns.items()},
+    )
+
+
+def _without_rounding(delta: FloatArray, base: FloatArray) -> FloatArray:
+    """The last bit of a floating sum is not a change."""
+    return np.where(np.abs(delta) <= 1e-12 * np.abs(base), 0.0, delta)
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value

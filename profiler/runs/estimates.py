@@ -1,0 +1,85 @@
+"""Columns of scores become estimates: every metric, over all items and in each group, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+
+from profiler.metric import Metric
+from profiler.records import Estimate
+from profiler.runs.store import SampleColumns
+from profiler.stats import RESAMPLES, IntArray, intervals, uses
+
+
+def estimates(
+    probe: str, metrics: Sequence[Metric], samples: SampleColumns, lang: str = "en", resamples: int = RESAMPLES
+) -> list[Estimate]:
+    """Each of METRICS over all SAMPLES, then in each of their groups."""
+    groups = sorted({group for group in samples.groups if group is not None})
+    return [
+        estimate
+        for group in (None, *groups)
+        for estimate in overall(probe, metrics, subset(samples, group), lang, resamples, group)
+    ]
+
+
+def overall(
+    probe: str,
+    metrics: Sequence[Metric],
+    samples: SampleColumns,
+    lang: str = "en",
+    resamples: int = RESAMPLES,
+    group: str | None = None,
+) -> list[Estimate]:
+    """Each of METRICS over all SAMPLES, which make up GROUP if one is named."""
+    columns = {name: np.full(len(samples.items), np.nan) for metric in metrics for name in uses(metric.reduction())}
+    columns.update(samples.columns)
+    statistics = [metric.reduction() for metric in metrics]
+    found = intervals(statistics, columns, clusters(samples), resamples, seed(probe))
+    return [
+        Estimate(
+            probe=probe,
+            metric=metric.name,
+            group=group,
+            value=interval.value,
+            low=interval.low,
+            high=interval.high,
+            stderr=interval.stderr,
+            n=interval.n,
+            undefined=interval.undefined,
+            reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n),
+        )
+        for metric, interval in zip(metrics, found, strict=True)
+    ]
+
+
+def _few(metric: Metric, items: int) -> str | None:
+    return f"from fewer than {metric.enough} items: noisy" if items < metric.enough else None
+
+
+def subset(samples: SampleColumns, group: str | None) -> SampleColumns:
+    """The samples of one group; all of them for None."""
+    if group is None:
+        return samples
+    rows = [row for row, name in enumerate(samples.groups) if name == group]
+    return SampleColumns(
+        [samples.items[row] for row in rows],
+        [samples.groups[row] for row in rows],
+        [samples.clusters[row] for row in rows],
+        {name: column[rows] for name, column in samples.columns.items()},
+    )
+
+
+def clusters(samples: SampleColumns) -> IntArray | None:
+    """A code for each item's cluster; an item without one stands alone."""
+    if not any(samples.clusters):
+        return None
+    names = [cluster or f"\0{item}" for cluster, item in zip(samples.clusters, samples.items, strict=True)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def seed(probe: str) -> int:
+    """The same resamples for every metric of a probe, other ones for another probe."""
+    return crc32(probe.encode())

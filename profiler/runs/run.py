@@ -1,0 +1,265 @@
+"""The one loop: ask a model every probe, score the answers, end in a profile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from profiler.endpoints import instruments
+from profiler.endpoints.client import Client
+from profiler.errors import EndpointError
+from profiler.form import IN_WORDS, first
+from profiler.metric import measure
+from profiler.probe import Answer, Item, Probe, Request
+from profiler.records import (
+    Endpoint,
+    Estimate,
+    Fingerprint,
+    Generation,
+    How,
+    Likelihood,
+    Profile,
+    Sample,
+    Section,
+    Usage,
+)
+from profiler.runs import scorer_agreement, store
+from profiler.runs.estimates import estimates
+from profiler.text.counting import Text
+
+BATCH = 64
+"""Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""
+PATIENCE = 1.0
+"""What is there is scored after this many seconds, so that a slow endpoint's progress shows."""
+
+PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "torch", "transformers")
+
+
+class Asked(NamedTuple):
+    """An item, what was asked of it, and the answer that came."""
+
+    item: Item
+    request: Request
+    answer: Answer
+
+
+@dataclass
+class Progress:
+    """How far a probe is."""
+
+    probe: str
+    total: int
+    done: int = 0
+    errors: int = 0
+    cached: int = 0
+    """Items answered from the cache, at no cost."""
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    how: How = "text"
+    last_error: str | None = None
+
+    def add(self, answer: Answer, error: str | None) -> None:
+        parts: list[Generation | Likelihood] = [*answer.generations, *answer.likelihoods]
+        self.done += 1
+        self.how = answer.how
+        self.errors += error is not None
+        self.last_error = error or self.last_error
+        self.cached += bool(parts) and all(part.cached for part in parts)
+        self.usage = self.usage + answer.usage
+
+
+async def run(
+    client: Client, probes: Sequence[Probe], endpoint: Endpoint, out: Path, name: str | None = None
+) -> AsyncIterator[Progress | Profile]:
+    """Ask PROBES of a model and leave a profile in a folder under OUT; yields progress, and the profile at the end.
+
+    Stopped at any moment and run again, it goes on in the same folder: answers that were received are in the client's
+    cache and cost nothing the second time.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    for refused, why in (await refusals(client, probes)).items():
+        instead = f"; {IN_WORDS[refused]} asks about the same in words" if refused in IN_WORDS else ""
+        raise EndpointError(f"{refused} can't be asked here: {why}{instead}")
+    for probe in probes:
+        # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
+        measure([Text("", probe.lang)], probe.text_metrics)
+    fingerprint = await client.fingerprint()
+    how = {probe.name: await client.how(first(probe)) for probe in probes}
+    with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
+        sections: list[Section] = []
+        numbers: list[Estimate] = []
+        agreed: list[Estimate] = []
+        usage = Usage()
+        for probe in probes:
+            progress = Progress(probe.name, probe.count)
+            async for _ in ask(client, probe, folder, progress):
+                yield progress
+            sections.append(section(probe, progress))
+            numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
+            if scorer_agreement.rivals(probe.text_metrics):
+                agreed += scorer_agreement.agreements(
+                    probe.name, probe.text_metrics, store.Run(folder).samples(probe.name)
+                )
+            usage = usage + progress.usage
+        profile = Profile(
+            id=folder.name,
+            name=name or endpoint.model,
+            endpoint=endpoint,
+            fingerprint=fingerprint,
+            sections=tuple(sections),
+            estimates=tuple(numbers),
+            agreements=tuple(agreed),
+            usage=usage,
+            started=started,
+            seconds=round(time.monotonic() - clock, 3),
+            versions=versions(),
+            errors=sum(part.errors for part in sections),
+        )
+        store.save_profile(folder, profile)
+    yield profile
+
+
+async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
+    """The probes that the endpoint can't answer, and why; nothing is paid to find out."""
+    found = {probe.name: await client.refusal(first(probe)) for probe in probes}
+    return {name: why for name, why in found.items() if why}
+
+
+async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
+    """Ask a probe's items, score the answers in batches as they come, seal its samples; yields after each batch."""
+    journal = store.Journal(folder, probe.name)
+    clock = time.monotonic()
+    try:
+        async for batch in batches(client, probe):
+            made = await asyncio.to_thread(scored, probe, batch)
+            journal.append(made)
+            for asked, sample in zip(batch, made, strict=True):
+                progress.add(asked.answer, sample.error)
+            progress.seconds = time.monotonic() - clock
+            yield
+        journal.seal()
+    finally:
+        journal.close()
+
+
+async def batches(client: Client, probe: Probe) -> AsyncIterator[list[Asked]]:
+    """Answers in the order they come, a batch at a time, none held back for longer than PATIENCE."""
+    requests = ((item, probe.ask(item)) for item in probe.items())
+    batch: list[Asked] = []
+    since = time.monotonic()
+    async for (item, request), answer in client.answer(((item, request), request) for item, request in requests):
+        batch.append(Asked(item, request, answer))
+        if len(batch) >= BATCH or time.monotonic() - since > PATIENCE:
+            yield batch
+            batch, since = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def scored(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+    """Samples of a batch. A scorer that fails marks the items it failed on, and no others."""
+    try:
+        return samples(probe, batch)
+    except Exception as error:  # the sample boundary: whatever a scorer raises is the sample's error
+        if len(batch) == 1:
+            (item, request, answer), why = batch[0], f"scorer failed: {type(error).__name__}: {error}"
+            return [record(probe, item, request, answer, {}, why)]
+        return [sample for asked in batch for sample in scored(probe, [asked])]
+
+
+def samples(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+    """Measure the texts of a batch together, then let the probe score each answer."""
+    written = [text for asked in batch for text in asked.answer.generations]
+    # A score that came with every text is not measured again.
+    lacking = [each for each in probe.text_metrics if any(each.name not in text.scores for text in written)]
+    columns = measure([Text(text.text, probe.lang) for text in written], lacking)
+    values = {name: iter(column.tolist()) for name, column in columns.items()}
+    made = []
+    for item, request, answer in batch:
+        measured = tuple(
+            text.model_copy(
+                update={"scores": {**text.scores, **{name: defined(next(column)) for name, column in values.items()}}}
+            )
+            for text in answer.generations
+        )
+        answer = replace(answer, generations=measured)
+        scores = {} if answer.error else probe.score(item, answer)
+        made.append(record(probe, item, request, answer, scores, answer.error))
+    return made
+
+
+def defined(value: float) -> float | None:
+    """NaN lives in arrays only; everywhere else undefined is None."""
+    return None if value != value else value
+
+
+def record(
+    probe: Probe, item: Item, request: Request, answer: Answer, scores: Mapping[str, float | None], error: str | None
+) -> Sample:
+    return Sample(
+        probe=probe.name,
+        item=item.id,
+        group=item.group,
+        cluster=item.cluster,
+        prompt=instruments.asked(request, answer.how),
+        answers=answer.generations,
+        choice=answer.choice,
+        order=instruments.order(request, answer.how),
+        likelihoods=answer.likelihoods,
+        how=answer.how,
+        scores=dict(scores),
+        error=error,
+    )
+
+
+def section(probe: Probe, progress: Progress) -> Section:
+    return Section(
+        probe=probe.name,
+        version=probe.version,
+        how=progress.how,
+        data=dict(probe.data),
+        suite=probe.suite,
+        settings=dict(probe.settings),
+        sampling=probe.sampling,
+        scorers={metric.name: metric.version for metric in (*probe.text_metrics, *probe.metrics) if metric.version},
+        items=progress.done,
+        errors=progress.errors,
+    )
+
+
+def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe], how: Mapping[str, How]) -> str:
+    """A short name for what is asked HOW of which weights, wherever they are served: a stopped run is found by it."""
+    asked = [
+        [
+            probe.name,
+            probe.version,
+            how[probe.name],
+            probe.count,
+            dict(probe.data),
+            dict(probe.settings),
+            probe.sampling.model_dump() if probe.sampling else None,
+        ]
+        for probe in probes
+    ]
+    whole = orjson.dumps([endpoint.model, endpoint.chat, fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
+    return blake2b(whole, digest_size=4).hexdigest()
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """What was installed, of PACKAGES that can change a number."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

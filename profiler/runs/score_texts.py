@@ -1,0 +1,100 @@
+"""Text metrics of any file: read, measured and written as a stream."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+import orjson
+
+from profiler import registry
+from profiler.data import Row, parse_lines, read
+from profiler.errors import BadData
+from profiler.metric import distinct, measured
+from profiler.records import Estimate
+from profiler.runs.estimates import estimates
+from profiler.runs.store import SampleColumns, disk
+from profiler.stats import Columns, FloatArray
+from profiler.text.counting import Text
+
+COLUMNS = ("text", "output", "answer", "completion", "response", "generation", "content")
+"""Where a text is looked for when no column is named, in this order."""
+BATCH = 320
+
+
+class Numbered(NamedTuple):
+    """A text and the number of its row."""
+
+    row: int
+    text: Text
+
+
+def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[Numbered]:
+    """The texts of a data file; of `-`, JSON objects or plain lines on stdin."""
+    rows = _stdin(sys.stdin.buffer) if file == "-" else read(Path(file).expanduser())
+    first = next(rows, None)
+    if first is None:
+        raise BadData(f"{file} holds no rows")
+    known = [name for name in ((column,) if column else COLUMNS) if name in first]
+    if not known:
+        wanted = repr(column) if column else "one of " + ", ".join(COLUMNS)
+        raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
+    for number, row in enumerate(chain((first,), rows)):
+        value = row.get(known[0])
+        if not isinstance(value, str):
+            raise BadData(f"{file} row {number}: expected text in column {known[0]!r}, found {value!r}")
+        yield Numbered(number, Text(value, lang))
+
+
+def _stdin(stream: IO[bytes]) -> Iterator[Row]:
+    first = stream.readline()
+    lines = chain((first,), stream) if first else iter(())
+    if first.lstrip().startswith(b"{"):
+        yield from parse_lines(lines, "stdin")
+    else:
+        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in lines)
+
+
+def score(
+    found: Iterable[Numbered], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+) -> list[Estimate]:
+    """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
+    metrics = distinct(map(registry.metric, names)) if names else tuple(registry.metrics().values())
+    rows: list[str] = []
+    kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
+    lang = "en"
+    with contextlib.nullcontext() if save is None else _opened(save) as lines:
+        for batch, columns in measured(_batches(found), metrics, workers):
+            rows += [str(numbered.row) for numbered in batch]
+            lang = batch[0].text.lang
+            for name, column in columns.items():
+                kept[name].append(column)
+            if lines:
+                lines.writelines(_lines(batch, columns))
+    alone: list[str | None] = [None] * len(rows)
+    samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
+    return estimates("texts", metrics, samples, lang)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with disk(path), path.open("wb") as file:
+        yield file
+
+
+def _batches(found: Iterable[Numbered]) -> Iterator[list[Numbered]]:
+    rest = iter(found)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def _lines(batch: Sequence[Numbered], columns: Columns) -> Iterator[bytes]:
+    table = zip(*(column.tolist() for column in columns.values()), strict=True)
+    for numbered, values in zip(batch, table, strict=True):
+        scores = {name: None if value != value else value for name, value in zip(columns, values, strict=True)}
+        yield orjson.dumps({"row": numbered.row, **scores}) + b"\n"

@@ -1,0 +1,289 @@
+"""A run is a folder: samples appended while it runs, sealed to Parquet, and a profile on top."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from profiler.errors import BadData, InheritError, StoreError, UnknownName
+from profiler.records import SCHEMA, Profile, Sample
+from profiler.stats import FloatArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH = 1000
+KEYS = ("item", "group", "cluster", "prompt", "how", "error")
+"""Fields of a sample that stand as columns of their own; the scores do too, and the whole sample as JSON."""
+UNREAD = ("json", "prompt", "choice", "order")
+"""Columns that no number is made of."""
+
+
+class SampleColumns(NamedTuple):
+    """The scores of one probe's answered items, in the order of their keys."""
+
+    items: list[str]
+    groups: list[str | None]
+    clusters: list[str | None]
+    columns: dict[str, FloatArray]
+    """NaN where an item has no such score."""
+
+
+def columns(samples: Iterable[Sample]) -> SampleColumns:
+    """The scores of SAMPLES as a finished run has them: in the order of their keys, without those that failed."""
+    rows = sorted((sample for sample in samples if sample.error is None), key=lambda sample: sample.item)
+    names = dict.fromkeys(name for sample in rows for name in sample.scores)
+    return SampleColumns(
+        [sample.item for sample in rows],
+        [sample.group for sample in rows],
+        [sample.cluster for sample in rows],
+        # None becomes NaN
+        {name: np.array([sample.scores.get(name) for sample in rows], np.float64) for name in names},
+    )
+
+
+class Run:
+    """A finished run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def profile(self) -> Profile:
+        return read_profile(self.folder / "profile.json")
+
+    def samples(self, probe: str) -> Iterator[Sample]:
+        """Every sample of a probe, one at a time."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self._parquet(probe)) as file:
+            for batch in file.iter_batches(BATCH, columns=["json"]):
+                for line in batch.column(0):
+                    yield Sample.model_validate_json(line.as_py())
+
+    def columns(self, probe: str) -> SampleColumns:
+        """The scores of a probe; items that failed are left out."""
+        return read_columns(self._parquet(probe))
+
+    def _parquet(self, probe: str) -> Path:
+        path = self.folder / "samples" / f"{probe}.parquet"
+        if not path.is_file():
+            known = [file.stem for file in (self.folder / "samples").glob("*.parquet")]
+            raise UnknownName("probe in this run", probe, known, f"inherit show {self.folder}")
+        return path
+
+
+class Journal:
+    """The samples of one probe while it runs: appended and flushed, sealed when it is done."""
+
+    def __init__(self, folder: Path, probe: str) -> None:
+        self.path = folder / "samples" / f"{probe}.jsonl"
+        self.sealed = self.path.with_suffix(".parquet")
+        with disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Answers live in the cache, so a resumed run scores them anew and starts its samples over.
+            self._file: IO[bytes] = self.path.open("wb")
+
+    def append(self, samples: Iterable[Sample]) -> None:
+        with disk(self.path):
+            for sample in samples:
+                self._file.write(sample.model_dump_json().encode() + b"\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        # A flush that failed for a full disk was reported by `append`; closing tries once more and may fail again.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def seal(self) -> None:
+        """Turn the lines into Parquet, whole or not at all."""
+        self.close()
+        seal(self.path, self.sealed)
+        self.path.unlink()
+
+
+@contextlib.contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """Say plainly what the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+                why = "the disk is full; make room and run the same command again: it resumes where it stopped"
+            case errno.EACCES | errno.EROFS | errno.EPERM:
+                why = "the folder can't be written to; choose another with --out"
+            case _:
+                why = str(error)
+        raise StoreError(f"could not write {str(path)!r}: {why}") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never half."""
+    with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a journal; a last line that was torn by a kill is dropped."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def seal(lines: Path, target: Path) -> None:
+    """Write a journal's samples as Parquet: keys and scores as columns, each whole sample as JSON beside them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = sorted({name for line in whole_lines(lines) for name in orjson.loads(line)["scores"]})
+    schema = pa.schema(
+        [(key, pa.string()) for key in (*KEYS, "json")]
+        + [("choice", pa.int64()), ("order", pa.list_(pa.int64()))]
+        + [(f"score.{name}", pa.float64()) for name in names]
+    )
+    part = target.with_suffix(".parquet.part")
+    with disk(target), pq.ParquetWriter(part, schema, compression="zstd") as writer:
+        for batch in _batches(whole_lines(lines)):
+            writer.write_table(_table(batch, names, schema))
+    part.replace(target)
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _table(lines: list[bytes], names: list[str], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    rows = [orjson.loads(line) for line in lines]
+    columns: dict[str, list[object]] = {key: [row[key] for row in rows] for key in (*KEYS, "choice", "order")}
+    columns["json"] = [line.rstrip(b"\n").decode() for line in lines]
+    for name in names:
+        columns[f"score.{name}"] = [row["scores"].get(name) for row in rows]
+    return pa.table(columns, schema=schema)
+
+
+def read_columns(path: Path) -> SampleColumns:
+    """Keys and scores of a sealed file, without its texts."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        table = file.read([name for name in file.schema_arrow.names if name not in UNREAD])
+    answered = table.filter(table["error"].is_null()).sort_by("item")
+    return SampleColumns(
+        items=answered["item"].to_pylist(),
+        groups=answered["group"].to_pylist(),
+        clusters=answered["cluster"].to_pylist(),
+        columns={
+            name.removeprefix("score."): answered[name].to_numpy().astype(np.float64)
+            for name in answered.column_names
+            if name.startswith("score.")
+        },
+    )
+
+
+def locked(path: Path) -> IO[bytes]:
+    """A file that nobody else can have locked until it is closed; BlockingIOError if somebody has."""
+    with disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+@contextlib.contextmanager
+def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]:
+    """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
+    left = [folder for folder in stopped(out) if folder.name.endswith(f"-{plan}")]
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40]
+    later = (started + timedelta(seconds=tick) for tick in count())
+    new = (out / f"{moment:%Y%m%d-%H%M%S}-{slug}-{plan}" for moment in later)
+    for folder in (*left, next(folder for folder in new if not (folder / "profile.json").exists())):
+        try:
+            lock = locked(folder / ".lock")
+        except BlockingIOError:
+            continue
+        with lock:
+            yield folder
+            (folder / ".lock").unlink(missing_ok=True)
+            return
+    raise StoreError(f"another inherit is writing {str(folder)!r}; wait for it, or choose another folder with --out")
+
+
+def save_profile(folder: Path, profile: Profile) -> None:
+    write_whole(folder / "profile.json", profile.model_dump_json(indent=1).encode() + b"\n")
+
+
+def read_profile(path: Path) -> Profile:
+    try:
+        raw = path.read_bytes()
+        version = orjson.loads(raw).get("schema_version", 0)
+        if version > SCHEMA:
+            raise StoreError(f"{str(path)!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+        return Profile.model_validate_json(raw)
+    except FileNotFoundError:
+        raise BadData(f"expected a profile at {str(path)!r}, found none; was the run stopped? run it again") from None
+    except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
+        raise BadData(f"{str(path)!r} is not a profile: {error}") from None
+
+
+def load(name: str, out: Path = Path("runs")) -> Run:
+    """A run by its folder, its profile.json, or (the end of) its name under OUT; `latest` is the newest."""
+    path = Path(name)
+    if path.name == "profile.json":
+        path = path.parent
+    if path.is_dir():
+        return Run(path)
+    finished = [run.folder for run in runs(out)]
+    if name == "latest" and finished:
+        return Run(finished[0])
+    matches = [folder for folder in finished if folder.name == name or folder.name.endswith(f"-{name}")]
+    if len(matches) > 1:
+        meant = ", ".join(folder.name for folder in matches)
+        raise InheritError(f"{name!r} means {len(matches)} runs: {meant}; give the whole name")
+    if not matches:
+        raise UnknownName("run", name, [folder.name for folder in finished], f"inherit ls --out {out}")
+    return Run(matches[0])
+
+
+def runs(out: Path) -> list[Run]:
+    """Finished runs, newest first."""
+    return [Run(path.parent) for path in sorted(out.glob("*/profile.json"), reverse=True)]
+
+
+def stopped(out: Path) -> list[Path]:
+    """Folders of runs that were not finished."""
+    folders = (path for path in sorted(out.glob("*-*"), reverse=True) if path.is_dir())
+    return [folder for folder in folders if not (folder / "profile.json").exists()]
