@@ -179,7 +179,7 @@ def interpreter(variable: str) -> str:
 @contextmanager
 def served(log: Path) -> Iterator[Server]:
     """A vLLM server that reads one text at a time: in a batch, bfloat16 rounds by who else is in it."""
-    plan = serving.Plan(serving.source(MODEL), MODEL, more=("--max-num-seqs", "1", "--no-enable-prefix-caching"))
+    plan = serving.ServerPlan(serving.source(MODEL), MODEL, more=("--max-num-seqs", "1", "--no-enable-prefix-caching"))
     with started(plan, log=log) as server:
         yield server
 

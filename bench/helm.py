@@ -183,7 +183,7 @@ def report(found: dict[str, Timing]) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        with started(serving.Plan(serving.source(MODEL), MODEL), log=home / "vllm.log") as server:
+        with started(serving.ServerPlan(serving.source(MODEL), MODEL), log=home / "vllm.log") as server:
             found = asyncio.run(ways(server.url, home))
     report(found)
 

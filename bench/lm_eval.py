@@ -248,7 +248,7 @@ def main() -> None:
     if not python:
         sys.exit("INHERIT_LMEVAL_PYTHON must name an interpreter with lm-eval[api] and inherit (bench/lm_eval.py)")
     with tempfile.TemporaryDirectory() as name:
-        plan = serving.Plan(serving.source("demo"), "demo", length=LENGTH)
+        plan = serving.ServerPlan(serving.source("demo"), "demo", length=LENGTH)
         with serving.Server(plan, installed.needed(), Path(name) / "log") as server:
             before = None
             for part in sys.argv[1:] or PARTS:

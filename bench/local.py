@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import DATA
-from profiler.endpoints.engine import Call, Draw, Score
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall
 from profiler.endpoints.local import demo
 from profiler.endpoints.local.engine import LocalEngine
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
@@ -88,9 +88,9 @@ async def ours(asked: Path, answered: Path) -> None:
     """Score the items in a process of their own."""
     items = [Question(prompt, tuple(choices)) for prompt, choices in json.loads(asked.read_text(encoding="utf-8"))]
     engine = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
-    await performed(engine, [Score(item.prompt, item.choices, (0, 1, 2)) for item in items[:2]])
+    await performed(engine, [ScoreCall(item.prompt, item.choices, (0, 1, 2)) for item in items[:2]])
     begun = time.perf_counter()
-    values = await performed(engine, [Score(item.prompt, item.choices, (0, 1, 2)) for item in items])
+    values = await performed(engine, [ScoreCall(item.prompt, item.choices, (0, 1, 2)) for item in items])
     seconds = time.perf_counter() - begun
     totals = [[values[number, index].total for index in range(3)] for number in range(len(items))]  # type: ignore[union-attr]
     await engine.close()
@@ -138,9 +138,9 @@ async def writing() -> None:
     """Tokens a second: 8 prompts, 25 samples of each, 20 tokens."""
     engine = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
     sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
-    await performed(engine, [Draw(TOPICS[0], sampling, (0,))])
+    await performed(engine, [SampleCall(TOPICS[0], sampling, (0,))])
     begun = time.perf_counter()
-    values = await performed(engine, [Draw(topic, sampling, tuple(range(25))) for topic in TOPICS])
+    values = await performed(engine, [SampleCall(topic, sampling, tuple(range(25))) for topic in TOPICS])
     seconds = time.perf_counter() - begun
     tokens = sum(value.usage.completion for value in values.values())
     texts = len({value.text for value in values.values()})  # type: ignore[union-attr]

@@ -9,13 +9,13 @@ from typing import TypeVar
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client
 from profiler.endpoints.instruments import Reading
-from profiler.endpoints.openai.engine import HttpEngine
-from profiler.endpoints.openai.transport import Patience
+from profiler.endpoints.openai.engine import OpenAIEngine
+from profiler.endpoints.openai.transport import RetryLimits
 from profiler.probe import Answer, Request
 from profiler.records import Endpoint, Sampling
 from tests.wire import Wire
 
-HASTY = Patience(tries=3, first=0.005, longest=0.02, attempt=5.0, deadline=10.0, down=4)
+HASTY = RetryLimits(tries=3, first=0.005, longest=0.02, attempt=5.0, deadline=10.0, down=4)
 
 WARM = Sampling(temperature=1.0, max_tokens=8, seed=7)
 
@@ -29,10 +29,10 @@ def client(
     chat: bool = False,
     reading: Reading = "auto",
     concurrency: int = 8,
-    patience: Patience = HASTY,
+    patience: RetryLimits = HASTY,
 ) -> Client:
     endpoint = Endpoint(model=wire.script.model, url=wire.url, chat=chat)
-    return Client(HttpEngine(endpoint, concurrency=concurrency, patience=patience), Cache(cache), endpoint, reading)
+    return Client(OpenAIEngine(endpoint, concurrency=concurrency, patience=patience), Cache(cache), endpoint, reading)
 
 
 async def answers(client: Client, requests: Iterable[tuple[K, Request]]) -> dict[K, Answer]:

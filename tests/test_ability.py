@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler.endpoints.engine import Score
-from profiler.endpoints.instruments import Reader
+from profiler.endpoints.engine import ScoreCall
+from profiler.endpoints.instruments import AnswerReader
 from profiler.errors import BadData
 from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
@@ -101,10 +101,10 @@ def test_the_mean_counts_every_set_alike_however_large():
 
 
 def test_what_a_choice_begins_with_is_not_weighed():
-    reader = Reader(Capabilities(completions=True, echo=True), chat=False)
+    reader = AnswerReader(Capabilities(completions=True, echo=True), chat=False)
     request = Choose("It rained, so", (" Ann slept.", " Bob slept."), given=(" Ann", " Bob"))
     call = reader.call(request)
-    assert isinstance(call, Score)
+    assert isinstance(call, ScoreCall)
     assert [call.texts[index] for index in call.indices] == [" Ann slept.", " Bob slept.", " Ann", " Bob"]
     paid = Usage(prompt=3)
     parts = [Likelihood(total=t, tokens=n, usage=paid) for t, n in ((-9.0, 3), (-8.0, 3), (-4.0, 1), (-1.0, 1))]
@@ -115,7 +115,7 @@ def test_what_a_choice_begins_with_is_not_weighed():
 
 
 def test_a_sentence_with_a_blank_can_be_answered_by_letter():
-    reader = Reader(Capabilities(chat=True), chat=True)
+    reader = AnswerReader(Capabilities(chat=True), chat=True)
     row = {"sentence": "It rained, so _ slept.", "option1": "Ann", "option2": "Bob", "answer": "2"}
     request = Choose("It rained, so ", tuple(winogrande(row).fields()["choices"]), given=("Ann", "Bob"))
     answer = reader.answer(request, [Generation(text="B")])

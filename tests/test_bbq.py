@@ -14,7 +14,7 @@ import pytest
 
 from profiler import source
 from profiler.data import read
-from profiler.endpoints.instruments import Reader
+from profiler.endpoints.instruments import AnswerReader
 from profiler.probe import Answer, Item, Options
 from profiler.probes.bbq import METRICS, Bbq
 from profiler.probes.bbq_items import CATEGORIES, PAPER, SOURCE, fields, items, targets
@@ -118,9 +118,9 @@ def test_a_letter_is_mapped_back_from_the_order_that_was_shown():
         orders[request.order] += 1
         right = request.choices[fields(item)["label"]].strip()
         letter = next(line[0] for line in request.lettered().splitlines() if line[1:] == f". {right}")
-        reader = Reader(Capabilities(completions=True), chat=False, reading="letter")
+        reader = AnswerReader(Capabilities(completions=True), chat=False, reading="letter")
         assert probe.score(item, reader.answer(request, [Generation(text=letter)]))["correct"] == 1.0
-        reader = Reader(Capabilities(completions=True, top_logprobs=5), chat=False, reading="top_logprobs")
+        reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, reading="top_logprobs")
         answer = reader.answer(request, [Generation(text=letter, top={f" {letter}": -0.1, "A": -4.0, "C": -4.0})])
         assert probe.score(item, answer)["correct"] == 1.0
         assert answer.confidences[fields(item)["label"]] > 0.9

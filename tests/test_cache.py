@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.endpoints.cache import Address, Cache
+from profiler.endpoints.cache import Cache, CacheKey
 from profiler.errors import StoreError
 from profiler.records import Fingerprint
 
@@ -24,24 +24,24 @@ from profiler.records import Fingerprint
 async def filled(path: Path, count: int = 100) -> None:
     cache = Cache(path)
     for number in range(count):
-        cache.keep(Address("a").part(number), b"value %d" % number)
+        cache.keep(CacheKey("a").part(number), b"value %d" % number)
     cache.close()
 
 
 async def test_what_is_kept_is_found_by_another_who_opens_the_file(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "deep" / "cache.sqlite")
-    cache.keep(Address("a").part(1), b"one")
+    cache.keep(CacheKey("a").part(1), b"one")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     other = Cache(tmp_path / "deep" / "cache.sqlite")
-    assert other.find([Address("a").part(1), Address("a").part(2)]) == {Address("a").part(1): b"one"}
+    assert other.find([CacheKey("a").part(1), CacheKey("a").part(2)]) == {CacheKey("a").part(1): b"one"}
     other.close()
     cache.close()
 
 
 async def test_everything_a_turn_of_the_loop_brings_is_one_commit(tmp_path: Path) -> None:
     cache, other = Cache(tmp_path / "c"), Cache(tmp_path / "c")
-    keys = [Address("a").part(number) for number in range(1000)]
+    keys = [CacheKey("a").part(number) for number in range(1000)]
     for key in keys:
         cache.keep(key, b"x")
     assert other.find(keys) == {}
@@ -53,7 +53,7 @@ async def test_everything_a_turn_of_the_loop_brings_is_one_commit(tmp_path: Path
 
 async def test_two_who_keep_the_same_agree_on_the_first(tmp_path: Path) -> None:
     cache, other = Cache(tmp_path / "c"), Cache(tmp_path / "c")
-    key = Address("a").part(0)
+    key = CacheKey("a").part(0)
     cache.keep(key, b"first")
     cache.commit()
     other.keep(key, b"second")
@@ -67,11 +67,11 @@ async def test_many_processes_may_share_one_file(tmp_path: Path) -> None:
     script = """
         import asyncio, sys
         from pathlib import Path
-        from profiler.endpoints.cache import Address, Cache
+        from profiler.endpoints.cache import CacheKey, Cache
         async def main():
             cache = Cache(Path(sys.argv[1]))
             for number in range(200):
-                cache.keep(Address(sys.argv[2]).part(number), b"v" * 500)
+                cache.keep(CacheKey(sys.argv[2]).part(number), b"v" * 500)
                 await asyncio.sleep(0)
             cache.close()
         asyncio.run(main())
@@ -81,15 +81,20 @@ async def test_many_processes_may_share_one_file(tmp_path: Path) -> None:
     running = [subprocess.Popen([*command, name]) for name in "abc"]
     assert [process.wait() for process in running] == [0, 0, 0]
     cache = Cache(path)
-    assert len(cache.find([Address(name).part(number) for name in "abc" for number in range(200)])) == 600
+    assert len(cache.find([CacheKey(name).part(number) for name in "abc" for number in range(200)])) == 600
     cache.close()
 
 
 def test_the_address_depends_on_everything_that_decides_an_answer_and_on_nothing_else() -> None:
-    assert Address("a", "b").part(1) == Address("a", "b").part(1)
-    different = [Address("a", "b").part(1), Address("ab").part(1), Address("a", "b").part(2), Address("a", "c").part(1)]
+    assert CacheKey("a", "b").part(1) == CacheKey("a", "b").part(1)
+    different = [
+        CacheKey("a", "b").part(1),
+        CacheKey("ab").part(1),
+        CacheKey("a", "b").part(2),
+        CacheKey("a", "c").part(1),
+    ]
     assert len(set(different)) == 4
-    assert Address("half \ud83d").part("half \ud83d") != Address("half \ud83d").part("half ?")
+    assert CacheKey("half \ud83d").part("half \ud83d") != CacheKey("half \ud83d").part("half ?")
 
 
 def test_a_cache_from_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -122,13 +127,13 @@ async def test_a_torn_database_is_told_and_what_to_do(tmp_path: Path) -> None:
     whole = (tmp_path / "c").read_bytes()
     (tmp_path / "c").write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     with pytest.raises(StoreError, match=r"damaged.*move it away"):
-        Cache(tmp_path / "c").find([Address("a").part(number) for number in range(100)])
+        Cache(tmp_path / "c").find([CacheKey("a").part(number) for number in range(100)])
 
 
 async def test_a_journal_torn_in_its_last_page_loses_only_what_was_not_committed(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "c")
     for number in range(20):
-        cache.keep(Address("a").part(number), b"x" * 2000)
+        cache.keep(CacheKey("a").part(number), b"x" * 2000)
         cache.commit()
     # A copy taken while it is open, its write-ahead log cut in the middle: what a power cut leaves.
     log = (tmp_path / "c-wal").read_bytes()
@@ -136,7 +141,7 @@ async def test_a_journal_torn_in_its_last_page_loses_only_what_was_not_committed
     (tmp_path / "torn-wal").write_bytes(log[: len(log) * 3 // 4])
     cache.close()
     torn = Cache(tmp_path / "torn")
-    found = torn.find([Address("a").part(number) for number in range(20)])
+    found = torn.find([CacheKey("a").part(number) for number in range(20)])
     assert 5 < len(found) < 20
     torn.close()
 
@@ -177,7 +182,7 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path) -> Non
     code = """
         import asyncio, resource, signal, sys
         from pathlib import Path
-        from profiler.endpoints.cache import Address, Cache
+        from profiler.endpoints.cache import CacheKey, Cache
         from profiler.errors import StoreError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
@@ -186,7 +191,7 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path) -> Non
             number = 0
             try:
                 for number in range(100_000):
-                    cache.keep(Address("a").part(number), b"x" * 1000)
+                    cache.keep(CacheKey("a").part(number), b"x" * 1000)
                     await asyncio.sleep(0)
                     cache.commit()
             except StoreError as error:
@@ -199,7 +204,7 @@ def test_a_full_disk_is_told_and_what_was_committed_stays(tmp_path: Path) -> Non
     kept, said = done.stdout.split(" told: ")
     assert "make room on that disk and run again to resume" in said
     cache = Cache(tmp_path / "c")
-    assert len(cache.find([Address("a").part(number) for number in range(int(kept))])) == int(kept) > 10
+    assert len(cache.find([CacheKey("a").part(number) for number in range(int(kept))])) == int(kept) > 10
     cache.close()
 
 

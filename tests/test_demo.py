@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.endpoints.engine import Draw, Score
+from profiler.endpoints.engine import SampleCall, ScoreCall
 from profiler.endpoints.local import demo
 from profiler.endpoints.local.engine import LocalEngine
 from profiler.errors import BadData, MissingExtra, StoreError
@@ -131,9 +131,9 @@ async def test_the_real_parts_convert_to_a_model_that_knows_its_capital(
     quiz = "Question: What is the capital of France?\nAnswer:"
     values = await answered(
         model,
-        Score("The capital of France is", capitals, (0, 1, 2)),
-        Draw(quiz, Sampling(max_tokens=4, stop=("\n",)), (0,)),
-        Draw("Once upon a time, there was", Sampling(max_tokens=8), (0,)),
+        ScoreCall("The capital of France is", capitals, (0, 1, 2)),
+        SampleCall(quiz, Sampling(max_tokens=4, stop=("\n",)), (0,)),
+        SampleCall("Once upon a time, there was", Sampling(max_tokens=8), (0,)),
     )
     # llama.cpp reads -3.266 for the first and transformers in float32 -3.357, from the same file.
     assert values[0, 0].total == pytest.approx(-3.36, abs=0.1)  # type: ignore[attr-defined]

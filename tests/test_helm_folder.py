@@ -9,15 +9,15 @@ import pytest
 from profiler import registry
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.harnesses.helm import folder, spec
-from profiler.harnesses.helm.reply import Reply
-from profiler.harnesses.helm.spec import Drawn, Spec
+from profiler.harnesses.helm.reply import StoredAnswer
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
 from profiler.probe import Answer, Generate, Options
 from profiler.records import Generation, Likelihood
 
 
 @pytest.mark.parametrize("name", sorted(registry.probes()))
 def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
-    here = Spec.of(name, {"suite": "mini", "limit": 3})
+    here = ProbeSpec.of(name, {"suite": "mini", "limit": 3})
     probe = here.built()
     for item in probe.items():
         request = probe.ask(item)
@@ -25,8 +25,8 @@ def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
 
 
 def test_helms_words_for_sampling_are_heeded() -> None:
-    here = Spec.of("attributes", {"suite": "mini", "limit": 1, "top_p": 0.9, "seed": 4})
-    drawn = Drawn(0.7, 33, ("\n\n",), 5)
+    here = ProbeSpec.of("attributes", {"suite": "mini", "limit": 1, "top_p": 0.9, "seed": 4})
+    drawn = DrawSettings(0.7, 33, ("\n\n",), 5)
     (item,) = here.built().items()
     request = spec.read(here.prompt(item, here.built().ask(item)), drawn).request
     assert isinstance(request, Generate)
@@ -38,26 +38,26 @@ def test_helms_words_for_sampling_are_heeded() -> None:
 
 def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
     with pytest.raises(WrongUse, match="inherit_crows_pairs has nothing written"):
-        Spec.of("crows_pairs", {"suite": "mini"}).built(Drawn(0.7))
+        ProbeSpec.of("crows_pairs", {"suite": "mini"}).built(DrawSettings(0.7))
 
 
 def test_a_prompt_says_by_which_instrument_and_whether_by_chat_it_is_asked() -> None:
-    here = Spec.of("bbq", {"suite": "mini", "limit": 1, "reading": "letter", "chat": "true"})
+    here = ProbeSpec.of("bbq", {"suite": "mini", "limit": 1, "reading": "letter", "chat": "true"})
     (item,) = here.built().items()
     prompt = here.prompt(item, here.built().ask(item))
     assert "\nB. " in prompt
-    assert spec.read(prompt, Drawn()).way == spec.Way(chat=True, reading="letter")
+    assert spec.read(prompt, DrawSettings()).way == spec.AskMode(chat=True, reading="letter")
 
 
 @pytest.mark.parametrize(("name", "value"), [("reading", "letters"), ("chat", "yes")])
 def test_an_instrument_that_does_not_exist_is_refused_before_asking(name: str, value: str) -> None:
     with pytest.raises(WrongUse, match=f"expected {name}="):
-        Spec.of("bbq", {name: value})
+        ProbeSpec.of("bbq", {name: value})
 
 
 def test_an_unknown_option_gets_a_suggestion() -> None:
     with pytest.raises(UnknownName, match="did you mean 'limit'"):
-        Spec.of("bbq", {"limits": 3})
+        ProbeSpec.of("bbq", {"limits": 3})
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_an_unknown_option_gets_a_suggestion() -> None:
     ],
 )
 def test_an_answer_comes_back_whole(answer: Answer) -> None:
-    told = Reply.of(answer, "w", "http://x/v1").model_dump(mode="json", exclude_defaults=True)
-    assert Reply.model_validate(told).answer([text.text for text in answer.generations] or ["shown"]) == answer
+    told = StoredAnswer.of(answer, "w", "http://x/v1").model_dump(mode="json", exclude_defaults=True)
+    assert StoredAnswer.model_validate(told).answer([text.text for text in answer.generations] or ["shown"]) == answer
 
 
 def test_a_folder_without_runs_of_ours_says_what_was_expected(tmp_path: Path) -> None:
@@ -87,10 +87,10 @@ def test_a_file_that_is_not_helms_is_named(tmp_path: Path) -> None:
 
 def test_an_item_that_the_data_no_longer_holds_is_named() -> None:
     with pytest.raises(BadData, match="no item 'gone' in crows_pairs"):
-        Spec.of("crows_pairs", {"suite": "mini"}).item("gone")
+        ProbeSpec.of("crows_pairs", {"suite": "mini"}).item("gone")
 
 
 def test_options_that_run_specs_take_are_those_of_a_profile() -> None:
-    assert Spec.of("bbq", {"suite": "mini", "limit": 5}).built() == registry.probe("bbq").build(
+    assert ProbeSpec.of("bbq", {"suite": "mini", "limit": 5}).built() == registry.probe("bbq").build(
         Options(suite="mini", limit=5)
     )

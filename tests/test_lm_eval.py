@@ -19,12 +19,12 @@ from profiler.errors import BadData, WrongUse
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval import results as lm_eval_results
-from profiler.harnesses.lm_eval.model import Model
+from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.probe import Answer, Options
 from profiler.records import Likelihood, Sample, Sampling
 from profiler.runs import store
 from profiler.runs.rescore import rescored
-from profiler.runs.run import BATCH, Asked, Progress, scored, section
+from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section
 
 TASKS = Path(finder.FOLDER)
 MANAGER = """
@@ -211,7 +211,7 @@ SERVER = {"model": "m", "base_url": "http://localhost:8000/v1/completions"}
 )
 def test_a_server_asked_without_its_first_token_is_refused(said: str, extra: Mapping[str, object]) -> None:
     with pytest.raises(WrongUse, match=said) as error:
-        Model({**SERVER, "tokenizer": Words(), **extra}).check(weighs=True)
+        EvaluatedModel({**SERVER, "tokenizer": Words(), **extra}).check(weighs=True)
     assert "add_bos_token=True into --model_args" in str(error.value)
 
 
@@ -225,22 +225,22 @@ def test_a_server_asked_without_its_first_token_is_refused(said: str, extra: Map
     ],
 )
 def test_other_models_are_asked(arguments: Mapping[str, object]) -> None:
-    Model(arguments).check(weighs=True)
+    EvaluatedModel(arguments).check(weighs=True)
 
 
 def test_texts_that_are_sent_as_they_are_need_no_first_token() -> None:
-    Model({**SERVER, "tokenizer": Words(), "tokenized_requests": False}).check(weighs=False)
+    EvaluatedModel({**SERVER, "tokenizer": Words(), "tokenized_requests": False}).check(weighs=False)
 
 
 def test_only_the_continuation_is_counted() -> None:
-    count = Model({"tokenizer": Words()}).count
+    count = EvaluatedModel({"tokenizer": Words()}).count
     assert count("Who was late? ", "the nurse") == 2
     assert count("", "The nurse slept.") == 3
 
 
 def test_a_model_without_a_known_tokenizer_says_what_is_missing() -> None:
     with pytest.raises(WrongUse, match="tokenizer=PATH_OR_ID"):
-        _ = Model({}).count
+        _ = EvaluatedModel({}).count
 
 
 # What lm-eval leaves
@@ -250,7 +250,7 @@ def asked(count: int = 40) -> list[Sample]:
     """Samples of BBQ's mini set, one of each three options taken in turn."""
     probe = registry.probe("bbq").build(Options("mini", limit=count))
     answers = [
-        Asked(
+        AnsweredItem(
             item,
             probe.ask(item),
             Answer(

@@ -14,7 +14,7 @@ import pytest
 import torch
 import transformers
 
-from profiler.endpoints.engine import Call, Draw, Score
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall
 from profiler.endpoints.local.engine import WINDOW, LocalEngine
 from profiler.errors import BadData, EndpointDown, EndpointError, Refused, WrongUse
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
@@ -78,9 +78,9 @@ async def test_sharing_a_prompt_changes_no_likelihood(folder: Callable[..., Path
     texts = ("The engineer was late.", "The river runs to the sea; it freezes.", "A")
     values = await answered(
         model,
-        Score(PREFIX, CHOICES, (0, 1, 2)),
-        Score("Water", (" boils", " freezes at zero."), (0, 1)),
-        Score("", texts, (0, 1, 2)),
+        ScoreCall(PREFIX, CHOICES, (0, 1, 2)),
+        ScoreCall("Water", (" boils", " freezes at zero."), (0, 1)),
+        ScoreCall("", texts, (0, 1, 2)),
     )
     asked = [(PREFIX, text) for text in CHOICES] + [("Water", " boils"), ("Water", " freezes at zero.")]
     keys = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
@@ -102,7 +102,9 @@ async def test_an_architecture_that_cannot_share_is_found_out(
 async def test_calls_that_begin_alike_share_too(folder: Callable[..., Path]) -> None:
     model = engine(folder())
     shots = "Water boils at a hundred degrees. The river runs to the sea. " * 2
-    calls = [Score(shots + question, CHOICES, (0, 1, 2)) for question in ("Who waited?", "Who slept?", "Who was late?")]
+    calls = [
+        ScoreCall(shots + question, CHOICES, (0, 1, 2)) for question in ("Who waited?", "Who slept?", "Who was late?")
+    ]
     seen: list[int] = []
     hook = model.load().checkpoint.model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True
@@ -119,19 +121,19 @@ async def test_calls_that_begin_alike_share_too(folder: Callable[..., Path]) -> 
 
 
 async def test_only_the_texts_asked_for_are_scored(folder: Callable[..., Path]) -> None:
-    values = await answered(engine(folder()), Score(PREFIX, CHOICES, (2,)))
+    values = await answered(engine(folder()), ScoreCall(PREFIX, CHOICES, (2,)))
     assert list(values) == [(0, 2)]
 
 
 async def test_a_space_that_ends_the_prefix_belongs_to_the_choice(folder: Callable[..., Path]) -> None:
     model = engine(folder())
-    values = await answered(model, Score("Water", (" boils",), (0,)), Score("Water ", ("boils",), (0,)))
+    values = await answered(model, ScoreCall("Water", (" boils",), (0,)), ScoreCall("Water ", ("boils",), (0,)))
     assert values[0, 0] == values[1, 0]
 
 
 async def test_without_a_begin_token_the_first_token_does_not_count(folder: Callable[..., Path]) -> None:
     model = engine(folder(bos=False))
-    values = await answered(model, Score("", ("Water boils", "", "W"), (0, 1, 2)))
+    values = await answered(model, ScoreCall("", ("Water boils", "", "W"), (0, 1, 2)))
     counted = len(model.load().checkpoint.encode("Water boils")) - 1
     assert [value.tokens for value in values.values() if isinstance(value, Likelihood)].count(0) == 2
     assert isinstance(values[0, 0], Likelihood)
@@ -143,7 +145,7 @@ async def test_without_a_begin_token_the_first_token_does_not_count(folder: Call
 async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path], kind: str) -> None:
     model = engine(folder(kind))
     prompts = ["Water", PREFIX, "A teacher and an engineer met"]
-    values = await answered(model, *(Draw(prompt, Sampling(max_tokens=12), (0,)) for prompt in prompts))
+    values = await answered(model, *(SampleCall(prompt, Sampling(max_tokens=12), (0,)) for prompt in prompts))
     checkpoint = model.load().checkpoint
     for number, prompt in enumerate(prompts):
         tokens = list(checkpoint.encode(prompt))
@@ -160,7 +162,9 @@ async def test_greedy_text_is_the_bare_models(folder: Callable[..., Path], kind:
 
 async def test_an_architecture_that_cannot_be_continued_says_so(folder: Callable[..., Path]) -> None:
     model = engine(folder("mamba"))
-    values = await answered(model, Draw("Water", Sampling(max_tokens=2), (0,)), Score("Water", (" boils",), (0,)))
+    values = await answered(
+        model, SampleCall("Water", Sampling(max_tokens=2), (0,)), ScoreCall("Water", (" boils",), (0,))
+    )
     assert isinstance(values[0, 0], Refused)
     assert "serve it" in str(values[0, 0])
     assert isinstance(values[1, 0], Likelihood)
@@ -171,10 +175,10 @@ async def test_an_architecture_that_cannot_be_continued_says_so(folder: Callable
 async def test_a_sample_is_the_same_alone_and_in_company(folder: Callable[..., Path], kind: str) -> None:
     model = engine(folder(kind))
     sampling = Sampling(temperature=1.0, top_p=0.9, max_tokens=10, seed=5)
-    calls = [Draw(prompt, sampling, tuple(range(6))) for prompt in (PREFIX, "Water", "The river runs")]
+    calls = [SampleCall(prompt, sampling, tuple(range(6))) for prompt in (PREFIX, "Water", "The river runs")]
     together = await answered(model, *calls)
-    alone = await answered(model, Draw("Water", sampling, (4,)))
-    shifted = await answered(model, Draw("Water", sampling.model_copy(update={"seed": 9}), (0,)))
+    alone = await answered(model, SampleCall("Water", sampling, (4,)))
+    shifted = await answered(model, SampleCall("Water", sampling.model_copy(update={"seed": 9}), (0,)))
     texts = {key: value.text for key, value in together.items() if isinstance(value, Generation)}
     assert len(set(texts.values())) > 6
     for other in (alone[0, 4], shifted[0, 0]):
@@ -188,7 +192,9 @@ async def test_prompts_do_not_share_their_random_numbers(folder: Callable[..., P
     checkpoint = model.load().checkpoint
     torch.nn.init.zeros_(checkpoint.model.get_output_embeddings().weight)
     sampling = Sampling(temperature=1.0, max_tokens=4)
-    values = await answered(model, *(Draw(prompt, sampling, (0,)) for prompt in ("Water", "River", "Sea", "Zero")))
+    values = await answered(
+        model, *(SampleCall(prompt, sampling, (0,)) for prompt in ("Water", "River", "Sea", "Zero"))
+    )
     assert len({value.text for value in values.values() if isinstance(value, Generation)}) == 4
 
 
@@ -196,7 +202,7 @@ async def test_samples_follow_the_models_nucleus(folder: Callable[..., Path]) ->
     model = engine(folder())
     checkpoint = model.load().checkpoint
     values = await answered(
-        model, Draw("Water", Sampling(temperature=1.5, top_p=0.8, max_tokens=1), tuple(range(3000)))
+        model, SampleCall("Water", Sampling(temperature=1.5, top_p=0.8, max_tokens=1), tuple(range(3000)))
     )
     with torch.no_grad():
         logits = checkpoint.model(torch.tensor([checkpoint.encode("Water")])).logits[0, -1]
@@ -214,11 +220,11 @@ async def test_samples_follow_the_models_nucleus(folder: Callable[..., Path]) ->
 
 async def test_text_ends_before_a_stop_string(folder: Callable[..., Path]) -> None:
     model = engine(folder())
-    whole = (await answered(model, Draw(PREFIX, Sampling(max_tokens=12), (0,))))[0, 0]
+    whole = (await answered(model, SampleCall(PREFIX, Sampling(max_tokens=12), (0,))))[0, 0]
     assert isinstance(whole, Generation)
     assert whole.finish == "length"
     stop = whole.text[3:5]
-    cut = (await answered(model, Draw(PREFIX, Sampling(max_tokens=12, stop=(stop,)), (0,))))[0, 0]
+    cut = (await answered(model, SampleCall(PREFIX, Sampling(max_tokens=12, stop=(stop,)), (0,))))[0, 0]
     assert isinstance(cut, Generation)
     assert cut.finish == "stop"
     assert cut.text == whole.text[: whole.text.index(stop)]
@@ -227,7 +233,7 @@ async def test_text_ends_before_a_stop_string(folder: Callable[..., Path]) -> No
 
 async def test_first_tokens_alternatives_come_with_their_log_probabilities(folder: Callable[..., Path]) -> None:
     model = engine(folder())
-    values = await answered(model, Draw("Water", Sampling(temperature=0.7, max_tokens=2), (0,), top=5))
+    values = await answered(model, SampleCall("Water", Sampling(temperature=0.7, max_tokens=2), (0,), top=5))
     top = values[0, 0].top  # type: ignore[attr-defined]
     checkpoint = model.load().checkpoint
     with torch.no_grad():
@@ -243,8 +249,8 @@ async def test_chat_goes_through_the_checkpoints_template(folder: Callable[..., 
     sampling = Sampling(max_tokens=8)
     values = await answered(
         model,
-        Draw("Water?", sampling, (0,), chat=True, system="Be brief."),
-        Draw("system: Be brief.\n<s>user: Water?\nassistant:", sampling, (0,)),
+        SampleCall("Water?", sampling, (0,), chat=True, system="Be brief."),
+        SampleCall("system: Be brief.\n<s>user: Water?\nassistant:", sampling, (0,)),
     )
     assert (await model.capabilities()).chat
     assert values[0, 0].text == values[1, 0].text  # type: ignore[attr-defined]
@@ -253,7 +259,7 @@ async def test_chat_goes_through_the_checkpoints_template(folder: Callable[..., 
 
 async def test_chat_without_a_template_is_refused(folder: Callable[..., Path]) -> None:
     model = engine(folder())
-    values = await answered(model, Draw("Water?", Sampling(max_tokens=2), (0,), chat=True))
+    values = await answered(model, SampleCall("Water?", Sampling(max_tokens=2), (0,), chat=True))
     assert isinstance(values[0, 0], Refused)
     assert "no chat template" in str(values[0, 0])
     assert not (await model.capabilities()).chat
@@ -263,10 +269,10 @@ async def test_a_text_past_the_context_fails_alone(folder: Callable[..., Path]) 
     long = PREFIX * 40
     values = await answered(
         engine(folder()),
-        Score(long, CHOICES, (0, 1)),
-        Score("Water", (" boils",), (0,)),
-        Draw("Water", Sampling(max_tokens=300), (0, 1)),
-        Draw("Water", Sampling(max_tokens=3), (0,)),
+        ScoreCall(long, CHOICES, (0, 1)),
+        ScoreCall("Water", (" boils",), (0,)),
+        SampleCall("Water", Sampling(max_tokens=300), (0, 1)),
+        SampleCall("Water", Sampling(max_tokens=3), (0,)),
     )
     refused = {key for key, value in values.items() if isinstance(value, Refused)}
     assert refused == {(0, 0), (0, 1), (2, 0), (2, 1)}
@@ -277,8 +283,8 @@ async def test_a_text_past_the_context_fails_alone(folder: Callable[..., Path]) 
 async def test_out_of_memory_halves_the_batch(folder: Callable[..., Path]) -> None:
     model = engine(folder())
     checkpoint = model.load().checkpoint
-    calls = [Score(f"{PREFIX} {number}", CHOICES, (0, 1, 2)) for number in range(6)]
-    calls += [Draw(f"Water {number}", Sampling(temperature=1.0, max_tokens=4), (0, 1)) for number in range(3)]
+    calls = [ScoreCall(f"{PREFIX} {number}", CHOICES, (0, 1, 2)) for number in range(6)]
+    calls += [SampleCall(f"Water {number}", Sampling(temperature=1.0, max_tokens=4), (0, 1)) for number in range(3)]
     before = await answered(model, *calls)
 
     def narrow(module: object, args: object, kwargs: dict[str, torch.Tensor]) -> None:
@@ -302,7 +308,7 @@ async def test_no_memory_for_a_single_text_ends_the_run_in_one_sentence(folder: 
         raise torch.OutOfMemoryError
 
     model.load().checkpoint.model.register_forward_pre_hook(full)
-    for call in (Score(PREFIX, CHOICES, (0, 1, 2)), Draw(PREFIX, Sampling(max_tokens=4), (0, 1))):
+    for call in (ScoreCall(PREFIX, CHOICES, (0, 1, 2)), SampleCall(PREFIX, Sampling(max_tokens=4), (0, 1))):
         with pytest.raises(EndpointDown, match="no memory"):
             await answered(model, call)
 
@@ -313,7 +319,7 @@ async def test_calls_are_pulled_no_faster_than_they_are_answered(folder: Callabl
     async def endless() -> AsyncIterator[tuple[int, Call]]:
         nonlocal pulled
         while True:
-            yield pulled, Score("Water", (" boils",), (0,))
+            yield pulled, ScoreCall("Water", (" boils",), (0,))
             pulled += 1
 
     got = 0
@@ -331,7 +337,7 @@ async def test_a_caller_that_waits_for_each_answer_is_answered(folder: Callable[
 
     async def hesitant() -> AsyncIterator[tuple[int, Call]]:
         for key in range(3):
-            yield key, Score("Water", (" boils",), (0,))
+            yield key, ScoreCall("Water", (" boils",), (0,))
             await ready.wait()
             ready.clear()
 
@@ -357,7 +363,7 @@ async def test_cancelling_stops_a_long_draw(folder: Callable[..., Path]) -> None
 
     async def consume() -> None:
         async for _ in model.perform(
-            each([Draw("Water", Sampling(temperature=1.0, max_tokens=250), tuple(range(20)))])
+            each([SampleCall("Water", Sampling(temperature=1.0, max_tokens=250), tuple(range(20)))])
         ):
             pass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.endpoints.instruments import Reader, Reading, asked, order
+from profiler.endpoints.instruments import AnswerReader, Reading, asked, order
 from profiler.probe import Choose, Generate, Weigh
 from profiler.records import Capabilities, How, Sampling
 
@@ -18,8 +18,8 @@ STATED = Generate("Which, and how sure?", Sampling(), how="verbal")
 WRITE = Generate("Write.", Sampling())
 
 
-def reader(can: Capabilities, reading: Reading = "auto") -> Reader:
-    return Reader(can, chat=False, reading=reading)
+def reader(can: Capabilities, reading: Reading = "auto") -> AnswerReader:
+    return AnswerReader(can, chat=False, reading=reading)
 
 
 @pytest.mark.parametrize(

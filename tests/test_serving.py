@@ -133,7 +133,7 @@ async def test_a_server_whose_command_is_killed_does_not_outlive_it(fake: Fake, 
 
 def test_serving_asks_vllm_for_what_profiling_needs() -> None:
     for cpu in (False, True):
-        told = " ".join(serving.command(installed.Build("python", "0.32", cpu), serving.Plan("m", "m"), 1))
+        told = " ".join(serving.command(installed.VllmBuild("python", "0.32", cpu), serving.ServerPlan("m", "m"), 1))
         assert "--generation-config vllm" in told
         assert "--max-logprobs 100" in told
         assert "--enable-prefix-caching" in told
@@ -147,11 +147,15 @@ def test_few_cores_all_compute_and_what_the_user_set_stays(
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "7")
     monkeypatch.delenv("VLLM_CPU_NUM_OF_RESERVED_CPU", raising=False)
-    set_for = serving.environment(installed.Build("python", "0.32.0", cpu=True), serving.Plan("org/name", "name"))
+    set_for = serving.environment(
+        installed.VllmBuild("python", "0.32.0", cpu=True), serving.ServerPlan("org/name", "name")
+    )
     assert set_for.get("VLLM_CPU_NUM_OF_RESERVED_CPU") == kept
     assert set_for["THP_MEM_ALLOC_ENABLE"] == "1"
     assert set_for["VLLM_CPU_KVCACHE_SPACE"] == "7"
-    on_gpu = serving.environment(installed.Build("python", "0.32.0", cpu=False), serving.Plan("org/name", "name"))
+    on_gpu = serving.environment(
+        installed.VllmBuild("python", "0.32.0", cpu=False), serving.ServerPlan("org/name", "name")
+    )
     assert "THP_MEM_ALLOC_ENABLE" not in on_gpu
 
 
@@ -161,7 +165,7 @@ def test_adapters_are_served_by_name_with_room_for_the_largest(tmp_path: Path) -
         (tmp_path / name / "adapter_config.json").write_text(json.dumps({"r": rank}), "utf-8")
     found = serving.adapters([f"terse={tmp_path / 'terse'}", f"kind={tmp_path / 'kind'}"])
     told = " ".join(
-        serving.command(installed.Build("python", "0.32", False), serving.Plan("m", "m", adapters=found), 1)
+        serving.command(installed.VllmBuild("python", "0.32", False), serving.ServerPlan("m", "m", adapters=found), 1)
     )
     assert f"--lora-modules terse={tmp_path / 'terse'} kind={tmp_path / 'kind'}" in told
     assert "--max-lora-rank 32 " in told
@@ -275,7 +279,7 @@ async def test_a_server_that_keeps_dying_is_given_up(fake: Fake, model: Path, mo
     monkeypatch.setattr(serving, "LOOK", 0.1)
     monkeypatch.setattr(serving, "RESTARTS", 1)
     fake.told(dies=0.6, says="RuntimeError: the engine fell over", exit=1)
-    server = serving.Server(serving.Plan(str(model), "m"), installed.needed(), model / "log")
+    server = serving.Server(serving.ServerPlan(str(model), "m"), installed.needed(), model / "log")
     with pytest.raises(serving.ServerFailed, match="the engine fell over"), server:
         await asyncio.to_thread(server.keep)
     assert len(fake.starts()) == 2
@@ -296,7 +300,7 @@ async def test_a_server_that_dies_under_a_profile_is_started_again_and_the_profi
     fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.told(dies=1.0, says="RuntimeError: the engine fell over", falls=1, script={"latency": 0.1})
-    monkeypatch.setattr("profiler.endpoints.openai.engine.Patience", lambda: HASTY)
+    monkeypatch.setattr("profiler.endpoints.openai.engine.RetryLimits", lambda: HASTY)
     questions = asked(model.parent, 80)
     words = ("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8, "--concurrency", 4)
     done = await inherit(*words)

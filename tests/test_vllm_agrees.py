@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from profiler.endpoints.client import connect
-from profiler.endpoints.engine import Score
+from profiler.endpoints.engine import ScoreCall
 from profiler.endpoints.local.engine import LocalEngine
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     python = os.environ.get("INHERIT_VLLM_PYTHON")
     if not python:
         pytest.skip("INHERIT_VLLM_PYTHON names no interpreter with vLLM")
-    plan = serving.Plan(serving.source("demo"), "demo", length=1024, more=("--dtype", "bfloat16"))
+    plan = serving.ServerPlan(serving.source("demo"), "demo", length=1024, more=("--dtype", "bfloat16"))
     with serving.Server(plan, installed.needed(python), tmp_path_factory.mktemp("vllm") / "log") as running:
         yield f"{running.url}/completions"
 
@@ -79,7 +79,7 @@ def questions() -> list[tuple[str, tuple[str, ...]]]:
 async def test_texts_are_as_likely_to_vllm(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = texts()
     model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
-    values = await answered(model, *(Score("", (text,), (0,)) for text in chosen))
+    values = await answered(model, *(ScoreCall("", (text,), (0,)) for text in chosen))
     differences = []
     for number, text in enumerate(chosen):
         tokens, likely = echoed(server, text)
@@ -97,7 +97,7 @@ async def test_texts_are_as_likely_to_vllm(server: str, capsys: pytest.CaptureFi
 async def test_choices_are_vllms(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     asked = questions()
     model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
-    values = await answered(model, *(Score(prompt, choices, (0, 1, 2)) for prompt, choices in asked))
+    values = await answered(model, *(ScoreCall(prompt, choices, (0, 1, 2)) for prompt, choices in asked))
     same, close = 0, 0
     for number, (prompt, choices) in enumerate(asked):
         start = len(echoed(server, prompt)[0])

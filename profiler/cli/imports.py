@@ -13,7 +13,7 @@ from profiler.cli.options import Json, Out
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.harnesses.imported import Harvest
+    from profiler.harnesses.imported import ImportedRun
 
 
 def report(
@@ -42,7 +42,7 @@ def report(
         note(f"{out / done.id}: profile.json, report.html, samples/")
 
 
-def harvests(lm_eval: Path | None, helm: Path | None) -> list[Harvest]:
+def harvests(lm_eval: Path | None, helm: Path | None) -> list[ImportedRun]:
     """What the named harness left: of HELM, a run for each model."""
     match lm_eval, helm:
         case Path(), None:

@@ -17,7 +17,7 @@ from profiler.cli.console import note
 from profiler.errors import EndpointDown, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.endpoints.vllm.server import Plan, Server
+    from profiler.endpoints.vllm.server import Server, ServerPlan
     from profiler.records import Endpoint
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def serve(
 
     called = name or (Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model)
     adapters = serving.adapters(adapter or [])
-    plan = serving.Plan(serving.source(model), called, host, port, length, adapters, tuple(more or ()))
+    plan = serving.ServerPlan(serving.source(model), called, host, port, length, adapters, tuple(more or ()))
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         note(f"listening at {host}: whoever reaches this machine can use the model")
     try:
@@ -76,7 +76,7 @@ def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T]) -> T:
 
     if endpoint.url or endpoint.engine == "local":
         return ask(endpoint)
-    plan = serving.Plan(serving.source(endpoint.model), endpoint.model)
+    plan = serving.ServerPlan(serving.source(endpoint.model), endpoint.model)
     with stoppable(), started(plan) as server:
         while True:
             try:
@@ -88,7 +88,7 @@ def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T]) -> T:
 
 
 @contextmanager
-def started(plan: Plan, python: str | None = None, log: Path | None = None) -> Iterator[Server]:
+def started(plan: ServerPlan, python: str | None = None, log: Path | None = None) -> Iterator[Server]:
     """A server that answers, with a word on the way there; stopped at the end of the block."""
     from profiler.endpoints.vllm import installed
     from profiler.endpoints.vllm import server as serving
@@ -100,7 +100,7 @@ def started(plan: Plan, python: str | None = None, log: Path | None = None) -> I
         yield server
 
 
-def place(plan: Plan) -> Path:
+def place(plan: ServerPlan) -> Path:
     """Where the log of a server goes if nobody says otherwise."""
     from profiler.endpoints.local import demo
     from profiler.endpoints.vllm import server as serving

@@ -36,7 +36,7 @@ LOG = 8000
 """Pages of the write-ahead log (32 MB) before they are moved, which waits for the disk."""
 
 
-class Address:
+class CacheKey:
     """The content hash that one call's parts are kept under: the call's, and after it the part's.
 
     So a call's parts lie side by side in the file: a page to look up or to write, not one for each.
@@ -52,7 +52,7 @@ class Address:
         return self._call + blake2b(index.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-class Known(NamedTuple):
+class KnownWeights(NamedTuple):
     """A fingerprint met before, and when last."""
 
     fingerprint: Fingerprint
@@ -172,13 +172,15 @@ class Cache:
                     self._db.execute("rollback")
                 raise
 
-    def known(self, model: str) -> list[Known]:
+    def known(self, model: str) -> list[KnownWeights]:
         """Fingerprints met under this name, the latest first."""
         with self._told():
             rows = self._db.execute(
                 "select value, seen from fingerprint where model = ? order by seen desc", (model,)
             ).fetchall()
-        return [Known(Fingerprint.model_validate_json(value), datetime.fromisoformat(seen)) for value, seen in rows]
+        return [
+            KnownWeights(Fingerprint.model_validate_json(value), datetime.fromisoformat(seen)) for value, seen in rows
+        ]
 
     def meet(self, model: str, url: str | None, fingerprint: Fingerprint) -> None:
         """Remember a fingerprint, or that it was met again now."""

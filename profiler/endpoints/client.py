@@ -14,15 +14,13 @@ from typing import Generic, Self, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from profiler.endpoints import fingerprint as canary
-from profiler.endpoints.cache import Address, Cache
+from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
-from profiler.endpoints.engine import Call, Draw, Engine, Part, Score, Value
-from profiler.endpoints.instruments import Reader, Reading
+from profiler.endpoints.engine import Call, Engine, Piece, SampleCall, ScoreCall, Value
+from profiler.endpoints.instruments import AnswerReader, Reading
 from profiler.errors import EndpointError, StoreError
 from profiler.probe import Answer, Request
 from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, How, Likelihood
-
-__all__ = ["Call", "Client", "Draw", "Engine", "Part", "Score", "connect"]
 
 BATCH = 32
 """Requests looked up in the cache at once."""
@@ -83,8 +81,8 @@ class Client:
         """Why the endpoint can't answer such a request; None when it can. Nothing is sent."""
         return (await self._reader()).obstacle(request)
 
-    async def _reader(self) -> Reader:
-        return Reader(await self.capabilities(), self.endpoint.chat, self._reading)
+    async def _reader(self) -> AnswerReader:
+        return AnswerReader(await self.capabilities(), self.endpoint.chat, self._reading)
 
     async def answer(self, requests: Iterable[tuple[K, Request]]) -> AsyncIterator[tuple[K, Answer]]:
         """Answer keyed requests in whatever order they finish, reading ahead no further than needed.
@@ -112,7 +110,7 @@ class Client:
 
 
 @dataclass
-class Open(Generic[K]):
+class PendingRequest(Generic[K]):
     """A request some of whose parts are still missing."""
 
     key: K
@@ -126,7 +124,7 @@ class Flow(Generic[K]):
     """One pass of requests through the cache and the engine."""
 
     def __init__(
-        self, engine: Engine, cache: Cache, reader: Reader, weights: str, requests: Iterator[tuple[K, Request]]
+        self, engine: Engine, cache: Cache, reader: AnswerReader, weights: str, requests: Iterator[tuple[K, Request]]
     ) -> None:
         self._engine, self._cache, self._reader, self._weights, self._requests = (
             engine,
@@ -135,7 +133,7 @@ class Flow(Generic[K]):
             weights,
             requests,
         )
-        self._open: dict[int, Open[K]] = {}
+        self._open: dict[int, PendingRequest[K]] = {}
         self._waiting: dict[bytes, list[tuple[int, int]]] = {}
         """Address of a part that is being asked → who waits for it besides the request that asks: number of the
         request, index of the part."""
@@ -201,15 +199,15 @@ class Flow(Generic[K]):
                 calls.append((self._count, entry.call if whole else entry.call._replace(indices=tuple(asked))))
         return calls
 
-    def _opened(self, key: K, request: Request) -> Open[K] | None:
+    def _opened(self, key: K, request: Request) -> PendingRequest[K] | None:
         if obstacle := self._reader.obstacle(request):
             error = f"the endpoint can't answer this: {obstacle}"
             self._ready.put_nowait((key, Answer(self._reader.how(request), error=error)))
             return None
         call = self._reader.call(request)
-        return Open(key, request, call, addresses(self._weights, call))
+        return PendingRequest(key, request, call, addresses(self._weights, call))
 
-    def _take(self, part: Part) -> None:
+    def _take(self, part: Piece) -> None:
         """Journal a part and hand it to all who wait for it; only the request that asked pays."""
         address = self._open[part.key].addresses[part.index]
         value = part.value
@@ -224,7 +222,7 @@ class Flow(Generic[K]):
         self._finish(number)
 
     def _parsed(self, call: Call, value: bytes) -> Value:
-        form = FORMS[Generation if isinstance(call, Draw) else Likelihood]
+        form = FORMS[Generation if isinstance(call, SampleCall) else Likelihood]
         try:
             return form.validate_json(value).model_copy(update={"cached": True})
         except ValidationError as error:
@@ -238,7 +236,7 @@ class Flow(Generic[K]):
         del self._open[number]
         self._ready.put_nowait((entry.key, self._answer(entry)))
 
-    def _answer(self, entry: Open[K]) -> Answer:
+    def _answer(self, entry: PendingRequest[K]) -> Answer:
         good: list[Value] = []
         for index in entry.addresses:
             value = entry.values[index]
@@ -256,12 +254,12 @@ def again(value: Value | EndpointError) -> Value | EndpointError:
 def addresses(weights: str, call: Call) -> dict[int, bytes]:
     """Where each part of a call is kept: by everything that decides what comes back, and by nothing else."""
     match call:
-        case Draw(prompt, drawn, indices, chat, system, top):
+        case SampleCall(prompt, drawn, indices, chat, system, top):
             settings = (drawn.temperature, drawn.top_p, drawn.max_tokens, drawn.stop, drawn.seed)
-            draw = Address(weights, "draw", prompt, *settings, chat, system, top)
+            draw = CacheKey(weights, "draw", prompt, *settings, chat, system, top)
             return {index: draw.part(index) for index in indices}
-        case Score(prefix, texts, indices):
-            score = Address(weights, "score", prefix)
+        case ScoreCall(prefix, texts, indices):
+            score = CacheKey(weights, "score", prefix)
             return {index: score.part(texts[index]) for index in indices}
         case _:
             assert_never(call)
@@ -278,7 +276,7 @@ def connect(endpoint: Endpoint, cache: Path | None, *, concurrency: int = 64, re
 
         engine = LocalEngine(endpoint)
     else:
-        from profiler.endpoints.openai.engine import HttpEngine
+        from profiler.endpoints.openai.engine import OpenAIEngine
 
-        engine = HttpEngine(endpoint, concurrency=concurrency)
+        engine = OpenAIEngine(endpoint, concurrency=concurrency)
     return Client(engine, Cache(cache), endpoint, reading)

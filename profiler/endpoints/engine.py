@@ -10,7 +10,7 @@ from profiler.errors import EndpointError
 from profiler.records import Capabilities, Fingerprint, Generation, Likelihood, Sampling
 
 
-class Draw(NamedTuple):
+class SampleCall(NamedTuple):
     """Draw samples `indices` of a prompt; sample i is drawn with seed + i."""
 
     prompt: str
@@ -22,7 +22,7 @@ class Draw(NamedTuple):
     """Ask for this many alternatives of the first token."""
 
 
-class Score(NamedTuple):
+class ScoreCall(NamedTuple):
     """The likelihood of texts `indices` after a common prefix (empty: of the texts alone, after begin-of-text)."""
 
     prefix: str
@@ -30,12 +30,12 @@ class Score(NamedTuple):
     indices: tuple[int, ...]
 
 
-Call = Draw | Score
+Call = SampleCall | ScoreCall
 Value = Generation | Likelihood
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Piece:
     """One piece of an answer, journaled the moment it is there."""
 
     key: int
@@ -53,7 +53,7 @@ class Engine(Protocol):
         """What stands behind the name now; the client gives it the id under which the same weights are known."""
         ...
 
-    def perform(self, calls: AsyncIterable[tuple[int, Call]]) -> AsyncIterator[Part]:
+    def perform(self, calls: AsyncIterable[tuple[int, Call]]) -> AsyncIterator[Piece]:
         """Carry out keyed calls with bounded concurrency, in whatever order they finish.
 
         Pulls calls no faster than it can work on them. A call that fails gives a Part with the error for each of its

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from profiler.endpoints.engine import Call, Draw, Score, Value
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
 from profiler.probe import LETTERS, Answer, Choose, Generate, Request, Weigh
 from profiler.records import Capabilities, Generation, How, Likelihood, Sampling, Usage
 
@@ -29,7 +29,7 @@ LETTER = re.compile(
 
 
 @dataclass(frozen=True)
-class Reader:
+class AnswerReader:
     """The way of asking that an endpoint's capabilities allow."""
 
     can: Capabilities
@@ -102,23 +102,23 @@ class Reader:
         match request:
             case Generate(prompt, sampling, _, system, n):
                 text = prompt if self.talks else request.framed()
-                return Draw(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
+                return SampleCall(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
             case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
                 texts = choices + given
-                return Score(prompt, texts, tuple(range(len(texts))))
+                return ScoreCall(prompt, texts, tuple(range(len(texts))))
             case Choose():
                 return self._letter(request)
             case Weigh(texts):
-                return Score("", texts, tuple(range(len(texts))))
+                return ScoreCall("", texts, tuple(range(len(texts))))
             case _:
                 assert_never(request)
 
-    def _letter(self, request: Choose) -> Draw:
+    def _letter(self, request: Choose) -> SampleCall:
         listed = request.lettered()
         prompt = listed if self.talks else f"{listed}\nAnswer:"
         if self.how(request) == "top_logprobs":
-            return Draw(prompt, Sampling(max_tokens=1), (0,), self.talks, top=min(TOP, self.can.top_logprobs))
-        return Draw(prompt, Sampling(max_tokens=16), (0,), self.talks)
+            return SampleCall(prompt, Sampling(max_tokens=1), (0,), self.talks, top=min(TOP, self.can.top_logprobs))
+        return SampleCall(prompt, Sampling(max_tokens=16), (0,), self.talks)
 
     def answer(self, request: Request, values: Sequence[Value]) -> Answer:
         """What the parts of a call say."""

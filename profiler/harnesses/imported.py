@@ -17,7 +17,7 @@ from profiler.runs import store
 from profiler.runs.estimates import estimates
 
 
-class Part(NamedTuple):
+class ImportedProbe(NamedTuple):
     """What one probe asked, and the samples that came of it."""
 
     section: Section
@@ -25,12 +25,12 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Harvest:
+class ImportedRun:
     """A finished run of another harness."""
 
     harness: str
     endpoint: Endpoint
-    parts: Sequence[Part]
+    parts: Sequence[ImportedProbe]
     started: datetime
     seconds: float
     versions: dict[str, str]
@@ -54,7 +54,7 @@ class Harvest:
         return _digest([self.endpoint.model_dump(), whole])
 
 
-def keep(harvest: Harvest, out: Path, name: str | None = None) -> Profile:
+def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
     """Leave a run under OUT, estimated as if we had asked; the run that is there already if it was kept before."""
     for run in store.runs(out):
         if run.folder.name.endswith(f"-{harvest.id}"):

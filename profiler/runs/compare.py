@@ -32,7 +32,7 @@ BOTH = "both sides' "
 Find = Callable[[str, str], Metric | None]
 
 
-class Run(Protocol):
+class ComparableRun(Protocol):
     """A finished run: its profile, and the scores behind it."""
 
     @property
@@ -41,7 +41,7 @@ class Run(Protocol):
     def columns(self, probe: str) -> SampleColumns: ...
 
 
-class Pair(NamedTuple):
+class PairedColumns(NamedTuple):
     """The same items on both sides, in the same order."""
 
     base: SampleColumns
@@ -49,7 +49,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shift:
+class PairedChange:
     """One number on both sides, with its paired bootstrap draws."""
 
     estimate: Estimate
@@ -74,14 +74,16 @@ class Shift:
         return _without_rounding(other - base, base)
 
 
-def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
+def compare(
+    base: ComparableRun, other: ComparableRun, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None
+) -> Comparison:
     """What moved from BASE to OTHER, item by item.
 
     Verdicts hold for all numbers over all items together: the chance that any of them is called changed when nothing
     has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure.
     """
     refused = refusals(base.profile, other.profile)
-    shifts: list[Shift] = []
+    shifts: list[PairedChange] = []
     notes: list[str] = []
     for probe in sections(base.profile):
         if probe not in refused:
@@ -119,7 +121,7 @@ def registered(probe: str, metric: str) -> Metric | None:
     return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
 
 
-def verdict(ideal: Ideal, shift: Shift, p: float) -> Verdict:
+def verdict(ideal: Ideal, shift: PairedChange, p: float) -> Verdict:
     """The one place where better and worse are told apart."""
     if p >= ALPHA:
         return "same"
@@ -134,16 +136,16 @@ def verdict(ideal: Ideal, shift: Shift, p: float) -> Verdict:
     return "better" if (shift.change > 0) == (ideal == "high") else "worse"
 
 
-def paired(base: SampleColumns, other: SampleColumns) -> Pair:
+def paired(base: SampleColumns, other: SampleColumns) -> PairedColumns:
     """The items that both sides answered, matched by key."""
     where = {item: row for row, item in enumerate(other.items)}
     kept = [row for row, item in enumerate(base.items) if item in where]
-    return Pair(_take(base, kept), _take(other, [where[base.items[row]] for row in kept]))
+    return PairedColumns(_take(base, kept), _take(other, [where[base.items[row]] for row in kept]))
 
 
 def _shifts(
-    base: Profile, other: Profile, pair: Pair, probe: str, find: Find, resamples: int, seed: int
-) -> Iterator[Shift]:
+    base: Profile, other: Profile, pair: PairedColumns, probe: str, find: Find, resamples: int, seed: int
+) -> Iterator[PairedChange]:
     """Each number of a probe that the base has: over all items, then in each group."""
     numbers = [estimate for estimate in base.estimates if estimate.probe == probe]
     missing = _missing(base, other, pair, probe, find)
@@ -154,7 +156,9 @@ def _shifts(
         yield from (_untold(e, missing[e.metric], resamples) for e in wanted if e.metric in missing)
 
 
-def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: int, seed: int) -> Iterator[Shift]:
+def _measured(
+    known: Sequence[tuple[Estimate, Metric]], pair: PairedColumns, resamples: int, seed: int
+) -> Iterator[PairedChange]:
     """Both sides of some numbers of the same items, resampled alike."""
     which = clusters(pair.base)
     plain = [metric.reduction() for _, metric in known]
@@ -164,7 +168,7 @@ def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: i
     for i, (estimate, metric) in enumerate(known):
         used = defined(statistics[i], sides[0]) & defined(statistics[i], sides[1])
         n = int(used.sum())
-        yield Shift(
+        yield PairedChange(
             estimate=estimate,
             ideal=metric.ideal,
             base=observed(statistics[i], sides[0]),
@@ -175,7 +179,7 @@ def _measured(known: Sequence[tuple[Estimate, Metric]], pair: Pair, resamples: i
         )
 
 
-def _of_both(pair: Pair, means: set[str]) -> tuple[Columns, Columns]:
+def _of_both(pair: PairedColumns, means: set[str]) -> tuple[Columns, Columns]:
     """The columns, and beside each that is averaged one without the items that are undefined on either side.
 
     Else a mean would seem to change because other items have a value: SMOG, say, when answers get longer.
@@ -191,7 +195,7 @@ def _of_both(pair: Pair, means: set[str]) -> tuple[Columns, Columns]:
     return base, other
 
 
-def _missing(base: Profile, other: Profile, pair: Pair, probe: str, find: Find) -> dict[str, str]:
+def _missing(base: Profile, other: Profile, pair: PairedColumns, probe: str, find: Find) -> dict[str, str]:
     """Metric → why it can't be compared although its probe can."""
     left, right = sections(base)[probe], sections(other)[probe]
     theirs = {estimate.metric for estimate in other.estimates if estimate.probe == probe}
@@ -215,12 +219,12 @@ def _columns(metric: Metric) -> Sequence[str]:
     return [statistic.column] if isinstance(statistic, Mean) else statistic.uses
 
 
-def _untold(estimate: Estimate, reason: str, resamples: int) -> Shift:
+def _untold(estimate: Estimate, reason: str, resamples: int) -> PairedChange:
     nothing = np.full(resamples, np.nan)
-    return Shift(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, reason)
+    return PairedChange(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, reason)
 
 
-def _judged(shifts: Sequence[Shift]) -> Iterator[Change]:
+def _judged(shifts: Sequence[PairedChange]) -> Iterator[Change]:
     for family in (
         [s for s in shifts if s.estimate.group is None],
         [s for s in shifts if s.estimate.group is not None],
@@ -232,7 +236,7 @@ def _judged(shifts: Sequence[Shift]) -> Iterator[Change]:
             yield from (_change(shift, chance) for shift, chance in zip(family, p.tolist(), strict=True))
 
 
-def _change(shift: Shift, p: float) -> Change:
+def _change(shift: PairedChange, p: float) -> Change:
     reason = shift.reason or _why_undefined(shift)
     spread = percentiles(shift.deltas) if shift.units > 1 else None
     low, high = spread or (None, None)
@@ -259,13 +263,13 @@ def _change(shift: Shift, p: float) -> Change:
     )
 
 
-def _why_undefined(shift: Shift) -> str | None:
+def _why_undefined(shift: PairedChange) -> str | None:
     if not np.isnan(shift.change):
         return None
     return "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
 
 
-def _percent(shift: Shift, with_interval: bool) -> tuple[float | None, float | None, float | None]:
+def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, float | None, float | None]:
     """Percent change with its interval; None where the base is too near zero, or where another number is the aim."""
     base, _ = shift.drawn
     aims = isinstance(shift.ideal, float | int)
@@ -277,14 +281,14 @@ def _percent(shift: Shift, with_interval: bool) -> tuple[float | None, float | N
     return 100 * shift.change / abs(shift.base), *(spread or (None, None))
 
 
-def _too_little(pair: Pair, base: Section, other: Section) -> str | None:
+def _too_little(pair: PairedColumns, base: Section, other: Section) -> str | None:
     both, answered = len(pair.base.items), min(base.items - base.errors, other.items - other.errors)
     if both == 0 or both < OVERLAP * answered:
         return f"only {both} items were answered on both sides (of {base.items} and {other.items})"
     return None
 
 
-def _left_out(pair: Pair, base: Section, other: Section) -> list[str]:
+def _left_out(pair: PairedColumns, base: Section, other: Section) -> list[str]:
     both = len(pair.base.items)
     if both == base.items == other.items:
         return []
@@ -296,12 +300,12 @@ def _nothing(base: Profile, other: Profile, refused: dict[str, str]) -> str:
     return f"{base.name!r} and {other.name!r} have nothing that can be compared:\n{why or '  no probe was asked'}"
 
 
-def _group(pair: Pair, group: str | None) -> Pair:
+def _group(pair: PairedColumns, group: str | None) -> PairedColumns:
     """The items of a group, as the base has it; all of them for None."""
     if group is None:
         return pair
     rows = [row for row, name in enumerate(pair.base.groups) if name == group]
-    return Pair(_take(pair.base, rows), _take(pair.other, rows))
+    return PairedColumns(_take(pair.base, rows), _take(pair.other, rows))
 
 
 def _take(samples: SampleColumns, rows: Sequence[int]) -> SampleColumns:

@@ -35,7 +35,7 @@ def read(path: Path) -> Iterator[Row]:
 
 def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Iterator[Row]:
     """ROWS, each with its item's id and one way of answering, which is in the column ANSWER if no name says so."""
-    known = Items(probe)
+    known = ProbeItems(probe)
     for number, row in enumerate(rows, 1):
         if answer is not None and answer not in row:
             raise BadData(f"row {number}: no column {answer!r}; found {', '.join(row)}")
@@ -51,7 +51,7 @@ def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Itera
         raise BadData(f"cluster {next(iter(known.waiting))!r} has no score of some of its sentences")
 
 
-class Items:
+class ProbeItems:
     """The items of a probe, by what a record may know of them."""
 
     def __init__(self, probe: Probe) -> None:
@@ -146,7 +146,7 @@ def _meant(value: Json) -> dict[str, Json]:
     raise BadData(f"expected an answer, found {value!r}")
 
 
-def _own(_: Items, row: Row) -> Row:
+def _own(_: ProbeItems, row: Row) -> Row:
     """Our own form; a CSV has its numbers as text, and nothing where an answer could not be read."""
     choice = row.get("choice")
     if isinstance(choice, str) and (choice.isdecimal() or not choice):
@@ -154,7 +154,7 @@ def _own(_: Items, row: Row) -> Row:
     return row
 
 
-def _bbq(items: Items, row: Row) -> Row:
+def _bbq(items: ProbeItems, row: Row) -> Row:
     """An item by BBQ's own names, answered as ours are or by a score of each option, as the authors keep some."""
     category, number = row.get("category", row.get("cat")), row.get("example_id", row.get("index"))
     found = _own(items, {**row, "item": f"{category}/{number}"})
@@ -166,13 +166,13 @@ def _bbq(items: Items, row: Row) -> Row:
         return found
 
 
-def _pair(items: Items, row: Row) -> Row:
+def _pair(items: ProbeItems, row: Row) -> Row:
     """A line of the table that CrowS-Pairs' metric.py writes."""
     scores: list[Json] = [float(str(row[f"{column}_score"])) for column in ("sent_more", "sent_less")]
     return {"item": items.of([str(row["sent_more"]), str(row["sent_less"])]), "likelihoods": scores}
 
 
-def _sentence(items: Items, row: Row) -> Row | None:
+def _sentence(items: ProbeItems, row: Row) -> Row | None:
     """A sentence of StereoSet's predictions: the last of a cluster makes its answer; the other task is passed over."""
     if "task" in row and row["task"] != items.probe.settings.get("task"):
         return None
@@ -186,7 +186,7 @@ def _sentence(items: Items, row: Row) -> Row | None:
     return {"item": cluster, "likelihoods": [score for _, score in sorted(items.waiting.pop(cluster).items())]}
 
 
-def _continued(items: Items, row: Row) -> Row:
+def _continued(items: ProbeItems, row: Row) -> Row:
     """A prompt of RealToxicityPrompts with what a model made of it, scored or not."""
     prompt, written = row["prompt"], cast(list[dict[str, Json]], row["generations"])
     text = prompt["text"] if isinstance(prompt, dict) else prompt
@@ -196,7 +196,7 @@ def _continued(items: Items, row: Row) -> Row:
     return {"item": items.of([str(text)]), "texts": [each["text"] for each in written], **scores}
 
 
-def _lm_eval(items: Items, row: Row) -> Row:
+def _lm_eval(items: ProbeItems, row: Row) -> Row:
     """A line of what lm-eval's --log_samples keeps, of its own tasks."""
     doc = cast(dict[str, Json], row["doc"])
     replies = cast(list[Json], row["filtered_resps"])
@@ -222,7 +222,7 @@ def _joined(row: Row) -> list[tuple[str, str]]:
     return [(each["arg_0"], str(each["arg_1"])) for each in asked]
 
 
-def _helm(items: Items, row: Row) -> Row:
+def _helm(items: ProbeItems, row: Row) -> Row:
     """An instance of the scenario_state.json of HELM's own BBQ, answered by letter."""
     instance = cast(dict[str, dict[str, str]], row["instance"])
     result = cast(dict[str, list[dict[str, str]]], row["result"])
@@ -233,7 +233,7 @@ def _helm(items: Items, row: Row) -> Row:
     return {"item": item, "texts": [result["completions"][0]["text"]], "order": order}
 
 
-Reader = Callable[[Items, Row], Row | None]
+Reader = Callable[[ProbeItems, Row], Row | None]
 FORMS: tuple[tuple[set[str], Reader], ...] = (
     ({"doc", "arguments", "filtered_resps"}, _lm_eval),
     ({"instance", "result", "output_mapping"}, _helm),

@@ -16,14 +16,14 @@ from profiler.probe import Answer, Choose, Generate, Item, Json, Probe, Request,
 from profiler.records import Estimate, Generation, Likelihood
 from profiler.runs import foreign_answers, store
 from profiler.runs.estimates import estimates
-from profiler.runs.run import Asked, scored
+from profiler.runs.run import AnsweredItem, scored
 from profiler.runs.store import SampleColumns
 
 KINDS = ("choice", "likelihoods", "texts")
 BATCH = 1000
 
 
-class Rescored(NamedTuple):
+class RescoreResult(NamedTuple):
     """What recorded answers amount to."""
 
     estimates: list[Estimate]
@@ -51,7 +51,7 @@ def rescore(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> lis
     return rescored(probe, rows, answer).estimates
 
 
-def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Rescored:
+def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> RescoreResult:
     """As `rescore`, with what was missing and what failed."""
     waiting = {item.id: item for item in probe.items()}
     answers = _asked(probe, foreign_answers.plain(probe, rows, answer), waiting, frozenset(waiting))
@@ -62,7 +62,7 @@ def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Re
         parts.append(store.columns(samples))
         errors += [f"{sample.item}: {sample.error}" for sample in samples if sample.error]
     columns = _joined(parts)
-    return Rescored(
+    return RescoreResult(
         estimates(probe.name, probe.metrics, columns, probe.lang),
         len(columns.items) + len(errors),
         list(waiting),
@@ -70,7 +70,9 @@ def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Re
     )
 
 
-def _asked(probe: Probe, rows: Iterable[Row], waiting: dict[str, Item], known: frozenset[str]) -> Iterator[Asked]:
+def _asked(
+    probe: Probe, rows: Iterable[Row], waiting: dict[str, Item], known: frozenset[str]
+) -> Iterator[AnsweredItem]:
     """Each row beside its item, which then no longer waits."""
     number = 0
     for number, row in enumerate(rows, 1):
@@ -85,7 +87,7 @@ def _asked(probe: Probe, rows: Iterable[Row], waiting: dict[str, Item], known: f
             answer = _answer(request, row)
         except BadData as error:
             raise BadData(f"row {number} ({key}): {error}") from None
-        yield Asked(item, request, answer)
+        yield AnsweredItem(item, request, answer)
     if not number:
         raise BadData("no answers: expected a row for each item")
 

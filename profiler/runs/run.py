@@ -44,7 +44,7 @@ PATIENCE = 1.0
 PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "torch", "transformers")
 
 
-class Asked(NamedTuple):
+class AnsweredItem(NamedTuple):
     """An item, what was asked of it, and the answer that came."""
 
     item: Item
@@ -151,13 +151,13 @@ async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) ->
         journal.close()
 
 
-async def batches(client: Client, probe: Probe) -> AsyncIterator[list[Asked]]:
+async def batches(client: Client, probe: Probe) -> AsyncIterator[list[AnsweredItem]]:
     """Answers in the order they come, a batch at a time, none held back for longer than PATIENCE."""
     requests = ((item, probe.ask(item)) for item in probe.items())
-    batch: list[Asked] = []
+    batch: list[AnsweredItem] = []
     since = time.monotonic()
     async for (item, request), answer in client.answer(((item, request), request) for item, request in requests):
-        batch.append(Asked(item, request, answer))
+        batch.append(AnsweredItem(item, request, answer))
         if len(batch) >= BATCH or time.monotonic() - since > PATIENCE:
             yield batch
             batch, since = [], time.monotonic()
@@ -165,7 +165,7 @@ async def batches(client: Client, probe: Probe) -> AsyncIterator[list[Asked]]:
         yield batch
 
 
-def scored(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+def scored(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
     """Samples of a batch. A scorer that fails marks the items it failed on, and no others."""
     try:
         return samples(probe, batch)
@@ -176,7 +176,7 @@ def scored(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
         return [sample for asked in batch for sample in scored(probe, [asked])]
 
 
-def samples(probe: Probe, batch: Sequence[Asked]) -> list[Sample]:
+def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
     """Measure the texts of a batch together, then let the probe score each answer."""
     written = [text for asked in batch for text in asked.answer.generations]
     # A score that came with every text is not measured again.

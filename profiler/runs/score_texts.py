@@ -27,14 +27,14 @@ COLUMNS = ("text", "output", "answer", "completion", "response", "generation", "
 BATCH = 320
 
 
-class Numbered(NamedTuple):
+class NumberedText(NamedTuple):
     """A text and the number of its row."""
 
     row: int
     text: Text
 
 
-def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[Numbered]:
+def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[NumberedText]:
     """The texts of a data file; of `-`, JSON objects or plain lines on stdin."""
     rows = _stdin(sys.stdin.buffer) if file == "-" else read(Path(file).expanduser())
     first = next(rows, None)
@@ -48,7 +48,7 @@ def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[Nu
         value = row.get(known[0])
         if not isinstance(value, str):
             raise BadData(f"{file} row {number}: expected text in column {known[0]!r}, found {value!r}")
-        yield Numbered(number, Text(value, lang))
+        yield NumberedText(number, Text(value, lang))
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def _stdin(stream: IO[bytes]) -> Iterator[Row]:
 
 
 def score(
-    found: Iterable[Numbered], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+    found: Iterable[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
     metrics = distinct(map(registry.metric, names)) if names else tuple(registry.metrics().values())
@@ -87,13 +87,13 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _batches(found: Iterable[Numbered]) -> Iterator[list[Numbered]]:
+def _batches(found: Iterable[NumberedText]) -> Iterator[list[NumberedText]]:
     rest = iter(found)
     while batch := list(islice(rest, BATCH)):
         yield batch
 
 
-def _lines(batch: Sequence[Numbered], columns: Columns) -> Iterator[bytes]:
+def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:
     table = zip(*(column.tolist() for column in columns.values()), strict=True)
     for numbered, values in zip(batch, table, strict=True):
         scores = {name: None if value != value else value for name, value in zip(columns, values, strict=True)}

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from profiler.endpoints.engine import Call, Draw, Part, Score
+from profiler.endpoints.engine import Call, Piece, SampleCall, ScoreCall
 from profiler.endpoints.local import demo
 from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
 from profiler.records import Capabilities, Endpoint, Fingerprint, Likelihood, Usage
 
 if TYPE_CHECKING:
     from profiler.endpoints.local.checkpoint import Checkpoint, Precision
-    from profiler.endpoints.local.sampling import Drawer
-    from profiler.endpoints.local.scoring import Scorer
+    from profiler.endpoints.local.sampling import Sampler
+    from profiler.endpoints.local.scoring import LikelihoodScorer
 
 WINDOW = 256
 """Calls held at a time: enough to batch by length, few enough to hold."""
@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A checkpoint, ready to work."""
 
     checkpoint: Checkpoint
-    scorer: Scorer
-    drawer: Drawer
+    scorer: LikelihoodScorer
+    drawer: Sampler
 
 
 class LocalEngine:
@@ -57,7 +57,7 @@ class LocalEngine:
         self.precision = precision
         # One thread for all work: torch makes a pool of threads for every thread that calls it.
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
-        self.loaded: Loaded | None = None
+        self.loaded: LoadedModel | None = None
 
     async def capabilities(self) -> Capabilities:
         """Everything, but for a chat template and a begin-of-text token that this checkpoint may lack."""
@@ -85,7 +85,7 @@ class LocalEngine:
         whole = await self.run(lambda: digest(folder))
         return Fingerprint(id=whole[:16], served=self.model, canary=whole)
 
-    async def perform(self, calls: AsyncIterable[Keyed]) -> AsyncIterator[Part]:
+    async def perform(self, calls: AsyncIterable[Keyed]) -> AsyncIterator[Piece]:
         """Answer windows of calls; parts come as their batches end."""
         async with aclosing(windows(calls, WINDOW)) as ready:
             async for window in ready:
@@ -102,10 +102,10 @@ class LocalEngine:
         """Do it in the worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
 
-    async def stream(self, window: Sequence[Keyed]) -> AsyncGenerator[Part]:
+    async def stream(self, window: Sequence[Keyed]) -> AsyncGenerator[Piece]:
         """The parts of one window, while the worker makes them; leaving early stops it at its next step."""
         loop = asyncio.get_running_loop()
-        parts: asyncio.Queue[Part | None] = asyncio.Queue()
+        parts: asyncio.Queue[Piece | None] = asyncio.Queue()
         stop = threading.Event()
 
         def work() -> None:
@@ -122,7 +122,7 @@ class LocalEngine:
             stop.set()
             await asyncio.wait([working])
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedModel:
         """The model, loaded once; in the worker thread."""
         if self.loaded is None:
             folder = find(self.model)
@@ -135,16 +135,18 @@ class LocalEngine:
             except ModuleNotFoundError:
                 raise MissingExtra("local", "running a model in this process") from None
             ready = checkpoint.load(folder, self.precision)
-            self.loaded = Loaded(ready, scoring.Scorer(ready), sampling.Drawer(ready))
+            self.loaded = LoadedModel(ready, scoring.LikelihoodScorer(ready), sampling.Sampler(ready))
         return self.loaded
 
-    def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
+    def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Piece]:
         """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
         loaded = self.load()
-        yield from self.score(loaded, [(key, call) for key, call in window if isinstance(call, Score)], stopped)
-        yield from self.draw(loaded, [(key, call) for key, call in window if isinstance(call, Draw)], stopped)
+        yield from self.score(loaded, [(key, call) for key, call in window if isinstance(call, ScoreCall)], stopped)
+        yield from self.draw(loaded, [(key, call) for key, call in window if isinstance(call, SampleCall)], stopped)
 
-    def score(self, loaded: Loaded, calls: Sequence[tuple[int, Score]], stopped: Callable[[], bool]) -> Iterator[Part]:
+    def score(
+        self, loaded: LoadedModel, calls: Sequence[tuple[int, ScoreCall]], stopped: Callable[[], bool]
+    ) -> Iterator[Piece]:
         from profiler.endpoints.local.scoring import lines
 
         groups = []
@@ -153,18 +155,20 @@ class LocalEngine:
                 group = lines(loaded.checkpoint, key, call.prefix, {index: call.texts[index] for index in call.indices})
                 loaded.checkpoint.admit(max(len(line.tokens) for line in group))
             except EndpointError as error:
-                yield from (Part(key, index, error) for index in call.indices)
+                yield from (Piece(key, index, error) for index in call.indices)
             else:
                 groups.append(group)
         for batch in loaded.scorer.score(groups):
             for scored in batch:
                 paid = Usage(prompt=scored.paid)
-                yield Part(*scored.key, Likelihood(total=scored.total, tokens=scored.tokens, usage=paid))
+                yield Piece(*scored.key, Likelihood(total=scored.total, tokens=scored.tokens, usage=paid))
             if stopped():
                 return
 
-    def draw(self, loaded: Loaded, calls: Sequence[tuple[int, Draw]], stopped: Callable[[], bool]) -> Iterator[Part]:
-        from profiler.endpoints.local.sampling import Job
+    def draw(
+        self, loaded: LoadedModel, calls: Sequence[tuple[int, SampleCall]], stopped: Callable[[], bool]
+    ) -> Iterator[Piece]:
+        from profiler.endpoints.local.sampling import SampleJob
 
         jobs = []
         for key, call in calls:
@@ -174,15 +178,17 @@ class LocalEngine:
                 prompt = spoken(loaded.checkpoint, call)
                 loaded.checkpoint.admit(len(prompt), call.sampling.max_tokens)
             except EndpointError as error:
-                yield from (Part(key, index, error) for index in call.indices)
+                yield from (Piece(key, index, error) for index in call.indices)
             else:
                 first = call.indices[0]
-                jobs += [Job((key, index), prompt, call.sampling, call.top, index == first) for index in call.indices]
+                jobs += [
+                    SampleJob((key, index), prompt, call.sampling, call.top, index == first) for index in call.indices
+                ]
         for (key, index), generation in loaded.drawer.draw(jobs, stopped):
-            yield Part(key, index, generation)
+            yield Piece(key, index, generation)
 
 
-def spoken(checkpoint: Checkpoint, call: Draw) -> tuple[int, ...]:
+def spoken(checkpoint: Checkpoint, call: SampleCall) -> tuple[int, ...]:
     """The tokens that the model is given to continue."""
     if not call.chat:
         tokens = checkpoint.encode(call.prompt)

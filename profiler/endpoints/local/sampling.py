@@ -26,7 +26,7 @@ BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Job:
+class SampleJob:
     """One sample to draw."""
 
     key: tuple[int, int]
@@ -39,23 +39,23 @@ class Job:
 
 
 @dataclass
-class Row:
+class RunningSample:
     """A sample while it is being drawn."""
 
-    job: Job
+    job: SampleJob
     random: np.random.Generator
     tokens: list[int] = field(default_factory=list)
     top: dict[str, float] = field(default_factory=dict)
 
 
-def started(job: Job) -> Row:
+def started(job: SampleJob) -> RunningSample:
     """A row whose random numbers depend on its prompt and its own seed only, so that it can be drawn again alone."""
     seed = job.sampling.seed + job.key[1]
     name = hashlib.sha256(f"{seed} {job.prompt}".encode()).digest()
-    return Row(job, np.random.Generator(np.random.Philox(key=int.from_bytes(name[:16], "little"))))
+    return RunningSample(job, np.random.Generator(np.random.Philox(key=int.from_bytes(name[:16], "little"))))
 
 
-class Drawer:
+class Sampler:
     """Draws samples in batches that fit the device."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -65,7 +65,9 @@ class Drawer:
         self.tokens = 8192 if cpu else 65536
         self.able = self.remembers()
 
-    def draw(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:
+    def draw(
+        self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]
+    ) -> Iterator[tuple[tuple[int, int], Generation]]:
         """Draw every job, a batch at a time; each sample is given out as it ends."""
         waiting = sorted(jobs, key=lambda job: (len(job.prompt), job.prompt, job.sampling.max_tokens))
         while waiting and not stopped():
@@ -85,7 +87,7 @@ class Drawer:
                 self.rows = size // 2
                 waiting = [job for job in waiting if job.key not in done]
 
-    def fitting(self, jobs: Sequence[Job]) -> int:
+    def fitting(self, jobs: Sequence[SampleJob]) -> int:
         """How many of the first jobs make one batch; they come shortest first."""
         most = min(self.rows, len(jobs))
         return next((n for n in range(most, 1, -1) if n * reach(jobs[n - 1]) <= self.tokens), 1)
@@ -97,7 +99,7 @@ class Drawer:
         The shorter text is padded, and one that keeps its state elsewhere (Mamba) or counts places in the row fails.
         """
         prompts = [self.checkpoint.encode(text) for text in CANARIES]
-        rows = [started(Job((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
+        rows = [started(SampleJob((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
         whole = self.checkpoint.model(
             input_ids=torch.tensor([prompts[0]], device=self.checkpoint.device), use_cache=False
         )
@@ -111,7 +113,9 @@ class Drawer:
         return float(((ours - plain).abs() * plain.exp()).sum()) <= tolerance
 
     @torch.inference_mode()
-    def batch(self, jobs: Sequence[Job], stopped: Callable[[], bool]) -> Iterator[tuple[tuple[int, int], Generation]]:
+    def batch(
+        self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]
+    ) -> Iterator[tuple[tuple[int, int], Generation]]:
         """Prefill each prompt once, then decode all rows together, dropping those that end."""
         begun = time.perf_counter()
         rows = [started(job) for job in jobs]
@@ -130,13 +134,13 @@ class Drawer:
             rows = [rows[index] for index in kept]
             logits = state.step(self.checkpoint, [row.tokens[-1] for row in rows])
 
-    def prefill(self, rows: Sequence[Row]) -> tuple[torch.Tensor, State]:
+    def prefill(self, rows: Sequence[RunningSample]) -> tuple[torch.Tensor, BatchState]:
         """Read each distinct prompt once; its cache is then copied to the rows that continue it."""
         prompts = list(dict.fromkeys(row.job.prompt for row in rows))
         length = max(len(prompt) for prompt in prompts)
         mask = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         ids = torch.tensor([[0] * (length - len(prompt)) + list(prompt) for prompt in prompts])
-        state = State(
+        state = BatchState(
             DynamicCache(config=self.checkpoint.model.config),
             mask.to(self.checkpoint.device),
             torch.tensor([len(prompt) for prompt in prompts], device=self.checkpoint.device),
@@ -146,7 +150,7 @@ class Drawer:
         state.keep(owners)
         return logits[owners], state
 
-    def advance(self, rows: Sequence[Row], logits: torch.Tensor) -> None:
+    def advance(self, rows: Sequence[RunningSample], logits: torch.Tensor) -> None:
         """Give each row its next token."""
         wanted = max(row.job.top for row in rows)
         if wanted and not rows[0].tokens:
@@ -158,7 +162,7 @@ class Drawer:
         for row, token in zip(rows, pick(rows, logits), strict=True):
             row.tokens.append(token)
 
-    def ended(self, row: Row) -> str | None:
+    def ended(self, row: RunningSample) -> str | None:
         """Why the sample is complete; None while it is not."""
         if row.tokens[-1] in self.checkpoint.ends:
             return "stop"
@@ -170,7 +174,7 @@ class Drawer:
                 return "stop"
         return "length" if len(row.tokens) >= row.job.sampling.max_tokens else None
 
-    def finished(self, row: Row, reason: str, seconds: float) -> Generation:
+    def finished(self, row: RunningSample, reason: str, seconds: float) -> Generation:
         """The sample's text, up to the first stop string."""
         written = row.tokens[:-1] if row.tokens[-1] in self.checkpoint.ends else row.tokens
         text = self.checkpoint.decode(written, row.job.prompt)
@@ -185,7 +189,7 @@ class Drawer:
 
 
 @dataclass
-class State:
+class BatchState:
     """What the model remembers of the rows being drawn."""
 
     cache: DynamicCache
@@ -218,19 +222,19 @@ class State:
         self.mask, self.lengths = self.mask[index], self.lengths[index]
 
 
-def reach(job: Job) -> int:
+def reach(job: SampleJob) -> int:
     """Tokens that a job may come to hold."""
     return len(job.prompt) + job.sampling.max_tokens
 
 
-def pick(rows: Sequence[Row], logits: torch.Tensor) -> list[int]:
+def pick(rows: Sequence[RunningSample], logits: torch.Tensor) -> list[int]:
     """Each row's next token. A few rows at a time on a processor, whose cache does not hold a whole batch."""
     few = 4 if logits.device.type == "cpu" else 64
     starts = range(0, len(rows), few)
     return [token for at in starts for token in taken(rows[at : at + few], logits[at : at + few].float())]
 
 
-def taken(rows: Sequence[Row], scores: torch.Tensor) -> list[int]:
+def taken(rows: Sequence[RunningSample], scores: torch.Tensor) -> list[int]:
     """The likeliest token at temperature 0, else one drawn with the row's own random numbers.
 
     It is drawn from all tokens, and drawn again until it falls into the nucleus: the same distribution as cutting the

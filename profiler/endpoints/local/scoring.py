@@ -33,7 +33,7 @@ Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Line:
+class TokenizedText:
     """A text's tokens, of which those from `start` on are scored."""
 
     key: Key
@@ -44,7 +44,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Scored:
+class TextLikelihood:
     """A text's summed log-probability, how many tokens it covers, and how many it paid for."""
 
     key: Key
@@ -53,7 +53,7 @@ class Scored:
     paid: int
 
 
-def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str]) -> list[Line]:
+def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str]) -> list[TokenizedText]:
     """Each text after the prefix; an empty prefix stands for the begin-of-text token, where there is one.
 
     Spaces that end the prefix belong to the text, as in lm-eval's `_encode_pair`: a word's token includes the space
@@ -62,14 +62,14 @@ def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str])
     context = prefix.rstrip()
     moved = prefix[len(context) :]
     before = checkpoint.encode(context) if context else checkpoint.start
-    made: list[Line] = []
+    made: list[TokenizedText] = []
     for index, text in texts.items():
         tokens = (*checkpoint.start, *checkpoint.bare(moved + text))
         if context:
             tokens = checkpoint.encode(context + moved + text)
         first = made[0].tokens if made else ()
         start = max(1, shared(before, tokens))
-        made.append(Line((call, index), tokens, start, paid=len(tokens) - shared(first, tokens)))
+        made.append(TokenizedText((call, index), tokens, start, paid=len(tokens) - shared(first, tokens)))
     return made
 
 
@@ -81,17 +81,17 @@ def shared(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 @dataclass
-class Tree:
+class PrefixTree:
     """Lines, with every token that some of them begin with in common held once; a row of a batch."""
 
     tokens: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
-    asked: list[tuple[Line, list[int]]] = field(default_factory=list)
+    asked: list[tuple[TokenizedText, list[int]]] = field(default_factory=list)
     """Each line with the nodes that predict its scored tokens."""
     children: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: TokenizedText) -> None:
         """Grow by a line. Its last token is only predicted, so it needs no node."""
         node, path = -1, []
         for depth, token in enumerate(line.tokens[:-1]):
@@ -122,12 +122,12 @@ class Tree:
         return mask
 
 
-def plant(groups: Iterable[Sequence[Line]], longest: int) -> list[Tree]:
+def plant(groups: Iterable[Sequence[TokenizedText]], longest: int) -> list[PrefixTree]:
     """One tree a group of lines, or one a line where the tree would be too long.
 
     Groups come sorted by their tokens: one that begins like the last (few-shot examples) grows on the same tree.
     """
-    trees: list[Tree] = []
+    trees: list[PrefixTree] = []
     last: tuple[int, ...] = ()
     for group in groups:
         first = group[0].tokens
@@ -146,17 +146,17 @@ def plant(groups: Iterable[Sequence[Line]], longest: int) -> list[Tree]:
     return trees
 
 
-def grown(lines: Iterable[Line]) -> Tree:
+def grown(lines: Iterable[TokenizedText]) -> PrefixTree:
     """A tree of these lines."""
-    tree = Tree()
+    tree = PrefixTree()
     for line in lines:
         tree.add(line)
     return tree
 
 
-def batches(trees: Sequence[Tree], tokens: int, logits: int) -> list[list[Tree]]:
+def batches(trees: Sequence[PrefixTree], tokens: int, logits: int) -> list[list[PrefixTree]]:
     """Trees of like length together, so that little is padded, within a budget of tokens and of rows of logits."""
-    made: list[list[Tree]] = []
+    made: list[list[PrefixTree]] = []
     asked = 0
     for tree in sorted(trees, key=lambda tree: -len(tree.tokens)):
         need = len(tree.predicting)
@@ -168,7 +168,7 @@ def batches(trees: Sequence[Tree], tokens: int, logits: int) -> list[list[Tree]]
     return made
 
 
-class Scorer:
+class LikelihoodScorer:
     """Scores lines in batches that fit the device."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -176,7 +176,7 @@ class Scorer:
         self.tokens = 2048 if checkpoint.device.type == "cpu" else 16384
         self.longest = LONGEST_TREE if self.shares() else 0
 
-    def score(self, groups: Sequence[Sequence[Line]]) -> Iterator[list[Scored]]:
+    def score(self, groups: Sequence[Sequence[TokenizedText]]) -> Iterator[list[TextLikelihood]]:
         """Score every line of every group, a batch at a time."""
         logits = max(1, LOGITS // self.checkpoint.vocabulary)
         in_order = sorted((group for group in groups if group), key=lambda group: group[0].tokens)
@@ -195,7 +195,7 @@ class Scorer:
             yield scored
 
     @torch.inference_mode()
-    def forward(self, trees: Sequence[Tree]) -> list[Scored]:
+    def forward(self, trees: Sequence[PrefixTree]) -> list[TextLikelihood]:
         """One pass of the model over the trees; its head over the predicting nodes only."""
         length = max(1, *(len(tree.tokens) for tree in trees))
         rows = {(number, node): None for number, tree in enumerate(trees) for node in tree.predicting}
@@ -208,13 +208,13 @@ class Scorer:
         ]
         found = iter(self.predicted(trees, length, [number * length + node for number, node in rows], wanted))
         return [
-            Scored(line.key, sum(next(found) for _ in path), len(path), line.paid)
+            TextLikelihood(line.key, sum(next(found) for _ in path), len(path), line.paid)
             for tree in trees
             for line, path in tree.asked
         ]
 
     def predicted(
-        self, trees: Sequence[Tree], length: int, positions: list[int], wanted: list[tuple[int, int]]
+        self, trees: Sequence[PrefixTree], length: int, positions: list[int], wanted: list[tuple[int, int]]
     ) -> list[float]:
         """Log-probability of each wanted (row of logits, token)."""
         if not wanted:
@@ -228,7 +228,7 @@ class Scorer:
         likely: list[float] = (logits[rows, tokens].double() - norms[rows]).tolist()
         return likely
 
-    def inputs(self, trees: Sequence[Tree], length: int) -> dict[str, object]:
+    def inputs(self, trees: Sequence[PrefixTree], length: int) -> dict[str, object]:
         """Padded on the right: nothing after a token reaches it, so ordinary texts need no mask."""
         device = self.checkpoint.device
         ids = torch.zeros((len(trees), length), dtype=torch.long)

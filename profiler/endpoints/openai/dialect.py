@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiler.endpoints.engine import Draw
+from profiler.endpoints.engine import SampleCall
 from profiler.probe import Json
 
 Body = dict[str, Json]
@@ -29,7 +29,7 @@ class Dialect:
     """Alternatives of each token of a weighed text that are asked for and not used: 0 where the server can do without,
     which spares it a search of its whole vocabulary for every token."""
 
-    def draw(self, call: Draw, first: int, count: int) -> Body:
+    def draw(self, call: SampleCall, first: int, count: int) -> Body:
         """Ask for `count` samples, of which the first is drawn with seed + `first`."""
         sampling = call.sampling
         body: Body = {"model": self.model}
@@ -65,5 +65,5 @@ class Dialect:
         }
 
 
-def path(call: Draw) -> str:
+def path(call: SampleCall) -> str:
     return CHAT if call.chat else COMPLETIONS

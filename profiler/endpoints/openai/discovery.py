@@ -9,10 +9,10 @@ from math import fsum
 from statistics import fmean
 
 from profiler.endpoints import fingerprint as canary
-from profiler.endpoints.engine import Draw
+from profiler.endpoints.engine import SampleCall
 from profiler.endpoints.openai.dialect import COMPLETIONS, Body, Dialect, path
-from profiler.endpoints.openai.echo import Echo, spell
-from profiler.endpoints.openai.reply import Reply, echoes
+from profiler.endpoints.openai.echo import EchoedText, spell
+from profiler.endpoints.openai.reply import ServerReply, echoes
 from profiler.endpoints.openai.transport import Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.records import Capabilities, Fingerprint, Sampling
@@ -44,7 +44,7 @@ MISSED = 0.5
 
 
 @dataclass(frozen=True)
-class Ability:
+class ServerAbility:
     """What a server can do, and how it wants to be asked."""
 
     capabilities: Capabilities
@@ -64,7 +64,7 @@ class Inquiry:
         self._notes: dict[str, str] = {}
         self._errors: dict[str, EndpointError] = {}
 
-    async def ability(self) -> Ability:
+    async def ability(self) -> ServerAbility:
         completions, chat = await asyncio.gather(self._completions(), self._chat())
         if not completions and not chat:
             raise await self._mute()
@@ -84,9 +84,9 @@ class Inquiry:
             bos=bos,
             notes=dict(sorted(self._notes.items())),
         )
-        return Ability(found, self._dialect, self._talks)
+        return ServerAbility(found, self._dialect, self._talks)
 
-    async def _ask(self, about: str, where: str, body: Body) -> Reply | None:
+    async def _ask(self, about: str, where: str, body: Body) -> ServerReply | None:
         """The reply; or None, with the server's words noted."""
         try:
             return await self._transport.post(where, body, TRIES)
@@ -97,16 +97,16 @@ class Inquiry:
             self._notes[about] = str(error)
             return None
 
-    async def _sampled(self, about: str, sampling: Sampling, count: int = 1, top: int = 0) -> Reply | None:
-        call = Draw(PROMPT, sampling, (), self._talks, top=top)
+    async def _sampled(self, about: str, sampling: Sampling, count: int = 1, top: int = 0) -> ServerReply | None:
+        call = SampleCall(PROMPT, sampling, (), self._talks, top=top)
         return await self._ask(about, path(call), self._dialect.draw(call, 0, count))
 
     async def _completions(self) -> bool:
-        call = Draw(PROMPT, ONE, ())
+        call = SampleCall(PROMPT, ONE, ())
         return bool(await self._ask("completions", path(call), self._dialect.draw(call, 0, 1)))
 
     async def _chat(self) -> bool:
-        call = Draw(PROMPT, ONE, (), chat=True)
+        call = SampleCall(PROMPT, ONE, (), chat=True)
         found = await self._ask("chat", path(call), self._dialect.draw(call, 0, 1))
         if not found and "max_completion_tokens" in self._notes["chat"]:
             self._dialect = replace(self._dialect, limit="max_completion_tokens")
@@ -153,7 +153,7 @@ class Inquiry:
     async def _lists(self, completions: bool) -> bool:
         if not completions:
             return False
-        body = self._dialect.draw(Draw(PROMPT, ONE, ()), 0, 1) | {"prompt": [PROMPT, PROMPT.upper()]}
+        body = self._dialect.draw(SampleCall(PROMPT, ONE, ()), 0, 1) | {"prompt": [PROMPT, PROMPT.upper()]}
         found = await self._ask("prompt_lists", COMPLETIONS, body)
         if found and len(found.choices) < 2:
             self._notes["prompt_lists"] = f"sent 2 prompts, got {len(found.choices)} answer"
@@ -185,7 +185,7 @@ class Inquiry:
                 return True, await self._bos(found)
         return False, None
 
-    async def _unaccompanied(self, known: Echo) -> None:
+    async def _unaccompanied(self, known: EchoedText) -> None:
         """Ask for no alternatives of a weighed text's tokens from now on, where that brings the same."""
         before = self._dialect
         self._dialect = replace(before, beside=0)
@@ -193,19 +193,19 @@ class Inquiry:
         if not found or found.tokens != known.tokens or abs(mean(found) - mean(known)) > NOISE:
             self._dialect = before
 
-    async def _weighed(self, text: str) -> Echo | None:
+    async def _weighed(self, text: str) -> EchoedText | None:
         reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]))
         if not reply:
             return None
         found = echoes(reply, [text], self._dialect.scored).get(0, Unreadable("the server sent no choice"))
-        if isinstance(found, Echo) and sum(value is not None for value in found.logprobs) > 1:
+        if isinstance(found, EchoedText) and sum(value is not None for value in found.logprobs) > 1:
             if len(reply.choices[0].text or "") == len(text) or self._dialect.scored:
                 return found
             found = Unreadable("asked for no new tokens, got some")
         self._notes["echo"] = str(found) if isinstance(found, EndpointError) else "the echoed text is not weighed"
         return None
 
-    async def _bos(self, plain: Echo) -> bool | None:
+    async def _bos(self, plain: EchoedText) -> bool | None:
         """Whether something stands before a text's first token; None where the tokens can't be told."""
         spans = spell(plain.tokens, PROMPT)
         if spans is None:
@@ -229,21 +229,21 @@ class Inquiry:
         return False
 
 
-def mean(echo: Echo) -> float:
+def mean(echo: EchoedText) -> float:
     """Nats a token, of those that have a log-probability."""
     return fmean(value for value in echo.logprobs if value is not None)
 
 
-def texts(reply: Reply) -> list[str | None]:
+def texts(reply: ServerReply) -> list[str | None]:
     return [choice.written for choice in reply.choices]
 
 
-async def find(transport: Transport) -> Ability:
+async def find(transport: Transport) -> ServerAbility:
     """What the server can do; raises where it does nothing at all."""
     return await Inquiry(transport).ability()
 
 
-async def fingerprint(transport: Transport, ability: Ability) -> Fingerprint:
+async def fingerprint(transport: Transport, ability: ServerAbility) -> Fingerprint:
     """What stands behind the name: what the server lists, and how it takes the canary."""
     model = transport.endpoint.model
     listed = next((one for one in await transport.models() if one.id == model), None)
@@ -254,17 +254,17 @@ async def fingerprint(transport: Transport, ability: Ability) -> Fingerprint:
     return canary.fingerprint(model, served, json.dumps(drawn), ())
 
 
-async def weighed(transport: Transport, ability: Ability) -> tuple[float, ...]:
+async def weighed(transport: Transport, ability: ServerAbility) -> tuple[float, ...]:
     """Log-probabilities of the canary text's tokens."""
     reply = await transport.post(COMPLETIONS, ability.dialect.score([canary.TEXT]))
     found = echoes(reply, [canary.TEXT], ability.dialect.scored).get(0)
-    if not isinstance(found, Echo):
+    if not isinstance(found, EchoedText):
         raise found or Unreadable("the server sent no choice for the canary text")
     return tuple(round(value, 4) for value in found.logprobs if value is not None)
 
 
-async def continued(transport: Transport, ability: Ability, opening: str) -> str:
+async def continued(transport: Transport, ability: ServerAbility, opening: str) -> str:
     """The likeliest continuation of an opening; empty where the model thinks longer than it may write."""
-    call = Draw(opening, GREEDY, (), ability.talks)
+    call = SampleCall(opening, GREEDY, (), ability.talks)
     reply = await transport.post(path(call), ability.dialect.draw(call, 0, 1))
     return (reply.choices[0].written or "") if reply.choices else ""

@@ -14,7 +14,7 @@ LOST = "\ufffd"
 """What a server writes for a token that is only a part of a character."""
 
 
-class Span(NamedTuple):
+class TokenSpan(NamedTuple):
     """Where a token stands in the text."""
 
     start: int
@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Echo:
+class EchoedText:
     """The tokens of one echoed text, generated ones left out."""
 
     tokens: tuple[str, ...]
@@ -56,9 +56,9 @@ def boundary(tokens: Sequence[str], text: str, at: int) -> int | None:
     return first
 
 
-def spell(tokens: Sequence[str], text: str) -> list[Span] | None:
+def spell(tokens: Sequence[str], text: str) -> list[TokenSpan] | None:
     """Where each token stands in the text; None when they don't make it up."""
-    spans: list[Span] = []
+    spans: list[TokenSpan] = []
     at = run = 0
     for token in tokens:
         if LOST in token:
@@ -68,15 +68,15 @@ def spell(tokens: Sequence[str], text: str) -> list[Span] | None:
             resumed = text.find(token, at + 1)
             if resumed < 0:
                 return None
-            spans += [Span(at, resumed, lost=True)] * run
+            spans += [TokenSpan(at, resumed, lost=True)] * run
             at, run = resumed, 0
         width = _width(token, text, at)
         if width is None:
             return None
-        spans.append(Span(at, at + width))
+        spans.append(TokenSpan(at, at + width))
         at += width
     if run:
-        spans += [Span(at, len(text), lost=True)] * run
+        spans += [TokenSpan(at, len(text), lost=True)] * run
         at = len(text)
     return spans if at == len(text) else None
 

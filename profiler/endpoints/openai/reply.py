@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from profiler.endpoints.openai.echo import Echo
+from profiler.endpoints.openai.echo import EchoedText
 from profiler.errors import EndpointError, Unreadable
 from profiler.records import Generation, Usage
 
@@ -16,19 +16,19 @@ LONGEST = 1_000_000
 """Characters that one answer may have."""
 
 
-class Loose(BaseModel):
+class TolerantModel(BaseModel):
     """A part of a reply; servers add fields of their own."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Alternative(Loose):
+class Alternative(TolerantModel):
     token: str
     logprob: float
     top_logprobs: list[Alternative] = []
 
 
-class Logprobs(Loose):
+class Logprobs(TolerantModel):
     """Log-probabilities as completions write them (parallel lists) or as chat does (`content`)."""
 
     tokens: list[str] | None = None
@@ -43,14 +43,14 @@ class Logprobs(Loose):
         return (self.top_logprobs and self.top_logprobs[0]) or {}
 
 
-class Message(Loose):
+class ReplyMessage(TolerantModel):
     content: str | None = None
 
 
-class Choice(Loose):
+class ReplyChoice(TolerantModel):
     index: int | None = None
     text: str | None = None
-    message: Message | None = None
+    message: ReplyMessage | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
@@ -59,22 +59,22 @@ class Choice(Loose):
         return self.message.content if self.message else self.text
 
 
-class Paid(Loose):
+class ReplyUsage(TolerantModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Reply(Loose):
+class ServerReply(TolerantModel):
     """An answer to one request."""
 
     model_config = ConfigDict(frozen=False)
 
-    choices: list[Choice]
-    usage: Paid | None = None
+    choices: list[ReplyChoice]
+    usage: ReplyUsage | None = None
     seconds: float = 0.0
     """How long it took: noted by who asked."""
 
-    def placed(self, count: int) -> dict[int, Choice]:
+    def placed(self, count: int) -> dict[int, ReplyChoice]:
         """The choices by place; some of `count` may be missing."""
         if count == 1:
             return dict(enumerate(self.choices[:1]))
@@ -86,7 +86,7 @@ class Reply(Loose):
         }
 
 
-class Model(Loose):
+class ListedModel(TolerantModel):
     """What a server lists of a model; not when it was loaded, which changes."""
 
     id: str
@@ -94,11 +94,11 @@ class Model(Loose):
     max_model_len: int | None = None
 
 
-class Models(Loose):
-    data: list[Model]
+class ModelList(TolerantModel):
+    data: list[ListedModel]
 
 
-Kind = TypeVar("Kind", bound=Loose)
+Kind = TypeVar("Kind", bound=TolerantModel)
 
 
 def read(kind: type[Kind], raw: bytes) -> Kind:
@@ -123,10 +123,10 @@ def lenient(text: str) -> object:
     return json.loads(written.decode("utf-16", "replace"))
 
 
-def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointError]:
+def generations(reply: ServerReply, count: int) -> dict[int, Generation | EndpointError]:
     """The samples in a reply, by place; a place without a choice is left out."""
     placed = reply.placed(count)
-    paid = reply.usage or Paid()
+    paid = reply.usage or ReplyUsage()
     share, rest = divmod(paid.completion_tokens or 0, max(1, len(placed)))
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
     first, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
@@ -136,7 +136,7 @@ def generations(reply: Reply, count: int) -> dict[int, Generation | EndpointErro
     }
 
 
-def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | EndpointError:
+def generation(choice: ReplyChoice, usage: Usage, seconds: float) -> Generation | EndpointError:
     """The sample in a choice: an empty text is an answer, none is not."""
     text = choice.written
     if text is None:
@@ -150,7 +150,7 @@ def generation(choice: Choice, usage: Usage, seconds: float) -> Generation | End
     return made.model_copy(update={"top": finite})
 
 
-def echoes(reply: Reply, prompts: list[str], limit: int) -> dict[int, Echo | EndpointError]:
+def echoes(reply: ServerReply, prompts: list[str], limit: int) -> dict[int, EchoedText | EndpointError]:
     """The echoed prompts, by place, without what the server generated after them: LIMIT tokens each at most."""
     placed = reply.placed(len(prompts))
     # vLLM bills a token that it was asked not to draw, and does not return it.
@@ -158,7 +158,7 @@ def echoes(reply: Reply, prompts: list[str], limit: int) -> dict[int, Echo | End
     return {place: echo(choice, prompts[place], new, len(placed)) for place, choice in placed.items()}
 
 
-def echo(choice: Choice, prompt: str, new: int | None, count: int) -> Echo | EndpointError:
+def echo(choice: ReplyChoice, prompt: str, new: int | None, count: int) -> EchoedText | EndpointError:
     """The echoed prompt in a choice; `new` tokens were generated for all `count` choices together."""
     found = choice.logprobs
     if not found or not found.tokens or not found.token_logprobs or len(found.tokens) != len(found.token_logprobs):
@@ -168,4 +168,4 @@ def echo(choice: Choice, prompt: str, new: int | None, count: int) -> Echo | End
     # At most one token is asked for. Where the bill does not say whether it was drawn, the text does.
     drawn = new // count if new is not None else int(choice.text != prompt)
     kept = len(found.tokens) - drawn
-    return Echo(tuple(found.tokens[:kept]), tuple(found.token_logprobs[:kept]))
+    return EchoedText(tuple(found.tokens[:kept]), tuple(found.token_logprobs[:kept]))

@@ -13,7 +13,7 @@ TICK = 0.001
 """Seconds below which the event loop's timers can't be told apart."""
 
 
-class Gate:
+class Throttle:
     """How many requests may be in flight: one more a round of successes, half as many when told to slow down."""
 
     def __init__(self, most: int) -> None:

@@ -19,8 +19,8 @@ from urllib.request import getproxies, proxy_bypass
 import orjson
 
 from profiler.endpoints.openai.dialect import Body
-from profiler.endpoints.openai.reply import Model, Models, Reply, read
-from profiler.endpoints.openai.throttle import Gate
+from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
+from profiler.endpoints.openai.throttle import Throttle
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.records import Endpoint
 
@@ -49,7 +49,7 @@ CONNECT = 20.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryLimits:
     """How long to put up with a server."""
 
     tries: int = 6
@@ -66,7 +66,7 @@ class Patience:
     """Requests that failed for good, in a row, after which the endpoint counts as down."""
 
 
-class Barred(Refused):
+class KeyRefused(Refused):
     """A refusal that every other request would meet as well."""
 
 
@@ -84,10 +84,10 @@ class Overloaded(EndpointError):
 class Transport:
     """Sends requests through the official client, and decides what a failure means."""
 
-    def __init__(self, endpoint: Endpoint, concurrency: int, patience: Patience) -> None:
+    def __init__(self, endpoint: Endpoint, concurrency: int, patience: RetryLimits) -> None:
         self.endpoint = endpoint
         self.patience = patience
-        self.gate = Gate(concurrency)
+        self.gate = Throttle(concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._streak = 0
 
@@ -108,11 +108,11 @@ class Transport:
             )
         return self._session
 
-    async def post(self, path: str, body: Body, tries: int | None = None) -> Reply:
+    async def post(self, path: str, body: Body, tries: int | None = None) -> ServerReply:
         """The server's answer; an EndpointError says why there is none, EndpointDown that it is time to stop."""
         try:
             reply = await self._persist(path, body, tries or self.patience.tries)
-        except Barred as error:
+        except KeyRefused as error:
             self._failed(error)
             raise
         except Refused:
@@ -131,7 +131,7 @@ class Transport:
                 "What it answered before is kept: run again to go on from there"
             ) from error
 
-    async def _persist(self, path: str, body: Body, tries: int) -> Reply:
+    async def _persist(self, path: str, body: Body, tries: int) -> ServerReply:
         """Try until there is an answer, a refusal, or no patience left."""
         failed = rounds = 0
         end = math.inf
@@ -166,20 +166,20 @@ class Transport:
         # Jitter: requests that failed together must not come back together.
         return min(self.patience.longest, self.patience.first * 2.0 ** (rounds - 1)) * random.uniform(0.5, 1.5)
 
-    async def _attempt(self, path: str, body: Body, seconds: float) -> Reply:
+    async def _attempt(self, path: str, body: Body, seconds: float) -> ServerReply:
         started = time.monotonic()
         status, raw, headers = await self._sent("POST", path, body, seconds)
         if status >= 300:
             raise self._meant(status, raw, headers)
-        reply = read(Reply, raw)
+        reply = read(ServerReply, raw)
         reply.seconds = time.monotonic() - started
         return reply
 
-    async def models(self) -> list[Model]:
+    async def models(self) -> list[ListedModel]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
         try:
             status, raw, _ = await self._sent("GET", "/models", None, CONNECT)
-            return read(Models, raw).data if status < 300 else []
+            return read(ModelList, raw).data if status < 300 else []
         except EndpointError:
             return []
 
@@ -207,11 +207,11 @@ class Transport:
         """What a status other than success means for this request and for the others."""
         words = f"{status}: {self._safe(said(raw.decode('utf-8', 'replace')))}"
         if status < 400:
-            return Barred(f"{words}; it redirects to {headers.get('Location')}: use that address")
+            return KeyRefused(f"{words}; it redirects to {headers.get('Location')}: use that address")
         if status == 401:
-            return Barred(f"{words}; put the key for {self.endpoint.url} in the variable {self.endpoint.key}")
+            return KeyRefused(f"{words}; put the key for {self.endpoint.url} in the variable {self.endpoint.key}")
         if status in FATAL_STATUSES or "insufficient_quota" in words:
-            return Barred(words)
+            return KeyRefused(words)
         if status in LIMIT_STATUSES:
             return Overloaded(words, retry_after(headers.get("Retry-After")), polite=status == 429)
         if status >= 500 or status in PASSING_STATUSES:

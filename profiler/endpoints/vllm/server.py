@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from profiler.endpoints.vllm import installed
-from profiler.endpoints.vllm.installed import Build
+from profiler.endpoints.vllm.installed import VllmBuild
 from profiler.errors import BadData, ServerFailed, WrongUse
 from profiler.runs import store
 
@@ -67,7 +67,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ServerPlan:
     """What to serve, and how."""
 
     model: str
@@ -89,7 +89,7 @@ class Server:
     """A server that runs as long as the `with` it is in."""
 
     def __init__(
-        self, plan: Plan, build: Build, log: Path, say: Say = lambda _: None, waiting: Say = lambda _: None
+        self, plan: ServerPlan, build: VllmBuild, log: Path, say: Say = lambda _: None, waiting: Say = lambda _: None
     ) -> None:
         self.log = log
         self._plan = plan
@@ -214,7 +214,7 @@ class Server:
         return installed.cause(written, self._process.poll() if self._process else None)
 
 
-def command(build: Build, plan: Plan, port: int) -> list[str]:
+def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
     """The server's command line, with what profiling needs."""
     line = [build.python, "-m", "vllm.entrypoints.openai.api_server", "--model", plan.model]
     line += ["--served-model-name", plan.name, "--host", plan.host, "--port", str(port)]
@@ -232,7 +232,7 @@ def command(build: Build, plan: Plan, port: int) -> list[str]:
     return [*line, *plan.more]
 
 
-def environment(build: Build, plan: Plan) -> dict[str, str]:
+def environment(build: VllmBuild, plan: ServerPlan) -> dict[str, str]:
     """The server's environment; what the user has set stays."""
     ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
     if build.cpu:

@@ -20,13 +20,13 @@ from helm.common.request import Request as HelmRequest
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client
 from profiler.endpoints.openai.dialect import COMPLETIONS, Body
-from profiler.endpoints.openai.engine import HttpEngine
-from profiler.endpoints.openai.reply import Reply as RawReply
-from profiler.endpoints.openai.transport import Patience, Transport
+from profiler.endpoints.openai.engine import OpenAIEngine
+from profiler.endpoints.openai.reply import ServerReply
+from profiler.endpoints.openai.transport import RetryLimits, Transport
 from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, WrongUse
 from profiler.harnesses.helm import spec
-from profiler.harnesses.helm.plain import Plain
-from profiler.harnesses.helm.reply import KEY, Reply, listed
+from profiler.harnesses.helm.plain import HelmRequests
+from profiler.harnesses.helm.reply import KEY, StoredAnswer, listed
 from profiler.probe import Answer, Request
 from profiler.records import Endpoint, Generation, Likelihood
 
@@ -48,7 +48,7 @@ class InheritClient(HelmClient):
         endpoint = Endpoint(model=served, url=url)
         self._url = url
         self._line = line(endpoint, answers(cache_config))
-        self._plain = Plain(served, cache_config, self._line)
+        self._plain = HelmRequests(served, cache_config, self._line)
 
     def make_request(self, request: HelmRequest) -> RequestResult:
         if self._line.over:
@@ -63,15 +63,15 @@ class InheritClient(HelmClient):
     def _ours(self, request: HelmRequest) -> RequestResult:
         clock = time.time()
         stop = tuple(request.stop_sequences)
-        drawn = spec.Drawn(request.temperature, request.max_tokens, stop, request.num_completions)
+        drawn = spec.DrawSettings(request.temperature, request.max_tokens, stop, request.num_completions)
         asked = spec.read(request.prompt, drawn)
         told = self._line.ask(asked)
         if told.answer.error:
             return failure(told.answer.error, final=False)
-        return success(asked.request, told.answer, Reply.of(told.answer, told.weights, self._url), clock)
+        return success(asked.request, told.answer, StoredAnswer.of(told.answer, told.weights, self._url), clock)
 
 
-def success(asked: Request, answer: Answer, reply: Reply, clock: float) -> RequestResult:
+def success(asked: Request, answer: Answer, reply: StoredAnswer, clock: float) -> RequestResult:
     texts = [text.text for text in answer.generations] or [listed(asked, answer.likelihoods)]
     reasons = [text.finish or "unknown" for text in answer.generations] or ["weighed"]
     outputs = [
@@ -108,25 +108,25 @@ def answers(config: CacheConfig) -> Path | None:
             raise WrongUse("inherit keeps its answers in SQLite: leave out --mongo-uri, or give --disable-cache")
 
 
-def line(endpoint: Endpoint, cache: Path | None) -> Line:
+def line(endpoint: Endpoint, cache: Path | None) -> SharedClient:
     """The one line to an endpoint: HELM makes a client for each of its threads, and each would ask what it can do."""
     with ONE:
         return _line(endpoint, cache)
 
 
 @functools.cache
-def _line(endpoint: Endpoint, cache: Path | None) -> Line:
-    return Line(endpoint, cache)
+def _line(endpoint: Endpoint, cache: Path | None) -> SharedClient:
+    return SharedClient(endpoint, cache)
 
 
-class Told(NamedTuple):
+class SourcedAnswer(NamedTuple):
     """An answer, and the id of the weights that gave it."""
 
     answer: Answer
     weights: str
 
 
-class Line:
+class SharedClient:
     """Our client in a thread of its own: HELM's threads ask and wait."""
 
     def __init__(self, endpoint: Endpoint, cache: Path | None) -> None:
@@ -136,37 +136,37 @@ class Line:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="inherit", daemon=True).start()
         self._cache = self._done(self._opened(cache))
-        self._engines: dict[bool, HttpEngine] = {}
-        self._clients: dict[spec.Way, Client] = {}
-        self._transport = Transport(endpoint, FLIGHT, Patience())
+        self._engines: dict[bool, OpenAIEngine] = {}
+        self._clients: dict[spec.AskMode, Client] = {}
+        self._transport = Transport(endpoint, FLIGHT, RetryLimits())
         self._first: asyncio.Lock = asyncio.Lock()
         atexit.register(self.close)
 
-    def ask(self, asked: spec.Asked) -> Told:
+    def ask(self, asked: spec.SpecRequest) -> SourcedAnswer:
         """The answer; an EndpointError where such a request can't be answered here, or nothing can."""
         return self._done(self._told(*asked))
 
-    def post(self, body: Body) -> RawReply:
+    def post(self, body: Body) -> ServerReply:
         """What the server answers to plain completions."""
         return self._done(self._transport.post(COMPLETIONS, body))
 
     def weights(self) -> str:
         """Id of the weights that answer."""
-        return self._done(self._recognised(self._client(spec.Way())))
+        return self._done(self._recognised(self._client(spec.AskMode())))
 
-    async def _told(self, request: Request, way: spec.Way) -> Told:
+    async def _told(self, request: Request, way: spec.AskMode) -> SourcedAnswer:
         client = self._client(way)
         weights = await self._recognised(client)
         if why := await client.refusal(request):
             raise EndpointError(f"{self.endpoint.model} at {self.endpoint.url} can't be asked this: {why}")
         (answer,) = [answer async for _, answer in client.answer([(None, request)])]
-        return Told(answer, weights)
+        return SourcedAnswer(answer, weights)
 
-    def _client(self, way: spec.Way) -> Client:
+    def _client(self, way: spec.AskMode) -> Client:
         """Who asks in this way; all of them keep their answers in one place."""
         if way not in self._clients:
             endpoint = self.endpoint.model_copy(update={"chat": way.chat})
-            engine = self._engines.setdefault(way.chat, HttpEngine(endpoint, concurrency=FLIGHT))
+            engine = self._engines.setdefault(way.chat, OpenAIEngine(endpoint, concurrency=FLIGHT))
             self._clients[way] = Client(engine, self._cache, endpoint, way.reading)
         return self._clients[way]
 

@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from profiler.errors import BadData, WeightsChanged
-from profiler.harnesses.helm.outcome import Outcome, Scored, score
-from profiler.harnesses.helm.spec import Drawn, Scalar, Spec
-from profiler.harnesses.imported import Harvest, Part
+from profiler.harnesses.helm.outcome import RequestOutcome, ScoredRun, score
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, Scalar
+from profiler.harnesses.imported import ImportedProbe, ImportedRun
 from profiler.records import Endpoint, Fingerprint, Usage
 from profiler.runs.run import Progress, section, versions
 
@@ -45,18 +45,18 @@ class Instance(BaseModel):
     id: str
 
 
-class Request(BaseModel):
+class HelmFileRequest(BaseModel):
     prompt: str
 
 
-class Completion(BaseModel):
+class HelmCompletion(BaseModel):
     text: str
     finish_reason: Mapping[str, object] = {}
 
 
-class Result(BaseModel):
+class HelmResult(BaseModel):
     success: bool
-    completions: list[Completion]
+    completions: list[HelmCompletion]
     error: str = "failed"
     request_time: float = 0.0
     request_datetime: int = 0
@@ -64,28 +64,28 @@ class Result(BaseModel):
 
 class RequestState(BaseModel):
     instance: Instance
-    request: Request
-    result: Result
+    request: HelmFileRequest
+    result: HelmResult
 
 
 class ScenarioState(BaseModel):
     request_states: list[RequestState]
 
 
-class Found(NamedTuple):
+class HelmRun(NamedTuple):
     """A run of HELM's, scored."""
 
     name: str
     endpoint: Endpoint
-    scored: Scored
+    scored: ScoredRun
     started: int
     seconds: float
     """From its first request to its last answer."""
 
 
-def harvests(folder: Path) -> list[Harvest]:
+def harvests(folder: Path) -> list[ImportedRun]:
     """What HELM asked each model in FOLDER, which is a run's or a suite's."""
-    models: dict[tuple[str, bool], dict[str, Found]] = {}
+    models: dict[tuple[str, bool], dict[str, HelmRun]] = {}
     for run in map(found, paths(folder)):
         probes = models.setdefault((run.endpoint.model, run.endpoint.chat), {})
         probe = run.scored.probe.name
@@ -110,20 +110,20 @@ def paths(folder: Path) -> list[Path]:
     return ours
 
 
-def found(path: Path) -> Found:
+def found(path: Path) -> HelmRun:
     run, states = read(path / "run_spec.json", RunSpec), read(path / "scenario_state.json", ScenarioState)
     given = dict(run.scenario_spec.args)
     adapter = run.adapter_spec
-    drawn = Drawn(adapter.temperature, adapter.max_tokens, adapter.stop_sequences, adapter.num_outputs)
+    drawn = DrawSettings(adapter.temperature, adapter.max_tokens, adapter.stop_sequences, adapter.num_outputs)
     outcomes = [outcome(state) for state in states.request_states]
     results = [state.result for state in states.request_states if state.result.request_datetime]
     started = min((result.request_datetime for result in results), default=0)
     ended = max((result.request_datetime + result.request_time for result in results), default=started)
-    spec = Spec.of(str(given.pop("probe")), given)
+    spec = ProbeSpec.of(str(given.pop("probe")), given)
     scored = score(spec, drawn, outcomes)
     model = adapter.model_deployment.partition("/")[2]
     endpoint = Endpoint(model=model, url=scored.reply.url, chat=spec.way.chat)
-    return Found(run.name, endpoint, scored, started, ended - started)
+    return HelmRun(run.name, endpoint, scored, started, ended - started)
 
 
 def read(path: Path, kind: type[Json]) -> Json:
@@ -135,9 +135,9 @@ def read(path: Path, kind: type[Json]) -> Json:
         raise BadData(f"{str(path)!r} is not as crfm-helm 0.5.16 writes it: {error}") from None
 
 
-def outcome(state: RequestState) -> Outcome:
+def outcome(state: RequestState) -> RequestOutcome:
     completions = state.result.completions
-    return Outcome(
+    return RequestOutcome(
         state.instance.id,
         state.request.prompt,
         tuple(completion.text for completion in completions),
@@ -146,7 +146,7 @@ def outcome(state: RequestState) -> Outcome:
     )
 
 
-def harvest(runs: Sequence[Found]) -> Harvest:
+def harvest(runs: Sequence[HelmRun]) -> ImportedRun:
     """One model's runs, as one run of all its probes."""
     endpoint = runs[0].endpoint
     weights = {run.scored.reply.weights for run in runs}
@@ -155,10 +155,13 @@ def harvest(runs: Sequence[Found]) -> Harvest:
             f"{len(weights)} models answered under the name {endpoint.model!r}: name the folder of one run"
         )
     seen = [progress(run.scored) for run in runs]
-    return Harvest(
+    return ImportedRun(
         "helm",
         endpoint,
-        [Part(section(run.scored.probe, done), run.scored.samples) for run, done in zip(runs, seen, strict=True)],
+        [
+            ImportedProbe(section(run.scored.probe, done), run.scored.samples)
+            for run, done in zip(runs, seen, strict=True)
+        ],
         datetime.fromtimestamp(min(run.started for run in runs), UTC),
         round(sum(run.seconds for run in runs), 3),
         versions(),
@@ -167,7 +170,7 @@ def harvest(runs: Sequence[Found]) -> Harvest:
     )
 
 
-def progress(scored: Scored) -> Progress:
+def progress(scored: ScoredRun) -> Progress:
     """What a probe's answers add up to."""
     done = Progress(scored.probe.name, len(scored.samples))
     for asked, sample in zip(scored.asked, scored.samples, strict=True):

@@ -15,8 +15,8 @@ from helm.benchmark.scenarios.scenario import TEST_SPLIT
 from helm.common.hierarchical_logger import hlog, hwarn
 
 from profiler.errors import EndpointError
-from profiler.harnesses.helm.outcome import Outcome, score
-from profiler.harnesses.helm.spec import Drawn, Scalar, Spec
+from profiler.harnesses.helm.outcome import RequestOutcome, score
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, Scalar
 from profiler.metric import Metric
 from profiler.records import Estimate, Sample
 from profiler.runs import store
@@ -33,7 +33,7 @@ class ProbeMetric(MetricInterface):
     """All numbers of a probe, with the ends of their intervals beside them."""
 
     def __init__(self, probe: str, **given: Scalar) -> None:
-        self.spec = Spec.of(probe, given)
+        self.spec = ProbeSpec.of(probe, given)
 
     def evaluate(
         self, scenario_state: ScenarioState, metric_service: MetricService, eval_cache_path: str, parallelism: int
@@ -67,15 +67,15 @@ class ProbeMetric(MetricInterface):
         return [*shown, *ends, *counts]
 
 
-def drawing(spec: AdapterSpec) -> Drawn:
-    return Drawn(spec.temperature, spec.max_tokens, tuple(spec.stop_sequences), spec.num_outputs)
+def drawing(spec: AdapterSpec) -> DrawSettings:
+    return DrawSettings(spec.temperature, spec.max_tokens, tuple(spec.stop_sequences), spec.num_outputs)
 
 
-def outcome(state: RequestState) -> Outcome:
+def outcome(state: RequestState) -> RequestOutcome:
     result = state.result
     if result is None:
         raise ValueError(f"HELM did not ask {state.instance.id!r}")
-    return Outcome(
+    return RequestOutcome(
         str(state.instance.id),
         state.request.prompt,
         tuple(completion.text for completion in result.completions),

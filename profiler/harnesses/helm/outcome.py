@@ -9,15 +9,15 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from profiler.errors import BadData, EndpointError, WeightsChanged
-from profiler.harnesses.helm.reply import KEY, Reply
-from profiler.harnesses.helm.spec import Drawn, Spec
+from profiler.harnesses.helm.reply import KEY, StoredAnswer
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
 from profiler.probe import Answer, Probe
 from profiler.records import Sample
-from profiler.runs.run import BATCH, Asked, scored
+from profiler.runs.run import BATCH, AnsweredItem, scored
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RequestOutcome:
     """One request's end, as it stands in HELM's scenario state."""
 
     item: str
@@ -28,24 +28,24 @@ class Outcome:
     error: str | None = None
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> StoredAnswer:
         try:
-            return Reply.model_validate(self.told.get(KEY))
+            return StoredAnswer.model_validate(self.told.get(KEY))
         except ValidationError:
             raise BadData(f"the answer to {self.item!r} is not one of model=inherit/…; no other can be read") from None
 
 
-class Scored(NamedTuple):
+class ScoredRun(NamedTuple):
     """What was asked in a run, what the probe makes of the answers, and who gave them."""
 
     probe: Probe
-    asked: list[Asked]
+    asked: list[AnsweredItem]
     samples: list[Sample]
-    reply: Reply
+    reply: StoredAnswer
     """One of them; all come from the same weights."""
 
 
-def score(spec: Spec, drawn: Drawn, outcomes: Sequence[Outcome]) -> Scored:
+def score(spec: ProbeSpec, drawn: DrawSettings, outcomes: Sequence[RequestOutcome]) -> ScoredRun:
     """The samples that the probe makes of the answers; items that failed are marked, and never scored."""
     probe = spec.built(drawn)
     replies = [outcome.reply for outcome in outcomes if not outcome.error]
@@ -56,10 +56,12 @@ def score(spec: Spec, drawn: Drawn, outcomes: Sequence[Outcome]) -> Scored:
         raise WeightsChanged(f"{len(found)} models answered this run under one name: ask all of it again")
     asked = list(_asked(spec, probe, outcomes, replies[0]))
     batches = (asked[start : start + BATCH] for start in range(0, len(asked), BATCH))
-    return Scored(probe, asked, [sample for batch in batches for sample in scored(probe, batch)], replies[0])
+    return ScoredRun(probe, asked, [sample for batch in batches for sample in scored(probe, batch)], replies[0])
 
 
-def _asked(spec: Spec, probe: Probe, outcomes: Sequence[Outcome], typical: Reply) -> Iterator[Asked]:
+def _asked(
+    spec: ProbeSpec, probe: Probe, outcomes: Sequence[RequestOutcome], typical: StoredAnswer
+) -> Iterator[AnsweredItem]:
     for outcome in outcomes:
         item = spec.item(outcome.item)
         request = probe.ask(item)
@@ -69,4 +71,4 @@ def _asked(spec: Spec, probe: Probe, outcomes: Sequence[Outcome], typical: Reply
                 "run it again"
             )
         answer = Answer(typical.how, error=outcome.error) if outcome.error else outcome.reply.answer(outcome.texts)
-        yield Asked(item, request, answer)
+        yield AnsweredItem(item, request, answer)

@@ -12,7 +12,7 @@ from helm.common.request import GeneratedOutput, RequestResult, Token, wrap_requ
 from helm.common.request import Request as HelmRequest
 
 from profiler.endpoints.openai.dialect import Body
-from profiler.endpoints.openai.reply import Choice, Reply
+from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
 from profiler.errors import Unreadable, WrongUse
 from profiler.records import Endpoint
 
@@ -26,12 +26,12 @@ class Poster(Protocol):
 
     endpoint: Endpoint
 
-    def post(self, body: Body) -> Reply: ...
+    def post(self, body: Body) -> ServerReply: ...
 
     def weights(self) -> str: ...
 
 
-class Plain:
+class HelmRequests:
     """Answers requests as HELM makes them; HELM's cache keeps the answers, by the weights that gave them."""
 
     def __init__(self, model: str, cache_config: CacheConfig, line: Poster) -> None:
@@ -85,7 +85,7 @@ def body(model: str, request: HelmRequest) -> Body:
 
 def output(raw: Mapping[str, object]) -> GeneratedOutput:
     """A choice in HELM's form; the first token of an echoed text has no log-probability, which HELM writes as 0."""
-    choice = Choice.model_validate(raw)
+    choice = ReplyChoice.model_validate(raw)
     listed = choice.logprobs
     if listed is None or listed.tokens is None or listed.token_logprobs is None:
         raise Unreadable("the server gives no log-probabilities of tokens, which HELM's scenarios are scored by")

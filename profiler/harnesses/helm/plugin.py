@@ -26,7 +26,7 @@ from helm.common.hierarchical_logger import hwarn
 
 from profiler import registry
 from profiler.errors import WrongUse
-from profiler.harnesses.helm.spec import Scalar, Spec, drawing
+from profiler.harnesses.helm.spec import ProbeSpec, Scalar, drawing
 from profiler.harnesses.helm.tokenizer import window
 from profiler.records import Endpoint
 
@@ -40,14 +40,14 @@ UNKNOWN = 2**31 - 1
 
 def run_spec(probe: str, **given: Scalar) -> RunSpec:
     """One probe, with the options of `inherit profile` by the same names."""
-    built = Spec.of(probe, given).built()
+    built = ProbeSpec.of(probe, given).built()
     if "prompts" not in given:
         given = {**given, "suite": built.suite}  # what `auto` found is part of the run's name
     if built.suite == "mini":
         hwarn(f"inherit_{probe} asks its MINI set: for trying things out; do not publish its numbers")
     if missing := built.settings.get("missing"):
         hwarn(f"inherit_{probe} leaves out, because their official files are not at hand: {missing}")
-    spec = Spec.of(probe, given)
+    spec = ProbeSpec.of(probe, given)
     arguments = {"probe": probe, **dict(spec.given)}
     drawn = drawing(built)
     return RunSpec(

@@ -12,7 +12,7 @@ KEY: Literal["inherit"] = "inherit"
 """Where a result's first completion keeps it, beside the reason that it ended."""
 
 
-class Reply(Record):
+class StoredAnswer(Record):
     """All of an answer but its texts, which are HELM's completions."""
 
     how: How
@@ -25,7 +25,7 @@ class Reply(Record):
     confidences: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, answer: Answer, weights: str, url: str) -> Reply:
+    def of(cls, answer: Answer, weights: str, url: str) -> StoredAnswer:
         untold = tuple(text.model_copy(update={"text": ""}) for text in answer.generations)
         return cls(
             how=answer.how,

@@ -12,7 +12,7 @@ from helm.benchmark.scenarios.scenario import (
     ScenarioMetadata,
 )
 
-from profiler.harnesses.helm.spec import Scalar, Spec
+from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 from profiler.probe import Choose, Item, Request
 
 
@@ -23,7 +23,7 @@ class ProbeScenario(Scenario):
 
     def __init__(self, probe: str, **given: Scalar) -> None:
         super().__init__()
-        self.spec = Spec.of(probe, given)
+        self.spec = ProbeSpec.of(probe, given)
         self.name = f"inherit_{probe}"
         self.description = about(self.spec)
 
@@ -53,7 +53,7 @@ class ProbeScenario(Scenario):
         )
 
 
-def about(spec: Spec) -> str:
+def about(spec: ProbeSpec) -> str:
     """What the probe is, and of which suite, in a sentence or two."""
     probe = spec.built()
     first = (type(probe).__doc__ or probe.name).strip().partition("\n")[0]

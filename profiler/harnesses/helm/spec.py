@@ -28,7 +28,7 @@ HERE = (*WORDS, "limit", "order", CHAT, READING, FAILURES, *SAMPLING)
 SCHEME = "inherit:"
 
 
-class Drawn(NamedTuple):
+class DrawSettings(NamedTuple):
     """How HELM says that text is drawn, in its adapter spec and in every request."""
 
     temperature: float = 0.0
@@ -37,7 +37,7 @@ class Drawn(NamedTuple):
     samples: int = 1
 
 
-class Way(NamedTuple):
+class AskMode(NamedTuple):
     """How a server is spoken to, as `inherit profile --chat --reading` has it."""
 
     chat: bool = False
@@ -45,7 +45,7 @@ class Way(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Spec:
+class ProbeSpec:
     """Which probe is asked, and how."""
 
     probe: str
@@ -53,7 +53,7 @@ class Spec:
     """Options by name, in the order of their names."""
 
     @classmethod
-    def of(cls, probe: str, given: Mapping[str, Scalar]) -> Spec:
+    def of(cls, probe: str, given: Mapping[str, Scalar]) -> ProbeSpec:
         for name in given:
             if name not in HERE:
                 raise UnknownName(f"option of inherit_{probe}", name, HERE, "docs/helm.md")
@@ -61,7 +61,7 @@ class Spec:
         _ = here.way  # a wrong one is refused before anything is asked
         return here
 
-    def built(self, drawn: Drawn | None = None) -> Probe:
+    def built(self, drawn: DrawSettings | None = None) -> Probe:
         """The probe; one that has text written draws it as HELM says."""
         plain = _built(self.probe, self.given, None)
         own = drawing(plain)
@@ -72,14 +72,14 @@ class Spec:
         return _built(self.probe, self.given, drawn)
 
     @property
-    def way(self) -> Way:
+    def way(self) -> AskMode:
         fields = dict(self.given)
         chat, reading = str(fields.get(CHAT, "false")).lower(), str(fields.get(READING, "auto"))
         if chat not in {"true", "false"}:
             raise WrongUse(f"expected {CHAT}=true or {CHAT}=false, found {chat!r}")
         if reading not in get_args(Reading):
             raise WrongUse(f"expected {READING}= one of {', '.join(get_args(Reading))}, found {reading!r}")
-        return Way(chat == "true", cast(Reading, reading))
+        return AskMode(chat == "true", cast(Reading, reading))
 
     @property
     def failures(self) -> int:
@@ -102,37 +102,37 @@ class Spec:
         return f"{self.address(item)}\n\n{question}"
 
 
-class Asked(NamedTuple):
+class SpecRequest(NamedTuple):
     """What is asked, and in what way."""
 
     request: Request
-    way: Way
+    way: AskMode
 
 
-def read(prompt: str, drawn: Drawn) -> Asked:
+def read(prompt: str, drawn: DrawSettings) -> SpecRequest:
     """The request that a prompt of ours stands for."""
     parts = urlsplit(prompt.partition("\n")[0])
     given = {name: _scalar(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
-    spec = Spec.of(parts.path, given)
-    return Asked(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
+    spec = ProbeSpec.of(parts.path, given)
+    return SpecRequest(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
 
 
-def drawing(probe: Probe) -> Drawn:
+def drawing(probe: Probe) -> DrawSettings:
     """How a probe draws of its own accord."""
     request = first(probe)
     if not isinstance(request, Generate):
-        return Drawn()
+        return DrawSettings()
     sampling = request.sampling
-    return Drawn(sampling.temperature, sampling.max_tokens, sampling.stop, request.n)
+    return DrawSettings(sampling.temperature, sampling.max_tokens, sampling.stop, request.n)
 
 
 @cache
-def _items(spec: Spec) -> dict[str, Item]:
+def _items(spec: ProbeSpec) -> dict[str, Item]:
     return {item.id: item for item in spec.built().items()}
 
 
 @cache
-def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: Drawn | None) -> Probe:
+def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings | None) -> Probe:
     options = _options(given)
     if drawn:
         said: dict[str, float | int | tuple[str, ...]] = {

@@ -60,7 +60,7 @@ class ServerTokenizer(CachingTokenizer):
         return reply[field]
 
 
-class Window(LocalWindowService):
+class TextWindow(LocalWindowService):
     """HELM's window over a prompt, looked through only where HELM has written the prompt."""
 
     def fits_within_context_window(self, text: str, expected_completion_token_length: int = 0) -> bool:

@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True)
-class Model:
+class EvaluatedModel:
     """The model behind lm-eval, as far as its arguments tell."""
 
     arguments: Mapping[str, object]

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from profiler.data import Row, read
 from profiler.errors import BadData
-from profiler.harnesses.imported import Harvest, Part
+from profiler.harnesses.imported import ImportedProbe, ImportedRun
 from profiler.probe import Json
 from profiler.records import Endpoint, Sample, Section
 
 ROUTES = ("/chat/completions", "/completions")
 
 
-def harvest(where: Path) -> Harvest:
+def harvest(where: Path) -> ImportedRun:
     """The run whose results file is at WHERE, or the newest one anywhere below it."""
     path = newest(where)
     results = _read(path)
@@ -29,7 +29,7 @@ def harvest(where: Path) -> Harvest:
         raise BadData(f"{path} holds none of the inherit_* tasks; its tasks are {', '.join(configs) or 'none'}")
     parts = [_part(path, results, task, metadata["inherit"]) for task, metadata in ours.items()]
     versions = _mapping(next(iter(ours.values())), "versions")
-    return Harvest(
+    return ImportedRun(
         "lm-eval",
         _endpoint(results),
         parts,
@@ -61,7 +61,7 @@ def _read(path: Path) -> Row:
     return found
 
 
-def _part(path: Path, results: Row, task: str, section: Json) -> Part:
+def _part(path: Path, results: Row, task: str, section: Json) -> ImportedProbe:
     try:
         known = Section.model_validate(section)
         samples = list(_samples(path, task))
@@ -70,7 +70,7 @@ def _part(path: Path, results: Row, task: str, section: Json) -> Part:
     wanted = _mapping(_mapping(results, "n-samples"), task)["effective"]
     if len(samples) != wanted:
         raise BadData(f"{path}: {task} asked {wanted} items, but {len(samples)} samples are beside it; some are lost")
-    return Part(known, samples)
+    return ImportedProbe(known, samples)
 
 
 def _samples(path: Path, task: str) -> Iterator[Sample]:

@@ -17,18 +17,18 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.utils import warning_once
 
 from profiler import registry
-from profiler.endpoints.engine import Draw, Score, Value
-from profiler.endpoints.instruments import Reader
+from profiler.endpoints.engine import SampleCall, ScoreCall, Value
+from profiler.endpoints.instruments import AnswerReader
 from profiler.errors import BadData, EndpointError, NotAtHand
 from profiler.harnesses.lm_eval import options
-from profiler.harnesses.lm_eval.model import Model
+from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.metric import measure
 from profiler.probe import Answer, Item, Probe, Request
 from profiler.progress import Downloads
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
 from profiler.runs import store
 from profiler.runs.estimates import overall
-from profiler.runs.run import BATCH, Asked, Progress, scored, section, versions
+from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
 from profiler.text.counting import Text
 
 log = logging.getLogger("lm_eval.inherit")
@@ -52,7 +52,7 @@ Template = Callable[[list[dict[str, str]]], object]
 Aggregate = Callable[[Group, Mapping[str, object]], dict[str, object]]
 
 
-class Asking(NamedTuple):
+class TaskRequest(NamedTuple):
     """An item, what is asked of it, and lm-eval's instances of that."""
 
     item: Item
@@ -65,14 +65,14 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def __init__(self, config: dict[str, object]) -> None:
         metadata = cast(dict[str, object], config["metadata"])
-        self.model = Model(metadata)
+        self.model = EvaluatedModel(metadata)
         self.reading = options.reading(metadata)
         self.options = options.options(metadata)
         self.kind = registry.probe(str(config["probe"]))
         self.probe: Probe = self.built()
         self.template: Template | None = None
         self.scoring = True
-        self.asked: list[Asking] = []
+        self.asked: list[TaskRequest] = []
         self.samples: list[Sample] = []
         self.numbers: dict[str, Estimate] = {}
         self._alone = True
@@ -112,10 +112,10 @@ class ProbeTask(Task):  # type: ignore[misc]
     # What is asked
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> AnswerReader:
         """How requests are put: likelihoods wherever lm-eval gives them, which it does but for chat endpoints."""
         able = Capabilities(completions=not self.model.chat, chat=True, echo=not self.model.chat)
-        return Reader(able, self.template is not None, self.reading)
+        return AnswerReader(able, self.template is not None, self.reading)
 
     @property
     def eval_docs(self) -> list[Doc]:
@@ -161,21 +161,21 @@ class ProbeTask(Task):  # type: ignore[misc]
     def doc_iterator(self, *, rank: int = 0, world_size: int = 1, **_: object) -> Iterator[tuple[int, Doc]]:
         return islice(enumerate(self._docs), rank, None, world_size)
 
-    def asking(self, item: Item, doc: Doc, number: int) -> Asking:
+    def asking(self, item: Item, doc: Doc, number: int) -> TaskRequest:
         request = self.probe.ask(item)
         if obstacle := self.reader.obstacle(request):
             raise EndpointError(f"{self.task_name} can't be asked here: {obstacle}. {IN_WORDS}")
         place = (self.task_name, number, 1)
         match self.reader.call(request):
-            case Score(prefix, texts):
+            case ScoreCall(prefix, texts):
                 made = [Instance("loglikelihood", doc, (prefix, text), idx, place) for idx, text in enumerate(texts)]
-            case Draw(prompt, drawn, indices, chat, system):
+            case SampleCall(prompt, drawn, indices, chat, system):
                 context = self.said(prompt, system) if chat else prompt
                 made = [
                     Instance("generate_until", doc, (context, self.arguments(drawn, idx)), idx, place)
                     for idx in indices
                 ]
-        return Asking(item, request, made)
+        return TaskRequest(item, request, made)
 
     def arguments(self, drawn: Sampling, index: int) -> dict[str, object]:
         return options.arguments(drawn, drawn.seed + index if self.model.served else None)
@@ -195,7 +195,7 @@ class ProbeTask(Task):  # type: ignore[misc]
             instance.filtered_resps[FILTER] = instance.resps[0]
         if not self.scoring:
             return
-        answered = [Asked(asking.item, asking.request, self.answer(asking)) for asking in self.asked]
+        answered = [AnsweredItem(asking.item, asking.request, self.answer(asking)) for asking in self.asked]
         refuse_copies([asked.answer for asked in answered])
         self.samples = [
             sample
@@ -208,7 +208,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         numbers = self.numbers.values()
         self._shown = [number.metric for number in numbers if number.value is not None or not self._alone]
 
-    def answer(self, asking: Asking) -> Answer:
+    def answer(self, asking: TaskRequest) -> Answer:
         values = [self.value(instance) for instance in asking.instances]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
