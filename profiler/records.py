@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,17 @@ class Record(BaseModel):
     """A frozen value that rejects what it does not know; field docstrings become the schema's descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Flag(NamedTuple):
+    """How the command line writes a field of a verb's record; one that says nothing is --its-name."""
+
+    names: tuple[str, ...] = ()
+    argument: bool = False
+    """It stands by its place, without a name."""
+
+
+Argument = Flag(argument=True)
 
 
 class Endpoint(Record):
