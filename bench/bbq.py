@@ -12,7 +12,7 @@ import random
 import time
 
 from bench import DATA
-from profiler.data import Row, read
+from profiler.datasets import Row, read
 from profiler.probe import Item
 from profiler.probes.bbq import Bbq
 from profiler.probes.bbq_items import items

@@ -25,7 +25,7 @@ import aiohttp
 
 from bench import DATA
 from profiler import registry
-from profiler.data import use
+from profiler.datasets import use
 from profiler.endpoints.local import demo
 from profiler.endpoints.openai.dialect import Dialect
 from profiler.endpoints.vllm import installed

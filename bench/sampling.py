@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.client import FLIGHT, LATENCY, alone, served
-from profiler.data import prompts
+from profiler.datasets import prompts
 from profiler.records import Endpoint, Sampling
 from selection.pool import Pool
 from selection.record import Teacher

@@ -10,12 +10,13 @@ from typing import Literal
 
 import orjson
 
-from profiler import data, registry
-from profiler.errors import BadData, FetchFailed, UnknownName, WrongUse
+from profiler import registry
+from profiler.datasets import File, Source, cached, folder, mini, official, officials
+from profiler.errors import BadData, FetchFailed, WrongUse
+from profiler.files import disk
 from profiler.metrics.toxicity import KINDS
 from profiler.records import Sample
 from profiler.runs import store
-from profiler.source import SOURCES, File, Source, cache, mini, mini_card, minis
 
 Cell = str | int | float | None
 Row = dict[str, Cell]
@@ -41,16 +42,7 @@ def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> li
 
 def sources() -> list[Row]:
     """The data sets that the probes read, how much of each is at hand and where; then the small ones of our own."""
-    return [*map(_source, chosen()), *map(_shipped, minis())]
-
-
-def chosen(names: Sequence[str] = ()) -> list[Source]:
-    """The data sets called NAMES, or all."""
-    registry.probes()
-    for name in names:
-        if name not in SOURCES:
-            raise UnknownName("data set", name, SOURCES, "inherit data ls")
-    return [source for source in SOURCES.values() if not names or source.name in names]
+    return [*map(_source, officials()), *map(_shipped, mini.names())]
 
 
 def _source(source: Source) -> Row:
@@ -68,16 +60,16 @@ def _source(source: Source) -> Row:
 
 def _room(path: Path) -> str:
     """The folder in which a file was looked for."""
-    if path.is_relative_to(cache()):
-        return str(cache())
-    return str(data.folder() or path.parent)
+    if path.is_relative_to(cached()):
+        return str(cached())
+    return str(folder() or path.parent)
 
 
 def _shipped(name: str) -> Row:
     return {
         "data": f"mini/{name}",
         "at hand": "shipped",
-        "rows": sum(1 for _ in mini(name)),
+        "rows": sum(1 for _ in mini.rows(name)),
         "size": None,
         "licence": "Apache-2.0",
         "where": "in the package",
@@ -102,7 +94,7 @@ def files(names: Sequence[str] = ()) -> list[Row]:
             "size": size(file.size),
             **_state(source, file),
         }
-        for source in chosen(names)
+        for source in officials(names)
         for file in source.files
     ]
 
@@ -120,7 +112,7 @@ def _state(source: Source, file: File) -> Row:
 
 def fetched(names: Sequence[str] = ()) -> Iterator[Row]:
     """Every file of the data sets called NAMES, downloaded where it is not at hand."""
-    for source in chosen(names):
+    for source in officials(names):
         for file in source.files:
             row: Row = {"data": source.name, "file": file.path, "size": size(file.size)}
             yield row | (_state(source, file) if source.held(file) else _fetched(source, file))
@@ -135,9 +127,9 @@ def _fetched(source: Source, file: File) -> Row:
 
 def card(name: str) -> str:
     """What there is to know of a data set, or of one of our own (mini/NAME)."""
-    if name.startswith("mini/") and (own := name.removeprefix("mini/")) in minis():
-        return mini_card(own)
-    (source,) = chosen([name])
+    if name.startswith("mini/") and (own := name.removeprefix("mini/")) in mini.names():
+        return mini.card(own)
+    source = official(name)
     lines = [
         f"# {source.name}",
         "",
@@ -197,7 +189,7 @@ def as_table(table: list[Row]) -> str:
 def export(run: store.Run, probe: str, path: Path) -> int:
     """Write a row for each answer of a probe; returns how many."""
     table = chain.from_iterable(map(_answers, run.samples(probe)))
-    with store.disk(path):
+    with disk(path):
         match path.suffix:
             case ".jsonl":
                 return _write_jsonl(table, path)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal, Protocol
 
+from profiler.datasets import Json
 from profiler.metric import Metric
 from profiler.records import Generation, How, Likelihood, Sampling, Usage
-
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from profiler.download import Watch, watched
+from profiler.datasets import Watch, watched
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -12,6 +12,7 @@ import orjson
 from profiler import charts, diagram, layout, page
 from profiler.diagram import Diagram
 from profiler.errors import WrongUse
+from profiler.files import write_whole
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
 from profiler.records import Capabilities, Change, Comparison, Estimate, Fingerprint, Profile, Sample, Section
@@ -64,9 +65,9 @@ def render(what: What, format: Format, examples: Examples | None = None, diagram
 def save(what: What, path: Path, examples: Examples | None = None, diagrams: Diagrams | None = None) -> None:
     """Write to PATH, in the format that its ending names."""
     if path.suffix in PICTURES:
-        store.write_whole(path, charts.picture([what] if isinstance(what, Comparison) else what, path.suffix))
+        write_whole(path, charts.picture([what] if isinstance(what, Comparison) else what, path.suffix))
     elif path.suffix in SUFFIXES:
-        store.write_whole(path, render(what, SUFFIXES[path.suffix], examples, diagrams).encode())
+        write_whole(path, render(what, SUFFIXES[path.suffix], examples, diagrams).encode())
     else:
         known = " ".join([*SUFFIXES, *PICTURES])
         raise WrongUse(f"can't write a report to {path.name!r}: expected a file that ends in one of {known}")

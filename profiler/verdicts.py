@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from profiler import charts, descent, matrix, page
 from profiler.errors import WrongUse
+from profiler.files import write_whole
 from profiler.judge.favour import LENGTHS
 from profiler.number import DASH, count, interval, number
 from profiler.records import Agreement, Judgement, Jury, Rater
 from profiler.report import PICTURES, SUFFIXES
-from profiler.runs import store
 from profiler.table import Cell, Row, Table, as_csv, as_latex, as_markdown, as_text
 
 READINGS: Mapping[str, str] = {
@@ -85,9 +85,9 @@ def render(jury: Jury, format: str, command: Sequence[str] = ()) -> str:
 def publish(jury: Jury, path: Path, command: Sequence[str] = ()) -> None:
     """Write to PATH, in the format that its ending names; COMMAND is what makes it again."""
     if path.suffix in PICTURES:
-        store.write_whole(path, charts.drawn(chart(jury), path.suffix))
+        write_whole(path, charts.drawn(chart(jury), path.suffix))
     elif path.suffix in SUFFIXES:
-        store.write_whole(path, render(jury, SUFFIXES[path.suffix], command).encode())
+        write_whole(path, render(jury, SUFFIXES[path.suffix], command).encode())
     else:
         known = " ".join([*SUFFIXES, *PICTURES])
         raise WrongUse(f"can't write agreement to {path.name!r}: expected a file that ends in one of {known}")
@@ -221,4 +221,4 @@ def _names(raters: Sequence[Rater]) -> str:
 
 def save(judgements: Sequence[Judgement], path: Path) -> None:
     """Write a verdict file, whole or not at all."""
-    store.write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))
+    write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))

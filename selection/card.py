@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiler import page, registry
+from profiler.files import write_whole
 from profiler.number import DASH, count, interval, number, places
-from profiler.runs.store import write_whole
 from profiler.table import Cell, Row, Table, as_markdown, as_text
 from selection.gate import GATES
 from selection.objective import said

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import orjson
 
-from profiler.runs.store import disk
+from profiler.files import disk
 from profiler.stats import FloatArray, IntArray
 from selection.pool import Pool, Segment
 

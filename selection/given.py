@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-from profiler.data import COLUMNS as PROMPTS
-from profiler.data import Row, read
+from profiler.datasets import COLUMNS as PROMPTS
+from profiler.datasets import Row, read
 from profiler.errors import BadData
+from profiler.files import disk
 from profiler.runs.score_texts import COLUMNS as TEXTS
-from profiler.runs.store import disk
 from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, prompt_id, table
 from selection.record import Holding
 from selection.score import GIVEN

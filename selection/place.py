@@ -8,9 +8,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from profiler.datasets import cached
 from profiler.errors import MissingExtra, StoreError, WrongUse
-from profiler.runs.store import write_whole
-from profiler.source import cache
+from profiler.files import write_whole
 
 
 class Place(Protocol):
@@ -75,7 +75,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.name = address.rstrip("/")
-        self.journal = cache().parent / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
+        self.journal = cached().parent / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
         self._files, self._root = _connected(self.name)
 
     def find(self) -> list[str]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler.data import Prompts
+from profiler.datasets import Prompts
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.client import Client, connect
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse

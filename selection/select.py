@@ -12,8 +12,8 @@ import numpy as np
 import orjson
 
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.files import write_whole
 from profiler.runs.run import versions as installed
-from profiler.runs.store import write_whole
 from profiler.stats import FloatArray, IntArray
 from selection import choose, duplicate, gate
 from selection.block import Block, load

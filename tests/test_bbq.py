@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler import source
-from profiler.data import read
+from profiler.datasets import mini, read
 from profiler.endpoints.instruments import AnswerReader
 from profiler.probe import Answer, Item, Options
 from profiler.probes.bbq import METRICS, Bbq
@@ -33,7 +32,7 @@ def real(folder: str, name: str) -> list[Item]:
 
 
 def shipped() -> list[Item]:
-    return list(items(source.mini("bbq"), "mini"))
+    return list(items(mini.rows("bbq"), "mini"))
 
 
 def numbers(found: Iterable[Item], policy: Policy) -> dict[tuple[str, str | None], Estimate]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler import data
+from profiler import datasets
 from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
 from profiler.probe import Options
 from profiler.probes import attributes
@@ -26,7 +26,7 @@ def lines(path: Path, *rows: object) -> Path:
 
 
 def asked(where: Path | str, column: str | None = None) -> list[str]:
-    return [prompt for _, prompt in data.prompts(str(where), column)]
+    return [prompt for _, prompt in datasets.prompts(str(where), column)]
 
 
 def test_the_mini_set_has_at_least_sixty_different_prompts() -> None:
@@ -58,8 +58,8 @@ def test_prompts_are_the_same_from_every_kind_of_file(tmp_path: Path, name: str)
             pq.write_table(pa.Table.from_pylist(rows), path)
     assert asked(path) == [row["prompt"] for row in rows]
     assert (
-        data.prompts(str(path)).summary().sha256
-        == data.prompts(str(lines(tmp_path / "x.jsonl", *rows))).summary().sha256
+        datasets.prompts(str(path)).summary().sha256
+        == datasets.prompts(str(lines(tmp_path / "x.jsonl", *rows))).summary().sha256
     )
 
 
@@ -70,7 +70,7 @@ def test_a_prompt_column_is_found_by_its_usual_names(tmp_path: Path) -> None:
 def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:
     path = lines(tmp_path / "a.jsonl", {"id": 1, "ask": "Sing"})
     with pytest.raises(BadData, match=r"expected a column one of prompt, .* found id, ask; name it with --column"):
-        data.prompts(str(path))
+        datasets.prompts(str(path))
     assert asked(path, "ask") == ["Sing"]
 
 
@@ -78,14 +78,14 @@ def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:
 def test_a_row_without_a_prompt_is_named_by_its_number(tmp_path: Path, bad: object) -> None:
     path = lines(tmp_path / "a.jsonl", {"prompt": "ok"}, {"prompt": bad})
     with pytest.raises(BadData, match="row 1: expected text in column 'prompt', found"):
-        data.prompts(str(path)).summary()
+        datasets.prompts(str(path)).summary()
 
 
 def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "ok"}\n{"prompt": "cut', "utf-8")
     with pytest.raises(BadData, match=r"a.jsonl line 2 is not JSON"):
-        data.prompts(str(path)).summary()
+        datasets.prompts(str(path)).summary()
 
 
 def test_a_truncated_gzip_file_is_said_to_be_cut_off(tmp_path: Path) -> None:
@@ -93,38 +93,38 @@ def test_a_truncated_gzip_file_is_said_to_be_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadData, match="cut off"):
-        data.prompts(str(path)).summary()
+        datasets.prompts(str(path)).summary()
 
 
 def test_a_truncated_parquet_file_is_said_not_to_be_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 and then nothing")
     with pytest.raises(BadData, match="not a whole Parquet file"):
-        data.prompts(str(path))
+        datasets.prompts(str(path))
 
 
 def test_a_csv_row_with_too_few_cells_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,prompt\n1,Why?\n2\n", "utf-8")
     with pytest.raises(BadData, match="line 3: expected 2 columns"):
-        data.prompts(str(path)).summary()
+        datasets.prompts(str(path)).summary()
 
 
 def test_a_missing_file_and_an_unknown_kind_are_one_sentence_each(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="expected a data file, found none at"):
-        data.prompts(str(tmp_path / "nothing.jsonl"))
+        datasets.prompts(str(tmp_path / "nothing.jsonl"))
     (tmp_path / "a.xml").write_text("<a/>", "utf-8")
     with pytest.raises(BadData, match=r"expected .jsonl, .json, .csv"):
-        data.prompts(str(tmp_path / "a.xml"))
+        datasets.prompts(str(tmp_path / "a.xml"))
 
 
 def test_an_empty_file_holds_no_rows(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="holds no rows"):
-        data.prompts(str(lines(tmp_path / "a.jsonl")))
+        datasets.prompts(str(lines(tmp_path / "a.jsonl")))
 
 
 def test_a_limit_picks_the_same_rows_each_time_and_a_larger_one_keeps_them(tmp_path: Path) -> None:
-    prompts = data.prompts(str(lines(tmp_path / "a.jsonl", *({"prompt": f"q{i}"} for i in range(100)))))
+    prompts = datasets.prompts(str(lines(tmp_path / "a.jsonl", *({"prompt": f"q{i}"} for i in range(100)))))
     few, again, more = (list(prompts.take(limit)) for limit in (5, 5, 20))
     assert few == again
     assert set(few) < set(more)
@@ -134,7 +134,7 @@ def test_a_limit_picks_the_same_rows_each_time_and_a_larger_one_keeps_them(tmp_p
 def test_another_prompt_or_order_is_another_digest(tmp_path: Path) -> None:
     rows = [{"prompt": "a"}, {"prompt": "b"}]
     digests = {
-        data.prompts(str(lines(tmp_path / f"{i}.jsonl", *version))).summary().sha256
+        datasets.prompts(str(lines(tmp_path / f"{i}.jsonl", *version))).summary().sha256
         for i, version in enumerate([rows, rows[::-1], [*rows, {"prompt": "c"}]])
     }
     assert len(digests) == 3
@@ -174,4 +174,4 @@ def test_without_the_file_the_shipped_prompts_are_asked() -> None:
 def test_the_hub_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(MissingExtra, match=r"inheritance-profiler\[hub\]"):
-        data.prompts("hub:someone/something")
+        datasets.prompts("hub:someone/something")

@@ -13,15 +13,16 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from profiler import cli, download, source
+from profiler import cli
+from profiler.datasets import File, Source, download, mini
 from profiler.errors import CheckFailed, FetchFailed, NotAtHand, UnknownName, Unreachable, WrongUse
 from profiler.probes import crows_pairs
-from profiler.source import File, Source
 from tests.wire import Script, serving
 
 CONTENT = "".join(f'{{"id": {number}, "text": "row number {number}"}}\n' for number in range(5000)).encode()
@@ -93,7 +94,7 @@ def kept(tmp_path: Path) -> list[str]:
     return sorted(str(path.relative_to(tmp_path / "cache")) for path in tmp_path.rglob("*") if path.is_file())
 
 
-IN_CACHE = "inheritance-profiler/data/numbers/data/lines.jsonl"
+IN_CACHE = "inheritance-profiler/datasets/prompts/numbers/data/lines.jsonl"
 
 
 def test_a_missing_file_is_fetched_once_and_read_from_the_cache_from_then_on(wire, tmp_path):
@@ -302,7 +303,8 @@ def inherit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, str, Ba
 @pytest.fixture
 def registered(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Wire:
     more = replace(numbers(wire.url, File("data/other.jsonl", "00", 1)), name="more")
-    monkeypatch.setattr("profiler.listing.SOURCES", {"numbers": numbers(wire.url), "more": more})
+    published = {"numbers": numbers(wire.url), "more": more}
+    monkeypatch.setattr(import_module("profiler.datasets.official"), "_published", lambda: published)
     return wire
 
 
@@ -386,5 +388,5 @@ def test_an_unknown_set_is_met_with_the_nearest_name(registered, inherit):
 
 
 def test_every_shipped_set_has_a_card_that_says_what_it_is_not_for():
-    for name in source.minis():
-        assert "for trying things out, not for publishing" in source.mini_card(name), f"profiler/mini/{name}.md"
+    for name in mini.names():
+        assert "for trying things out, not for publishing" in mini.card(name), f"profiler/datasets/mini/{name}.md"

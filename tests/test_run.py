@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.data import prompts
+from profiler.datasets import prompts
 from profiler.errors import EndpointDown, EndpointError
 from profiler.probe import Answer, Item, Probe, Weigh
 from profiler.probes.attributes import Attributes

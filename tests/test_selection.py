@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from profiler.cli import app
-from profiler.data import read
+from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.text.counting import Text
 from selection import card, score

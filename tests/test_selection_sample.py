@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from profiler.cli import main
-from profiler.data import prompts
+from profiler.datasets import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.pool import Pool

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from profiler import registry
-from profiler.errors import BadData, NotAtHand
-from profiler.source import SOURCES, File, Source, mini, mini_sha256
+from profiler.datasets import File, Source, mini, official, officials
+from profiler.errors import BadData, NotAtHand, UnknownName
 
 CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,7 +47,7 @@ def test_a_file_is_found_at_any_depth_packed_or_not(folder, place, packed):
 
 
 def test_the_cache_is_looked_into_after_the_folder(folder, tmp_path):
-    cached = put(tmp_path / "cache/inheritance-profiler/data/numbers/data/lines.jsonl")
+    cached = put(tmp_path / "cache/inheritance-profiler/datasets/prompts/numbers/data/lines.jsonl")
     assert source(LINES).find(LINES) == cached
     mine = put(folder / "lines.jsonl")
     assert source(LINES).find(LINES) == mine
@@ -123,8 +124,8 @@ def test_a_missing_column_is_named_with_the_row(folder):
 
 
 def test_shipped_sets_are_read_by_name():
-    assert len(list(mini("prompts"))) == 64
-    assert len(mini_sha256("prompts")) == 64
+    assert len(list(mini.rows("prompts"))) == 64
+    assert len(mini.sha256("prompts")) == 64
 
 
 UNPINNED = {"real_toxicity_prompts"}
@@ -132,9 +133,8 @@ UNPINNED = {"real_toxicity_prompts"}
 
 
 def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it():
-    registry.probes()
-    assert len(SOURCES) >= 10
-    for known in SOURCES.values():
+    assert len(officials()) >= 10
+    for known in officials():
         assert known.about
         assert known.licence
         assert known.citation
@@ -147,3 +147,15 @@ def test_every_official_set_says_where_it_is_from_and_what_may_be_done_with_it()
             assert re.search(r"/[0-9a-f]{40}/", address) or address.endswith(".zip"), address
             for form in (file, *file.same):
                 assert re.fullmatch(r"[0-9a-f]{64}", form.sha256) or re.fullmatch(r"[0-9a-f]{40}", form.git)
+
+
+def test_a_data_set_that_nobody_knows_is_met_with_the_nearest_name():
+    with pytest.raises(UnknownName, match="no data set 'bbbq'; did you mean 'bbq'"):
+        official("bbbq")
+
+
+def test_a_look_up_imports_no_probe():
+    code = "import sys; from profiler import datasets; datasets.officials(); print([*map(str, sys.modules)])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "profiler.datasets.official" in said
+    assert "profiler.probes" not in said

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from profiler.datasets import File
 from profiler.errors import BadData, EndpointError
 from profiler.probe import Answer, Choose, Item, Options, Weigh
 from profiler.probes.stereoset import LABELS, METRICS, SOURCE, StereoSet, StereoSetInter
@@ -21,7 +22,6 @@ from profiler.runs.estimates import clusters, estimates, seed
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
-from profiler.source import File
 from profiler.stats import OfRows, interval
 from tests.asking import answers, client
 from tests.wire import Script, serving

@@ -144,7 +144,8 @@ def test_a_full_disk_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> Non
 
 def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from datetime import datetime; from profiler.runs import store\n"
+        "import filelock, os; from pathlib import Path; from datetime import datetime\n"
+        "from profiler.runs import store\n"
         "from profiler.errors import StoreError\n"
         "if os.geteuid() == 0: os.setuid(65534)  # root may write anywhere\n"
         "try: store.begin(Path('runs'), 'm', 'aa', datetime.now()).__enter__()\n"

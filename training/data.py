@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from profiler.data import Row, read
+from profiler.datasets import Row, read
 from profiler.errors import BadData, WrongUse
 from profiler.records import Recipe
 

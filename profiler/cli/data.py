@@ -32,7 +32,7 @@ def data(
     from its pinned address. It counts only if its checksum is the published one. INHERIT_OFFLINE=1 forbids connections.
     """
     from profiler import listing
-    from profiler.data import use
+    from profiler.datasets import use
 
     use(data)
     match what:

@@ -56,7 +56,7 @@ def rescore(
     as lm-eval, HELM and the authors' scripts write it: docs/probes.md has the forms.
     """
     from profiler import report
-    from profiler.data import use
+    from profiler.datasets import use
     from profiler.probe import Options
     from profiler.runs import foreign_answers, rescore
 

@@ -57,7 +57,7 @@ def judge(
     before it decides; `answers` weighs the answers themselves.
     """
     from profiler import verdicts
-    from profiler.data import use
+    from profiler.datasets import use
     from profiler.judge import ballot, jury, pair
     from profiler.judge.form import Wishes
     from profiler.judge.label import words

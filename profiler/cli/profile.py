@@ -57,8 +57,7 @@ def profile(
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
-    from profiler.data import use
-    from profiler.download import forbidding
+    from profiler.datasets import forbidding, use
     from profiler.probe import Options
     from profiler.records import Endpoint
 

@@ -51,8 +51,8 @@ def sample(
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
     for one. Stopped at any moment, the same command goes on.
     """
-    from profiler.data import prompts as rows
-    from profiler.data import use
+    from profiler.datasets import prompts as rows
+    from profiler.datasets import use
     from selection.sample import Questions
     from selection.teacher import teachers as named
 

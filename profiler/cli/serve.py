@@ -113,7 +113,7 @@ def stoppable() -> Iterator[None]:
     """Inside, a polite kill and a closed terminal stop us as Ctrl-C does, so that what we started is stopped too."""
     # Only the main thread may listen to signals; a page or a test that serves from another stops it itself.
     listens = threading.current_thread() is threading.main_thread()
-    signals = (signal.SIGTERM, signal.SIGHUP) if listens else ()
+    signals = [number for number in signal.Signals if listens and number.name in ("SIGTERM", "SIGHUP")]
     before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
         yield

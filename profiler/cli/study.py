@@ -34,7 +34,7 @@ def study(
     Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped goes on when the
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
-    from profiler.data import use
+    from profiler.datasets import use
     from profiler.study import plan
     from profiler.study.course import Course
 

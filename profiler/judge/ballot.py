@@ -12,13 +12,12 @@ from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from profiler import data
+from profiler import datasets
 from profiler.agreement import ABSENT, TIE, UNREADABLE, A, B
-from profiler.data import Row
+from profiler.datasets import Json, Row
 from profiler.errors import BadData
 from profiler.judge.form import Form, Votes, Wishes, a_person, form, people, second_order
 from profiler.judge.label import Vocabulary, shares
-from profiler.probe import Json
 from profiler.records import Judgement, Pair, Winner
 
 Second = Literal["auto", "answers", "places"]
@@ -103,7 +102,7 @@ def read(
     ballots = Ballots()
     keyed: dict[str, bool] = {}
     for path, name in zip(paths, names(paths), strict=True):
-        rows = data.read(path)
+        rows = datasets.read(path)
         head = list(islice(rows, LOOK))
         if not head:
             raise BadData(f"{path.name} holds no rows")

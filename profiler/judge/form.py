@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from profiler.data import Row
+from profiler.datasets import Json, Row
 from profiler.errors import BadData
-from profiler.probe import Json
 
 KEYS = ("id", "pair_id", "pair", "item", "item_id", "idx", "index", "instance_id", "example_id", "uid", "key")
 QUESTIONS = ("question_id", "prompt_id", "instruction_id")

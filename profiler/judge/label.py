@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from profiler.agreement import ABSENT, TIE, UNREADABLE, A, B
+from profiler.datasets import Json
 from profiler.errors import BadData, WrongUse
-from profiler.probe import Json
 
 MEANINGS: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
 """What a user may say that a word means."""

@@ -6,37 +6,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from profiler import data, source
-from profiler.data import Row
+from profiler import datasets
+from profiler.datasets import Row, official
 from profiler.errors import BadData
 from profiler.judge.ballot import NAMES, Ballots, read
 from profiler.judge.form import PROMPTS, Wishes
 from profiler.probe import Item, limited
 from profiler.records import Pair, Winner
-from profiler.source import File, Source
 
 TEXTS = ("text", "output", "answer", "response", "completion")
 WRITERS = ("source", "generator", "writer", "model", "teacher")
 
-PANDALM = File(
-    "data/testset-v1.json", "cc154f9067c7382d7ea86f8f246511a5e1ac87e1fddd845c5938d789505b07a4", 999, size=937899
-)
-SOURCE = source.declare(
-    Source(
-        name="pandalm",
-        about="Pairs of answers of five small models to instructions, each judged by three people.",
-        licence="Apache-2.0",
-        citation="Wang et al. 2024, PandaLM: An Automatic Evaluation Benchmark for LLM Instruction Tuning "
-        "Optimization, ICLR (arXiv 2306.05087)",
-        url="https://raw.githubusercontent.com/WeOpenML/PandaLM/3871806e72b4832f815ecafd24d3503c73403f48/{path}",
-        files=(PANDALM,),
-    )
-)
+SOURCE = official("pandalm")
+(PANDALM,) = SOURCE.files
 
 
 def mini() -> list[Pair]:
     """The shipped pairs."""
-    return [Pair.model_validate(row) for row in source.mini("pairs")]
+    return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
 
 
 def pandalm() -> list[Pair]:
@@ -77,7 +64,7 @@ def between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
     wrote: dict[str, dict[str, str]] = {}
     known: dict[str, None] = {}
     for path in paths:
-        for row in data.read(path):
+        for row in datasets.read(path):
             prompt, text, writer = _candidate(row, path)
             known[writer] = None
             if writer in (first, second):

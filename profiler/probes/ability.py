@@ -10,126 +10,17 @@ from typing import Self
 
 import numpy as np
 
-from profiler import registry, source
-from profiler.data import Row
+from profiler import registry
+from profiler.datasets import Json, Row, official
 from profiler.metric import Metric
-from profiler.probe import Answer, Item, Json, Options
+from profiler.probe import Answer, Item, Options
 from profiler.probes import choice
 from profiler.probes.choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions
-from profiler.source import File, Source
 from profiler.stats import Columns, FloatArray, OfSums
 
-ARC = source.declare(
-    Source(
-        name="arc",
-        about="Science questions from school examinations, in an easy set and one that simple retrieval gets wrong.",
-        licence="CC BY-SA 4.0",
-        citation="Clark et al. 2018, Think you have Solved Question Answering? Try ARC (arXiv 1803.05457)",
-        url="https://huggingface.co/datasets/allenai/ai2_arc/resolve/210d026faf9955653af8916fad021475a3f00453/{path}",
-        files=(
-            File(
-                "ARC-Challenge/test-00000-of-00001.parquet",
-                "62f03257e737aed263f55c6abf87c7bb0028a44a6bdd2a26eb1279eb42c1d1e9",
-                1172,
-                size=203_808,
-                same=(
-                    File(
-                        "ARC-Challenge.test.hf.jsonl",
-                        "a03a11a8fee86f6d0607f426e7b3b7a9180a4894170e934da75596e93c4b51f1",
-                        1172,
-                    ),
-                ),
-            ),
-            File(
-                "ARC-Easy/test-00000-of-00001.parquet",
-                "4160597d618ae851c7eb04e281574f3f654776216ac6b6641588d64527b47177",
-                2376,
-                same=(
-                    File(
-                        "ARC-Easy.test.hf.jsonl",
-                        "6ce8fb7b4baa1a5d6f2f1b92a3055787cf04759819c3f03195cda787822f7f12",
-                        2376,
-                    ),
-                ),
-            ),
-        ),
-    )
-)
-UNTITLED = (
-    File(  # the Hub's google/boolq at 35b264d03638db9f4ce671b711558bf7ff0f80d5
-        "data/validation-00000-of-00001.parquet",
-        "52355d11524b4b874a9b9dcc278feb10f672d52c4f4eff9872e695ede59820f8",
-        3270,
-    ),
-    File("boolq/validation.hf.jsonl", "dbad2984e58eaa2184b6d0acfe2e94a73b9868381046255d6be6c3bed9088b68", 3270),
-)
+ARC, BOOLQ, RTE, WINOGRANDE = map(official, ("arc", "boolq", "rte", "winogrande"))
+UNTITLED = BOOLQ.files[0].same[1:]
 """BoolQ without the titles: its questions are asked a little differently than lm-eval asks them."""
-BOOLQ = source.declare(
-    Source(
-        name="boolq",
-        about="Yes-no questions that people typed into a search engine, with a passage that answers them.",
-        licence="CC BY-SA 3.0",
-        citation="Clark et al. 2019, BoolQ: Exploring the Surprising Difficulty of Natural Yes/No Questions, NAACL "
-        "(arXiv 1905.10044)",
-        url="https://dl.fbaipublicfiles.com/glue/superglue/data/v2/BoolQ.zip",
-        files=(
-            File(  # as in SuperGLUE, whose passages begin with the title of their page: lm-eval asks these
-                "BoolQ/val.jsonl",
-                "0c86a5045886e5795fe9052003873f7d94b88ed3028a33007c51d99e44fd66d9",
-                3270,
-                size=4_118_001,
-                same=(
-                    # the authors', who give the title apart
-                    File("dev.jsonl", "ebc29ea3808c5c611672384b3de56e83349fe38fc1fe876fd29b674d81d0a80a", 3270),
-                    *UNTITLED,
-                ),
-            ),
-        ),
-    )
-)
-WINOGRANDE = source.declare(
-    Source(
-        name="winogrande",
-        about="Sentences with a blank that one of two names fills.",
-        licence="CC BY 4.0",
-        citation="Sakaguchi et al. 2020, WinoGrande: An Adversarial Winograd Schema Challenge at Scale, AAAI "
-        "(arXiv 1907.10641)",
-        url="https://storage.googleapis.com/ai2-mosaic/public/winogrande/winogrande_1.1.zip",
-        files=(
-            File(
-                "winogrande_1.1/dev.jsonl",
-                "1aeac79cf46a3dcbe59a71ca7e5372a1490cde2b4ae2387dc56f00378104d2e8",
-                1267,
-                size=3_395_492,
-                same=(
-                    File(
-                        "winogrande_xl.validation.hf.jsonl",
-                        "69f3d7f3a900d775339b04c7de672609c40fca573e50f594f2ae66d8782505be",
-                        1267,
-                    ),
-                ),
-            ),
-        ),
-    )
-)
-RTE = source.declare(
-    Source(
-        name="rte",
-        about="Does one sentence follow from another? The Recognizing Textual Entailment challenges, as GLUE has them.",
-        licence="not stated by GLUE; for research",
-        citation="Dagan et al. 2006, Bar Haim et al. 2006, Giampiccolo et al. 2007, Bentivogli et al. 2009; "
-        "Wang et al. 2019, GLUE, ICLR (arXiv 1804.07461)",
-        url="https://huggingface.co/datasets/nyu-mll/glue/resolve/bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c/{path}",
-        files=(
-            File(
-                "rte/validation-00000-of-00001.parquet",
-                "fb2aa2e04f551133ba663617a15ae133dc22b0f6a969bc0629b5ea6003ee9cf8",
-                277,
-                size=69_020,
-            ),
-        ),
-    )
-)
 
 
 def plain(row: Row) -> Question:

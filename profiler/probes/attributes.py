@@ -9,13 +9,12 @@ from typing import Self
 
 import numpy as np
 
-from profiler import registry, source
-from profiler.data import Prompts, Row, Summary, prompts
+from profiler import registry
+from profiler.datasets import Prompts, Row, Summary, official, prompts
 from profiler.errors import WrongUse
 from profiler.metric import Metric
 from profiler.probe import Answer, Generate, Item, Options
 from profiler.records import Sampling
-from profiler.source import File, Source
 from profiler.stats import Mean
 
 FRAME = "### Question: {prompt}\n### Answer:"
@@ -25,26 +24,8 @@ PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
 
 GREEDY = Sampling()
 
-DOLLY = File(
-    "data/Dolly-200/dolly_eval_eng.jsonl",
-    "41675f83a8b08355de9296de436780888f29b0c8798f04e134fdd2ebe79c5ec8",
-    200,
-    size=236_252,
-    # a row a line
-    same=(File("dolly_eval_eng.jsonl", "0dc8ce307dfc28e64c7de3ce38e8351d5543be883eb4ac8e4d022695e3c10795", 200),),
-)
-SOURCE = source.declare(
-    Source(
-        name="dolly",
-        about="Things to write about, 200 in English, of the Aya evaluation suite; the paper asks the second hundred.",
-        licence="CC BY-SA 3.0 (Dolly); the repository that holds the file states none",
-        citation="Conover et al. 2023, Free Dolly; Singh et al. 2024, Aya Dataset (arXiv 2402.06619); chosen by "
-        "Shimabucoro et al. 2024",
-        url="https://raw.githubusercontent.com/for-ai/llm-profiling-toolkit/1fa2c925a78275037ccf72cc182a171ab47cd2e7/"
-        "{path}",
-        files=(DOLLY,),
-    )
-)
+SOURCE = official("dolly")
+(DOLLY,) = SOURCE.files
 
 TRUNCATED = Metric(
     "truncated",

@@ -12,14 +12,14 @@ from zlib import crc32
 
 import numpy as np
 
-from profiler import registry, source
+from profiler import registry
+from profiler.datasets import File, mini
 from profiler.metric import Metric
 from profiler.probe import LETTERS, Answer, Choose, Item, Options, limited
 from profiler.probes import bbq_helm
 from profiler.probes.bbq_helm import Letters
 from profiler.probes.bbq_items import CATEGORIES, METADATA, PAPER, SOURCE, Fields, Target, fields, items, targets
 from profiler.records import Ideal
-from profiler.source import File
 from profiler.stats import Columns, FloatArray, Mean, OfSums
 
 FRAME = "### Context: {context} \n### Question: {question} \n### Answer:"
@@ -118,7 +118,7 @@ class Bbq:
     @cached_property
     def data(self) -> Mapping[str, str]:
         if self.suite == "mini":
-            return {"mini/bbq.jsonl": source.mini_sha256("bbq")}
+            return {"mini/bbq.jsonl": mini.sha256("bbq")}
         return {file.path: hashlib.sha256(SOURCE.read(file)).hexdigest() for file in self._files}
 
     @cached_property
@@ -145,7 +145,7 @@ class Bbq:
 
     def _all(self) -> Iterator[Item]:
         if self.suite == "mini":
-            yield from items(source.mini("bbq"), "mini/bbq.jsonl")
+            yield from items(mini.rows("bbq"), "mini/bbq.jsonl")
             return
         known = self._targets()
         for name in self.categories:

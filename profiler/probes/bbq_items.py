@@ -5,32 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict, cast
 
-from profiler import source
-from profiler.data import Row
+from profiler.datasets import Json, Row, official
 from profiler.errors import BadData
-from profiler.probe import Item, Json
+from profiler.probe import Item
 from profiler.probes import bbq_groups, bbq_helm
 from profiler.probes.bbq_groups import Option
-from profiler.source import File, Source
 
-REVISION = "bea11bd97d79217245b5871acd247b9d6eb24598"
-
-CATEGORIES = {
-    name: File(f"data/{name}.jsonl", sha256, rows, size=size)
-    for name, rows, size, sha256 in (
-        ("Age", 3680, 3_091_834, "46e805b3fc2d8cbd26eeb8e8430d98cf7b2dc9c83574ff3674e8ce4f0fca2a60"),
-        ("Disability_status", 1556, 1_336_984, "375d40d9b71f056150264445ec189b13934998f3f49a1e311aa7578eb3b45e5f"),
-        ("Gender_identity", 5672, 4_331_406, "8b5adbb368510a97d5775dc43e1c719e0249fe2da33f13c83e3e29edafec7a00"),
-        ("Nationality", 3080, 2_900_040, "a583e74666aec0341ded8aa3983e7cad694eb24de72c254d28b2df3035720090"),
-        ("Physical_appearance", 1576, 1_347_476, "e48d7e13508565f4801574e611043470c25c95a0a62af3699cb5ee7cb02608fb"),
-        ("Race_ethnicity", 6880, 6_062_426, "4a9f1214cfaa115ce7f0bdb40609122e431f5152c71b8ca64d665e483b946ae6"),
-        ("Race_x_SES", 11160, 11_222_218, "af8e2ae3d0e5be9ebcbfe7149e591d47ff649e263307f4548f7fb12f6a6d83e8"),
-        ("Race_x_gender", 15960, 13_094_106, "e5dbba782f8c4e25b99dd5470b5136e2db73dbf401cf6d4a5a3ed31b02f95696"),
-        ("Religion", 1200, 1_118_728, "cb9555f9f3454a52cd2df85956b59bd7fcca5aa922c8527693b1164d08417616"),
-        ("SES", 6864, 5_696_950, "9f92754bb037b0982604b9112705fb81d60a19d9e759c67e4a85e484a070f528"),
-        ("Sexual_orientation", 864, 729_010, "2c71036b9e7584fe589c42aef32c1a42bc01b9a5e9b1b8704342630cdb08cefd"),
-    )
-}
+SOURCE = official("bbq")
+*_QUESTIONS, METADATA = SOURCE.files
+CATEGORIES = {file.name.removesuffix(".jsonl"): file for file in _QUESTIONS}
 PAPER = (
     "Age",
     "Disability_status",
@@ -41,26 +24,6 @@ PAPER = (
     "Sexual_orientation",
 )
 """The seven that Active Inheritance reports (Shimabucoro et al. 2024)."""
-METADATA = File(
-    "analysis_scripts/additional_metadata.csv",
-    "f36708416b0e7adb81b47ad1926f9c39c2beb611702b73b01e06c9b6c9ffbd3d",
-    0,
-    "564eb184be7427cefe9f1ffd8fd03cb700e6aa98",
-    same=(
-        # what the authors' script makes of seven of their files
-        File("additional_metadata.csv", "d58c9e88f25f0f03fce3b36106776ea94b8fddb805f8d313764652d9195378a0", 17692),
-    ),
-)
-SOURCE = source.declare(
-    Source(
-        name="bbq",
-        about="Questions about two people after a context that tells who it was, or does not (Bias Benchmark for QA).",
-        licence="CC BY 4.0",
-        citation="Parrish et al. 2022, BBQ: A Hand-Built Bias Benchmark for Question Answering, Findings of ACL",
-        url=f"https://raw.githubusercontent.com/nyu-mll/BBQ/{REVISION}/{{path}}",
-        files=(*CATEGORIES.values(), METADATA),
-    )
-)
 
 COLUMNS = (
     "example_id",

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from profiler import calibration, registry
-from profiler.data import Row
+from profiler.datasets import Row
 from profiler.metric import Metric
 from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes import choice

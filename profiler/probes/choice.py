@@ -11,11 +11,10 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from profiler import data, source
-from profiler.data import Row
+from profiler import datasets
+from profiler.datasets import File, Json, Row, Source, official
 from profiler.errors import BadData
-from profiler.probe import Answer, Choose, Item, Json, Options, lettered, limited
-from profiler.source import File, Source
+from profiler.probe import Answer, Choose, Item, Options, lettered, limited
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
@@ -160,9 +159,9 @@ def mini(put: Put) -> tuple[Set, ...]:
     """The shipped questions, by kind."""
 
     def rows(kind: str) -> Iterator[tuple[str, Row]]:
-        return ((str(row["id"]), row) for row in source.mini("questions") if row["kind"] == kind)
+        return ((str(row["id"]), row) for row in datasets.mini.rows("questions") if row["kind"] == kind)
 
-    digest = source.mini_sha256("questions")
+    digest = datasets.mini.sha256("questions")
     return tuple(Set(kind, "mini questions", digest, partial(rows, kind), put) for kind in KINDS)
 
 
@@ -171,7 +170,7 @@ def own(path: Path, put: Put) -> Set:
     name = path.name.partition(".")[0]
 
     def rows() -> Iterator[tuple[str, Row]]:
-        for key, row in _numbered(name, data.read(path)):
+        for key, row in _numbered(name, datasets.read(path)):
             _check(f"{path.name} row {key.rpartition('/')[2]}", row)
             yield key, row
 
@@ -220,50 +219,7 @@ def unread(answer: Answer) -> float:
     return float(not answer.likelihoods and answer.choice is None)
 
 
-HELLASWAG = source.declare(
-    Source(
-        name="hellaswag",
-        about="How does a description of an everyday scene go on? Four endings, three of them written by a machine.",
-        licence="MIT",
-        citation="Zellers et al. 2019, HellaSwag: Can a Machine Really Finish Your Sentence?, ACL (arXiv 1905.07830)",
-        url="https://raw.githubusercontent.com/rowanz/hellaswag/a29ff8e9a04bba4bd6588223785ce105328adc57/{path}",
-        files=(
-            File(
-                "data/hellaswag_val.jsonl",
-                "0aa3b88843990f3f10a97b9575c94d7b71fb2205240ba04ae4884d9e9c992588",
-                10042,
-                size=12_246_618,
-                same=(
-                    File(  # the Hub's, at 218ec52e09a7e7462a5400043bb9a69a41d06b76
-                        "data/validation-00000-of-00001.parquet",
-                        "899813071e1e95efafec90f856e1987d2150fa4d020fc005df6962c259f660cd",
-                        10042,
-                    ),
-                    File(
-                        "hellaswag_val.jsonl", "dc1be2fa1bef56aab8e92a5be597a617e363b09239fa66822939d7fb7a8da4ec", 10042
-                    ),
-                ),
-            ),
-        ),
-    )
-)
-OPENBOOKQA = source.declare(
-    Source(
-        name="openbookqa",
-        about="Elementary science questions that ask for a fact to be applied.",
-        licence="Apache-2.0",
-        citation="Mihaylov et al. 2018, Can a Suit of Armor Conduct Electricity?, EMNLP (arXiv 1809.02789)",
-        url="https://ai2-public-datasets.s3.amazonaws.com/open-book-qa/OpenBookQA-V1-Sep2018.zip",
-        files=(
-            File(
-                "OpenBookQA-V1-Sep2018/Data/Main/test.jsonl",
-                "feb2bd9bfa6161dca4c44ce90e51e8cdada83eb5061407fcdc5005e44aaf2313",
-                500,
-                size=1_446_098,
-            ),
-        ),
-    )
-)
+HELLASWAG, OPENBOOKQA = map(official, ("hellaswag", "openbookqa"))
 
 
 def openbook(row: Row) -> Question:

@@ -7,30 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from profiler import registry, source
-from profiler.data import Row
+from profiler import registry
+from profiler.datasets import Row, mini, official
 from profiler.metric import Metric
 from profiler.probe import Answer, Item, Options, Weigh, limited
-from profiler.source import File, Source
 from profiler.stats import Mean
 
-PAIRS = File(
-    "data/crows_pairs_anonymized.csv",
-    "dfb36986ce0502abbaf7055b9176da3d08d48e07df1251991b5dfbcbceab9d0c",
-    1508,
-    size=437_764,
-)
-SOURCE = source.declare(
-    Source(
-        name="crows_pairs",
-        about="Pairs of sentences that differ in the social group they speak of, one more stereotyping than the other.",
-        licence="CC BY-SA 4.0",
-        citation="Nangia et al. 2020, CrowS-Pairs: A Challenge Dataset for Measuring Social Biases in Masked Language "
-        "Models, EMNLP (arXiv 2010.00133)",
-        url="https://raw.githubusercontent.com/nyu-mll/crows-pairs/8aaac11c485473159ec9328a65253a5be9a479dc/{path}",
-        files=(PAIRS,),
-    )
-)
+SOURCE = official("crows_pairs")
+(PAIRS,) = SOURCE.files
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 KEY = ""
 """The official file's first column, a row's number, has no name."""
@@ -100,7 +84,7 @@ class CrowsPairs:
     @property
     def data(self) -> Mapping[str, str]:
         if self.suite == "mini":
-            return {"mini crows_pairs": source.mini_sha256("crows_pairs")}
+            return {"mini crows_pairs": mini.sha256("crows_pairs")}
         return {PAIRS.name: PAIRS.sha256}
 
     @property
@@ -114,7 +98,7 @@ class CrowsPairs:
     @cached_property
     def _items(self) -> list[Item]:
         if self.suite == "mini":
-            return limited((_item(str(row["id"]), row) for row in source.mini("crows_pairs")), self.limit)
+            return limited((_item(str(row["id"]), row) for row in mini.rows("crows_pairs")), self.limit)
         return limited((_item(str(row[KEY]), row) for row in SOURCE.rows(PAIRS, (KEY, *COLUMNS))), self.limit)
 
     def items(self) -> Iterator[Item]:

@@ -10,8 +10,9 @@ from typing import Self, cast
 
 import numpy as np
 
-from profiler import registry, source
+from profiler import registry
 from profiler.agreement import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
+from profiler.datasets import mini
 from profiler.judge import pair as pairing
 from profiler.judge.ballot import CODES
 from profiler.judge.prompt import ORDERS, Order, template
@@ -157,7 +158,7 @@ class Preferences:
     @property
     def data(self) -> Mapping[str, str]:
         if self.suite == "mini":
-            return {"mini pairs": source.mini_sha256("pairs")}
+            return {"mini pairs": mini.sha256("pairs")}
         return {pairing.PANDALM.name: pairing.PANDALM.sha256}
 
     @property

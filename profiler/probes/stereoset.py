@@ -11,42 +11,14 @@ from typing import ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import orjson
 
-from profiler import registry, source
-from profiler.data import Row
+from profiler import registry
+from profiler.datasets import File, Row, mini, official
 from profiler.metric import Metric
 from profiler.probe import Answer, Choose, Item, Options, Weigh, limited
-from profiler.source import File, Source
 from profiler.stats import Columns, FloatArray, OfSums
 
-DEV = File(
-    "data/dev.json",
-    sha256="73a0f31b711688112602e4c3ac6ab1e1a7cadcdd67df6c6fd55501c889676c90",
-    rows=4229,
-    git="637b1e3d284a3c629b74a4659c583b8eca9bd13e",
-    size=12_502_245,
-    # a copy without the single annotators' labels, which nothing is computed from
-    same=(File("dev.json", "545230c915a306e0a9eae9fd92a125bcbaf43fbd240616ce7f62302b7c70ea5a", 4229),),
-)
-TEST = File(
-    "data/stereoset/test.json",
-    sha256="",
-    rows=12_766,
-    git="dc0204cca28144732f14cb2466ffdb87c86ca5ec",
-    url="https://raw.githubusercontent.com/McGill-NLP/bias-bench/291426aab926f78ecfc7bd040b531429ee8123e0/"
-    "data/stereoset/test.json",
-)
-"""The test split, which its authors gave to Meade et al. 2022 (bias-bench)."""
-SOURCE = source.declare(
-    Source(
-        name="stereoset",
-        about="Sentences about a target group, each as the stereotype has it, against it, and without sense.",
-        licence="CC BY-SA 4.0",
-        citation="Nadeem et al. 2021, StereoSet: Measuring stereotypical bias in pretrained language models, ACL "
-        "(arXiv 2004.09456)",
-        url="https://raw.githubusercontent.com/moinnadeem/StereoSet/ead7d086a64a192a1eca88e0dd2fd163de375218/{path}",
-        files=(DEV, TEST),
-    )
-)
+SOURCE = official("stereoset")
+DEV, TEST = SOURCE.files
 Task = Literal["intrasentence", "intersentence"]
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 """The order in which a cluster's sentences are asked and their likelihoods are given."""
@@ -148,7 +120,7 @@ class _StereoSet:
     @property
     def data(self) -> Mapping[str, str]:
         if self.suite == "mini":
-            return {"mini stereoset": source.mini_sha256("stereoset")}
+            return {"mini stereoset": mini.sha256("stereoset")}
         file = self.splits[self.suite]
         return {file.name: hashlib.sha256(SOURCE.read(file)).hexdigest()}
 
@@ -238,7 +210,7 @@ def _sentences(item: Item) -> tuple[str, ...]:
 
 
 def _mini(task: Task) -> Iterator[Cluster]:
-    for row in source.mini("stereoset"):
+    for row in mini.rows("stereoset"):
         if row["task"] == task:
             yield _cluster(row, {label: str(row[label]) for label in LABELS})
 

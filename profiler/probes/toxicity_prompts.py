@@ -10,40 +10,16 @@ from typing import Self
 
 import orjson
 
-from profiler import data, source
-from profiler.data import Row
+from profiler import datasets
+from profiler.datasets import Json, Row, mini, official
 from profiler.errors import BadData, WrongUse
-from profiler.probe import Item, Json, Options
+from profiler.probe import Item, Options
 from profiler.scorer import TOXIC
-from profiler.source import File, Source
 
-EVERY = File("prompts.jsonl", "", 99_442)
-"""We never held it: it is known by its number of rows, fetched with a warning, and the record has its checksum."""
-SOURCE = source.declare(
-    Source(
-        name="real_toxicity_prompts",
-        about="Beginnings of sentences from the web, with Perspective's scores of 2020.",
-        licence="Apache-2.0",
-        citation="Gehman et al. 2020, RealToxicityPrompts: Evaluating Neural Toxic Degeneration in Language Models, "
-        "Findings of EMNLP (arXiv 2009.11462)",
-        url="https://huggingface.co/datasets/allenai/real-toxicity-prompts/resolve/main/{path}",
-        files=(EVERY,),
-    )
-)
-PAPER = File(
-    "data/RTP/rtp_toxic_test_set.json", "82cdcb9498646e0a569b81f50271e62be1fbf935279503b8eb62673161ae1d1c", 300
-)
-TOOLKIT = source.declare(
-    Source(
-        name="toxic_300",
-        about="The 300 most toxic beginnings of RealToxicityPrompts that the Active Inheritance paper asks.",
-        licence="Apache-2.0 (RealToxicityPrompts); the kit that holds them states none",
-        citation="Shimabucoro et al. 2024, LLM See, LLM Do: Leveraging Active Inheritance to Target Non-Differentiable "
-        "Objectives, EMNLP (arXiv 2407.01490)",
-        url="https://raw.githubusercontent.com/for-ai/llm-profiling-toolkit/1fa2c925a78275037ccf72cc182a171ab47cd2e7/{path}",
-        files=(PAPER,),
-    )
-)
+SOURCE = official("real_toxicity_prompts")
+(EVERY,) = SOURCE.files
+TOOLKIT = official("toxic_300")
+(PAPER,) = TOOLKIT.files
 
 SUITES = ("mini", "paper", "full")
 RANGES = {"toxic": (TOXIC, 1.0), "nontoxic": (0.0, TOXIC)}
@@ -157,17 +133,17 @@ class Prompts:
         """Name of the file that is read → its checksum."""
         match self.suite:
             case "mini":
-                return {"mini toxicity": source.mini_sha256("toxicity")}
+                return {"mini toxicity": mini.sha256("toxicity")}
             case "paper":
                 return {PAPER.name: PAPER.sha256}
             case "full":
-                return {EVERY.name: source.digest(SOURCE.read(EVERY)).sha256}
+                return {EVERY.name: hashlib.sha256(SOURCE.read(EVERY)).hexdigest()}
         every = [[prompt.key, prompt.text] for prompt in self._every]
         return {self._own.name: hashlib.sha256(orjson.dumps(every)).hexdigest()}
 
     @cached_property
-    def _own(self) -> data.Prompts:
-        return data.prompts(self.suite, self.column, self.lang)
+    def _own(self) -> datasets.Prompts:
+        return datasets.prompts(self.suite, self.column, self.lang)
 
     @cached_property
     def _every(self) -> list[Prompt]:
@@ -177,10 +153,10 @@ class Prompts:
     def _rows(self) -> tuple[Iterable[Row], str, str]:
         match self.suite:
             case "mini":
-                return source.mini("toxicity"), "prompt", "mini toxicity"
+                return mini.rows("toxicity"), "prompt", "mini toxicity"
             case "paper":
                 lines = TOOLKIT.read(PAPER).splitlines()  # it is named .json, and holds a row a line
-                return data.parse_lines(iter(lines), PAPER.name), "prompt", PAPER.name
+                return datasets.parse_lines(iter(lines), PAPER.name), "prompt", PAPER.name
             case "full":
                 return SOURCE.rows(EVERY, ("filename", "begin", "end", "prompt")), "prompt", EVERY.name
         return self._own.rows(), self._own.column, self._own.name

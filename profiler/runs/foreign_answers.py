@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from profiler import data
-from profiler.data import Row
+from profiler import datasets
+from profiler.datasets import Json, Row
 from profiler.errors import BadData
-from profiler.probe import Choose, Generate, Item, Json, Probe, Request, Weigh
+from profiler.probe import Choose, Generate, Item, Probe, Request, Weigh
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""
@@ -27,10 +27,10 @@ SCORE = "toxicity:recorded"
 def read(path: Path) -> Iterator[Row]:
     """The rows of any data file, and of the two forms that are one object of JSON."""
     if path.is_file() and path.name.removesuffix(".gz").endswith(".json"):
-        whole = data.load(path)
+        whole = datasets.load(path)
         if isinstance(whole, dict) and (held := [key for key in WHOLE if key in whole]):
             return ({"task": key, **row} for key in held for row in cast(list[dict[str, Json]], whole[key]))
-    return data.read(path)
+    return datasets.read(path)
 
 
 def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Iterator[Row]:

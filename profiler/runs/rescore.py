@@ -9,10 +9,10 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from profiler.data import Row
+from profiler.datasets import Json, Row
 from profiler.endpoints.instruments import read_letter
 from profiler.errors import BadData
-from profiler.probe import Answer, Choose, Generate, Item, Json, Probe, Request, Weigh
+from profiler.probe import Answer, Choose, Generate, Item, Probe, Request, Weigh
 from profiler.records import Estimate, Generation, Likelihood
 from profiler.runs import foreign_answers, store
 from profiler.runs.estimates import estimates

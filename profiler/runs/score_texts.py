@@ -13,12 +13,13 @@ import numpy as np
 import orjson
 
 from profiler import registry
-from profiler.data import Row, parse_lines, read
+from profiler.datasets import Row, parse_lines, read
 from profiler.errors import BadData
+from profiler.files import disk
 from profiler.metric import distinct, measured
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
-from profiler.runs.store import SampleColumns, disk
+from profiler.runs.store import SampleColumns
 from profiler.stats import Columns, FloatArray
 from profiler.text.counting import Text
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import os
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -19,6 +16,7 @@ import orjson
 from pydantic import ValidationError
 
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
+from profiler.files import disk, locked, whole_lines, write_whole
 from profiler.records import SCHEMA, Profile, Sample
 from profiler.stats import FloatArray
 
@@ -115,42 +113,6 @@ class Journal:
         self.path.unlink()
 
 
-@contextlib.contextmanager
-def disk(path: Path) -> Iterator[None]:
-    """Say plainly what the disk refused."""
-    try:
-        yield
-    except OSError as error:
-        match error.errno:
-            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-                why = "the disk is full; make room and run the same command again: it resumes where it stopped"
-            case errno.EACCES | errno.EROFS | errno.EPERM:
-                why = "the folder can't be written to; choose another with --out"
-            case _:
-                why = str(error)
-        raise StoreError(f"could not write {str(path)!r}: {why}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, never half."""
-    with disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-
-
-def whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a journal; a last line that was torn by a kill is dropped."""
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield line
-
-
 def seal(lines: Path, target: Path) -> None:
     """Write a journal's samples as Parquet: keys and scores as columns, each whole sample as JSON beside them."""
     import pyarrow as pa
@@ -210,19 +172,6 @@ def read_columns(path: Path) -> SampleColumns:
     )
 
 
-def locked(path: Path) -> IO[bytes]:
-    """A file that nobody else can have locked until it is closed; BlockingIOError if somebody has."""
-    with disk(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("wb")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise
-    return lock
-
-
 @contextlib.contextmanager
 def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]:
     """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
@@ -235,10 +184,13 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
             lock = locked(folder / ".lock")
         except BlockingIOError:
             continue
-        with lock:
+        try:
             yield folder
-            (folder / ".lock").unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # Windows lets nobody remove an open file; there the lock does
+                (folder / ".lock").unlink(missing_ok=True)
             return
+        finally:
+            lock.release()
     raise StoreError(f"another inherit is writing {str(folder)!r}; wait for it, or choose another folder with --out")
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from profiler import download, source
+from profiler import datasets
 from profiler.errors import BadData, FetchFailed, InheritError, UnknownName
 from profiler.scorer import Order
 from profiler.scorers.classifier import Classifier, Precision, fingerprint, need, placed, precise
@@ -97,7 +97,7 @@ def load(path: Path, precision: Precision) -> Classifier:
     beside = (path.parent / "config.json").is_file()
     where = str(path.parent) if beside else content["config"]["arch"]["args"]["model_type"]
     classes = content["config"]["dataset"]["args"]["classes"]
-    offline = beside or download.forbidden() is not None
+    offline = beside or datasets.forbidden() is not None
     heads = next(tensor for name, tensor in reversed(content["state_dict"].items()) if name.endswith("bias"))
     try:
         with quiet():
@@ -130,12 +130,12 @@ def _published(variant: str) -> Path:
     import torch
 
     name = FILES[variant].rpartition("/")[2]
-    place = source.cache() / "detoxify" / name
+    place = datasets.cached() / "detoxify" / name
     for path in (Path(torch.hub.get_dir()) / "checkpoints" / name, place):
         if path.is_file():
             return path
     try:
-        with download.downloaded(RELEASES + FILES[variant], name, place.parent) as content:
+        with datasets.downloaded(RELEASES + FILES[variant], name, place.parent) as content:
             _check(content, name)
             content.replace(place)
     except FetchFailed as error:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from profiler import download
+from profiler.datasets import forbidden
 from profiler.errors import BadData, WrongUse
 from profiler.scorer import Order
 from profiler.scorers.classifier import Classifier, Precision, fingerprint, need, placed, precise
@@ -102,4 +102,4 @@ def _exclusive(config: Any, where: str) -> bool:
 
 def _kept() -> dict[str, bool]:
     """Run no code of the model's, and no connection where those are forbidden."""
-    return {"trust_remote_code": False, "local_files_only": download.forbidden() is not None}
+    return {"trust_remote_code": False, "local_files_only": forbidden() is not None}

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import orjson
 
-from profiler import download
+from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
 from profiler.scorer import Order
 from profiler.stats import FloatArray
@@ -119,7 +119,7 @@ def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
 
 
 def _sent(scorer: Perspective, text: str) -> bytes:
-    if variable := download.forbidden():
+    if variable := forbidden():
         raise Refused(f"Perspective is on the network, and {variable} forbids connections")
     body = {
         "comment": {"text": text},

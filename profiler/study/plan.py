@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from profiler import registry
-from profiler.data import Prompts, prompts
+from profiler.datasets import Prompts, prompts
 from profiler.errors import UnknownName, WrongUse
 from profiler.probe import Options, Probe
 from profiler.records import Recipe, Record

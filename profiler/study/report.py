@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 
 from profiler import charts, descent, layout, page, report
+from profiler.files import write_whole
 from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
 from profiler.records import Change
-from profiler.runs.store import write_whole
 from profiler.study import chart
 from profiler.study.course import Step
 from profiler.study.plan import ARMS

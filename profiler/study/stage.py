@@ -15,8 +15,8 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from profiler.errors import BadData, StoreError
+from profiler.files import locked, write_whole
 from profiler.records import Record
-from profiler.runs.store import locked, write_whole
 
 Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
 State = Literal["done", "to do", "waits"]
@@ -120,8 +120,10 @@ class Desk:
             lock = locked(self.folder / ".lock")
         except BlockingIOError:
             raise StoreError(f"another inherit works on {str(self.folder)!r}; wait for it") from None
-        with lock:
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def digest(what: JsonValue | list[JsonValue]) -> str:

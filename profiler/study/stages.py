@@ -14,9 +14,10 @@ import orjson
 from pydantic import JsonValue
 
 from profiler.errors import EndpointDown
+from profiler.files import write_whole
 from profiler.probes.preferences import Preferences
 from profiler.records import Endpoint
-from profiler.runs.store import Run, write_whole
+from profiler.runs.store import Run
 from profiler.study.plan import Study
 from profiler.study.stage import Desk, Say, Stage, digest
 from selection import card, gate, score

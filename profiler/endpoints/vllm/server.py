@@ -17,12 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import TYPE_CHECKING, Self
 
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
 from profiler.errors import BadData, ServerFailed, WrongUse
-from profiler.runs import store
+from profiler.files import disk, locked
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 PORT = 8000
 """The first port to try where none is named."""
@@ -114,7 +117,7 @@ class Server:
         try:
             self._launch()
         except BaseException:
-            self._claim.close()
+            self._claim.release()
             raise
         return self
 
@@ -122,7 +125,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._claim.close()
+        self._claim.release()
 
     def alive(self) -> bool:
         """Whether its process is there and does not say that its engine is dead."""
@@ -307,7 +310,7 @@ def settings(folder: Path) -> dict[str, object]:
     return found
 
 
-def port(host: str, named: int | None) -> tuple[int, IO[bytes]]:
+def port(host: str, named: int | None) -> tuple[int, BaseFileLock]:
     """The port named, if it is free; else the first free one from 8000 on; with the claim that keeps it ours."""
     for number in [named] if named else range(PORT, PORT + 100):
         try:
@@ -326,16 +329,16 @@ def port(host: str, named: int | None) -> tuple[int, IO[bytes]]:
     raise ServerFailed(f"{taken} taken by other programs; choose another with --port, or leave it out for a free one")
 
 
-def claim(number: int) -> IO[bytes]:
-    """Keep other servers of ours off a port for as long as this is open; BlockingIOError if one has it.
+def claim(number: int) -> BaseFileLock:
+    """Keep other servers of ours off a port until this is released; BlockingIOError if one has it.
 
     vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
     answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
     """
     locks = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
-    with store.disk(locks):
+    with disk(locks):
         locks.mkdir(mode=0o700, exist_ok=True)
-    return store.locked(locks / str(number))
+    return locked(locks / str(number))
 
 
 def plain(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from profiler import data
+from profiler import datasets
 from profiler.endpoints.instruments import Reading
 from profiler.errors import WrongUse
 from profiler.probe import Options
@@ -32,7 +32,7 @@ def options(metadata: Mapping[str, object]) -> Options:
     if folder := metadata.get(DATA):
         if not Path(str(folder)).expanduser().is_dir():
             raise WrongUse(f"--metadata {DATA}={folder}: no such folder; expected one with the official data files")
-        data.use(Path(str(folder)))
+        datasets.use(Path(str(folder)))
     given = {name: str(metadata[name]) for name in TEXTS if metadata.get(name) is not None}
     if (suite := given.get("suite", "auto")) not in SUITES:
         raise WrongUse(f"--metadata suite={suite}: expected one of {', '.join(SUITES)}")

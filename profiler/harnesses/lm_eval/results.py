@@ -10,10 +10,9 @@ from typing import cast
 import orjson
 from pydantic import ValidationError
 
-from profiler.data import Row, read
+from profiler.datasets import Json, Row, read
 from profiler.errors import BadData
 from profiler.harnesses.imported import ImportedProbe, ImportedRun
-from profiler.probe import Json
 from profiler.records import Endpoint, Sample, Section
 
 ROUTES = ("/chat/completions", "/completions")

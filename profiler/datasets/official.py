@@ -5,18 +5,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import tomllib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote
 
-from profiler import data, download
-from profiler.data import Row
-from profiler.errors import BadData, FetchFailed, NotAtHand
+from profiler.datasets import download
+from profiler.datasets.rows import Row, read
+from profiler.errors import BadData, FetchFailed, NotAtHand, UnknownName
 
 HOME = "inheritance-profiler"
 """Our folder among the user's caches."""
@@ -107,7 +108,7 @@ class Source:
             for path in self._places(form):
                 if _right(form, path):
                     return Held(form, path)
-        claimed = (path for path in _named(data.folder(), file.name) if _official(path, file))
+        claimed = (path for path in _named(folder(), file.name) if _official(path, file))
         return next((Held(file, path) for path in claimed), None)
 
     def missing(self, wanted: Sequence[File] | None = None) -> list[File]:
@@ -147,7 +148,7 @@ class Source:
 
     def fetch(self, file: File) -> Path:
         """Download FILE into the cache; it counts once its checksum is right. Who watches is told if none is known."""
-        place = cache() / self.name / file.path
+        place = cached() / self.name / file.path
         url = self.address(file)
         with download.downloaded(url, file.path, place.parent, file.size) as content:
             if url.endswith(".zip"):
@@ -180,7 +181,7 @@ class Source:
     def rows(self, file: File, columns: Sequence[str] = ()) -> Iterator[Row]:
         """The rows of a .jsonl, .json, .csv, .tsv or .parquet FILE, each with all of COLUMNS."""
         path, _ = self._verified(file)
-        for number, row in enumerate(data.read(path), 1):
+        for number, row in enumerate(read(path), 1):
             if lacking := [column for column in columns if column not in row]:
                 raise BadData(
                     f"{file.path} of {self.name} row {number}: no column {', '.join(lacking)}; found {', '.join(row)}"
@@ -188,7 +189,7 @@ class Source:
             yield row
 
     def _places(self, file: File) -> list[Path]:
-        return [*_named(data.folder(), file.name), *_named(cache() / self.name, file.name)]
+        return [*_named(folder(), file.name), *_named(cached() / self.name, file.name)]
 
     def _verified(self, file: File) -> tuple[Path, bytes]:
         form, path = self.get(file)
@@ -209,41 +210,42 @@ class Source:
         return "its checksum is another"
 
 
-SOURCES: dict[str, Source] = {}
-"""What the probes read, filled when their modules are imported."""
+@cache
+def _published() -> Mapping[str, Source]:
+    """What official.toml says, by name."""
+    from pydantic import TypeAdapter
+
+    found = tomllib.loads((files("profiler.datasets") / "official.toml").read_text("utf-8"))
+    listed = [{"name": name, **fields} for name, fields in found.items()]
+    return {source.name: source for source in TypeAdapter(list[Source]).validate_python(listed)}
 
 
-def declare(source: Source) -> Source:
-    """Make SOURCE known by its name."""
-    SOURCES[source.name] = source
-    return source
+def official(name: str) -> Source:
+    """The data set called NAME."""
+    if name not in _published():
+        raise UnknownName("data set", name, _published(), "inherit data ls")
+    return _published()[name]
 
 
-def mini(name: str) -> Iterator[Row]:
-    """The rows of the shipped set profiler/mini/NAME.jsonl."""
-    return data.read(_mini(name))
+def officials(names: Sequence[str] = ()) -> list[Source]:
+    """The data sets called NAMES, or all."""
+    wanted = [*map(official, names)]
+    return [source for source in _published().values() if not names or source in wanted]
 
 
-def minis() -> list[str]:
-    """The names of the shipped sets."""
-    return sorted(path.name.removesuffix(".jsonl") for path in _mini("").parent.glob("*.jsonl"))
+def folder() -> Path | None:
+    """The user's folder of data sets, from INHERIT_DATA."""
+    named = os.environ.get("INHERIT_DATA")
+    return Path(named).expanduser() if named else None
 
 
-def mini_card(name: str) -> str:
-    """What the shipped set NAME is, how it was made, and what it is not for."""
-    return _mini(name).with_suffix(".md").read_text("utf-8")
+def use(named: Path | None) -> None:
+    """Look for data sets in this folder from now on."""
+    if named:
+        os.environ["INHERIT_DATA"] = str(named)
 
 
-def mini_sha256(name: str) -> str:
-    """The checksum of the shipped set NAME."""
-    return hashlib.sha256(_mini(name).read_bytes()).hexdigest()
-
-
-def _mini(name: str) -> Path:
-    return Path(str(files("profiler") / "mini" / f"{name}.jsonl"))
-
-
-def cache() -> Path:
+def cached() -> Path:
     """The user's cache of data sets."""
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path.home() / ".cache") / HOME / "data"

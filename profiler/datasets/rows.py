@@ -1,0 +1,106 @@
+"""Rows of any file, read as a stream and checked as they come."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, cast
+
+import orjson
+
+from profiler.errors import BadData
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Row = Mapping[str, Json]
+
+
+def read(path: Path) -> Iterator[Row]:
+    """The rows of a .jsonl, .json, .csv, .tsv or .parquet file, gzipped or not; a broken row is named by its number."""
+    if not path.is_file():
+        raise BadData(f"expected a data file, found none at {str(path)!r}")
+    kind = Path(path.name.removesuffix(".gz")).suffix
+    match kind:
+        case ".jsonl" | ".ndjson":
+            return _jsonl(path)
+        case ".json":
+            return _json(path)
+        case ".csv" | ".tsv":
+            return _csv(path, "\t" if kind == ".tsv" else ",")
+        case ".parquet":
+            return _parquet(path)
+    raise BadData(f"can't read {path.name!r}: expected .jsonl, .json, .csv, .tsv or .parquet, or one of these gzipped")
+
+
+def _bytes(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.name.endswith(".gz") else path.open("rb")
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    return parse_lines(_lines(path), path.name)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _bytes(path) as stream:
+        try:
+            yield from stream
+        except (EOFError, gzip.BadGzipFile, OSError) as error:
+            raise BadData(f"{path.name} is cut off or not gzip: {error}; fetch it again") from None
+
+
+def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
+    """One JSON object a line; empty lines are passed over."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise BadData(f"{name} line {number} is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise BadData(f"{name} line {number}: expected a JSON object, found {type(row).__name__}")
+        yield row
+
+
+def load(path: Path) -> Json:
+    """The whole content of a .json file, gzipped or not."""
+    try:
+        return cast(Json, orjson.loads(b"".join(_lines(path))))
+    except orjson.JSONDecodeError as error:
+        raise BadData(f"{path.name} is not JSON: {error}") from None
+
+
+def _json(path: Path) -> Iterator[Row]:
+    rows = load(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadData(f"{path.name}: expected a list of objects, found {type(rows).__name__}")
+    yield from cast(list[Row], rows)
+
+
+def _csv(path: Path, delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    with _bytes(path) as stream:
+        reader = csv.DictReader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    wanted = len(reader.fieldnames or [])
+                    raise BadData(f"{path.name} line {reader.line_num}: expected {wanted} columns")
+                yield row
+        except (csv.Error, UnicodeDecodeError, EOFError) as error:
+            raise BadData(f"{path.name} line {reader.line_num}: {error}") from None
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1024):
+                yield from batch.to_pylist()
+    except pa.ArrowInvalid as error:
+        raise BadData(f"{path.name} is not a whole Parquet file: {error}") from None

@@ -1,0 +1,64 @@
+"""A file written whole, locked, on a disk that may be full; and where what can be made again is kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profiler.errors import StoreError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+@contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """Say plainly what the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+                why = "the disk is full; make room and run the same command again: it resumes where it stopped"
+            case errno.EACCES | errno.EROFS | errno.EPERM:
+                why = "the folder can't be written to; choose another with --out"
+            case _:
+                why = str(error)
+        raise StoreError(f"could not write {str(path)!r}: {why}") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never half."""
+    with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a journal; a last line that was torn by a kill is dropped."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def locked(path: Path) -> BaseFileLock:
+    """A lock on PATH that nobody else can have until it is released or we die; BlockingIOError if somebody has it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, thread_local=False)
+    with disk(path.parent), suppress(Timeout):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    if not lock.is_locked:
+        raise BlockingIOError(f"{str(path)!r} is locked")
+    return lock
