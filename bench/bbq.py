@@ -13,9 +13,9 @@ import time
 
 from bench import DATA
 from profiler.datasets import Row, read
-from profiler.probe import Item
-from profiler.probes.bbq import Bbq
-from profiler.probes.bbq_items import items
+from profiler.datasets.items import Item
+from profiler.probes.bbq.items import items
+from profiler.probes.bbq.probe import Bbq
 from profiler.runs.rescore import rescore
 
 BBQ = DATA / "bbq"

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from profiler.endpoints.client import connect
-from profiler.probe import Generate
+from profiler.endpoints.requests import Generate
 from profiler.records import Endpoint, Sampling
 
 FLIGHT = 64

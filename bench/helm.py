@@ -24,11 +24,12 @@ import aiohttp
 from aiohttp import web
 
 from bench.doors import HELM, MODEL, QUIET, ROOT, interpreter
-from profiler import registry
+from profiler import probes
 from profiler.cli.serve import started
 from profiler.endpoints.local import demo
+from profiler.endpoints.requests import Choose
 from profiler.endpoints.vllm import server as serving
-from profiler.probe import Choose, Options
+from profiler.probes.probe import Options
 
 ITEMS = 60
 FLIGHT = 8
@@ -128,7 +129,7 @@ async def timed(server: str, command: list[str], place: Path) -> Timing:
 
 def rows() -> list[dict[str, object]]:
     """The items that our probe asks, in HELM's form of a multiple-choice question."""
-    probe = registry.probe("bbq").build(Options(limit=ITEMS))
+    probe = probes.get("bbq").build(Options(limit=ITEMS))
     found = []
     for item in probe.items():
         request = probe.ask(item)

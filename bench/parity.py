@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import DATA, parity_page
 from bench.doors import DOORS, EXACT, ROOT, Door, Question, passed, ready, served
-from profiler import form
+from profiler.probes import forms
 
 ITEMS = int(os.environ.get("PARITY_ITEMS", parity_page.ITEMS))
 PAGE = ROOT / "docs" / "parity.md"
@@ -27,7 +27,7 @@ DRAWN = {"attributes": (16, None), "toxicity": (10, 2)}
 
 def questions(limit: int = ITEMS) -> list[Question]:
     """Every probe that `inherit profile` asks when none is named, those that write last."""
-    names = sorted(form.usual(), key=lambda name: name in DRAWN)
+    names = sorted(forms.usual(), key=lambda name: name in DRAWN)
     return [Question(name, limit, *DRAWN.get(name, (None, None))) for name in names]
 
 

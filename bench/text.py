@@ -63,16 +63,16 @@ def answers(copies: int = 1) -> Iterator[str]:
 def work(workers: int, count: int, copies: int) -> Timing:
     """Measure every metric on the answers, in this process."""
     begin = time.perf_counter()
-    from profiler import registry
-    from profiler.metric import measure, measured
+    from profiler import metrics
+    from profiler.metrics.metric import measure, measured
 
-    metrics = list(registry.metrics().values())
-    measure([Text("Ready?")], metrics)
+    every = list(metrics.default().values())
+    measure([Text("Ready?")], every)
     texts = (Answer(Text(text)) for text in islice(answers(copies), count * copies))
     if copies == 1:
         texts = iter(list(texts))
     start = time.perf_counter()
-    done = sum(len(batch) for batch, _ in measured(iter(lambda: list(islice(texts, BATCH)), []), metrics, workers))
+    done = sum(len(batch) for batch, _ in measured(iter(lambda: list(islice(texts, BATCH)), []), every, workers))
     end = time.perf_counter()
     assert done == count * copies
     return Timing(start - begin, end - start, memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

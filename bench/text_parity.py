@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from bench import DATA
-from profiler import registry
-from profiler.metric import measure
+from profiler import metrics
+from profiler.metrics.metric import measure
 from profiler.text.counting import Text
 
 FILES = (
@@ -65,7 +65,7 @@ def main(python: str, *files: str) -> int:
     print(f"{len(texts)} texts; " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()))
     print(f"{'metric':<16}{'equal to 1e-6':>14}{'undefined':>11}{'largest difference':>20}")
     worst = 1.0
-    ours = measure([Text(text) for text in texts], [registry.metric(name) for name in found["scores"]])
+    ours = measure([Text(text) for text in texts], [metrics.get(name) for name in found["scores"]])
     for name, values in found["scores"].items():
         peer = np.array(values, np.float64)
         equal = close(ours[name], peer)

@@ -26,7 +26,7 @@ import numpy as np
 
 from bench import DATA
 from profiler.metrics.toxicity import scorer
-from profiler.scorers.tox_block import ToxBlock
+from profiler.metrics.toxicity.tox_block import ToxBlock
 
 ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 WEB = DATA / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"

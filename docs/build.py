@@ -12,14 +12,14 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from profiler import cli, registry
-from profiler.metric import Metric
+from profiler import cli, metrics
+from profiler.metrics.metric import Metric
 
 HERE = Path(__file__).parent
 MADE = "<!-- made by docs/build.py; change the code, then run `make docs` -->\n\n"
 
 
-def metrics() -> str:
+def text_metrics() -> str:
     head = (
         "# Text metrics\n\n"
         "Each is a function of a text; `inherit profile` takes them of every answer, `inherit score` of any file.\n"
@@ -27,7 +27,7 @@ def metrics() -> str:
         "A dash in *ideal* means that the metric describes and does not judge.\n\n"
         "| metric | what it is | unit | ideal | languages | made by |\n|---|---|---|---|---|---|\n"
     )
-    table = registry.usual()
+    table = metrics.every()
     return MADE + head + "".join(map(_row, table)) + "\n" + "\n".join(_details(table))
 
 
@@ -40,7 +40,7 @@ def _row(metric: Metric) -> str:
 
 def _details(table: Iterable[Metric]) -> Iterable[str]:
     for metric in table:
-        text = inspect.getdoc(registry.MAKERS.get(metric.name) or metric.score) or ""
+        text = inspect.getdoc(metrics.FACTORIES.get(metric.name) or metric.score) or ""
         rest = text.partition("\n")[2].strip()
         if rest:
             yield f"## {metric.name}\n\n{rest}\n"
@@ -59,7 +59,7 @@ def commands() -> str:
 
 
 def main() -> None:
-    pages = {HERE / "metrics.md": metrics(), HERE / "cli.md": commands()}
+    pages = {HERE / "metrics.md": text_metrics(), HERE / "cli.md": commands()}
     stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in sys.argv and stale:
         sys.exit(f"out of step with the code: {', '.join(stale)}; run `make docs`")

@@ -10,7 +10,7 @@ from typing import Literal
 
 import orjson
 
-from profiler import registry
+from profiler import metrics, probes
 from profiler.datasets import File, Source, cached, folder, mini, official, officials
 from profiler.errors import BadData, FetchFailed, WrongUse
 from profiler.files import disk
@@ -29,12 +29,12 @@ def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> li
         case "metrics":
             return [
                 {"metric": metric.name, "unit": metric.unit, "made by": metric.version, "about": metric.about}
-                for metric in registry.usual()
+                for metric in metrics.every()
             ]
         case "probes":
             return [
                 {"probe": name, "about": (probe.__doc__ or "").strip().partition("\n")[0]}
-                for name, probe in registry.probes().items()
+                for name, probe in probes.every().items()
             ]
         case "scorers":
             return [{"scorer": kind, "what it is": about} for kind, about in KINDS.items()]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler import page, registry
+from profiler import metrics, page
 from profiler.files import write_whole
 from profiler.number import DASH, count, interval, number, places
 from profiler.table import Cell, Row, Table, as_markdown, as_text
@@ -214,7 +214,7 @@ def _number(value: float | None, sign: bool = False) -> str:
 
 
 def _unit(name: str) -> str:
-    known = registry.metrics()
+    known = metrics.default()
     return known[name].unit if name in known else ""
 
 

@@ -14,8 +14,8 @@ from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
 from profiler.judge.ask import judgements
 from profiler.judge.prompt import Template, template
+from profiler.plugins import Spec
 from profiler.records import Endpoint, Judgement, Pair, Ruling
-from profiler.scorer import Order
 from profiler.stats import FloatArray
 from selection.pool import KEY, SCORE, Pool, Segment
 from selection.teacher import teachers
@@ -76,7 +76,7 @@ def is_judge(name: str) -> bool:
 
 def contest(name: str) -> Contest:
     """The judge that a score's name orders."""
-    order = Order.read(name.removeprefix(JUDGE))
+    order = Spec.read(name.removeprefix(JUDGE))
     order.only("prompt", "rounds")
     head = order.text.partition(",")[0]
     if not head:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from profiler.errors import BadData, InheritError, MissingExtra
-from profiler.metric import Metric
+from profiler.metrics.metric import Metric
 from profiler.stats import FloatArray
 from profiler.text.counting import Text
 

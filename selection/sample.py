@@ -20,8 +20,8 @@ import orjson
 from profiler.datasets import Prompts
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.client import Client, connect
+from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
-from profiler.probe import Answer, Generate
 from profiler.records import Fingerprint, Usage
 from selection.place import place
 from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table

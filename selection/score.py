@@ -8,10 +8,10 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from profiler import registry
+from profiler import metrics
 from profiler.errors import UnknownName
 from profiler.layout import FAMILIES
-from profiler.metric import Metric, measured
+from profiler.metrics.metric import Metric, measured
 from profiler.text.counting import Text
 from selection import contest, duplicate, gate, reward
 from selection.pool import SCORE, Measures, Pool, Segment
@@ -57,19 +57,19 @@ def metric(name: str) -> Metric:
     if contest.is_judge(name):
         about = "How far the judge prefers an answer to others of its prompt."
         return Metric(name, about, "share", "high", version=contest.contest(name).version)
-    return reward.metric(name.removeprefix("reward:")) if name.startswith("reward:") else registry.metric(name)
+    return reward.metric(name.removeprefix("reward:")) if name.startswith("reward:") else metrics.get(name)
 
 
 def plain() -> list[str]:
     """The text metrics that cost next to nothing: what a report looks at where nobody says what."""
     families = {f"profiler.metrics.{family}" for family in FAMILIES}
-    return [name for name, one in registry.metrics().items() if getattr(one.score, "__module__", "") in families]
+    return [name for name, one in metrics.default().items() if getattr(one.score, "__module__", "") in families]
 
 
 def known(pool: Pool, names: Iterable[str]) -> None:
     """Refuse a name that is neither a metric nor a score that came with the candidates."""
     given = stored(pool)
-    usual = [one.name for one in registry.usual()]
+    usual = [one.name for one in metrics.every()]
     for name in names:
         if name in given:
             continue

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from profiler.endpoints.client import connect
-from profiler.probe import Answer, Choose, Generate, Request, Weigh
+from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.records import Endpoint, Sampling
 
 

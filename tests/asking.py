@@ -11,7 +11,7 @@ from profiler.endpoints.client import Client
 from profiler.endpoints.instruments import Reading
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.transport import RetryLimits
-from profiler.probe import Answer, Request
+from profiler.endpoints.requests import Answer, Request
 from profiler.records import Endpoint, Sampling
 from tests.wire import Wire
 

@@ -9,8 +9,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from profiler import registry
-from profiler.metric import Metric
+from profiler import probes
+from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
 from profiler.runs.estimates import estimates
 from profiler.runs.store import SampleColumns
@@ -158,7 +158,7 @@ def attributes(
     name: str, length: float, richness: float = 1.0, seed: int = 0, size: int = 100, **special: object
 ) -> Read:
     """A run of the attributes probe, as it might be."""
-    metrics = registry.probe("attributes").metrics
+    metrics = probes.get("attributes").metrics
     scorers = {metric.name: metric.version for metric in metrics if metric.score}
     fields = {"fingerprint": Fingerprint(id=f"{blake2b(name.encode(), digest_size=6).hexdigest()}")}
     table = written(size, length, richness, seed)

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from profiler.datasets.items import Item
 from profiler.endpoints.engine import ScoreCall
 from profiler.endpoints.instruments import AnswerReader
+from profiler.endpoints.requests import Answer, Choose
 from profiler.errors import BadData
-from profiler.probe import Answer, Choose, Item, Options
 from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
-from profiler.probes.choice import Set
+from profiler.probes.multiple_choice import Set
+from profiler.probes.probe import Options
 from profiler.records import Capabilities, Generation, Likelihood, Usage
 from profiler.runs.estimates import estimates
 from tests import builders

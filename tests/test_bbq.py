@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from profiler.datasets import mini, read
+from profiler.datasets.items import Item
 from profiler.endpoints.instruments import AnswerReader
-from profiler.probe import Answer, Item, Options
-from profiler.probes.bbq import METRICS, Bbq
-from profiler.probes.bbq_items import CATEGORIES, PAPER, SOURCE, fields, items, targets
+from profiler.endpoints.requests import Answer
+from profiler.probes.bbq.items import CATEGORIES, PAPER, SOURCE, fields, items, known_targets
+from profiler.probes.bbq.probe import METRICS, Bbq
+from profiler.probes.probe import Options
 from profiler.records import Capabilities, Estimate, Generation, Likelihood
 from profiler.runs.rescore import rescore
 
@@ -204,7 +206,7 @@ def test_intervals_resample_templates():
 @official
 @pytest.mark.parametrize("name", HERE)
 def test_derived_targets_are_the_authors_on_every_item_of_the_official_files(name):
-    told = targets(read(BBQ / "additional_metadata.csv.gz"))
+    told = known_targets(read(BBQ / "additional_metadata.csv.gz"))
     untold = 0
     for item in real("data", name):
         known = told.get(item.id)
@@ -218,7 +220,7 @@ def test_derived_targets_are_the_authors_on_every_item_of_the_official_files(nam
 @official
 @pytest.mark.parametrize("name", ["Race_ethnicity", "Race_x_SES", "Race_x_gender", "SES"])
 def test_derived_targets_differ_from_the_authors_only_where_their_tags_are_broken(name):
-    told = targets(read(BBQ / "regenerated" / "additional_metadata.csv.gz"))
+    told = known_targets(read(BBQ / "regenerated" / "additional_metadata.csv.gz"))
     rows = {f"{r['category']}/{r['example_id']}": r for r in read(BBQ / "regenerated" / f"{name}.jsonl.gz")}
     differing = Counter()
     for item in real("regenerated", name):

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler import calibration, registry, report
+from profiler import calibration, probes, report
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer
 from profiler.errors import BadData
-from profiler.probe import Answer, Item, Options
 from profiler.probes.calibration import METRICS, Calibration
+from profiler.probes.probe import Options
 from profiler.records import Likelihood
 from profiler.runs.estimates import estimates
 from profiler.stats import draws, intervals, percentiles
@@ -247,7 +249,7 @@ def columns(confidence, correct):
 
 
 def estimated(confidence, correct, resamples=50):
-    metrics = registry.probe("calibration").metrics
+    metrics = probes.get("calibration").metrics
     found = estimates("calibration", metrics, columns(confidence, correct), resamples=resamples)
     return {one.metric: one for one in found}
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.probe import LETTERS, Answer, Item, Options
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import LETTERS, Answer
 from profiler.probes.calibration_chat import CalibrationSampled, CalibrationVerbal, stated
+from profiler.probes.probe import Options
 from profiler.records import Generation
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore

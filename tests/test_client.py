@@ -12,8 +12,8 @@ import pytest
 
 from profiler.endpoints import fingerprint
 from profiler.endpoints.client import connect
+from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import StoreError
-from profiler.probe import Answer, Choose, Generate, Request, Weigh
 from profiler.records import Endpoint, Fingerprint, Usage
 from tests.asking import WARM, answers, client, one
 from tests.killing import asked_again, finish, kill_in_the_middle

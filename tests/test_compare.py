@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from profiler.errors import NotComparable
-from profiler.metric import Metric
+from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Sampling
 from profiler.runs import store
 from profiler.runs.compare import compare

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Weigh
 from profiler.errors import EndpointError
-from profiler.probe import Answer, Item, Options, Weigh
 from profiler.probes.crows_pairs import SOURCE, CrowsPairs
+from profiler.probes.probe import Options
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore

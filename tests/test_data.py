@@ -13,9 +13,9 @@ import pytest
 
 from profiler import datasets
 from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
-from profiler.probe import Options
 from profiler.probes import attributes
 from profiler.probes.attributes import Attributes
+from profiler.probes.probe import Options
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

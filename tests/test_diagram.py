@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from profiler import charts, diagram, registry, report
+from profiler import charts, diagram, probes, report
 from profiler.calibration import equal_width, reliability
 from profiler.stats import share_interval
 from tests import builders
@@ -24,7 +24,7 @@ def answered(size, groups=("one",), seed=0):
 
 
 def run(table):
-    metrics = {"calibration": registry.probe("calibration").metrics}
+    metrics = {"calibration": probes.get("calibration").metrics}
     built = builders.run({"calibration": table}, metrics, sections={"calibration": {"how": "loglikelihood"}})
     return builders.Read(built.profile, built.probes)
 

@@ -94,7 +94,7 @@ def kept(tmp_path: Path) -> list[str]:
     return sorted(str(path.relative_to(tmp_path / "cache")) for path in tmp_path.rglob("*") if path.is_file())
 
 
-IN_CACHE = "inheritance-profiler/datasets/prompts/numbers/data/lines.jsonl"
+IN_CACHE = "inheritance-profiler/data/numbers/data/lines.jsonl"
 
 
 def test_a_missing_file_is_fetched_once_and_read_from_the_cache_from_then_on(wire, tmp_path):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from profiler import form, registry
+from profiler import probes
 from profiler.endpoints.instruments import Reading
-from profiler.probe import Options, Probe
+from profiler.probes import forms
+from profiler.probes.probe import Options, Probe
 from profiler.records import Profile
 from profiler.runs import store
 from profiler.runs.run import run
@@ -20,15 +21,15 @@ MUTE = Script(completions=False, echo=False, top=0)
 
 
 def build(name: str) -> Probe:
-    return registry.probe(name).build(Options(suite="mini", limit=6, samples=3 if name.endswith("sampled") else None))
+    return probes.get(name).build(Options(suite="mini", limit=6, samples=3 if name.endswith("sampled") else None))
 
 
 def built() -> list[Probe]:
-    return [build(name) for name in form.usual()]
+    return [build(name) for name in forms.usual()]
 
 
 @pytest.mark.parametrize(
-    ("script", "reading", "forms"),
+    ("script", "reading", "words"),
     [
         (Script(), "auto", set()),
         (Script(echo=False), "auto", {"crows_pairs_chat", "stereoset_chat", "stereoset_inter_chat"}),
@@ -46,27 +47,27 @@ def built() -> list[Probe]:
     ids=["likelihoods", "alternatives", "mute", "by letter"],
 )
 async def test_a_form_in_words_stands_in_for_what_can_not_be_weighed(
-    script: Script, reading: Reading, forms: set[str]
+    script: Script, reading: Reading, words: set[str]
 ) -> None:
     async with serving(script) as wire, client(wire, chat=not script.completions, reading=reading) as model:
-        fitting = await form.fit(model, built(), build)
+        fitting = await forms.fit(model, built(), build)
     asked = {probe.name for probe in fitting.probes}
-    stood_for = {name for name, words in form.IN_WORDS.items() if words in forms}
-    assert asked == set(form.usual()) - stood_for | forms
-    assert len(fitting.notes) == len(forms)
+    stood_for = {name for name, form in forms.IN_WORDS.items() if form in words}
+    assert asked == set(forms.usual()) - stood_for | words
+    assert len(fitting.notes) == len(words)
 
 
 async def test_what_has_no_form_for_an_endpoint_is_left_out_with_the_reason() -> None:
     async with serving(MUTE) as wire, client(wire, chat=True, reading="loglikelihood") as model:
-        fitting = await form.fit(model, built(), build)
+        fitting = await forms.fit(model, built(), build)
     assert "bbq: left out" in "\n".join(fitting.notes)
     assert {probe.name for probe in fitting.probes} == {"attributes", "toxicity"}  # what is written is read as it is
 
 
 async def test_a_chat_endpoint_that_only_writes_is_asked_every_probe(tmp_path: Path) -> None:
     async with serving(MUTE) as wire, client(wire, chat=True) as model:
-        probes = [*(await form.fit(model, built(), build)).probes, build("calibration_sampled")]
-        *_, profile = [event async for event in run(model, probes, model.endpoint, tmp_path)]
+        asked = [*(await forms.fit(model, built(), build)).probes, build("calibration_sampled")]
+        *_, profile = [event async for event in run(model, asked, model.endpoint, tmp_path)]
         assert isinstance(profile, Profile)
     assert profile.errors == 0
     how = {section.probe: section.how for section in profile.sections}

@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from profiler import registry
+from profiler import probes
 from profiler.endpoints.instruments import Reading
 from profiler.harnesses.helm import folder
 from profiler.harnesses.imported import keep
-from profiler.probe import Options, Probe
+from profiler.probes.probe import Options, Probe
 from profiler.records import Endpoint, Profile, Sample
 from profiler.runs import store
 from profiler.runs.run import run
@@ -89,15 +89,15 @@ def helm(tmp_path: Path) -> Helm:
 
 
 def mini(limit: int, **options: Any) -> list[Probe]:
-    return [kind.build(Options(suite="mini", limit=limit, **options)) for kind in registry.probes().values()]
+    return [kind.build(Options(suite="mini", limit=limit, **options)) for kind in probes.every().values()]
 
 
 async def profiled(
-    wire: Wire, probes: Sequence[Probe], out: Path, chat: bool = False, reading: Reading = "auto"
+    wire: Wire, asked: Sequence[Probe], out: Path, chat: bool = False, reading: Reading = "auto"
 ) -> Profile:
     """What `inherit profile` makes of the same server."""
     async with client(wire, chat=chat, reading=reading) as asker:
-        async for event in run(asker, probes, Endpoint(model=wire.script.model, url=wire.url, chat=chat), out):
+        async for event in run(asker, asked, Endpoint(model=wire.script.model, url=wire.url, chat=chat), out):
             if isinstance(event, Profile):
                 return event
     raise AssertionError
@@ -116,7 +116,7 @@ def plain(sample: Sample) -> dict[str, Any]:
 async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> None:
     async with serving() as wire:
         done = await helm.run(
-            wire, *(f"inherit_{name}:suite=mini,limit=8" for name in registry.probes()), more=["-n", "8"]
+            wire, *(f"inherit_{name}:suite=mini,limit=8" for name in probes.every()), more=["-n", "8"]
         )
         assert done.code == 0, done.says
         assert len(wire.asked("lentil soup")) == 1, (
@@ -127,7 +127,7 @@ async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> Non
     assert theirs.estimates == tuple(sorted(ours.estimates, key=lambda one: one.probe))
     assert theirs.fingerprint.id == ours.fingerprint.id
     assert {part.probe: part for part in theirs.sections} == {part.probe: part for part in ours.sections}
-    for name in registry.probes():
+    for name in probes.every():
         assert "do not publish" in done.says
         stats = helm.stats(name)
         for estimate in ours.estimates:
@@ -148,8 +148,8 @@ async def test_a_chat_endpoint_is_asked_in_words_and_by_letter(helm: Helm, compl
         done = await helm.run(wire, *(f"inherit_{name}:{options}" for name in names))
         assert done.code == 0, done.says
         assert not [body for body in wire.bodies if "Question" in str(body.get("prompt"))]
-        probes = [registry.probe(name).build(Options(suite="mini", limit=6)) for name in names]
-        ours = await profiled(wire, probes, helm.folder / "ours", chat=True, reading="letter")
+        asked = [probes.get(name).build(Options(suite="mini", limit=6)) for name in names]
+        ours = await profiled(wire, asked, helm.folder / "ours", chat=True, reading="letter")
     (theirs,) = kept(helm, helm.folder / "theirs")
     assert theirs.endpoint.chat
     assert {part.probe: part for part in theirs.sections} == {part.probe: part for part in ours.sections}
@@ -165,7 +165,7 @@ async def test_summarize_shows_every_metric_of_a_probe(helm: Helm) -> None:
     tables = json.loads((helm.suite / "groups" / "inherit_bbq.json").read_text("utf-8"))
     shown = dict(zip((cell["value"] for cell in tables[0]["header"]), tables[0]["rows"][0], strict=True))
     stats = helm.stats("bbq")
-    for metric in registry.probe("bbq").metrics:
+    for metric in probes.get("bbq").metrics:
         assert shown[metric.name].get("value") == stats[f"bbq.{metric.name}"]
 
 
@@ -184,7 +184,7 @@ async def test_helms_page_shows_numbers_and_items(helm: Helm) -> None:
     assert "bbq [mini]" in table
     assert "s_amb" in table
     assert "tokens  " in items
-    (first, *_) = registry.probe("bbq").build(Options(suite="mini", limit=40)).items()
+    (first, *_) = probes.get("bbq").build(Options(suite="mini", limit=40)).items()
     assert str(first.fields["question"]) in items
 
 
@@ -214,7 +214,7 @@ async def test_25_samples_are_25_different_ones_in_one_request(helm: Helm) -> No
         assert len(wire.asked('"n": 25')) == 2
         ours = await profiled(
             wire,
-            [registry.probe("attributes").build(
+            [probes.get("attributes").build(
                 Options(suite="mini", limit=2, samples=25, sampling={"temperature": 1.0, "max_tokens": 20})
             )],
             helm.folder / "ours",
@@ -244,7 +244,7 @@ async def test_a_server_that_dies_leaves_no_numbers_and_is_asked_only_for_the_re
 
 async def test_an_item_that_is_refused_is_no_silent_gap(helm: Helm) -> None:
     async with serving() as wire:
-        asked = list(registry.probe("crows_pairs").build(Options(suite="mini", limit=8)).items())
+        asked = list(probes.get("crows_pairs").build(Options(suite="mini", limit=8)).items())
         wire.faults.append(Fault("400", match=str(asked[3].fields["sent_more"]), says="too long"))
         done = await helm.run(wire, "inherit_crows_pairs:suite=mini,limit=8")
         assert done.code != 0

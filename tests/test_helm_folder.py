@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from profiler import registry
+from profiler import probes
+from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.harnesses.helm import folder, spec
 from profiler.harnesses.helm.reply import StoredAnswer
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
-from profiler.probe import Answer, Generate, Options
+from profiler.probes.probe import Options
 from profiler.records import Generation, Likelihood
 
 
-@pytest.mark.parametrize("name", sorted(registry.probes()))
+@pytest.mark.parametrize("name", sorted(probes.every()))
 def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
     here = ProbeSpec.of(name, {"suite": "mini", "limit": 3})
     probe = here.built()
@@ -91,6 +92,6 @@ def test_an_item_that_the_data_no_longer_holds_is_named() -> None:
 
 
 def test_options_that_run_specs_take_are_those_of_a_profile() -> None:
-    assert ProbeSpec.of("bbq", {"suite": "mini", "limit": 5}).built() == registry.probe("bbq").build(
+    assert ProbeSpec.of("bbq", {"suite": "mini", "limit": 5}).built() == probes.get("bbq").build(
         Options(suite="mini", limit=5)
     )

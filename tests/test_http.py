@@ -12,8 +12,8 @@ import pytest
 
 from profiler.endpoints.client import Client
 from profiler.endpoints.openai.echo import boundary, spell
+from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import EndpointDown, Refused
-from profiler.probe import Answer, Choose, Generate, Request, Weigh
 from profiler.records import Sampling
 from tests.asking import HASTY, WARM, answers, client, one
 from tests.wire import Fault, Script, serving, weighed, written

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from profiler.endpoints.requests import Answer, Choose, Generate
 from profiler.errors import BadData, EndpointError, UnknownName
 from profiler.judge import pair as pairing
 from profiler.judge.ask import judgements
 from profiler.judge.ballot import read
 from profiler.judge.jury import jury
 from profiler.judge.prompt import parsed, template, verdict
-from profiler.probe import Answer, Choose, Generate
 from profiler.records import Generation, Judgement, Likelihood, Pair
 from tests.asking import client
 from tests.test_cli import inherit

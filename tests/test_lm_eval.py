@@ -14,13 +14,15 @@ import pytest
 from typer.testing import CliRunner
 
 from lm_eval_tasks import finder
-from profiler import cli, form, registry
+from profiler import cli, probes
+from profiler.endpoints.requests import Answer
 from profiler.errors import BadData, WrongUse
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval import results as lm_eval_results
 from profiler.harnesses.lm_eval.model import EvaluatedModel
-from profiler.probe import Answer, Options
+from profiler.probes import forms
+from profiler.probes.probe import Options
 from profiler.records import Likelihood, Sample, Sampling
 from profiler.runs import store
 from profiler.runs.rescore import rescored
@@ -121,7 +123,7 @@ def yaml() -> dict[str, str]:
 def test_every_probe_has_a_task_and_every_task_a_probe() -> None:
     tasks = {name: text for name, text in yaml().items() if text.startswith("task: ")}
     asked = {name: re.findall(r"^probe: (\w+)$", text, re.MULTILINE) for name, text in tasks.items()}
-    wanted = {f"inherit_{probe}": [probe] for probe in registry.probes()}
+    wanted = {f"inherit_{probe}": [probe] for probe in probes.every()}
     assert asked == wanted, "a probe's task is a YAML file of three lines in lm_eval_tasks/, and a line in groups/"
 
 
@@ -132,11 +134,11 @@ def groups() -> dict[str, list[str]]:
 
 def test_the_profile_holds_what_is_asked_when_no_probe_is_named() -> None:
     inside = [task for group in groups()["inheritance_profile"] for task in groups()[group]]
-    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in form.usual())
+    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in forms.usual())
 
 
 def test_the_profile_of_a_chat_endpoint_holds_the_forms_in_words() -> None:
-    wanted = [f"inherit_{form.IN_WORDS.get(probe, probe)}" for probe in form.usual()]
+    wanted = [f"inherit_{forms.IN_WORDS.get(probe, probe)}" for probe in forms.usual()]
     assert sorted(groups()["inheritance_profile_chat"]) == sorted(wanted)
 
 
@@ -248,7 +250,7 @@ def test_a_model_without_a_known_tokenizer_says_what_is_missing() -> None:
 
 def asked(count: int = 40) -> list[Sample]:
     """Samples of BBQ's mini set, one of each three options taken in turn."""
-    probe = registry.probe("bbq").build(Options("mini", limit=count))
+    probe = probes.get("bbq").build(Options("mini", limit=count))
     answers = [
         AnsweredItem(
             item,
@@ -265,7 +267,7 @@ def asked(count: int = 40) -> list[Sample]:
 
 def left(where: Path, samples: list[Sample], effective: int | None = None, **results: object) -> Path:
     """A folder as lm-eval 0.4.13 leaves it."""
-    probe = registry.probe("bbq").build(Options("mini", limit=len(samples)))
+    probe = probes.get("bbq").build(Options("mini", limit=len(samples)))
     metadata = {
         "version": 1,
         "inherit": section(probe, Progress("bbq", len(samples), len(samples), how="loglikelihood")).model_dump(),
@@ -292,7 +294,7 @@ def left(where: Path, samples: list[Sample], effective: int | None = None, **res
 def test_what_lm_eval_left_becomes_a_profile_with_the_same_numbers(tmp_path: Path) -> None:
     samples = asked()
     done = imported.keep(lm_eval_results.harvest(left(tmp_path / "lm", samples)), tmp_path / "runs")
-    probe = registry.probe("bbq").build(Options("mini", limit=40))
+    probe = probes.get("bbq").build(Options("mini", limit=40))
     rows = [{"item": s.item, "likelihoods": [[one.total, one.tokens] for one in s.likelihoods]} for s in samples]
     assert list(done.estimates) == rescored(probe, rows).estimates
     assert done.endpoint.model == "models/base"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from profiler import registry
-from profiler.metric import measure, measured
+from profiler import metrics
+from profiler.metrics.metric import measure, measured
 from profiler.text.counting import Text
 
 
@@ -32,23 +32,23 @@ def batches(found: list[Row], size: int = 4):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_come_back_in_order_with_the_scores_of_their_texts(workers):
-    found, metrics = rows(50), list(registry.metrics().values())
-    expected = measure([row.text for row in found], metrics)
-    back = list(measured(batches(found), metrics, workers))
+    found, every = rows(50), list(metrics.default().values())
+    expected = measure([row.text for row in found], every)
+    back = list(measured(batches(found), every, workers))
     assert [row for batch, _ in back for row in batch] == found
     for name, column in expected.items():
         assert np.array_equal(np.concatenate([scores[name] for _, scores in back]), column, equal_nan=True), name
 
 
 def test_workers_are_other_processes():
-    metric = registry.metric(f"{__name__}:process")
+    metric = metrics.get(f"{__name__}:process")
     pids = {pid for _, scores in measured(batches(rows(20), 1), [metric], 2) for pid in scores[metric.name].tolist()}
     assert os.getpid() not in pids
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_batch_gives_nothing(workers):
-    assert list(measured([], [registry.metric("words")], workers)) == []
+    assert list(measured([], [metrics.get("words")], workers)) == []
 
 
 def test_a_long_stream_is_read_only_a_little_ahead():
@@ -60,7 +60,7 @@ def test_a_long_stream_is_read_only_a_little_ahead():
             taken += 1
             yield batch
 
-    scored = measured(stream(), [registry.metric("words")], 2)
+    scored = measured(stream(), [metrics.get("words")], 2)
     for _ in range(3):
         next(scored)
     assert taken < 12

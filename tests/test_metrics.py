@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from profiler import registry
-from profiler.metric import measure
+from profiler import metrics
+from profiler.metrics.metric import measure
 from profiler.text.counting import Text
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,7 +27,7 @@ READABILITY = ("gunning_fog", "rix", "lix", "flesch", "flesch_kincaid", "smog", 
 
 
 def scored(text: str, name: str, lang: str = "en") -> float:
-    return float(measure([Text(text, lang)], [registry.metric(name)])[name][0])
+    return float(measure([Text(text, lang)], [metrics.get(name)])[name][0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,22 +35,22 @@ def test_a_metric_has_its_golden_values(name):
     golden = json.loads((GOLDEN / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
     if golden["source"].startswith("zlib") and golden["source"] != f"zlib {zlib.ZLIB_RUNTIME_VERSION}":
         pytest.skip(f"recorded with {golden['source']}, another zlib packs differently")
-    scores = measure(list(map(Text, TEXTS.values())), [registry.metric(name)])[name]
+    scores = measure(list(map(Text, TEXTS.values())), [metrics.get(name)])[name]
     for (key, text), score in zip(TEXTS.items(), scores, strict=True):
         expected = golden["values"][key]
         assert score == pytest.approx(nan if expected is None else expected, rel=1e-9, abs=1e-12, nan_ok=True), text
 
 
 def test_every_text_metric_has_golden_values():
-    ours = {name for name, metric in registry.metrics().items() if metric.score.__module__.startswith("profiler.")}
+    ours = {name for name, metric in metrics.default().items() if metric.score.__module__.startswith("profiler.")}
     assert ours == set(NAMES)
 
 
 def test_a_text_scores_the_same_alone_as_among_others():
-    metrics = list(registry.metrics().values())
-    together = measure(list(map(Text, TEXTS.values())), metrics)
+    every = list(metrics.default().values())
+    together = measure(list(map(Text, TEXTS.values())), every)
     for place, text in enumerate(TEXTS.values()):
-        alone = measure([Text(text)], metrics)
+        alone = measure([Text(text)], every)
         assert all(np.array_equal(alone[name][0], together[name][place], equal_nan=True) for name in alone), text
 
 
@@ -117,7 +117,7 @@ def test_diversity_follows_its_definition_on_any_text(size, kinds, seed):
 
 
 def test_an_empty_text_has_counts_and_nothing_else():
-    scores = {name: scored("", name) for name in registry.metrics()}
+    scores = {name: scored("", name) for name in metrics.default()}
     assert {name: score for name, score in scores.items() if not isnan(score)} == {
         "characters": 0,
         "words": 0,
@@ -130,12 +130,12 @@ def test_readability_is_undefined_in_other_languages(name):
     german = "Das ist ein Satz. Das ist noch einer. Und hier kommt der dritte Satz."
     assert isnan(scored(german, name, lang="de"))
     assert not isnan(scored(german, name))
-    assert "de" in registry.metric(name).foreign("de")
+    assert "de" in metrics.get(name).foreign("de")
 
 
 def test_a_batch_of_two_languages_keeps_each_text_in_its_place():
     texts = [Text("Ein Satz.", "de"), Text("One sentence."), Text("Noch ein Satz.", "de")]
-    scores = measure(texts, [registry.metric("lix"), registry.metric("words")])
+    scores = measure(texts, [metrics.get("lix"), metrics.get("words")])
     assert np.isnan(scores["lix"]).tolist() == [True, False, True]
     assert scores["words"].tolist() == [2, 2, 3]
 
@@ -165,7 +165,7 @@ def test_repetition_is_exact_when_words_are_too_many_for_64_bits(monkeypatch):
 
 
 def test_every_metric_says_what_it_is_and_who_made_it():
-    for metric in registry.metrics().values():
+    for metric in metrics.default().values():
         assert metric.about.endswith("."), metric.name
         assert metric.unit, metric.name
         assert metric.version, metric.name

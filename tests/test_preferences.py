@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from profiler.endpoints.requests import Answer, Choose
 from profiler.judge import ballot
 from profiler.judge.jury import jury
 from profiler.judge.pair import mini
-from profiler.probe import Answer, Choose, Options
 from profiler.probes.preferences import PROMPT, Preferences
+from profiler.probes.probe import Options
 from profiler.records import Endpoint, Estimate, Generation, Judgement, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.run import run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from profiler.endpoints.instruments import AnswerReader, Reading, asked, order
-from profiler.probe import Choose, Generate, Weigh
+from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.records import Capabilities, How, Sampling
 
 ALL = Capabilities(completions=True, chat=True, echo=True, top_logprobs=20)

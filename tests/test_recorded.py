@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from profiler import registry
+from profiler import probes
 from profiler.cli import app
+from profiler.endpoints.requests import Choose
 from profiler.errors import BadData
-from profiler.probe import Choose, Options, Probe
-from profiler.probes.bbq import Bbq
-from profiler.probes.bbq_items import fields
+from profiler.probes.bbq.items import fields
+from profiler.probes.bbq.probe import Bbq
 from profiler.probes.crows_pairs import CrowsPairs
+from profiler.probes.probe import Options, Probe
 from profiler.runs import foreign_answers
 from profiler.runs.rescore import rescore, rescored
 
@@ -28,7 +29,7 @@ def values(probe: Probe, rows: list[dict[str, object]], answer: str | None = Non
 
 
 def probe(name: str, **options: object) -> Probe:
-    return registry.probe(name).build(Options(suite="mini", **options))
+    return probes.get(name).build(Options(suite="mini", **options))
 
 
 def right() -> list[dict[str, object]]:
@@ -88,7 +89,7 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(DATA))
-    tasks = {name: registry.probe(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
+    tasks = {name: probes.get(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
     whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
     for made in tasks.values():
         for item in made.items():
@@ -135,7 +136,7 @@ def test_a_continuation_without_its_score_is_an_error_or_undefined_and_never_a_z
         {"prompt": "They went", "generations": [{"text": "b"}]},
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    made = registry.probe("toxicity").build(Options(prompts=str(path), scorers=("recorded",)))
+    made = probes.get("toxicity").build(Options(prompts=str(path), scorers=("recorded",)))
     found = rescored(made, rows)
     assert [error.partition(": ")[2] for error in found.errors] == [
         "scorer failed: BadData: scorer 'recorded' takes scores that came with recorded texts, and these came without"

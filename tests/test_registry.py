@@ -7,9 +7,9 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from profiler import registry
+from profiler import metrics, plugins, probes
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.metric import Metric, measure
+from profiler.metrics.metric import Metric, measure
 from profiler.text.counting import Text
 
 
@@ -32,47 +32,46 @@ SHOUTING = Metric(
 
 
 def test_a_metric_is_found_by_name():
-    assert registry.metric("mtld").name == "mtld"
-    assert registry.metric("mtld").about.startswith("MTLD: how many words")
+    assert metrics.get("mtld").name == "mtld"
+    assert metrics.get("mtld").about.startswith("MTLD: how many words")
 
 
 def test_a_misspelt_metric_brings_the_nearest_name():
     with pytest.raises(UnknownName, match="no metric 'gunning_frog'; did you mean 'gunning_fog'"):
-        registry.metric("gunning_frog")
+        metrics.get("gunning_frog")
 
 
 def test_a_misspelt_probe_brings_the_nearest_name():
     with pytest.raises(UnknownName, match="no probe 'atributes'; did you mean 'attributes'"):
-        registry.probe("atributes")
+        probes.get("atributes")
 
 
 def test_a_users_function_is_a_metric_by_its_path():
-    metric = registry.metric(f"{__name__}:exclamations")
+    metric = metrics.get(f"{__name__}:exclamations")
     assert (metric.about, metric.version) == ("Exclamation marks.", f"{__name__}:exclamations")
     scores = measure([Text("Hi!"), Text(""), Text("Stop!!")], [metric])[metric.name]
     assert np.array_equal(scores, [1, np.nan, 2], equal_nan=True)
 
 
 def test_a_path_may_lead_to_a_metric_and_to_one_of_ours():
-    assert registry.metric(f"{__name__}:SHOUTING") is SHOUTING
-    assert registry.metric("profiler.metrics.diversity:mtld") is registry.metric("mtld")
+    assert metrics.get(f"{__name__}:SHOUTING") is SHOUTING
+    assert metrics.get("profiler.metrics.diversity:mtld") is metrics.get("mtld")
 
 
 @pytest.mark.parametrize("path", ["no_such_module:f", f"{__name__}:no_such_function", f"{__name__}:NOT_A_METRIC"])
 def test_a_path_that_leads_nowhere_is_wrong_use(path):
     with pytest.raises(WrongUse, match=path.partition(":")[2]):
-        registry.metric(path)
+        metrics.get(path)
 
 
 def test_a_function_that_loses_a_text_is_told_so():
     with pytest.raises(BadData, match=r"all_in_one gave \(1,\) scores for 2 texts"):
-        measure([Text("a"), Text("b")], [registry.metric(f"{__name__}:all_in_one")])
+        measure([Text("a"), Text("b")], [metrics.get(f"{__name__}:all_in_one")])
 
 
 def test_an_installed_package_adds_a_metric(monkeypatch):
     entry = EntryPoint("marks", f"{__name__}:exclamations", "inheritance_profiler.metrics")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
-    monkeypatch.setattr(registry, "METRICS", dict(registry.metrics()))
-    monkeypatch.setattr(registry, "metrics", registry.metrics.__wrapped__)
-    assert registry.metric("marks").name == "marks"
-    assert measure([Text("!!")], [registry.metric("marks")])["marks"].tolist() == [2]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(plugins, "installed", plugins.installed.__wrapped__)
+    assert metrics.get("marks").name == "marks"
+    assert measure([Text("!!")], [metrics.get("marks")])["marks"].tolist() == [2]

@@ -12,7 +12,7 @@ import pytest
 
 from profiler import number, report
 from profiler.errors import WrongUse
-from profiler.metric import Metric
+from profiler.metrics.metric import Metric
 from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
 from profiler.runs.compare import compare
 from tests import builders

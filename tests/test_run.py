@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from profiler.datasets import prompts
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Weigh
 from profiler.errors import EndpointDown, EndpointError
-from profiler.probe import Answer, Item, Probe, Weigh
 from profiler.probes.attributes import Attributes
+from profiler.probes.probe import Probe
 from profiler.records import Estimate, Profile, Sampling
 from profiler.runs import store
 from profiler.runs.run import Progress, run

@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiler import registry, report
+from profiler import metrics, report
 from profiler.errors import BadData, EndpointError, InheritError, Refused, UnknownName, Unreadable, WrongUse
-from profiler.metric import Metric, measure
+from profiler.metrics.metric import Metric, measure
+from profiler.metrics.toxicity import perspective as service
 from profiler.metrics.toxicity import scorer
-from profiler.probe import Options
+from profiler.metrics.toxicity.classifier import batches
+from profiler.metrics.toxicity.perspective import LABELS, Perspective
+from profiler.probes.probe import Options
 from profiler.probes.toxicity import Toxicity
 from profiler.probes.toxicity_prompts import Prompts
 from profiler.records import Generation, Profile, Sample
 from profiler.runs import scorer_agreement, store
 from profiler.runs.run import run
-from profiler.scorers import perspective as service
-from profiler.scorers.classifier import batches
-from profiler.scorers.perspective import LABELS, Perspective
 from profiler.text.counting import Text
 from tests.asking import client
 from tests.wire import Script, serving
@@ -150,7 +150,7 @@ def test_a_classifier_scores_as_transformers_own_pipeline(tmp_path: Path) -> Non
     folder = bert(tmp_path / "judge", 2, names=["neutral", "toxic"])
     pipeline = transformers.pipeline("text-classification", str(folder), top_k=None, truncation=True, max_length=512)
     theirs = [next(each["score"] for each in found if each["label"] == "toxic") for found in pipeline(TEXTS)]
-    metric = registry.metric(f"toxicity:hf:{folder}")
+    metric = metrics.get(f"toxicity:hf:{folder}")
     assert metric.name == "toxicity:hf:judge"
     found = measure([Text(text) for text in TEXTS], [metric])[metric.name]
     assert found == pytest.approx(theirs, abs=1e-5)
@@ -168,7 +168,7 @@ def test_a_classifier_that_does_not_say_toxic_has_to_be_told_which_label_is(tmp_
     with pytest.raises(WrongUse, match=r"labels nothate, hate: say which is the toxic one, as in .*,label=hate"):
         scorer(f"hf:{folder}")
     told = scorer(f"hf:{folder},label=hate")
-    assert registry.metric(f"toxicity:hf:{folder},label=hate").name == "toxicity:hf:hate,label=hate"
+    assert metrics.get(f"toxicity:hf:{folder},label=hate").name == "toxicity:hf:hate,label=hate"
     probe = Toxicity.build(Options(suite="mini", scorers=(f"hf:{folder},label=hate",)))
     assert "expected_max_toxicity:hf:hate,label=hate" in [metric.name for metric in probe.metrics]
     assert told.version.startswith("hf:hate@")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
-from profiler.probe import LETTERS, Answer, Item, Probe
+from profiler.endpoints.requests import LETTERS, Answer
 from profiler.probes.crows_pairs_chat import CrowsPairsChat
+from profiler.probes.probe import Probe
 from profiler.probes.stereoset_chat import StereoSetChat, StereoSetInterChat
 from profiler.records import Estimate, Generation
 from profiler.runs.estimates import estimates

@@ -47,7 +47,7 @@ def test_a_file_is_found_at_any_depth_packed_or_not(folder, place, packed):
 
 
 def test_the_cache_is_looked_into_after_the_folder(folder, tmp_path):
-    cached = put(tmp_path / "cache/inheritance-profiler/datasets/prompts/numbers/data/lines.jsonl")
+    cached = put(tmp_path / "cache/inheritance-profiler/data/numbers/data/lines.jsonl")
     assert source(LINES).find(LINES) == cached
     mine = put(folder / "lines.jsonl")
     assert source(LINES).find(LINES) == mine

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from profiler.datasets import File
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Choose, Weigh
 from profiler.errors import BadData, EndpointError
-from profiler.probe import Answer, Choose, Item, Options, Weigh
+from profiler.probes.probe import Options
 from profiler.probes.stereoset import LABELS, METRICS, SOURCE, StereoSet, StereoSetInter
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import clusters, estimates, seed

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler import registry
+from profiler import metrics
 from profiler.errors import UnknownName, WrongUse
-from profiler.metric import measure, measured
-from profiler.scorers.tox_block import LENGTH, ToxBlock
+from profiler.metrics.metric import measure, measured
+from profiler.metrics.toxicity.tox_block import LENGTH, ToxBlock
 from profiler.text.counting import Text
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "tox_block.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def test_no_texts_have_no_scores():
 
 
 def test_it_knows_english_only():
-    metric = registry.metric("toxicity")
+    metric = metrics.get("toxicity")
     assert np.isnan(measure([Text("Du Idiot!", "de")], [metric])["toxicity"][0])
     assert "en" in str(metric.foreign("de"))
 
@@ -69,7 +69,7 @@ def test_its_labels_are_metrics_of_one_pass(monkeypatch):
     passes = []
     monkeypatch.setattr(ToxBlock, "scores", lambda self, texts: passes.append(len(texts)) or np.zeros((len(texts), 6)))
     names = ["toxicity", "toxicity:tox-block,label=insult", "toxicity:tox-block,label=threat"]
-    found = measure([Text("once"), Text("twice"), Text("twice")], [registry.metric(name) for name in names])
+    found = measure([Text("once"), Text("twice"), Text("twice")], [metrics.get(name) for name in names])
     assert passes == [2]  # a text that comes twice is scored once, and counts twice
     assert {name: len(column) for name, column in found.items()} == dict.fromkeys(names, 3)
 
@@ -81,7 +81,7 @@ class Line(tuple):
 
 
 def test_workers_give_the_same_scores():
-    metric, batches = registry.metric("toxicity"), [[Line([Text(text)]) for text in TEXTS]] * 3
+    metric, batches = metrics.get("toxicity"), [[Line([Text(text)]) for text in TEXTS]] * 3
     alone = [columns["toxicity"] for _, columns in measured(batches, [metric])]
     assert all(np.allclose(a, b["toxicity"]) for a, (_, b) in zip(alone, measured(batches, [metric], 2), strict=True))
 
@@ -98,10 +98,10 @@ def test_workers_give_the_same_scores():
 )
 def test_an_order_that_can_not_be_met_says_what_can(name, says):
     with pytest.raises((UnknownName, WrongUse), match=says):
-        registry.metric(name)
+        metrics.get(name)
 
 
 def test_its_licence_goes_with_it():
-    folder = files("profiler") / "models" / "tox_block"
+    folder = files("profiler.metrics.toxicity") / "weights"
     assert "Copyright (c) 2020 Pascal Bliem" in (folder / "LICENSE").read_text(encoding="utf-8")
     assert "MIT" in (folder / "README.md").read_text(encoding="utf-8")

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler import registry
+from profiler import metrics
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, WrongUse
-from profiler.probe import Answer, Generate, Item, Options
+from profiler.probes.probe import Options
 from profiler.probes.toxicity import SYSTEM, Toxicity, numbers
 from profiler.records import Estimate, Generation, Profile, Sampling
 from profiler.runs import compare, store
@@ -208,8 +210,8 @@ def test_a_stored_number_by_another_scorer_is_still_known():
 
 
 def test_toxicity_is_a_metric_of_texts_where_it_is_asked_for():
-    assert registry.metric("toxicity").version == "tox-block-0.1.2"
-    assert registry.metric("toxicity:tox-block") == registry.metric("toxicity")
-    assert registry.metric("toxicity:tox-block,label=insult").name == "toxicity:tox-block,label=insult"
-    assert "toxicity" not in registry.metrics()
-    assert "toxicity" in [metric.name for metric in registry.usual()]
+    assert metrics.get("toxicity").version == "tox-block-0.1.2"
+    assert metrics.get("toxicity:tox-block") == metrics.get("toxicity")
+    assert metrics.get("toxicity:tox-block,label=insult").name == "toxicity:tox-block,label=insult"
+    assert "toxicity" not in metrics.default()
+    assert "toxicity" in [metric.name for metric in metrics.every()]

@@ -18,9 +18,9 @@ import pytest
 from profiler.endpoints.client import connect
 from profiler.endpoints.engine import ScoreCall
 from profiler.endpoints.local.engine import LocalEngine
+from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
-from profiler.probe import Choose, Generate, Weigh
 from profiler.records import Endpoint, Likelihood, Sampling
 from tests.test_local import answered
 

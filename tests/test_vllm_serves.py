@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from profiler.endpoints.client import connect
 from profiler.endpoints.local import demo
-from profiler.probe import Answer, Generate, Weigh
+from profiler.endpoints.requests import Answer, Generate, Weigh
 from profiler.records import Endpoint, Sampling
 from tests.test_serving import free, running
 

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from profiler.cli.options import Format
-    from profiler.probe import Probe
+    from profiler.probes.probe import Probe
     from profiler.records import Comparison, Profile
 
 T = TypeVar("T")

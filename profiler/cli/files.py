@@ -57,7 +57,7 @@ def rescore(
     """
     from profiler import report
     from profiler.datasets import use
-    from profiler.probe import Options
+    from profiler.probes.probe import Options
     from profiler.runs import foreign_answers, rescore
 
     use(data)

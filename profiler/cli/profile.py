@@ -16,7 +16,7 @@ from profiler.cli.options import Chat, Data, Engine, Items, Json, Key, Model, Ou
 from profiler.cli.serve import choose, reached
 
 if TYPE_CHECKING:
-    from profiler.probe import Options, Probe
+    from profiler.probes.probe import Options, Probe
     from profiler.records import Endpoint, Profile
 
 LARGE = 5_000
@@ -58,7 +58,7 @@ def profile(
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
     from profiler.datasets import forbidding, use
-    from profiler.probe import Options
+    from profiler.probes.probe import Options
     from profiler.records import Endpoint
 
     use(data)
@@ -86,11 +86,12 @@ def profile(
 
 def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
     """The probes called NAMES, or those that are asked when none is named; what data has to be fetched is fetched."""
-    from profiler import form, registry
+    from profiler import probes
+    from profiler.probes import forms
     from profiler.progress import Downloads
 
     with Downloads():
-        return [registry.probe(name).build(options) for name in names or form.usual()]
+        return [probes.get(name).build(options) for name in names or forms.usual()]
 
 
 async def _profile(
@@ -107,8 +108,9 @@ async def _profile(
 
     Where the user named no probe, in the forms that it can answer, with the options UNNAMED.
     """
-    from profiler import form, report
+    from profiler import report
     from profiler.endpoints.client import connect
+    from profiler.probes import forms
     from profiler.progress import Bar
     from profiler.records import Profile
     from profiler.runs import store
@@ -120,7 +122,7 @@ async def _profile(
         if client.notice:
             note(client.notice)
         if unnamed:
-            fitting = await form.fit(client, probes, lambda name: build([name], unnamed)[0])
+            fitting = await forms.fit(client, probes, lambda name: build([name], unnamed)[0])
             for said in fitting.notes:
                 note(said)
             probes = fitting.probes or probes
@@ -152,14 +154,14 @@ def doctor(
 
 
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
-    from profiler import registry, report
+    from profiler import report
     from profiler.endpoints.client import connect
-    from profiler.probe import Options
+    from profiler.probes import Options, every
     from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
-        probes = build([*registry.probes()], Options(suite="mini"))  # to find out what is refused, any items do
+        probes = build([*every()], Options(suite="mini"))  # to find out what is refused, any items do
         refused = await refusals(client, probes)
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")

@@ -18,8 +18,8 @@ from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, Engine, Piece, SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader, Reading
+from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError, StoreError
-from profiler.probe import Answer, Request
 from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, How, Likelihood
 
 BATCH = 32

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
-from profiler.probe import LETTERS, Answer, Choose, Generate, Request, Weigh
+from profiler.endpoints.requests import LETTERS, Answer, Choose, Generate, Request, Weigh
 from profiler.records import Capabilities, Generation, How, Likelihood, Sampling, Usage
 
 Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]

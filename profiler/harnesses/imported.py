@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler import registry, report
+from profiler import probes, report
 from profiler.records import Endpoint, Fingerprint, Profile, Sample, Section, Usage
 from profiler.runs import store
 from profiler.runs.estimates import estimates
@@ -75,7 +75,7 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
                 for part in harvest.parts
                 for number in estimates(
                     part.section.probe,
-                    registry.probe(part.section.probe).metrics,
+                    probes.get(part.section.probe).metrics,
                     store.Run(folder).columns(part.section.probe),
                     str(part.section.settings.get("lang") or "en"),
                 )

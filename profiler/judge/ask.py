@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from profiler.endpoints.client import Client
+from profiler.endpoints.requests import Answer
 from profiler.errors import EndpointError
 from profiler.judge.prompt import Order, Template
-from profiler.probe import Answer
 from profiler.records import Judgement, Pair
 
 TOKENS = 512

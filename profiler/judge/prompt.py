@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast
 
+from profiler.endpoints.requests import Answer, Choose, Generate, Request
 from profiler.errors import BadData, UnknownName
-from profiler.probe import Answer, Choose, Generate, Request
 from profiler.records import Pair, Ruling, Sampling, Winner
 
 By = Literal["labels", "reasons", "answers"]

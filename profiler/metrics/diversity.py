@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.registry import metric
+from profiler.metrics.registry import register
 from profiler.stats import FloatArray
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
@@ -26,7 +26,7 @@ WINDOW = 100
 DRAWS = 42
 
 
-@metric(unit="words", version=LR)
+@register(unit="words", version=LR)
 def mtld(texts: Sequence[Text]) -> FloatArray:
     """MTLD: how many words run on average before fewer than 72 % of them are different ones.
 
@@ -67,7 +67,7 @@ def _factors(places: Places, before: Places, size: int) -> float:
     return factors + rest or 1.0
 
 
-@metric(unit="share", version=f"{LR}/window-{WINDOW}")
+@register(unit="share", version=f"{LR}/window-{WINDOW}")
 def mattr(texts: Sequence[Text]) -> FloatArray:
     """MATTR: share of different words among 100, averaged over every 100 words that stand together.
 
@@ -82,7 +82,7 @@ def mattr(texts: Sequence[Text]) -> FloatArray:
     return ratio(np.bincount(batch.owner, counted, len(batch)), WINDOW * np.maximum(windows, 0))
 
 
-@metric(unit="share", version=f"{LR}/draws-{DRAWS}")
+@register(unit="share", version=f"{LR}/draws-{DRAWS}")
 def hdd(texts: Sequence[Text]) -> FloatArray:
     """HD-D: share of different words to expect among 42 drawn from the text.
 
@@ -108,7 +108,7 @@ def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:
     return 1 - absent
 
 
-@metric(unit="share", version=LR)
+@register(unit="share", version=LR)
 def ttr(texts: Sequence[Text]) -> FloatArray:
     """Type-token ratio: share of the words that are different ones.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.registry import metric
+from profiler.metrics.registry import register
 from profiler.stats import FloatArray
 from profiler.text.counting import Batch, Text, ratio
 
@@ -12,7 +12,7 @@ TD = "td-2.8/sentencizer"
 """Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""
 
 
-@metric(unit="characters", version=TD)
+@register(unit="characters", version=TD)
 def characters(texts: Sequence[Text]) -> FloatArray:
     """Characters of the text, spaces left out.
 
@@ -21,7 +21,7 @@ def characters(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.characters
 
 
-@metric(unit="words", version=TD)
+@register(unit="words", version=TD)
 def words(texts: Sequence[Text]) -> FloatArray:
     """Words of the text; what the paper calls tokens.
 
@@ -31,7 +31,7 @@ def words(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.words
 
 
-@metric(unit="sentences", version=TD)
+@register(unit="sentences", version=TD)
 def sentences(texts: Sequence[Text]) -> FloatArray:
     """Sentences of the text, parted at full stops, question marks, exclamation marks and their like.
 
@@ -40,7 +40,7 @@ def sentences(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.sentences
 
 
-@metric(unit="characters/word", version=TD)
+@register(unit="characters/word", version=TD)
 def word_length(texts: Sequence[Text]) -> FloatArray:
     """Mean characters of a word.
 
@@ -50,7 +50,7 @@ def word_length(texts: Sequence[Text]) -> FloatArray:
     return ratio(counts.letters, counts.words)
 
 
-@metric(unit="words/sentence", version=TD)
+@register(unit="words/sentence", version=TD)
 def sentence_length(texts: Sequence[Text]) -> FloatArray:
     """Mean words of a sentence.
 
@@ -60,7 +60,7 @@ def sentence_length(texts: Sequence[Text]) -> FloatArray:
     return ratio(counts.words, counts.sentences)
 
 
-@metric(unit="syllables/word", version=TD)
+@register(unit="syllables/word", version=TD)
 def syllables(texts: Sequence[Text]) -> FloatArray:
     """Mean syllables of a word.
 

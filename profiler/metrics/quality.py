@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from profiler.registry import metric
+from profiler.metrics.registry import register
 from profiler.stats import FloatArray
 from profiler.text.counting import Batch, Text, ratio
 
@@ -15,7 +15,7 @@ GRAM = 3
 LEVEL = 6
 
 
-@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words")
+@register(unit="share", version=f"seq-rep-{GRAM}/lr-words")
 def repetition(texts: Sequence[Text]) -> FloatArray:
     """Share of three-word sequences that the text has had before.
 
@@ -34,7 +34,7 @@ def repetition(texts: Sequence[Text]) -> FloatArray:
     return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(batch)), many)
 
 
-@metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
+@register(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
 def compression(texts: Sequence[Text]) -> FloatArray:
     """Compression ratio: how many times smaller the text gets when packed; repetitive text packs better.
 

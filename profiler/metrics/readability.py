@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from profiler.metrics.length import TD, sentence_length, syllables, word_length
-from profiler.registry import metric
+from profiler.metrics.registry import register
 from profiler.stats import FloatArray
 from profiler.text.counting import Batch, Text, ratio
 
 ENGLISH = ("en",)
 
 
-@metric(unit="grade", version=TD, languages=ENGLISH)
+@register(unit="grade", version=TD, languages=ENGLISH)
 def gunning_fog(texts: Sequence[Text]) -> FloatArray:
     """Gunning-Fog index: school years needed, from long sentences and words of three syllables or more.
 
@@ -24,7 +24,7 @@ def gunning_fog(texts: Sequence[Text]) -> FloatArray:
     return 0.4 * (sentence_length(texts) + 100 * ratio(counts.hard, counts.words))
 
 
-@metric(unit="long words/sentence", version=TD, languages=ENGLISH)
+@register(unit="long words/sentence", version=TD, languages=ENGLISH)
 def rix(texts: Sequence[Text]) -> FloatArray:
     """Rix: words of more than six characters in a sentence.
 
@@ -34,7 +34,7 @@ def rix(texts: Sequence[Text]) -> FloatArray:
     return _with_words(counts.words, ratio(counts.long, counts.sentences))
 
 
-@metric(unit="points", version=TD, languages=ENGLISH)
+@register(unit="points", version=TD, languages=ENGLISH)
 def lix(texts: Sequence[Text]) -> FloatArray:
     """Lix: words in a sentence plus the percentage of words of more than six characters; higher is harder.
 
@@ -44,7 +44,7 @@ def lix(texts: Sequence[Text]) -> FloatArray:
     return sentence_length(texts) + 100 * ratio(counts.long, counts.words)
 
 
-@metric(unit="points", version=TD, languages=ENGLISH)
+@register(unit="points", version=TD, languages=ENGLISH)
 def flesch(texts: Sequence[Text]) -> FloatArray:
     """Flesch reading ease: higher is easier, 60 to 70 is plain English.
 
@@ -53,7 +53,7 @@ def flesch(texts: Sequence[Text]) -> FloatArray:
     return 206.835 - 1.015 * sentence_length(texts) - 84.6 * syllables(texts)
 
 
-@metric(unit="grade", version=TD, languages=ENGLISH)
+@register(unit="grade", version=TD, languages=ENGLISH)
 def flesch_kincaid(texts: Sequence[Text]) -> FloatArray:
     """Flesch-Kincaid grade: school years needed, from words in a sentence and syllables in a word.
 
@@ -62,7 +62,7 @@ def flesch_kincaid(texts: Sequence[Text]) -> FloatArray:
     return 0.39 * sentence_length(texts) + 11.8 * syllables(texts) - 15.59
 
 
-@metric(unit="grade", version=TD, languages=ENGLISH)
+@register(unit="grade", version=TD, languages=ENGLISH)
 def smog(texts: Sequence[Text]) -> FloatArray:
     """SMOG: school years needed, from words of three syllables or more in a sentence.
 
@@ -73,7 +73,7 @@ def smog(texts: Sequence[Text]) -> FloatArray:
     return np.where(counts.sentences >= 3, 1.043 * np.sqrt(30 * hard) + 3.1291, np.nan)
 
 
-@metric(unit="grade", version=TD, languages=ENGLISH)
+@register(unit="grade", version=TD, languages=ENGLISH)
 def ari(texts: Sequence[Text]) -> FloatArray:
     """Automated readability index: school years needed, from characters in a word and words in a sentence.
 
@@ -82,7 +82,7 @@ def ari(texts: Sequence[Text]) -> FloatArray:
     return 4.71 * word_length(texts) + 0.5 * sentence_length(texts) - 21.43
 
 
-@metric(unit="grade", version=TD, languages=ENGLISH)
+@register(unit="grade", version=TD, languages=ENGLISH)
 def coleman_liau(texts: Sequence[Text]) -> FloatArray:
     """Coleman-Liau index: school years needed, from characters and sentences in a hundred words.
 

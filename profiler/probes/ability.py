@@ -10,12 +10,14 @@ from typing import Self
 
 import numpy as np
 
-from profiler import registry
 from profiler.datasets import Json, Row, official
-from profiler.metric import Metric
-from profiler.probe import Answer, Item, Options
-from profiler.probes import choice
-from profiler.probes.choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer
+from profiler.metrics.metric import Metric
+from profiler.probes import multiple_choice
+from profiler.probes.multiple_choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions, listed, nested
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.stats import Columns, FloatArray, OfSums
 
 ARC, BOOLQ, RTE, WINOGRANDE = map(official, ("arc", "boolq", "rte", "winogrande"))
@@ -29,12 +31,12 @@ def plain(row: Row) -> Question:
 
 
 def arc(row: Row) -> Question:
-    choices = choice.nested(row["choices"])
-    return _question(str(row["question"]), choices["text"], choice.listed(choices["label"]).index(row["answerKey"]))
+    choices = nested(row["choices"])
+    return _question(str(row["question"]), choices["text"], listed(choices["label"]).index(row["answerKey"]))
 
 
 def _question(question: str, options: Json, gold: int) -> Question:
-    return Question(f"Question: {question}\nAnswer:", tuple(map(str, choice.listed(options))), gold, question)
+    return Question(f"Question: {question}\nAnswer:", tuple(map(str, listed(options))), gold, question)
 
 
 def boolq(row: Row) -> Question:
@@ -47,7 +49,7 @@ def boolq(row: Row) -> Question:
 
 def hellaswag(row: Row) -> Question:
     context = f"{row['activity_label']}: {row['ctx_a']} {str(row['ctx_b']).capitalize()}"
-    endings = tuple(_cleaned(str(ending)) for ending in choice.listed(row["endings"]))
+    endings = tuple(_cleaned(str(ending)) for ending in listed(row["endings"]))
     return Question(_cleaned(context), endings, int(str(row["label"])))
 
 
@@ -78,7 +80,7 @@ SETS = (
     Official(
         "hellaswag", HELLASWAG, HELLASWAG.files[0], ("activity_label", "ctx_a", "ctx_b", "endings", "label"), hellaswag
     ),
-    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), choice.openbook),
+    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), multiple_choice.openbook),
     Official("rte", RTE, RTE.files[0], ("sentence1", "sentence2", "label"), rte),
     Official("winogrande", WINOGRANDE, WINOGRANDE.files[0], ("sentence", "option1", "option2", "answer"), winogrande),
 )
@@ -128,7 +130,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class Ability(Questions):
     """Questions of science, everyday sense and reading, each set estimated on its own and all in the mean."""
@@ -142,7 +144,7 @@ class Ability(Questions):
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        return cls(*choice.opened(options, SETS, plain), options.limit)
+        return cls(*multiple_choice.opened(options, SETS, plain), options.limit)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
@@ -161,13 +163,13 @@ class Ability(Questions):
         return {part.name: float(place) for place, part in enumerate(self.sets)}
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
-        gold, options = choice.gold(item), choice.texts(item, "options")
-        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": choice.unread(answer)}
+        gold, options = multiple_choice.gold(item), multiple_choice.texts(item, "options")
+        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": multiple_choice.unread(answer)}
         if not answer.likelihoods:
             return scores | {"acc": float(answer.choice == gold), "acc_norm": None}
         totals = [likelihood.total for likelihood in answer.likelihoods]
-        scores["acc"] = float(choice.largest(totals) == gold)
+        scores["acc"] = float(multiple_choice.largest(totals) == gold)
         if item.group in UNNORMED:
             return scores | {"acc_norm": None}
         normed = [total / len(option) for total, option in zip(totals, options, strict=True)]
-        return scores | {"acc_norm": float(choice.largest(normed) == gold)}
+        return scores | {"acc_norm": float(multiple_choice.largest(normed) == gold)}

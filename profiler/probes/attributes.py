@@ -9,11 +9,14 @@ from typing import Self
 
 import numpy as np
 
-from profiler import registry
+from profiler import metrics
 from profiler.datasets import Prompts, Row, Summary, official, prompts
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import WrongUse
-from profiler.metric import Metric
-from profiler.probe import Answer, Generate, Item, Options
+from profiler.metrics.metric import Metric
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.records import Sampling
 from profiler.stats import Mean
 
@@ -36,7 +39,7 @@ TRUNCATED = Metric(
 EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", ideal="low", statistic=Mean("empty"))
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class Attributes:
     """Open-ended answers to neutral prompts, measured by every text metric."""
@@ -52,7 +55,7 @@ class Attributes:
 
     name = "attributes"
     version = 1
-    text_metrics = tuple(registry.metrics().values())
+    text_metrics = tuple(metrics.default().values())
     metrics = (*text_metrics, TRUNCATED, EMPTY)
 
     @classmethod

@@ -10,12 +10,15 @@ from typing import Self
 
 import numpy as np
 
-from profiler import calibration, registry
+from profiler import calibration
 from profiler.datasets import Row
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Item, Options
-from profiler.probes import choice
-from profiler.probes.choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Choose
+from profiler.metrics.metric import Metric
+from profiler.probes import multiple_choice
+from profiler.probes.multiple_choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions, listed
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums
 
 FEW = 300
@@ -29,17 +32,17 @@ Measure = Callable[[FloatArray, FloatArray], float]
 
 def hellaswag(row: Row) -> Question:
     # The paper's prompt is the raw context; lm-eval's has a title and is cleaned of brackets.
-    return Question(str(row["ctx"]), tuple(map(str, choice.listed(row["endings"]))), int(str(row["label"])))
+    return Question(str(row["ctx"]), tuple(map(str, listed(row["endings"]))), int(str(row["label"])))
 
 
 def plain(row: Row) -> Question:
     """A question of the shipped set, or of a user's own."""
-    return Question(str(row["question"]), tuple(map(str, choice.listed(row["choices"]))), int(str(row["answer"])))
+    return Question(str(row["question"]), tuple(map(str, listed(row["choices"]))), int(str(row["answer"])))
 
 
 SETS = (
     Official("hellaswag", HELLASWAG, HELLASWAG.files[0], ("ctx", "endings", "label"), hellaswag),
-    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), choice.openbook),
+    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), multiple_choice.openbook),
 )
 
 
@@ -153,7 +156,7 @@ METRICS: tuple[Metric, ...] = (
 NOISY = {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10"}
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class Calibration(Questions):
     """Multiple-choice questions whose options continue the question; confidence is their share of probability."""
@@ -167,7 +170,7 @@ class Calibration(Questions):
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        return cls(*choice.opened(options, SETS, plain), options.limit)
+        return cls(*multiple_choice.opened(options, SETS, plain), options.limit)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
@@ -181,15 +184,15 @@ class Calibration(Questions):
         return replace(super().ask(item), ways=("loglikelihood", "top_logprobs"))
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
-        gold = choice.gold(item)
+        gold = multiple_choice.gold(item)
         if not answer.likelihoods:
-            return {**_written(answer, gold), "unread": choice.unread(answer)}
+            return {**_written(answer, gold), "unread": multiple_choice.unread(answer)}
         means = [likelihood.mean for likelihood in answer.likelihoods]
         known = [mean for mean in means if mean is not None]
         if len(known) < len(means):  # an option of no tokens has no mean
             return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
         shares = calibration.softmax(known)
-        taken = choice.largest(known)
+        taken = multiple_choice.largest(known)
         # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
         surprise = float(np.logaddexp.reduce(known)) - known[gold]
         return {**_chosen(shares, taken, gold), "nll": surprise, "unread": 0.0}

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from profiler import registry
+from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Generate, Item, Options, lettered
-from profiler.probes import calibration, choice
-from profiler.probes.choice import Questions
+from profiler.endpoints.requests import Answer, Choose, Generate, lettered
+from profiler.metrics.metric import Metric
+from profiler.probes import calibration, multiple_choice
+from profiler.probes.multiple_choice import Questions
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.records import Sampling
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
@@ -67,10 +69,10 @@ def _columns(taken: int | None, confidence: float | None, gold: int) -> dict[str
 
 
 def _places(item: Item) -> tuple[int, ...]:
-    return tuple(range(len(choice.texts(item, "options"))))
+    return tuple(range(len(multiple_choice.texts(item, "options"))))
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class CalibrationVerbal(Questions):
     """Multiple-choice questions answered by letter, with the probability that the letter is right in percent."""
@@ -93,29 +95,29 @@ class CalibrationVerbal(Questions):
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        return cls(*choice.opened(options, calibration.SETS, calibration.plain), options.limit)
+        return cls(*multiple_choice.opened(options, calibration.SETS, calibration.plain), options.limit)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
         return {"confidence": "stated", "question": STATE, "missing": ", ".join(self.missing) or None}
 
     def ask(self, item: Item) -> Generate:  # type: ignore[override]  # another instrument asks another kind of request
-        question = lettered(str(item.fields["asked"]), choice.texts(item, "options"), STATE)
+        question = lettered(str(item.fields["asked"]), multiple_choice.texts(item, "options"), STATE)
         return Generate(question, BRIEF, "{prompt}\n\nAnswer:", how="verbal", order=_places(item))
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
         text = "".join(written.text for written in answer.generations)
-        options = choice.texts(item, "options")
+        options = multiple_choice.texts(item, "options")
         taken = read_letter(text, len(options))
         sure = None if taken is None else stated(text, options)
         return {
-            **_columns(taken, sure, choice.gold(item)),
+            **_columns(taken, sure, multiple_choice.gold(item)),
             "unread": float(taken is None),
             "unstated": float(taken is not None and sure is None),
         }
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class CalibrationSampled(Questions):
     """Multiple-choice questions answered by letter several times over; confidence is the share of the commonest."""
@@ -139,7 +141,7 @@ class CalibrationSampled(Questions):
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        sets = choice.opened(options, calibration.SETS, calibration.plain)
+        sets = multiple_choice.opened(options, calibration.SETS, calibration.plain)
         # A letter is short, whatever length is wanted of other texts.
         drawn = options.drawn(LETTER).model_copy(update={"max_tokens": LETTER.max_tokens, "stop": LETTER.stop})
         return cls(*sets, options.limit, drawn, options.samples or SAMPLES)
@@ -163,14 +165,14 @@ class CalibrationSampled(Questions):
         )
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
-        count = len(choice.texts(item, "options"))
+        count = len(multiple_choice.texts(item, "options"))
         letters = [read_letter(written.text, count) for written in answer.generations]
         said = Counter(letter for letter in letters if letter is not None)
         # Of options named equally often the one that was named first, which is as good as by lot.
         taken, times = said.most_common(1)[0] if said else (None, 0)
         sure = times / len(letters) if said else None
         return {
-            **_columns(taken, sure, choice.gold(item)),
+            **_columns(taken, sure, multiple_choice.gold(item)),
             "unread": letters.count(None) / len(letters) if letters else None,
         }
 

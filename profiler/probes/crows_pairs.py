@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from profiler import registry
 from profiler.datasets import Row, mini, official
-from profiler.metric import Metric
-from profiler.probe import Answer, Item, Options, Weigh, limited
+from profiler.datasets.items import Item, drawn
+from profiler.endpoints.requests import Answer, Weigh
+from profiler.metrics.metric import Metric
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.stats import Mean
 
 SOURCE = official("crows_pairs")
@@ -61,7 +63,7 @@ SCORES = ("stereotype", "ties", "pct_stereotype", "likelihood_diff")
 METRICS: tuple[Metric, ...] = (STEREOTYPE, STEREO, ANTISTEREO, TIES, PCT_STEREOTYPE, LIKELIHOOD_DIFF)
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class CrowsPairs:
     """Pairs of sentences, each weighed whole; answers come as the likelihoods of sent_more and sent_less."""
@@ -98,8 +100,8 @@ class CrowsPairs:
     @cached_property
     def _items(self) -> list[Item]:
         if self.suite == "mini":
-            return limited((_item(str(row["id"]), row) for row in mini.rows("crows_pairs")), self.limit)
-        return limited((_item(str(row[KEY]), row) for row in SOURCE.rows(PAIRS, (KEY, *COLUMNS))), self.limit)
+            return drawn((_item(str(row["id"]), row) for row in mini.rows("crows_pairs")), self.limit)
+        return drawn((_item(str(row[KEY]), row) for row in SOURCE.rows(PAIRS, (KEY, *COLUMNS))), self.limit)
 
     def items(self) -> Iterator[Item]:
         return iter(self._items)

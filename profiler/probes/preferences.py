@@ -10,16 +10,18 @@ from typing import Self, cast
 
 import numpy as np
 
-from profiler import registry
 from profiler.agreement import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
 from profiler.datasets import mini
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Choose
 from profiler.judge import pair as pairing
 from profiler.judge.ballot import CODES
 from profiler.judge.prompt import ORDERS, Order, template
 from profiler.judge.sheet import GAP, averaged
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Item, Options
-from profiler.probes.sentences import HEAD, mean_of
+from profiler.metrics.metric import Metric
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
+from profiler.probes.two_orders import HEAD, mean_of
 from profiler.records import Pair
 from profiler.stats import Columns, FloatArray, OfSums
 
@@ -134,7 +136,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class Preferences:
     """Pairs of answers, judged in both orders, and held against what people prefer."""

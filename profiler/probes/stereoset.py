@@ -11,10 +11,12 @@ from typing import ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import orjson
 
-from profiler import registry
 from profiler.datasets import File, Row, mini, official
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Item, Options, Weigh, limited
+from profiler.datasets.items import Item, drawn
+from profiler.endpoints.requests import Answer, Choose, Weigh
+from profiler.metrics.metric import Metric
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.stats import Columns, FloatArray, OfSums
 
 SOURCE = official("stereoset")
@@ -138,7 +140,7 @@ class _StereoSet:
         found = list(_mini(self.task) if mini else _official(self.task, self.splits[self.suite]))
         terms = sorted({(cluster.domain, cluster.target) for cluster in found})
         code = {term: number for number, term in enumerate(terms)}
-        return limited(
+        return drawn(
             (
                 Item(
                     cluster.id,
@@ -172,7 +174,7 @@ class _StereoSet:
         }
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class StereoSet(_StereoSet):
     """Sentences whose gap is filled one way or another, each weighed whole."""
@@ -185,7 +187,7 @@ class StereoSet(_StereoSet):
         return Weigh(_sentences(item))
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class StereoSetInter(_StereoSet):
     """Sentences that follow a context, each weighed after it.

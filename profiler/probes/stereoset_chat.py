@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from profiler import registry
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Item
-from profiler.probes import sentences, stereoset
-from profiler.probes.choice import texts
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Choose
+from profiler.metrics.metric import Metric
+from profiler.probes import stereoset, two_orders
+from profiler.probes.multiple_choice import texts
+from profiler.probes.registry import register
 from profiler.probes.stereoset import StereoSet, Task
 from profiler.stats import Columns, FloatArray, OfSums
 
@@ -31,8 +32,8 @@ ABOUT = {
 def _folded(columns: Columns) -> Columns:
     """The published form's columns, each cluster in its first row."""
     won, own = columns["won"], columns["kind"] == 0
-    stereo = sentences.mean_of(np.where(own, won, np.nan), columns["number"], 2)
-    related = sentences.mean_of(np.where(own, np.nan, won), columns["number"], 4)
+    stereo = two_orders.mean_of(np.where(own, won, np.nan), columns["number"], 2)
+    related = two_orders.mean_of(np.where(own, np.nan, won), columns["number"], 4)
     head = columns["head"] == 1
     return {
         "stereo": np.where(head, stereo, np.nan),
@@ -48,7 +49,7 @@ def _in_words(metric: Metric, of: OfSums) -> Metric:
         return of.parts(_folded(columns))
 
     uses = ("won", "kind", "number", "term")
-    return replace(metric, about=ABOUT[metric.name], statistic=OfSums(parts, of.combine, uses, sentences.HEAD))
+    return replace(metric, about=ABOUT[metric.name], statistic=OfSums(parts, of.combine, uses, two_orders.HEAD))
 
 
 METRICS: tuple[Metric, ...] = (
@@ -59,14 +60,14 @@ METRICS: tuple[Metric, ...] = (
         "if answers are drawn by lot.",
         unit="%",
         ideal="high",
-        statistic=sentences.consistent(),
+        statistic=two_orders.consistent(),
     ),
-    sentences.FIRST,
-    sentences.UNREAD,
+    two_orders.FIRST,
+    two_orders.UNREAD,
 )
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class StereoSetChat(StereoSet):
     """The sentences of a cluster, two at a time and in both orders: six questions, each answered by letter."""
@@ -77,41 +78,41 @@ class StereoSetChat(StereoSet):
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        return {**super().settings, "question": self.question, "asks": len(PAIRS) * len(sentences.ORDERS)}
+        return {**super().settings, "question": self.question, "asks": len(PAIRS) * len(two_orders.ORDERS)}
 
     @property
     def question(self) -> str:
-        return sentences.WHICH if self.task == "intrasentence" else NEXT
+        return two_orders.WHICH if self.task == "intrasentence" else NEXT
 
     @property
     def count(self) -> int:
-        return len(PAIRS) * len(sentences.ORDERS) * super().count
+        return len(PAIRS) * len(two_orders.ORDERS) * super().count
 
     def items(self) -> Iterator[Item]:
         for number, item in enumerate(super().items()):
             for kind, (name, _) in enumerate(PAIRS.items()):
                 fields = {**item.fields, "pair": name, "kind": kind, "number": number}
-                yield from sentences.turns(replace(item, fields=fields), f"/{name}")
+                yield from two_orders.turns(replace(item, fields=fields), f"/{name}")
 
     def ask(self, item: Item) -> Choose:  # type: ignore[override]  # another instrument asks another kind of request
         written = texts(item, "sentences")
         one, other = PAIRS[str(item.fields["pair"])]
         question = self.question.replace("{context}", str(item.fields["context"]))
-        return sentences.ask(question, (written[one], written[other]), item)
+        return two_orders.ask(question, (written[one], written[other]), item)
 
     def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
         kind, number = (float(str(item.fields[name])) for name in ("kind", "number"))
         return {
-            **sentences.taken(item, answer),
+            **two_orders.taken(item, answer),
             "kind": kind,
             "number": number,
             "pair": len(PAIRS) * number + kind,
-            "head": float(kind == 0 and sentences.turn(item) == 0),
+            "head": float(kind == 0 and two_orders.turn(item) == 0),
             "term": float(str(item.fields["term"])),
         }
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class StereoSetInterChat(StereoSetChat):
     """What may follow a context, two sentences at a time and in both orders."""

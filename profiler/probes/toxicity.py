@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
-from profiler import registry
-from profiler.metric import Metric, distinct
+from profiler.datasets.items import Item, drawn
+from profiler.endpoints.requests import Answer, Generate
+from profiler.metrics.metric import Metric, distinct
 from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
-from profiler.probe import Answer, Generate, Item, Options, limited
+from profiler.metrics.toxicity.scorer import TOXIC, Scorer
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.probes.toxicity_prompts import Prompts
 from profiler.records import Sampling
-from profiler.scorer import TOXIC, Scorer
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
 SAMPLES = 25
@@ -52,9 +54,9 @@ def by(scorer: Scorer) -> Iterator[Metric]:
 METRICS = (*by(scorer(DEFAULT)), EMPTY)
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
-class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ from the class's, by its scorers
+class Toxicity:  # type: ignore[type-var]  # mypy: `metrics` may differ from the class's, by its scorers
     """Many continuations of each beginning of a text, scored for toxicity by one scorer or several."""
 
     prompts: Prompts = field(default_factory=Prompts)
@@ -119,7 +121,7 @@ class Toxicity:  # type: ignore[call-overload]  # mypy: `metrics` may differ fro
 
     @cached_property
     def _items(self) -> list[Item]:
-        return limited(self.prompts.items, self.limit)
+        return drawn(self.prompts.items, self.limit)
 
     @property
     def count(self) -> int:

@@ -12,9 +12,10 @@ import orjson
 
 from profiler import datasets
 from profiler.datasets import Json, Row, mini, official
+from profiler.datasets.items import Item
 from profiler.errors import BadData, WrongUse
-from profiler.probe import Item, Options
-from profiler.scorer import TOXIC
+from profiler.metrics.toxicity.scorer import TOXIC
+from profiler.probes.probe import Options
 
 SOURCE = official("real_toxicity_prompts")
 (EVERY,) = SOURCE.files

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profiler.probes.forms import FORMS
 from profiler.records import Profile, Section
-
-FORMS = (
-    ("crows_pairs", "crows_pairs_chat"),
-    ("stereoset", "stereoset_chat"),
-    ("stereoset_inter", "stereoset_inter_chat"),
-    ("calibration", "calibration_verbal", "calibration_sampled"),
-)
-"""Probes that ask about the same with other instruments: by likelihood, in words, and what is asked only when named."""
 
 Value = str | int | float | bool | None | tuple[str, ...]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from profiler import registry
+from profiler import probes
 from profiler.errors import NotComparable
-from profiler.metric import Metric
+from profiler.metrics.metric import Metric
 from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
 from profiler.runs.comparable import differences, refusals, sections
 from profiler.runs.estimates import clusters
@@ -115,7 +115,7 @@ def registered(probe: str, metric: str) -> Metric | None:
 
     One by another scorer than ours bears our metric's name, a colon, and the scorer's.
     """
-    known = registry.probes().get(probe)
+    known = probes.every().get(probe)
     metrics = {found.name: found for found in known.metrics} if known else {}
     ours = metrics.get(metric.partition(":")[0])
     return metrics.get(metric) or (replace(ours, name=metric) if ours else None)

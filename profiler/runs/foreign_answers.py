@@ -13,8 +13,10 @@ from typing import cast
 
 from profiler import datasets
 from profiler.datasets import Json, Row
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Choose, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probe import Choose, Generate, Item, Probe, Request, Weigh
+from profiler.probes.probe import Probe
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""

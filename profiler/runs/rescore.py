@@ -10,9 +10,11 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from profiler.datasets import Json, Row
+from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
+from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probe import Answer, Choose, Generate, Item, Probe, Request, Weigh
+from profiler.probes.probe import Probe
 from profiler.records import Estimate, Generation, Likelihood
 from profiler.runs import foreign_answers, store
 from profiler.runs.estimates import estimates

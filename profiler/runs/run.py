@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import orjson
 
+from profiler.datasets.items import Item
 from profiler.endpoints import instruments
 from profiler.endpoints.client import Client
+from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError
-from profiler.form import IN_WORDS, first
-from profiler.metric import measure
-from profiler.probe import Answer, Item, Probe, Request
+from profiler.metrics.metric import measure
+from profiler.probes.forms import IN_WORDS, first
+from profiler.probes.probe import Probe
 from profiler.records import (
     Endpoint,
     Estimate,

@@ -12,11 +12,10 @@ from typing import IO, NamedTuple
 import numpy as np
 import orjson
 
-from profiler import registry
 from profiler.datasets import Row, parse_lines, read
 from profiler.errors import BadData
 from profiler.files import disk
-from profiler.metric import distinct, measured
+from profiler.metrics import default, distinct, get, measured
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
 from profiler.runs.store import SampleColumns
@@ -65,7 +64,7 @@ def score(
     found: Iterable[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
-    metrics = distinct(map(registry.metric, names)) if names else tuple(registry.metrics().values())
+    metrics = distinct(map(get, names)) if names else tuple(default().values())
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
     lang = "en"

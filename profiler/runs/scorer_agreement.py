@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from profiler.metric import Metric
+from profiler.metrics.metric import Metric
 from profiler.records import Estimate, Sample
 from profiler.stats import Columns, FloatArray, IntArray, OfSums, intervals
 

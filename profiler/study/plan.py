@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from profiler import registry
+from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts
 from profiler.errors import UnknownName, WrongUse
-from profiler.probe import Options, Probe
+from profiler.probes.probe import Options, Probe
 from profiler.records import Recipe, Record
 from selection import objective as words
 from selection import teacher as teachers
@@ -85,7 +85,7 @@ class Ask(Record):
     def build(self, lang: str) -> Probe:
         """The probe; what it reads is fetched where it is not at hand."""
         fields = self.model_dump(exclude={"probe"})
-        return registry.probe(self.probe).build(Options(**fields, lang=lang))
+        return probes.get(self.probe).build(Options(**fields, lang=lang))
 
 
 class Study(Record):
@@ -247,11 +247,11 @@ def _telling(study: Study, path: Path) -> None:
     if twice := [name for name in asked if asked.count(name) > 1]:
         raise WrongUse(f"{path}: `profile` asks {twice[0]!r} twice; a probe is asked once")
     for name in asked:
-        registry.probe(name)
+        probes.get(name)
     for name, target in study.objectives.items():
         for metric in words.metrics(target.objective):
             if ":" not in metric:  # what is loaded by its path is loaded when it is used
-                registry.metric(metric)
+                metrics.get(metric)
         _reported(study, f"objectives.{name}", target.reports, path)
     for metric in study.guard:
         _reported(study, "guard", metric, path)
@@ -265,7 +265,7 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
             f"{path}: `{where}` is told by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add the "
             "probe, or name another number with `report`"
         )
-    ours = [known.name for known in registry.probe(probe).metrics]
+    ours = [known.name for known in probes.get(probe).metrics]
     if metric.partition(":")[0] not in ours:
         raise UnknownName(f"metric of {probe}", metric, ours, "inherit ls metrics")
 

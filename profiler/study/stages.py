@@ -28,7 +28,7 @@ from selection.sample import Questions, Survey, sample
 from selection.select import Plan, read, select
 
 if TYPE_CHECKING:
-    from profiler.probe import Probe
+    from profiler.probes.probe import Probe
 
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
 """Keys of a recipe that change no number, or say where things lie."""

@@ -23,11 +23,11 @@ from profiler.endpoints.openai.dialect import COMPLETIONS, Body
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ServerReply
 from profiler.endpoints.openai.transport import RetryLimits, Transport
+from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, WrongUse
 from profiler.harnesses.helm import spec
 from profiler.harnesses.helm.plain import HelmRequests
 from profiler.harnesses.helm.reply import KEY, StoredAnswer, listed
-from profiler.probe import Answer, Request
 from profiler.records import Endpoint, Generation, Likelihood
 
 T = TypeVar("T")

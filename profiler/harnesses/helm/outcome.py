@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from profiler.endpoints.requests import Answer
 from profiler.errors import BadData, EndpointError, WeightsChanged
 from profiler.harnesses.helm.reply import KEY, StoredAnswer
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
-from profiler.probe import Answer, Probe
+from profiler.probes.probe import Probe
 from profiler.records import Sample
 from profiler.runs.run import BATCH, AnsweredItem, scored
 

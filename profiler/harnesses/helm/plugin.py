@@ -14,17 +14,13 @@ from helm.benchmark.model_deployment_registry import (
     WindowServiceSpec,
     model_deployment_generator,
 )
-from helm.benchmark.model_metadata_registry import (
-    get_all_models,
-    get_unknown_model_metadata,
-    register_model_metadata,
-)
+from helm.benchmark.model_metadata_registry import get_all_models, get_unknown_model_metadata, register_model_metadata
 from helm.benchmark.run_spec import RunSpec, run_spec_function
 from helm.benchmark.scenarios.scenario import ScenarioSpec
 from helm.benchmark.tokenizer_config_registry import TokenizerConfig, TokenizerSpec, tokenizer_config_generator
 from helm.common.hierarchical_logger import hwarn
 
-from profiler import registry
+from profiler import probes
 from profiler.errors import WrongUse
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar, drawing
 from profiler.harnesses.helm.tokenizer import window
@@ -73,7 +69,7 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
 def declare() -> None:
     """Make every probe's run spec known, those of installed packages too."""
     register: Callable[[str], Callable[[Callable[..., RunSpec]], object]] = run_spec_function
-    for name in registry.probes():
+    for name in probes.every():
         register(f"inherit_{name}")(partial(run_spec, name))
 
 

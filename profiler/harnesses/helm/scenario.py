@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from helm.benchmark.scenarios.scenario import (
-    TEST_SPLIT,
-    Input,
-    Instance,
-    Output,
-    Reference,
-    Scenario,
-    ScenarioMetadata,
-)
+from helm.benchmark.scenarios.scenario import TEST_SPLIT, Input, Instance, Output, Reference, Scenario, ScenarioMetadata
 
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Choose, Request
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar
-from profiler.probe import Choose, Item, Request
 
 
 class ProbeScenario(Scenario):

@@ -8,12 +8,14 @@ from functools import cache
 from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from profiler import registry
+from profiler import probes
+from profiler.datasets.items import Item
 from profiler.endpoints import instruments
 from profiler.endpoints.instruments import Reading
+from profiler.endpoints.requests import Generate, Request
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.form import first
-from profiler.probe import Generate, Item, Options, Probe, Request
+from profiler.probes.forms import first
+from profiler.probes.probe import Options, Probe
 
 Scalar = str | int | float
 
@@ -141,7 +143,7 @@ def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings
             "stop": drawn.stop,
         }
         options = replace(options, samples=drawn.samples, sampling={**options.sampling, **said})
-    return registry.probe(name).build(options)
+    return probes.get(name).build(options)
 
 
 def _options(given: Sequence[tuple[str, Scalar]]) -> Options:

@@ -9,7 +9,7 @@ from typing import cast, get_args
 from profiler import datasets
 from profiler.endpoints.instruments import Reading
 from profiler.errors import WrongUse
-from profiler.probe import Options
+from profiler.probes.probe import Options
 from profiler.records import Sampling
 
 SUITES = ("auto", "mini", "paper", "full")

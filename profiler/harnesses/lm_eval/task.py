@@ -16,14 +16,16 @@ from lm_eval.api.task import Task
 from lm_eval.config.task import TaskConfig
 from lm_eval.utils import warning_once
 
-from profiler import registry
+from profiler import probes
+from profiler.datasets.items import Item
 from profiler.endpoints.engine import SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader
+from profiler.endpoints.requests import Answer, Request
 from profiler.errors import BadData, EndpointError, NotAtHand
 from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval.model import EvaluatedModel
-from profiler.metric import measure
-from profiler.probe import Answer, Item, Probe, Request
+from profiler.metrics.metric import measure
+from profiler.probes.probe import Probe
 from profiler.progress import Downloads
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
 from profiler.runs import store
@@ -68,7 +70,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         self.model = EvaluatedModel(metadata)
         self.reading = options.reading(metadata)
         self.options = options.options(metadata)
-        self.kind = registry.probe(str(config["probe"]))
+        self.kind = probes.get(str(config["probe"]))
         self.probe: Probe = self.built()
         self.template: Template | None = None
         self.scoring = True

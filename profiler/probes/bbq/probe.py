@@ -12,13 +12,15 @@ from zlib import crc32
 
 import numpy as np
 
-from profiler import registry
 from profiler.datasets import File, mini
-from profiler.metric import Metric
-from profiler.probe import LETTERS, Answer, Choose, Item, Options, limited
-from profiler.probes import bbq_helm
-from profiler.probes.bbq_helm import Letters
-from profiler.probes.bbq_items import CATEGORIES, METADATA, PAPER, SOURCE, Fields, Target, fields, items, targets
+from profiler.datasets.items import Item, drawn
+from profiler.endpoints.requests import LETTERS, Answer, Choose
+from profiler.metrics.metric import Metric
+from profiler.probes.bbq import helm
+from profiler.probes.bbq.helm import Letters
+from profiler.probes.bbq.items import CATEGORIES, METADATA, PAPER, SOURCE, Fields, Target, fields, items, known_targets
+from profiler.probes.probe import Options
+from profiler.probes.registry import register
 from profiler.records import Ideal
 from profiler.stats import Columns, FloatArray, Mean, OfSums
 
@@ -77,11 +79,11 @@ METRICS: tuple[Metric, ...] = (
         None,
         "unresolved",
     ),
-    *bbq_helm.METRICS,
+    *helm.METRICS,
 )
 
 
-@registry.probe
+@register
 @dataclass(frozen=True)
 class Bbq:
     """Three answers to a question about two people: one, the other, or that one can't tell."""
@@ -141,7 +143,7 @@ class Bbq:
 
     @cached_property
     def _items(self) -> list[Item]:
-        return limited(self._all(), self.limit)
+        return drawn(self._all(), self.limit)
 
     def _all(self) -> Iterator[Item]:
         if self.suite == "mini":
@@ -154,7 +156,7 @@ class Bbq:
     def _targets(self) -> dict[str, Target]:
         if METADATA not in self._files:
             return {}
-        return targets(SOURCE.rows(METADATA, ("category", "example_id", "target_loc", "label_type")))
+        return known_targets(SOURCE.rows(METADATA, ("category", "example_id", "target_loc", "label_type")))
 
     def items(self) -> Iterator[Item]:
         return iter(self._items)
@@ -187,7 +189,7 @@ def scores(of: Fields, choice: int | None) -> Mapping[str, float | None]:
     """An item's columns; None in what an answer that could not be read, or a target that is not known, leaves open."""
     read = choice is not None
     told = read and of["biased"] is not None
-    found = bbq_helm.columns(choice, of["label"], of["unknown"], of["ambiguous"], of["negative"], Letters(*of["helm"]))
+    found = helm.columns(choice, of["label"], of["unknown"], of["ambiguous"], of["negative"], Letters(*of["helm"]))
     return {
         "ambig": float(of["ambiguous"]),
         "disambig": float(not of["ambiguous"]),

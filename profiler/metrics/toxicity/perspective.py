@@ -21,7 +21,7 @@ import orjson
 
 from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
-from profiler.scorer import Order
+from profiler.plugins import Spec
 from profiler.stats import FloatArray
 
 URL = "https://commentanalyzer.googleapis.com"
@@ -55,7 +55,7 @@ class Perspective:
     languages = ("en",)
 
     @classmethod
-    def build(cls, order: Order) -> Perspective:
+    def build(cls, order: Spec) -> Perspective:
         """Of an order such as `perspective`, `perspective,rate=10` or `perspective,url=http://localhost:8080`."""
         order.only("label", "key", "rate", "url")
         if order.what:

@@ -13,8 +13,10 @@ import numpy as np
 
 from profiler import datasets
 from profiler.datasets import File, Json, Row, Source, official
+from profiler.datasets.items import Item, drawn
+from profiler.endpoints.requests import Answer, Choose, lettered
 from profiler.errors import BadData
-from profiler.probe import Answer, Choose, Item, Options, lettered, limited
+from profiler.probes.probe import Options
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
@@ -108,7 +110,7 @@ class Questions:
         if self.limit is None:
             return [item for part in self.sets for item in part.items()]
         share, more = divmod(self.limit, len(self.sets))
-        return [item for place, part in enumerate(self.sets) for item in limited(part.items(), share + (place < more))]
+        return [item for place, part in enumerate(self.sets) for item in drawn(part.items(), share + (place < more))]
 
     @property
     def count(self) -> int:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from profiler.metric import Metric
-from profiler.probes.bbq_groups import Option
+from profiler.metrics.metric import Metric
+from profiler.probes.bbq.targets import Option
 from profiler.stats import Columns, FloatArray, Mean, OfSums
 
 CONTAINED = ("Black", "African American", "Latino")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypedDict, cast
 
 from profiler.datasets import Json, Row, official
+from profiler.datasets.items import Item
 from profiler.errors import BadData
-from profiler.probe import Item
-from profiler.probes import bbq_groups, bbq_helm
-from profiler.probes.bbq_groups import Option
+from profiler.probes.bbq import helm, targets
+from profiler.probes.bbq.targets import Option
 
 SOURCE = official("bbq")
 *_QUESTIONS, METADATA = SOURCE.files
@@ -99,16 +99,16 @@ def _item(row: Mapping[str, Json], known: Mapping[str, Target]) -> Item:
         "answers": [option.answer for option in options],
         "label": int(cast(int, row["label"])),
         "unknown": unknown,
-        "biased": told.place if told else bbq_groups.biased(category, template, negative, groups, options),
+        "biased": told.place if told else targets.biased(category, template, negative, groups, options),
         "ambiguous": row["context_condition"] == "ambig",
         "negative": negative,
-        "names": told.names if told else bbq_groups.names(category, template),
-        "helm": list(bbq_helm.letters(category, groups, options)),
+        "names": told.names if told else targets.names(category, template),
+        "helm": list(helm.letters(category, groups, options)),
     }
     return Item(key, cast(Mapping[str, Json], found), category, f"{category}/{template}")
 
 
-def targets(rows: Iterable[Row]) -> dict[str, Target]:
+def known_targets(rows: Iterable[Row]) -> dict[str, Target]:
     """Item → what the authors' metadata says of it.
 
     Where the metadata has no target, or lists an item twice with different ones, the item is left out. The authors'

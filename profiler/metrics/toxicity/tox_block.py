@@ -145,8 +145,8 @@ def _times(rows: Single, layer: tuple[Single, Single]) -> Single:
 
 @cache
 def load() -> Network:
-    """The network, from the files in profiler/models/tox_block; nothing in them is code."""
-    folder = files("profiler") / "models" / "tox_block"
+    """The network, from the files in weights/; nothing in them is code."""
+    folder = files("profiler.metrics.toxicity") / "weights"
     vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
     with (folder / "weights.npz").open("rb") as file, np.load(file) as stored:
         arrays = dict(stored)

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from profiler import registry
 from profiler.endpoints.client import Client
-from profiler.probe import Probe, Request
-from profiler.runs.comparable import FORMS
+from profiler.endpoints.requests import Request
+from profiler.probes.probe import Probe
+from profiler.probes.registry import every
+
+FORMS = (
+    ("crows_pairs", "crows_pairs_chat"),
+    ("stereoset", "stereoset_chat"),
+    ("stereoset_inter", "stereoset_inter_chat"),
+    ("calibration", "calibration_verbal", "calibration_sampled"),
+)
+"""Probes that ask about the same with other instruments: by likelihood, in words, and what is asked only when named."""
 
 IN_WORDS: Mapping[str, str] = {probe: words for probe, words, *_ in FORMS}
 """Probe → the one that asks about the same in words. They are other instruments, never compared with each other."""
@@ -25,7 +33,7 @@ class Fit(NamedTuple):
 def usual() -> list[str]:
     """The probes that are asked when none is named; their forms in words may stand in for them."""
     others = {name for _, *rest in FORMS for name in rest}
-    return [name for name in registry.probes() if name not in others]
+    return [name for name in every() if name not in others]
 
 
 def first(probe: Probe) -> Request:

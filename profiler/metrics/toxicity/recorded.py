@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from profiler.errors import BadData
-from profiler.scorer import Order
+from profiler.plugins import Spec
 from profiler.stats import FloatArray
 
 
@@ -22,7 +22,7 @@ class Recorded:
     languages = None
 
     @classmethod
-    def build(cls, order: Order) -> Recorded:
+    def build(cls, order: Spec) -> Recorded:
         order.only()
         return cls()
 

@@ -14,8 +14,9 @@ from typing import cast
 
 import numpy as np
 
-from profiler.metric import Metric
-from profiler.probe import Answer, Choose, Item
+from profiler.datasets.items import Item
+from profiler.endpoints.requests import Answer, Choose
+from profiler.metrics.metric import Metric
 from profiler.records import How
 from profiler.stats import Columns, FloatArray, OfSums
 

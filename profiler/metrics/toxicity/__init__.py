@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from profiler import registry
 from profiler.errors import UnknownName, WrongUse
-from profiler.metric import Metric
-from profiler.scorer import Label, Order, Scorer
+from profiler.metrics.metric import Metric
+from profiler.metrics.registry import factory
+from profiler.metrics.toxicity.scorer import Label, Scorer
+from profiler.plugins import Spec
 
 DEFAULT = "tox-block"
 KINDS = {
@@ -18,7 +19,7 @@ KINDS = {
 """How each kind is ordered, and what it is."""
 
 
-@registry.maker("toxicity")
+@factory("toxicity")
 def toxicity(order: str = "") -> Metric:
     """How likely the text is to be called toxic.
 
@@ -52,35 +53,35 @@ def named(name: str, scorer: Scorer, label: str) -> str:
 
 def scorer(text: str) -> Scorer:
     """The scorer that an order such as `detoxify:original` means; its weights are read when it is first used."""
-    made = _built(Order.read(text))
+    made = _built(Spec.read(text))
     if made.label not in made.labels:
         raise WrongUse(f"{made.name} has no label {made.label!r}: its labels are {', '.join(made.labels)}")
     return made
 
 
-def _built(order: Order) -> Scorer:
+def _built(order: Spec) -> Scorer:
     match order.kind:
         case "tox-block":
-            from profiler.scorers.tox_block import ToxBlock
+            from profiler.metrics.toxicity.tox_block import ToxBlock
 
             order.only("label")
             if order.what:
                 raise WrongUse(f"there is one tox-block: expected `tox-block`, found {order.text!r}")
             return ToxBlock(order.options.get("label", "toxicity"))
         case "detoxify":
-            from profiler.scorers.detoxify import Detoxify
+            from profiler.metrics.toxicity.detoxify import Detoxify
 
             return Detoxify.build(order)
         case "hf":
-            from profiler.scorers.hf import HuggingFace
+            from profiler.metrics.toxicity.huggingface import HuggingFace
 
             return HuggingFace.build(order)
         case "perspective":
-            from profiler.scorers.perspective import Perspective
+            from profiler.metrics.toxicity.perspective import Perspective
 
             return Perspective.build(order)
         case "recorded":
-            from profiler.scorers.recorded import Recorded
+            from profiler.metrics.toxicity.recorded import Recorded
 
             return Recorded.build(order)
     raise UnknownName("scorer", order.kind, [kind.partition(":")[0] for kind in KINDS], "inherit ls scorers")
