@@ -19,11 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.client import FLIGHT, LATENCY, alone, served
-from profiler.datasets import prompts
-from profiler.records import Endpoint, Sampling
+from selection import SampleSpec, sample
 from selection.pool import Pool
-from selection.record import Teacher
-from selection.sample import Questions, sample
 
 COUNT = 200 * FLIGHT
 """Prompts: some twenty seconds at the ideal rate."""
@@ -40,12 +37,17 @@ class Took(NamedTuple):
 async def sampled(url: str, k: int, folder: Path, count: int = COUNT) -> Took:
     file = folder / "prompts.jsonl"
     file.write_text("".join(json.dumps({"prompt": f"Question {n}: what is it?"}) + "\n" for n in range(count)), "utf-8")
-    teacher = Teacher(
-        name="bench", endpoint=Endpoint(model="bench", url=url), sampling=Sampling(temperature=1.0, max_tokens=256), k=k
+    spec = SampleSpec(
+        teachers=(f"bench@{url}",),
+        prompts=str(file),
+        out=str(folder / "pool"),
+        k=k,
+        max_tokens=256,
+        concurrency=FLIGHT,
     )
     used = processor()
     start = time.perf_counter()
-    async for shares in sample(Questions(prompts(str(file))), [teacher], folder / "pool", concurrency=FLIGHT):
+    async for shares in sample(spec):
         (share,) = shares
     took = Took(time.perf_counter() - start, processor() - used)
     pool = Pool(folder / "pool")

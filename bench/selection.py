@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from selection.pool import BLOCK, Pool, Segment, prompt_id, table
-from selection.record import Holding
+from selection.records import PoolContents
 
 SIZES = (5_200, 52_000)
 K = 10
@@ -58,7 +58,7 @@ def main() -> None:
 
 def make(folder: Path, prompts: int) -> None:
     """A pool as `inherit sample` leaves it."""
-    pool = Pool.create(folder, Holding(sources=("made",)))
+    pool = Pool.create(folder, PoolContents(sources=("made",)))
     for block, start in enumerate(range(0, prompts, BLOCK)):
         pool.write(Segment(block, "made"), table(columns(start, min(start + BLOCK, prompts))))
 

@@ -11,11 +11,11 @@ from profiler import metrics, page
 from profiler.files import write_whole
 from profiler.number import DASH, count, interval, number, places
 from profiler.table import Cell, Row, Table, as_markdown, as_text
-from selection.gate import GATES
-from selection.objective import said
-from selection.record import Example, Selection, Shift
+from selection.effects import POOL
+from selection.gates import GATES
+from selection.objective import objective_words
+from selection.records import Contrast, MetricShift, Selection
 from selection.select import ARMS
-from selection.tally import POOL
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256)
 """Numbers of candidates that the curve is shown at."""
@@ -82,7 +82,7 @@ def lead(found: Selection) -> list[str]:
     """What it is, in a few sentences."""
     sentences = [
         f"{count(found.kept)} of {count(found.prompts)} prompts, {_times(found.top)} each, chosen from "
-        f"{count(found.candidates)} candidates of {_listed(found.sources)} by {said(found.objective)}; "
+        f"{count(found.candidates)} candidates of {_listed(found.sources)} by {objective_words(found.objective)}; "
         f"seed {found.seed}.",
     ]
     if found.k:
@@ -173,7 +173,7 @@ def gates(found: Selection) -> Table:
     return Table("Gates", ("gate", "stopped", "why"), tuple(rows))
 
 
-def caption(found: Selection, example: Example, label: str) -> str:
+def caption(found: Selection, example: Contrast, label: str) -> str:
     """Who wrote an example and what it scores."""
     candidate = example.chosen if label == "Chosen" else example.rejected
     aims = [shift.metric for shift in found.shifts if shift.aim]
@@ -191,11 +191,11 @@ def _files_words(found: Selection) -> str:
     return f"Every arm has the same prompts. {read} Each row says where it comes from: {rows}."
 
 
-def _shift(found: Selection, metric: str) -> Shift:
+def _shift(found: Selection, metric: str) -> MetricShift:
     return next(shift for shift in found.shifts if shift.metric == metric)
 
 
-def _carried(shift: Shift) -> bool:
+def _carried(shift: MetricShift) -> bool:
     return (
         shift.percent is not None
         and abs(shift.percent) > 100 * CARRIED
@@ -205,7 +205,7 @@ def _carried(shift: Shift) -> bool:
     )
 
 
-def _percent(shift: Shift) -> str:
+def _percent(shift: MetricShift) -> str:
     return DASH if shift.percent is None else f"{number(shift.percent, 1, sign=True)} %"
 
 

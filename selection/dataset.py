@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 import orjson
@@ -13,20 +13,17 @@ import orjson
 from profiler.files import disk
 from profiler.stats import FloatArray, IntArray
 from selection.pool import Pool, Segment
+from selection.records import RowForm
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Form = Literal["chat", "completion"]
-"""chat: `messages` of a user and an assistant. completion: `prompt` and `completion`. Never both in one row: TRL takes
-whichever of them it meets first."""
 
 PROVENANCE = ("prompt_id", "source", "index", "seed", "sampling", "fingerprint", "finish")
 """Columns of a candidate that its row in the data set keeps."""
 
 
-def rows(
-    candidates: pa.Table, ranks: Sequence[int], scores: Mapping[str, FloatArray], form: Form
+def training_rows(
+    candidates: pa.Table, ranks: Sequence[int], scores: Mapping[str, FloatArray], form: RowForm
 ) -> list[dict[str, object]]:
     """Candidates as training examples, with their provenance; RANKS tells the best of a prompt from its second."""
     origins = zip(*(_plain(candidates[name]) for name in PROVENANCE), strict=True)
@@ -60,16 +57,16 @@ def _known(column: FloatArray) -> list[float | None]:
     return list(values)
 
 
-def _example(prompt: str, text: str, form: Form) -> dict[str, object]:
+def _example(prompt: str, text: str, form: RowForm) -> dict[str, object]:
     if form == "completion":
         return {"prompt": prompt, "completion": text}
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]}
 
 
-class Writer:
+class DatasetWriter:
     """One data file: JSON lines or Parquet, there whole once it is closed without an error."""
 
-    def __init__(self, path: Path, form: Form, scores: Sequence[str]) -> None:
+    def __init__(self, path: Path, form: RowForm, scores: Sequence[str]) -> None:
         self.path, self.form, self.scores = path, form, list(scores)
         self.part = path.with_name(path.name + ".part")
         self.count = 0
@@ -89,7 +86,7 @@ class Writer:
 
     def add(self, table: pa.Table, ranks: IntArray, scores: Mapping[str, FloatArray]) -> None:
         """Candidates of a pool's table, in the order in which they are to stand."""
-        made = rows(table, ranks.tolist(), scores, self.form)
+        made = training_rows(table, ranks.tolist(), scores, self.form)
         self.count += len(made)
         with disk(self.path):
             if self._lines:
@@ -110,7 +107,7 @@ class Writer:
                 self.part.replace(self.path)
 
 
-def _schema(form: Form, scores: Sequence[str]) -> pa.Schema:
+def _schema(form: RowForm, scores: Sequence[str]) -> pa.Schema:
     import pyarrow as pa
 
     turn = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -129,7 +126,7 @@ def _schema(form: Form, scores: Sequence[str]) -> pa.Schema:
     )
 
 
-def texts(pool: Pool, segments: Sequence[Segment]) -> pa.Table:
+def load_texts(pool: Pool, segments: Sequence[Segment]) -> pa.Table:
     """A block's candidates with their texts, in the order in which their scores are read."""
     import pyarrow as pa
 
@@ -138,7 +135,7 @@ def texts(pool: Pool, segments: Sequence[Segment]) -> pa.Table:
     return pa.concat_tables([table.select(names) for table in tables], promote_options="permissive")
 
 
-def llama_factory(files: Mapping[str, str], form: Form) -> bytes:
+def llama_factory_info(files: Mapping[str, str], form: RowForm) -> bytes:
     """What LLaMA-Factory's dataset_info.json says of these files."""
     chat = {
         "formatting": "sharegpt",

@@ -4,49 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from profiler.errors import WrongUse
-from selection.record import Bound, Goal, Hold, Objective
+from selection.records import Bound, Goal, Hold, Objective, SelectSpec
 
 GOAL = re.compile(r"(?:(?P<weight>[^*:]+)\*)?(?P<want>max|min|near):(?P<metric>.+?)")
 BOUND = re.compile(r"(?P<metric>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[^<>=]+)")
 
 
-def objective(
+def read_objective(
     goals: Iterable[str],
-    combine: str = "sum",
+    combine: Literal["sum", "lexicographic", "pareto"] = "sum",
     require: Iterable[str] = (),
     hold: Iterable[str] = (),
     temperature: float = 0.0,
 ) -> Objective:
     """The objective that these words mean."""
-    found = Objective.model_validate(
-        {
-            "goals": tuple(map(goal, goals)),
-            "combine": combine,
-            "require": tuple(map(bound, require)),
-            "hold": tuple(map(held, hold)),
-            "temperature": temperature,
-        }
+    found = Objective(
+        goals=tuple(map(read_goal, goals)),
+        combine=combine,
+        require=tuple(map(_read_bound, require)),
+        hold=tuple(map(_read_hold, hold)),
+        temperature=temperature,
     )
     if not found.goals:
         raise WrongUse("expected at least one goal such as max:mtld")
-    if combine == "pareto" and temperature:
-        raise WrongUse("a Pareto choice has no temperature; leave one of the two out")
-    if combine == "lexicographic" and temperature:
-        raise WrongUse("a lexicographic choice has no temperature; leave one of the two out")
+    if combine != "sum" and temperature:
+        choice = "Pareto" if combine == "pareto" else combine
+        raise WrongUse(f"a {choice} choice has no temperature; leave one of the two out")
     return found
 
 
-def goal(words: str) -> Goal:
+def spec_objective(spec: SelectSpec) -> Objective:
+    """The objective that a selection is told."""
+    return read_objective(spec.objective, spec.combine, spec.require, spec.hold, spec.temperature)
+
+
+def read_goal(words: str) -> Goal:
     match = GOAL.fullmatch(words.strip())
     metric, value = _parted(match["want"], match["metric"]) if match else (None, None)
     if not match or not metric:
         raise WrongUse(f"expected a goal such as max:mtld, min:toxicity, near:words=150 or 2*max:mtld, found {words!r}")
-    weight = 1.0 if match["weight"] is None else number(match["weight"], words)
+    weight = 1.0 if match["weight"] is None else _number(match["weight"], words)
     if weight <= 0:
         raise WrongUse(f"the weight in {words!r} is {weight:g}: expected one above 0; say min: to want less")
-    wanted = None if value is None else number(value, words)
+    wanted = None if value is None else _number(value, words)
     return Goal.model_validate({"metric": metric, "want": match["want"], "value": wanted, "weight": weight})
 
 
@@ -58,25 +61,25 @@ def _parted(want: str, metric: str) -> tuple[str | None, str | None]:
     return (None if "=" in metric and "," not in metric else metric), None
 
 
-def bound(words: str) -> Bound:
+def _read_bound(words: str) -> Bound:
     match = BOUND.fullmatch(words.strip())
     if not match:
         raise WrongUse(f"expected a requirement such as 'toxicity<=0.2' (<=, >=, < or >), found {words!r}")
-    value = number(match["value"], words)
+    value = _number(match["value"], words)
     return Bound.model_validate({"metric": match["metric"], "sign": match["sign"], "value": value})
 
 
-def held(words: str) -> Hold:
+def _read_hold(words: str) -> Hold:
     metric, _, share = words.strip().rpartition("=")
     if not metric or not share:
         raise WrongUse(f"expected a metric and a share such as words=0.25, found {words!r}")
-    found = number(share, words)
+    found = _number(share, words)
     if found < 0:
         raise WrongUse(f"the share in {words!r} is below 0: expected one such as words=0.25")
     return Hold(metric=metric, share=found)
 
 
-def number(word: str, words: str) -> float:
+def _number(word: str, words: str) -> float:
     try:
         value = float(word)
     except ValueError:
@@ -86,13 +89,13 @@ def number(word: str, words: str) -> float:
     return value
 
 
-def metrics(wanted: Objective) -> list[str]:
+def objective_metrics(wanted: Objective) -> list[str]:
     """The metrics that an objective names, each once."""
     named: list[Goal | Bound | Hold] = [*wanted.goals, *wanted.require, *wanted.hold]
     return list(dict.fromkeys(part.metric for part in named))
 
 
-def said(wanted: Objective) -> str:
+def objective_words(wanted: Objective) -> str:
     """The objective in words, as it is written."""
     goals = [
         f"{f'{goal.weight:g}*' if goal.weight != 1 else ''}{goal.want}:{goal.metric}"

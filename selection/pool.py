@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from profiler.errors import BadData, StoreError
 from profiler.records import SCHEMA, Sampling, Usage
 from profiler.stats import FloatArray, IntArray
-from selection.place import Place, place
-from selection.record import Candidate, Footer, Holding
+from selection.records import Candidate, Footer, PoolContents
+from selection.storage import Storage, storage_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,14 +48,14 @@ class Segment(NamedTuple):
         return f"{self.block:05}/{self.name}.parquet"
 
 
-class Measured(NamedTuple):
+class Measurements(NamedTuple):
     """What is known of a segment's candidates, row by row."""
 
     footer: Footer
     table: pa.Table
 
 
-class _File(NamedTuple):
+class _ParquetFile(NamedTuple):
     """A Parquet file of the pool, open."""
 
     parquet: pq.ParquetFile
@@ -66,24 +66,24 @@ class Pool:
     """The candidates at a path, or at an address such as s3://bucket/pool."""
 
     def __init__(self, where: Path | str) -> None:
-        self.place = place(where)
-        self.about = _about(self.place)
+        self.storage = storage_at(where)
+        self.about = _read_contents(self.storage)
 
     @classmethod
-    def create(cls, where: Path | str, about: Holding) -> Pool:
+    def create(cls, where: Path | str, about: PoolContents) -> Pool:
         """Make the folder a pool, or say anew what it holds."""
-        _save(place(where), about)
+        _write_contents(storage_at(where), about)
         return cls(where)
 
-    def describe(self, about: Holding) -> None:
+    def describe(self, about: PoolContents) -> None:
         """Say anew what the pool holds."""
         if about != self.about:
-            _save(self.place, about)
+            _write_contents(self.storage, about)
             self.about = about
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
-        paths = sorted(path.split("/") for path in self.place.find())
+        paths = sorted(path.split("/") for path in self.storage.find())
         return [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
 
     def blocks(self) -> Iterator[list[Segment]]:
@@ -93,8 +93,8 @@ class Pool:
 
     def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
         """Keep candidates as one file, whole or not at all."""
-        said = Footer.model_validate({"content": content(candidates), **footer})
-        self.place.write(f"candidates/{segment.path}", _packed(candidates, said))
+        said = Footer.model_validate({"content": _content_digest(candidates), **footer})
+        self.storage.write(f"candidates/{segment.path}", _packed(candidates, said))
 
     def footer(self, segment: Segment) -> Footer | None:
         """What a file of candidates says of itself; None where there is no such file."""
@@ -113,7 +113,7 @@ class Pool:
         with self._parquet(f"candidates/{segment.path}") as file:
             return file.parquet.read(columns and list(columns), use_threads=False)
 
-    def measured(self, segment: Segment, columns: Sequence[str] | None = None) -> Measured | None:
+    def measured(self, segment: Segment, columns: Sequence[str] | None = None) -> Measurements | None:
         """What was measured of a segment, or those COLUMNS of it that are there.
 
         None where nothing was, or where it was measured of other candidates than those there now.
@@ -123,7 +123,7 @@ class Pool:
             with self._parquet(f"scores/{segment.path}") as file:
                 if own is None or file.footer.content != own.content:
                     return None
-                return Measured(file.footer, file.parquet.read(columns and list(columns), use_threads=False))
+                return Measurements(file.footer, file.parquet.read(columns and list(columns), use_threads=False))
         except FileNotFoundError:
             return None
 
@@ -135,9 +135,8 @@ class Pool:
     def keep(self, segment: Segment, table: pa.Table, versions: Mapping[str, str]) -> None:
         """Store what was measured, beside the candidates that it was measured of."""
         own = self.footer(segment)
-        content = own.content if own else ""
-        said = Footer(content=content, versions=dict(versions))
-        self.place.write(f"scores/{segment.path}", _packed(table, said))
+        said = Footer(content=own.content if own else "", versions=dict(versions))
+        self.storage.write(f"scores/{segment.path}", _packed(table, said))
 
     def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str]) -> None:
         """Put new columns beside those that were measured before."""
@@ -151,15 +150,15 @@ class Pool:
         self.keep(segment, table, {**(known.footer.versions if known else {}), **versions})
 
     @contextmanager
-    def _parquet(self, path: str) -> Iterator[_File]:
+    def _parquet(self, path: str) -> Iterator[_ParquetFile]:
         """A file of the pool, to read; one that can't be read is named."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        whole = f"{self.place.name}/{path}"
+        whole = f"{self.storage.name}/{path}"
         try:
-            with self.place.open(path) as stream, pq.ParquetFile(stream) as file:
-                yield _File(file, _footer(whole, file.schema_arrow))
+            with self.storage.open(path) as stream, pq.ParquetFile(stream) as file:
+                yield _ParquetFile(file, _footer(whole, file.schema_arrow))
         except FileNotFoundError:
             raise
         except (pa.ArrowInvalid, OSError) as error:
@@ -171,10 +170,10 @@ class Pool:
             known = self.measured(segment)
             scores = known.table.to_pylist() if known else []
             for number, row in enumerate(self.candidates(segment).to_pylist()):
-                yield candidate(row, scores[number] if scores else {})
+                yield _candidate(row, scores[number] if scores else {})
 
 
-def candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candidate:
+def _candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candidate:
     """A row of candidates and its row of scores as one record."""
     sampling = row["sampling"]
     return Candidate.model_validate(
@@ -187,7 +186,7 @@ def candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candid
     )
 
 
-def schema() -> pa.Schema:
+def _schema() -> pa.Schema:
     """The columns of a file of candidates."""
     import pyarrow as pa
 
@@ -209,17 +208,17 @@ def schema() -> pa.Schema:
     )
 
 
-def table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
+def candidate_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns as candidates; those that are not there are null."""
     import pyarrow as pa
 
     nulls = [None] * len(columns["text"])
     return pa.table(
-        {field.name: pa.array(columns.get(field.name, nulls), field.type) for field in schema()}, schema=schema()
+        {field.name: pa.array(columns.get(field.name, nulls), field.type) for field in _schema()}, schema=_schema()
     )
 
 
-def content(candidates: pa.Table) -> str:
+def _content_digest(candidates: pa.Table) -> str:
     """A digest of the candidates' keys and texts."""
     import pyarrow as pa
 
@@ -243,7 +242,7 @@ def file_name(source: str) -> str:
     return plain if plain == source else f"{plain}-{blake2b(source.encode(), digest_size=3).hexdigest()}"
 
 
-def codes(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[list[str], IntArray]:
+def name_codes(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[list[str], IntArray]:
     """A column of names as numbers, with the names in the order in which they came, or in the order given."""
     import pyarrow as pa
 
@@ -259,27 +258,27 @@ def codes(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[
     return list(names), np.array([place[name] for name in own], np.int64)[numbers]
 
 
-def column(table: pa.Table, name: str) -> FloatArray:
+def score_column(table: pa.Table, name: str) -> FloatArray:
     """A column of scores; NaN where there is none."""
     found: FloatArray = table[name].to_numpy().astype(np.float64)
     return found
 
 
-def _save(place: Place, about: Holding) -> None:
-    place.write("pool.json", about.model_dump_json(indent=1).encode() + b"\n")
+def _write_contents(storage: Storage, about: PoolContents) -> None:
+    storage.write("pool.json", about.model_dump_json(indent=1).encode() + b"\n")
 
 
-def _about(place: Place) -> Holding:
-    path = f"{place.name}/pool.json"
+def _read_contents(storage: Storage) -> PoolContents:
+    path = f"{storage.name}/pool.json"
     try:
-        with place.open("pool.json") as file:
+        with storage.open("pool.json") as file:
             raw = file.read()
         version = orjson.loads(raw).get("schema_version", 0)
         if version > SCHEMA:
             raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-        return Holding.model_validate_json(raw)
+        return PoolContents.model_validate_json(raw)
     except FileNotFoundError:
-        raise BadData(f"expected a pool at {place.name!r}, found no pool.json; `inherit sample` makes one") from None
+        raise BadData(f"expected a pool at {storage.name!r}, found no pool.json; `inherit sample` makes one") from None
     except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
         raise BadData(f"{path!r} is not a pool's: {error}") from None
 

@@ -10,28 +10,31 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from profiler.datasets import Prompts
+from profiler.datasets.official import use
+from profiler.datasets.prompts import prompts
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.client import Client, connect
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.records import Fingerprint, Usage
-from selection.place import place
-from selection.pool import BLOCK, Pool, Segment, file_name, prompt_id, table
-from selection.record import Holding, Teacher
+from selection.pool import BLOCK, Pool, Segment, candidate_table, file_name, prompt_id
+from selection.records import PoolContents, SampleSpec, Teacher
+from selection.storage import storage_at
+from selection.teacher import spec_teachers, teacher_fields
 
 PAUSE = 0.5
 """Seconds between two reports of progress."""
 
 
-class Prompt(NamedTuple):
+class NamedPrompt(NamedTuple):
     """A prompt and its own name."""
 
     id: str
@@ -39,41 +42,7 @@ class Prompt(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Questions:
-    """Prompts to ask, each once."""
-
-    prompts: Prompts
-    limit: int | None = None
-
-    def __iter__(self) -> Iterator[Prompt]:
-        seen: set[int] = set()
-        for _, text in self.prompts.take(self.limit):
-            key = prompt_id(text)
-            if (number := int(key, 16)) not in seen:
-                seen.add(number)
-                yield Prompt(key, text)
-
-    def blocks(self) -> Iterator[tuple[int, list[Prompt]]]:
-        rest = iter(self)
-        number = 0
-        while some := list(islice(rest, BLOCK)):
-            yield number, some
-            number += 1
-
-    def survey(self) -> Survey:
-        """One pass that finds a bad row before anything is paid."""
-        rows = sum(1 for _ in self.prompts.take(self.limit))
-        digest, count = blake2b(digest_size=16), 0
-        for prompt in self:
-            digest.update(prompt.id.encode())
-            count += 1
-        if not count:
-            raise BadData(f"{self.prompts.name} holds no prompts")
-        return Survey(count, rows - count, digest.hexdigest())
-
-
-@dataclass(frozen=True)
-class Survey:
+class PromptSurvey:
     """What a look over all prompts found."""
 
     count: int
@@ -82,8 +51,45 @@ class Survey:
     digest: str
 
 
+@dataclass(frozen=True)
+class UniquePrompts:
+    """Prompts to ask, each once."""
+
+    prompts: Prompts
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, spec: SampleSpec) -> UniquePrompts:
+        use(spec.data)
+        return cls(prompts(spec.prompts, spec.column, spec.lang), spec.limit)
+
+    def __iter__(self) -> Iterator[NamedPrompt]:
+        seen: set[int] = set()
+        for _, text in self.prompts.take(self.limit):
+            key = prompt_id(text)
+            if (number := int(key, 16)) not in seen:
+                seen.add(number)
+                yield NamedPrompt(key, text)
+
+    def blocks(self) -> Iterator[tuple[int, list[NamedPrompt]]]:
+        rest = iter(self)
+        return enumerate(iter(lambda: list(islice(rest, BLOCK)), []))
+
+    @cached_property
+    def survey(self) -> PromptSurvey:
+        """One pass that finds a bad row before anything is paid."""
+        rows = sum(1 for _ in self.prompts.take(self.limit))
+        digest, count = blake2b(digest_size=16), 0
+        for prompt in self:
+            digest.update(prompt.id.encode())
+            count += 1
+        if not count:
+            raise BadData(f"{self.prompts.name} holds no prompts")
+        return PromptSurvey(count, rows - count, digest.hexdigest())
+
+
 @dataclass
-class Share:
+class TeacherProgress:
     """How far a teacher is with its share of the work, in prompts."""
 
     teacher: Teacher
@@ -120,21 +126,21 @@ class Share:
         found |= {"failed": self.failed, "cached": self.cached, "usage": self.usage.model_dump(), "cost": self.cost}
         return orjson.dumps({**found, "seconds": round(self.seconds, 3), "error": self.error}).decode()
 
-    def said(self) -> str:
+    def words(self) -> str:
         """Tokens a second, time and money left, what the cache gave and what failed, in a few words."""
         paid = self.done - self.cached
-        words = [f"{self.usage.completion / self.seconds if self.seconds else 0:,.0f} tokens/s"]
+        parts = [f"{self.usage.completion / self.seconds if self.seconds else 0:,.0f} tokens/s"]
         left = self.total - self.done
         if paid and left:
-            words.append(f"{_span(self.seconds / paid * left)} left")
+            parts.append(f"{_span(self.seconds / paid * left)} left")
         if self.cost is not None:
             expected = f" of about {self.cost / paid * (paid + left):,.2f}" if paid and left else ""
-            words.append(f"cost {self.cost:,.2f}{expected}")
+            parts.append(f"cost {self.cost:,.2f}{expected}")
         if self.cached:
-            words.append(f"{self.cached:,} were there")
+            parts.append(f"{self.cached:,} were there")
         if self.failed:
-            words.append(f"{self.failed:,} failed, last: {self.last_error}")
-        return " · ".join(words)
+            parts.append(f"{self.failed:,} failed, last: {self.last_error}")
+        return " · ".join(parts)
 
 
 Written = tuple[str, str | None, int, int]
@@ -143,16 +149,16 @@ collector does not go through again and again as it would through a block's reco
 
 
 @dataclass
-class Filling:
+class OpenBlock:
     """A block of one teacher's answers that is not whole yet."""
 
-    prompts: list[Prompt]
+    prompts: list[NamedPrompt]
     plan: str
     written: dict[str, list[Written]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Prompt → why it has no answer."""
 
-    def add(self, prompt: Prompt, answer: Answer) -> None:
+    def add(self, prompt: NamedPrompt, answer: Answer) -> None:
         if answer.error:
             self.failed[prompt.id] = answer.error
         else:
@@ -165,28 +171,23 @@ class Filling:
         return len(self.written) + len(self.failed) == len(self.prompts)
 
 
-async def sample(
-    questions: Questions,
-    teachers: Sequence[Teacher],
-    folder: Path | str,
-    lang: str = "en",
-    concurrency: int = 64,
-) -> AsyncIterator[list[Share]]:
-    """Ask TEACHERS and keep their candidates in the pool at FOLDER; yields how far each of them is.
+async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
+    """Ask teachers and keep their candidates in the pool at OUT; yields how far each of them is.
 
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
     same call goes on where it was.
     """
     import pyarrow.parquet  # noqa: F401 - now: at the first block it would hold up answers for a tenth of a second
 
-    survey = questions.survey()
-    pool = _opened(folder, questions.prompts.name, survey.digest, teachers, lang)
-    shares = [Share(teacher, survey.count) for teacher in teachers]
+    teachers, questions = spec_teachers(spec), questions or UniquePrompts.of(spec)
+    survey = questions.survey
+    pool = _open_pool(spec, questions.prompts.name, survey.digest, teachers)
+    shares = [TeacherProgress(teacher, survey.count) for teacher in teachers]
     work = [
         asyncio.create_task(
-            _group([share for share in shares if _group_of(share) == group], questions, pool, concurrency)
+            _ask_server([share for share in shares if _server(share) == server], questions, pool, spec.concurrency)
         )
-        for group in dict.fromkeys(map(_group_of, shares))
+        for server in dict.fromkeys(map(_server, shares))
     ]
     try:
         while True:
@@ -202,17 +203,19 @@ async def sample(
         await asyncio.gather(*work, return_exceptions=True)
 
 
-def _group_of(share: Share) -> str:
+def _server(share: TeacherProgress) -> str:
     """Servers are asked side by side; models in this process, which share its processor, one after the other."""
     return share.teacher.endpoint.url or ""
 
 
-async def _group(shares: Sequence[Share], questions: Questions, pool: Pool, concurrency: int) -> None:
+async def _ask_server(
+    shares: Sequence[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int
+) -> None:
     """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
     for endpoint, some in groupby(sorted(shares, key=_endpoint), key=lambda share: share.teacher.endpoint):
         mine = list(some)
         try:
-            async with connect(endpoint, pool.place.journal, concurrency=concurrency) as client:
+            async with connect(endpoint, pool.storage.journal, concurrency=concurrency) as client:
                 for share in mine:
                     share.notice = client.notice
                     await _ask(share, client, questions, pool)
@@ -221,15 +224,15 @@ async def _group(shares: Sequence[Share], questions: Questions, pool: Pool, conc
                 share.error = None if share.done == share.total else str(error)
 
 
-def _endpoint(share: Share) -> str:
+def _endpoint(share: TeacherProgress) -> str:
     return share.teacher.endpoint.model_dump_json()
 
 
-async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -> None:
+async def _ask(share: TeacherProgress, client: Client, questions: UniquePrompts, pool: Pool) -> None:
     """One teacher's share: every block that is not sealed yet."""
-    fingerprint = _met(pool, share.teacher, await client.fingerprint())
+    fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
     started = time.monotonic()
-    open_blocks: dict[int, Filling] = {}
+    open_blocks: dict[int, OpenBlock] = {}
     try:
         async for (number, prompt), answer in client.answer(
             _requests(share, questions, pool, fingerprint, open_blocks)
@@ -249,23 +252,23 @@ async def _ask(share: Share, client: Client, questions: Questions, pool: Pool) -
 
 
 def _requests(
-    share: Share, questions: Questions, pool: Pool, fingerprint: str, open_blocks: dict[int, Filling]
-) -> Iterator[tuple[tuple[int, Prompt], Generate]]:
+    share: TeacherProgress, questions: UniquePrompts, pool: Pool, fingerprint: str, open_blocks: dict[int, OpenBlock]
+) -> Iterator[tuple[tuple[int, NamedPrompt], Generate]]:
     teacher = share.teacher
-    for number, prompts in questions.blocks():
-        plan = _plan(teacher, fingerprint, prompts)
+    for number, some in questions.blocks():
+        plan = _plan(teacher, fingerprint, some)
         known = pool.footer(_segment(teacher, number))
         if known and known.plan == plan and not known.failed:
-            share.done += len(prompts)
-            share.cached += len(prompts)
+            share.done += len(some)
+            share.cached += len(some)
             continue
-        open_blocks[number] = Filling(prompts, plan)
-        for prompt in prompts:
+        open_blocks[number] = OpenBlock(some, plan)
+        for prompt in some:
             yield (number, prompt), Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
 
 
 def _seal(
-    pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: Filling, error: str | None = None
+    pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: OpenBlock, error: str | None = None
 ) -> None:
     """Write a block; a prompt without an answer is named with the reason."""
     failed = {
@@ -294,27 +297,27 @@ def _seal(
         "prompt_tokens": read,
         "tokens": new,
     }
-    pool.write(_segment(teacher, number), table(columns), plan=filling.plan, failed=failed)
+    pool.write(_segment(teacher, number), candidate_table(columns), plan=filling.plan, failed=failed)
 
 
 def _segment(teacher: Teacher, number: int) -> Segment:
     return Segment(number, file_name(teacher.name))
 
 
-def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[Prompt]) -> str:
+def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[NamedPrompt]) -> str:
     """A digest of all that decides a block's answers."""
     drawn = teacher.sampling.model_dump(mode="json")
     whole = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, fingerprint]
     return blake2b(orjson.dumps([*whole, [prompt.id for prompt in prompts]]), digest_size=16).hexdigest()
 
 
-def _opened(folder: Path | str, name: str, digest: str, teachers: Sequence[Teacher], lang: str) -> Pool:
-    """The pool at FOLDER, with these teachers among those it knows."""
+def _open_pool(spec: SampleSpec, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
+    """The pool at OUT, with these teachers among those it knows, and beside it what they are asked."""
     known: dict[str, Teacher] = {}
     fingerprints: dict[str, Fingerprint] = {}
-    where = place(folder)
+    where = storage_at(spec.out)
     if where.has("pool.json"):
-        there = Pool(folder).about
+        there = Pool(spec.out).about
         if digest not in there.prompts.values():
             raise WrongUse(
                 f"{where.name!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
@@ -322,40 +325,43 @@ def _opened(folder: Path | str, name: str, digest: str, teachers: Sequence[Teach
         known = {teacher.name: teacher for teacher in there.teachers}
         fingerprints = there.fingerprints
     for teacher in teachers:
-        if teacher.name in known and _asked(known[teacher.name]) != _asked(teacher):
+        if teacher.name in known and _decisive(known[teacher.name]) != _decisive(teacher):
             raise WrongUse(
                 f"{teacher.name!r} was asked otherwise in {where.name!r}; give the teacher another `name` in a .toml "
                 "file, or choose another --out"
             )
     known |= {teacher.name: teacher for teacher in teachers}
-    about = Holding(
+    about = PoolContents(
         prompts={name: digest},
         sources=tuple(known),
         teachers=tuple(known.values()),
         fingerprints=fingerprints,
-        lang=lang,
+        lang=spec.lang,
     )
-    return Pool.create(folder, about)
+    pool = Pool.create(spec.out, about)
+    resolved = spec.model_copy(update={"teachers": tuple(map(teacher_fields, teachers))})
+    where.write("sample.json", resolved.model_dump_json(indent=1).encode() + b"\n")
+    return pool
 
 
-def _asked(teacher: Teacher) -> Teacher:
+def _decisive(teacher: Teacher) -> Teacher:
     """What of a teacher decides its answers: not its address, its price, or how many of them there are."""
-    place = teacher.endpoint.model_copy(update={"url": None, "key": ""})
-    return teacher.model_copy(update={"endpoint": place, "price": None, "k": 0})
+    endpoint = teacher.endpoint.model_copy(update={"url": None, "key": ""})
+    return teacher.model_copy(update={"endpoint": endpoint, "price": None, "k": 0})
 
 
-def _met(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
+def _known_weights(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
     """Which weights answer, by the name that the pool knows them by; other weights would mix two models in one source.
 
     On another machine, or without its journal, a server that wobbles is known again by what it answers.
     """
     before = pool.about.fingerprints.get(teacher.name)
     if before is None:
-        met = {**pool.about.fingerprints, teacher.name: measured}
-        pool.describe(pool.about.model_copy(update={"fingerprints": met}))
+        known = {**pool.about.fingerprints, teacher.name: measured}
+        pool.describe(pool.about.model_copy(update={"fingerprints": known}))
     elif not canary.agree(before, measured):
         raise WeightsChanged(
-            f"the model behind {teacher.name!r} is not the one whose candidates are in {pool.place.name!r}; give the "
+            f"the model behind {teacher.name!r} is not the one whose candidates are in {pool.storage.name!r}; give the "
             "teacher another `name` in a .toml file, or choose another --out"
         )
     return (before or measured).id

@@ -10,20 +10,23 @@ import numpy as np
 
 from profiler import metrics
 from profiler.errors import UnknownName
-from profiler.layout import FAMILIES
 from profiler.metrics.metric import Metric, measured
 from profiler.text.counting import Text
-from selection import contest, duplicate, gate, reward
+from selection.gates import VERSION as GATES_VERSION
+from selection.gates import gate_bits
+from selection.judge_score import CandidateJudge, JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
+from selection.near_duplicates import BANDS, similarity_bands
+from selection.near_duplicates import VERSION as BANDS_VERSION
 from selection.pool import SCORE, Measures, Pool, Segment
+from selection.records import GIVEN
+from selection.reward_model import reward_metric
 
 BATCH = 640
 GATES = "gates"
 """What the gates' columns go by among the versions."""
-GIVEN = "given"
-"""The version of a score that came with the candidates."""
 
 
-class Reply(Text):
+class PromptedText(Text):
     """An answer that knows what it answers: a user's function or a reward model may look at its `prompt`."""
 
     prompt: str
@@ -31,59 +34,63 @@ class Reply(Text):
 
     @classmethod
     def to(cls, prompt: str, text: str, lang: str) -> Self:
-        reply = cls(text, lang)
-        reply.prompt = prompt
-        return reply
+        answer = cls(text, lang)
+        answer.prompt = prompt
+        return answer
 
 
-class Row(NamedTuple):
+class ScoredRow(NamedTuple):
     """A candidate on its way through the scorers."""
 
-    text: Reply
+    text: PromptedText
     finish: str | None
 
 
-class Scoring(NamedTuple):
+class ScoreProgress(NamedTuple):
     """How far scoring is, in candidates."""
 
     done: int
     total: int
-    judge: contest.Progress | None = None
+    judge: JudgeProgress | None = None
     """What came of the last block, where a judge is at work."""
 
 
-def metric(name: str) -> Metric:
+def score_metric(name: str) -> Metric:
     """The scorer called NAME: a text metric, `package.module:function`, `reward:MODEL` or `judge:MODEL`."""
-    if contest.is_judge(name):
+    if is_judge(name):
         about = "How far the judge prefers an answer to others of its prompt."
-        return Metric(name, about, "share", "high", version=contest.contest(name).version)
-    return reward.metric(name.removeprefix("reward:")) if name.startswith("reward:") else metrics.get(name)
+        return Metric(name, about, "share", "high", version=read_judge(name).version)
+    return reward_metric(name.removeprefix("reward:")) if name.startswith("reward:") else metrics.get(name)
 
 
-def plain() -> list[str]:
+def cheap_metrics() -> list[str]:
     """The text metrics that cost next to nothing: what a report looks at where nobody says what."""
-    families = {f"profiler.metrics.{family}" for family in FAMILIES}
-    return [name for name, one in metrics.default().items() if getattr(one.score, "__module__", "") in families]
+    return [name for name, one in metrics.default().items() if _is_cheap(one)]
 
 
-def known(pool: Pool, names: Iterable[str]) -> None:
+def _is_cheap(metric: Metric) -> bool:
+    module = getattr(metric.score, "__module__", "")
+    return module in {f"profiler.metrics.{family}" for family in ("length", "readability", "diversity", "quality")}
+
+
+def refuse_unknown_scores(pool: Pool, names: Iterable[str]) -> None:
     """Refuse a name that is neither a metric nor a score that came with the candidates."""
-    given = stored(pool)
+    given = stored_scores(pool)
     usual = [one.name for one in metrics.every()]
     for name in names:
         if name in given:
             continue
         if ":" not in name and name not in usual:
             raise UnknownName("metric", name, [*usual, *given], "inherit ls metrics")
-        metric(name)  # what is made to order says for itself what is wrong with the order
+        score_metric(name)  # what is made to order says for itself what is wrong with the order
 
 
-def version(lang: str) -> str:
+def gates_version(lang: str) -> str:
     """Which gates these are."""
-    return f"{gate.VERSION}/{duplicate.VERSION}/{lang}"
+    return f"{GATES_VERSION}/{BANDS_VERSION}/{lang}"
 
 
-def stored(pool: Pool) -> list[str]:
+def stored_scores(pool: Pool) -> list[str]:
     """Scores that lie beside every candidate of the pool, whoever made them."""
     names: list[str] | None = None
     for segment in pool.segments():
@@ -92,50 +99,50 @@ def stored(pool: Pool) -> list[str]:
     return [name for name in names or [] if name != GATES]
 
 
-def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[Scoring]:
+def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreProgress]:
     """Measure NAMES and the gates of every candidate that has not got them; yields progress.
 
     A score that came with the candidates is taken as it is.
     """
-    yield from _measure(pool, [name for name in names if not contest.is_judge(name)], workers)
-    for name in filter(contest.is_judge, names):
-        yield from _judge(pool, contest.contest(name))
+    yield from _measure(pool, [name for name in names if not is_judge(name)], workers)
+    for name in filter(is_judge, names):
+        yield from _judge(pool, read_judge(name))
 
 
-def _judge(pool: Pool, held: contest.Contest) -> Iterator[Scoring]:
+def _judge(pool: Pool, judge: CandidateJudge) -> Iterator[ScoreProgress]:
     """Ask a judge about every block that it has not judged."""
-    blocks = [segments for segments in pool.blocks() if contest.missing(pool, segments, held)]
+    blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
     total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
-    for progress in contest.judge(pool, blocks, held) if blocks else ():
+    for progress in judge_blocks(pool, blocks, judge) if blocks else ():
         done += progress.done
-        yield Scoring(done, total, progress)
+        yield ScoreProgress(done, total, progress)
 
 
-def _measure(pool: Pool, names: Sequence[str], workers: int) -> Iterator[Scoring]:
-    work = [(segment, missing(pool, segment, names)) for segment in pool.segments()]
+def _measure(pool: Pool, names: Sequence[str], workers: int) -> Iterator[ScoreProgress]:
+    work = [(segment, missing_scores(pool, segment, names)) for segment in pool.segments()]
     total = sum(pool.size(segment) for segment, lacks in work if lacks)
     done = 0
     for lacks, some in groupby(work, key=lambda pair: pair[1]):
         if lacks:
             for rows in _score(pool, [segment for segment, _ in some], lacks, workers):
                 done += rows
-                yield Scoring(done, total)
+                yield ScoreProgress(done, total)
 
 
-def missing(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
+def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
     """What is not there of a segment, or was made by another implementation."""
     versions = pool.versions(segment)
-    lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != metric(name).version]
-    return (*lacks, *([] if versions.get(GATES) == version(pool.about.lang) else [GATES]))
+    lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != score_metric(name).version]
+    return (*lacks, *([] if versions.get(GATES) == gates_version(pool.about.lang) else [GATES]))
 
 
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
     """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
-    metrics = [metric(name) for name in names if name != GATES]
+    metrics = [score_metric(name) for name in names if name != GATES]
     # A worker gets plain strings: what looks at the prompt is measured in this process.
     plain, own = [one for one in metrics if not _asks(one)], [one for one in metrics if _asks(one)]
     versions = {one.name: one.version for one in metrics}
-    versions |= {GATES: version(pool.about.lang)} if GATES in names else {}
+    versions |= {GATES: gates_version(pool.about.lang)} if GATES in names else {}
     ends: list[int] = []
     pieces: list[Measures] = []
     place, held = 0, 0
@@ -152,7 +159,7 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
             pieces, place = [], place + 1
 
 
-def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[Row]]:
+def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[ScoredRow]]:
     """The candidates of segments, none of the batches over the end of one; ENDS gets how many each segment has."""
     for segment in segments:
         found = pool.candidates(segment, ["prompt", "text", "finish"])
@@ -161,7 +168,7 @@ def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterat
         for start in range(0, len(texts), BATCH):
             some = slice(start, start + BATCH)
             yield [
-                Row(Reply.to(prompt, text, pool.about.lang), finish)
+                ScoredRow(PromptedText.to(prompt, text, pool.about.lang), finish)
                 for prompt, text, finish in zip(prompts[some], texts[some], finishes[some], strict=True)
             ]
 
@@ -171,12 +178,12 @@ def _asks(metric: Metric) -> bool:
     return ":" in metric.name
 
 
-def _gates(batch: Sequence[Row], lang: str) -> Measures:
+def _gates(batch: Sequence[ScoredRow], lang: str) -> Measures:
     texts = [str(row.text) for row in batch]
-    bands = duplicate.bands(texts)
+    bands = similarity_bands(texts)
     return {
-        "gates": gate.gates([row.text.prompt for row in batch], texts, [row.finish for row in batch], lang),
-        **{f"band.{place}": bands[:, place] for place in range(duplicate.BANDS)},
+        "gates": gate_bits([row.text.prompt for row in batch], texts, [row.finish for row in batch], lang),
+        **{f"band.{place}": bands[:, place] for place in range(BANDS)},
     }
 
 

@@ -15,14 +15,26 @@ from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
 from profiler.runs.run import versions as installed
 from profiler.stats import FloatArray, IntArray
-from selection import choose, duplicate, gate
-from selection.block import Block, load
-from selection.dataset import Form, Writer, llama_factory, texts
-from selection.objective import metrics
+from selection.candidates import CandidateBlock, CandidateGrid, load_block
+from selection.choose import (
+    MetricSpread,
+    admissible,
+    choose,
+    defined,
+    first_answers,
+    random_answers,
+    ranked_places,
+)
+from selection.dataset import DatasetWriter, llama_factory_info, load_texts
+from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
+from selection.gates import closed_gates, stopped_by_gate
+from selection.import_file import import_file
+from selection.near_duplicates import passes_needed, repeated_rows
+from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
-from selection.record import Candidate, Example, Objective, Selection
-from selection.slate import BoolArray, HashArray, Slate
-from selection.tally import CHOSEN, ENOUGH, RANDOM, Tally
+from selection.random_bits import BoolArray, HashArray
+from selection.records import Candidate, Contrast, Objective, Selection, SelectSpec
+from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,120 +58,8 @@ LONG = 1200
 """Characters of an example's text that are shown."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to choose, and how to write it."""
-
-    objective: Objective
-    seed: int = 0
-    top: int = 1
-    """Answers kept a prompt."""
-    k: int | None = None
-    """Look only at the first k candidates of each prompt."""
-    sources: tuple[str, ...] = ()
-    """Only these sources; all if empty."""
-    gates: tuple[str, ...] = tuple(gate.GATES)
-    form: Form = "chat"
-    parquet: bool = False
-
-
-def select(pool: Pool, plan: Plan, names: Sequence[str], out: Path) -> Selection:
-    """Choose from a POOL whose candidates have the scores NAMES; leave a data set for each arm in OUT.
-
-    Every arm has the same prompts and the same number of answers to each.
-    """
-    check(pool, plan)
-    names = list(dict.fromkeys([*metrics(plan.objective), *names]))
-    survey = _survey(pool, plan, names)
-    several = len(plan.sources or pool.about.sources) > 1
-    arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
-    files = {arm: f"{arm}.{'parquet' if plan.parquet else 'jsonl'}" for arm in arms}
-    tally = Tally(plan.objective, names, min(1.0, ENOUGH / max(survey.prompts, 1)), plan.seed)
-    left = dict.fromkeys(REASONS, 0)
-    examples: list[Example] = []
-    with ExitStack() as stack:
-        writers = {arm: stack.enter_context(Writer(out / file, plan.form, names)) for arm, file in files.items()}
-        for segments, block, passed in _blocks(pool, plan, names, survey.repeats):
-            slate = narrowed(block.slate(passed, plan.seed), plan)
-            places = chosen(slate, plan, survey.deviations, arms)
-            kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
-            for why, count in _left_out(slate, plan.objective, kept).items():
-                left[why] += count
-            tally.add(slate, places, kept, survey.deviations)
-            table = texts(pool, segments)
-            for arm, writer in writers.items():
-                _write(writer, table, slate, places[arm][kept], kept, names)
-            if len(examples) < EXAMPLES:
-                examples += _examples(table, slate, plan.objective, survey.deviations, kept)
-    found = Selection(
-        pool=pool.place.name,
-        objective=plan.objective,
-        seed=plan.seed,
-        top=plan.top,
-        k=plan.k,
-        sources=plan.sources or pool.about.sources,
-        prompts=survey.prompts,
-        candidates=survey.candidates,
-        kept=survey.prompts - sum(left.values()),
-        left_out={REASONS[why]: count for why, count in left.items() if count},
-        gates=survey.stopped,
-        undefined=survey.undefined,
-        shares=tally.shares(),
-        headroom=tally.headroom(),
-        curve=tally.curve(),
-        shifts=tally.shifts(survey.versions, metrics(plan.objective)),
-        sampled=tally.prompts,
-        files=files,
-        form=plan.form,
-        examples=tuple(examples[:EXAMPLES]),
-        versions=installed(),
-    )
-    if not found.kept:
-        raise BadData(f"nothing is left to choose from: {_reasons(found)}; `--open-gate` opens a gate")
-    write_whole(out / "dataset_info.json", llama_factory(files, plan.form))
-    write_whole(out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
-    return found
-
-
-def read(out: Path) -> Selection:
-    """What was chosen into a folder."""
-    try:
-        return Selection.model_validate(orjson.loads((out / "selection.json").read_bytes()))
-    except FileNotFoundError:
-        raise BadData(f"expected a selection at {str(out)!r}, found none; `inherit select` makes one") from None
-
-
-def narrowed(slate: Slate, plan: Plan) -> Slate:
-    """The candidates that a plan looks at."""
-    slate = slate.only(plan.sources) if plan.sources else slate
-    return slate.first(plan.k) if plan.k else slate
-
-
-def chosen(slate: Slate, plan: Plan, deviations: Mapping[str, float], arms: Collection[str]) -> dict[str, IntArray]:
-    """The places that each arm takes: no control has more answers to a prompt than were chosen."""
-    best = choose.choose(slate, plan.objective, deviations, plan.top)
-    found = {CHOSEN: best, FIRST: choose.first(slate, plan.top), RANDOM: choose.random(slate, plan.top)}
-    if EQUAL in arms:
-        fair = slate.first(
-            max(int((slate.source == place).sum(1).max(initial=0)) for place in range(len(slate.sources)))
-        )
-        few = choose.choose(fair, plan.objective, deviations, plan.top)
-        found[EQUAL] = np.pad(few, ((0, 0), (0, best.shape[1] - few.shape[1])), constant_values=-1)
-    some = np.min([(places >= 0).sum(1) for places in found.values()], axis=0)
-    return {arm: np.where(np.arange(places.shape[1]) < some[:, None], places, -1) for arm, places in found.items()}
-
-
-def check(pool: Pool, plan: Plan) -> None:
-    """Refuse a plan that the pool can't serve, before anything is scored."""
-    for name in plan.sources:
-        if name not in pool.about.sources:
-            raise UnknownName("source in this pool", name, pool.about.sources, f"{pool.place.name}/pool.json")
-    if plan.top < 1 or (plan.k is not None and plan.k < plan.top):
-        raise WrongUse(f"can't keep {plan.top} of {plan.k} candidates: expected at least 1, and no more than there are")
-
-
 @dataclass
-class Survey:
+class PoolSurvey:
     """What is to be known of the whole pool before anything is chosen."""
 
     prompts: int
@@ -174,48 +74,168 @@ class Survey:
     versions: Mapping[str, str]
 
 
-def _survey(pool: Pool, plan: Plan, names: Sequence[str]) -> Survey:
-    spread, prompts, candidates, most = choose.Spread(), 0, 0, 0
-    stopped, undefined = dict.fromkeys(plan.gates, 0), dict.fromkeys(names, 0)
-    repeats = _repeats(pool) if "duplicate" in plan.gates else {}
+def open_pool(spec: SelectSpec) -> Pool:
+    """The pool that a selection names, or the one that its file makes."""
+    spec_objective(spec), closed_gates(spec.open_gate)  # a slip of the pen is refused before a long file is read
+    sampled = "://" in spec.pool or Path(spec.pool).is_dir()
+    return Pool(spec.pool) if sampled else import_file(Path(spec.pool), spec.out / "pool", spec.lang)
+
+
+def spec_metrics(spec: SelectSpec) -> list[str]:
+    """The metrics that a selection is made by, then those that it reports."""
+    reported = cheap_metrics() if spec.metric is None else spec.metric
+    return list(dict.fromkeys([*objective_metrics(spec_objective(spec)), *reported]))
+
+
+def score_missing(spec: SelectSpec, pool: Pool) -> Iterator[ScoreProgress]:
+    """Measure what a selection needs and the pool lacks, once it is clear that the pool can serve it."""
+    refuse_unknown_scores(pool, spec_metrics(spec))
+    check_selection(spec, pool)
+    yield from score(pool, spec_metrics(spec), spec.workers)
+
+
+def check_selection(spec: SelectSpec, pool: Pool) -> None:
+    """Refuse what the pool can't serve, before anything is scored."""
+    for name in spec.source:
+        if name not in pool.about.sources:
+            raise UnknownName("source in this pool", name, pool.about.sources, f"{pool.storage.name}/pool.json")
+    if spec.k is not None and spec.k < spec.top:
+        raise WrongUse(f"can't keep {spec.top} of {spec.k} candidates: expected at least 1, and no more than there are")
+
+
+def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
+    """Choose from a pool whose candidates are scored; leave a data set for each arm in the folder OUT.
+
+    Every arm has the same prompts and the same number of answers to each.
+    """
+    pool = pool or open_pool(spec)
+    check_selection(spec, pool)
+    objective, names = spec_objective(spec), spec_metrics(spec)
+    survey = _survey(pool, spec, objective, names)
+    several = len(spec.source or pool.about.sources) > 1
+    arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
+    files = {arm: f"{arm}.{'parquet' if spec.parquet else 'jsonl'}" for arm in arms}
+    effects = Effects(objective, names, min(1.0, ENOUGH / max(survey.prompts, 1)), spec.seed)
+    left = dict.fromkeys(REASONS, 0)
+    examples: list[Contrast] = []
+    with ExitStack() as stack:
+        writers = {
+            arm: stack.enter_context(DatasetWriter(spec.out / file, spec.form, names)) for arm, file in files.items()
+        }
+        for block, passed in _blocks(pool, spec, names, survey.repeats):
+            grid = _narrowed(block.grid(passed, spec.seed), spec)
+            places = _arm_places(grid, objective, survey.deviations, spec.top, arms)
+            kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
+            for why, count in _left_out(grid, objective, kept).items():
+                left[why] += count
+            effects.add(grid, places, kept, survey.deviations)
+            table = load_texts(pool, block.segments)
+            for arm, writer in writers.items():
+                _write(writer, table, grid, places[arm][kept], kept, names)
+            if len(examples) < EXAMPLES:
+                examples += _contrasts(table, grid, objective, survey.deviations, kept)
+    found = Selection(
+        pool=pool.storage.name,
+        objective=objective,
+        seed=spec.seed,
+        top=spec.top,
+        k=spec.k,
+        sources=spec.source or pool.about.sources,
+        prompts=survey.prompts,
+        candidates=survey.candidates,
+        kept=survey.prompts - sum(left.values()),
+        left_out={REASONS[why]: count for why, count in left.items() if count},
+        gates=survey.stopped,
+        undefined=survey.undefined,
+        shares=effects.shares(),
+        headroom=effects.headroom(),
+        curve=effects.curve(),
+        shifts=effects.shifts(survey.versions, objective_metrics(objective)),
+        sampled=effects.prompts,
+        files=files,
+        form=spec.form,
+        examples=tuple(examples[:EXAMPLES]),
+        versions=installed(),
+    )
+    if not found.kept:
+        raise BadData(f"nothing is left to choose from: {_reasons(found)}; `--open-gate` opens a gate")
+    write_whole(spec.out / "dataset_info.json", llama_factory_info(files, spec.form))
+    write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
+    return found
+
+
+def read_selection(out: Path) -> Selection:
+    """What was chosen into a folder."""
+    try:
+        return Selection.model_validate(orjson.loads((out / "selection.json").read_bytes()))
+    except FileNotFoundError:
+        raise BadData(f"expected a selection at {str(out)!r}, found none; `inherit select` makes one") from None
+
+
+def _narrowed(grid: CandidateGrid, spec: SelectSpec) -> CandidateGrid:
+    """The candidates that are looked at."""
+    grid = grid.only(spec.source) if spec.source else grid
+    return grid.first(spec.k) if spec.k else grid
+
+
+def _arm_places(
+    grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int, arms: Collection[str]
+) -> dict[str, IntArray]:
+    """The places that each arm takes: no control has more answers to a prompt than were chosen."""
+    best = choose(grid, objective, deviations, top)
+    found = {CHOSEN: best, FIRST: first_answers(grid, top), RANDOM: random_answers(grid, top)}
+    if EQUAL in arms:
+        fair = grid.first(max(int((grid.source == place).sum(1).max(initial=0)) for place in range(len(grid.sources))))
+        few = choose(fair, objective, deviations, top)
+        found[EQUAL] = np.pad(few, ((0, 0), (0, best.shape[1] - few.shape[1])), constant_values=-1)
+    some = np.min([(places >= 0).sum(1) for places in found.values()], axis=0)
+    return {arm: np.where(np.arange(places.shape[1]) < some[:, None], places, -1) for arm, places in found.items()}
+
+
+def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[str]) -> PoolSurvey:
+    closed = closed_gates(spec.open_gate)
+    spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
+    stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
+    repeats = _repeats(pool) if "duplicate" in closed else {}
     versions: dict[str, str] = {}
-    goals = dict.fromkeys(goal.metric for goal in plan.objective.goals)
-    for segments, block, passed in _blocks(pool, plan, names, repeats):
+    goals = dict.fromkeys(goal.metric for goal in objective.goals)
+    for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
-        spread.add(narrowed(block.slate(passed, plan.seed, goals), plan), goals)
-        counts = gate.stopped(block.stopped)
-        counts["duplicate"] = int(repeats[segments[0]].sum()) if repeats else 0
+        spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), goals)
+        counts = stopped_by_gate(block.stopped)
+        counts["duplicate"] = int(repeats[block.segments[0]].sum()) if repeats else 0
         for name in stopped:
             stopped[name] += counts[name]
         for name in names:
             undefined[name] += int(np.isnan(block.scores[name]).sum())
-        versions = versions or pool.versions(segments[0])
+        versions = versions or pool.versions(block.segments[0])
     if not candidates:
-        raise BadData(f"{pool.place.name!r} holds no candidates")
+        raise BadData(f"{pool.storage.name!r} holds no candidates")
     undefined = {name: count for name, count in undefined.items() if count}
-    return Survey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats, versions)
+    return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats, versions)
 
 
 def _blocks(
-    pool: Pool, plan: Plan, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
-) -> Iterator[tuple[list[Segment], Block, BoolArray]]:
+    pool: Pool, spec: SelectSpec, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
+) -> Iterator[tuple[CandidateBlock, BoolArray]]:
     """Each block, and which of its candidates passed the gates."""
+    closed = closed_gates(spec.open_gate)
     for segments in pool.blocks():
-        block = load(pool, segments, names)
-        passed = block.passed(plan.gates)
+        block = load_block(pool, segments, names)
+        passed = block.passed(closed)
         if segments[0] in repeats:
             passed &= ~repeats[segments[0]]
-        yield segments, block, passed
+        yield block, passed
 
 
 def _repeats(pool: Pool) -> dict[Segment, BoolArray]:
     """The near-duplicates of all blocks; in several passes where the pool is too large for one."""
     sizes = {segments[0]: sum(pool.size(segment) for segment in segments) for segments in pool.blocks()}
     whole = np.zeros(sum(sizes.values()), np.bool_)
-    turns = duplicate.passes(len(whole))
+    turns = passes_needed(len(whole))
     for turn in range(turns):
-        whole[duplicate.repeated(_bands(pool), turns, turn)] = True
+        whole[repeated_rows(_bands(pool), turns, turn)] = True
     ends = np.cumsum(list(sizes.values()))
     return dict(zip(sizes, np.split(whole, ends[:-1]), strict=True))
 
@@ -224,17 +244,17 @@ def _bands(pool: Pool) -> Iterator[tuple[IntArray, HashArray]]:
     """Each block's bands, with prompts counted over all blocks."""
     prompts = 0
     for segments in pool.blocks():
-        block = load(pool, segments, ())
+        block = load_block(pool, segments, ())
         yield block.prompt + prompts, block.bands
         prompts += len(block.prompts)
 
 
-def _left_out(slate: Slate, objective: Objective, kept: BoolArray) -> dict[str, int]:
+def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dict[str, int]:
     """Why prompts are not kept; each counts once, for the first reason that holds."""
     steps = {
-        "gates": slate.passed.any(1),
-        "undefined": choose.defined(slate, objective).any(1),
-        "requirements": choose.admissible(slate, objective).any(1),
+        "gates": grid.passed.any(1),
+        "undefined": defined(grid, objective).any(1),
+        "requirements": admissible(grid, objective).any(1),
         "arms": kept,
     }
     before, found = np.ones(len(kept), np.bool_), {}
@@ -245,35 +265,35 @@ def _left_out(slate: Slate, objective: Objective, kept: BoolArray) -> dict[str, 
 
 
 def _write(
-    writer: Writer, table: pa.Table, slate: Slate, places: IntArray, kept: BoolArray, names: Sequence[str]
+    writer: DatasetWriter, table: pa.Table, grid: CandidateGrid, places: IntArray, kept: BoolArray, names: Sequence[str]
 ) -> None:
     """The rows of one arm, prompt by prompt, the best first."""
     prompt, rank = np.nonzero(places >= 0)
     place = places[prompt, rank]
-    rows = slate.row[kept][prompt, place]
-    scores: dict[str, FloatArray] = {name: slate.scores[name][kept][prompt, place] for name in names}
+    rows = grid.row[kept][prompt, place]
+    scores: dict[str, FloatArray] = {name: grid.scores[name][kept][prompt, place] for name in names}
     writer.add(table.take(rows), rank, scores)
 
 
-def _examples(
-    table: pa.Table, slate: Slate, objective: Objective, deviations: Mapping[str, float], kept: BoolArray
-) -> list[Example]:
+def _contrasts(
+    table: pa.Table, grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], kept: BoolArray
+) -> list[Contrast]:
     """The best and the worst of a few prompts' candidates that differ."""
-    order = choose.ranked(slate, objective, deviations)
+    order = ranked_places(grid, objective, deviations)
     last = (order >= 0).sum(1) - 1
     return [
-        Example(
-            prompt=_cut(table["prompt"][int(slate.row[prompt, order[prompt, 0]])].as_py()),
-            chosen=_shown(table, slate, prompt, order[prompt, 0]),
-            rejected=_shown(table, slate, prompt, order[prompt, last[prompt]]),
+        Contrast(
+            prompt=_cut(table["prompt"][int(grid.row[prompt, order[prompt, 0]])].as_py()),
+            chosen=_shown(table, grid, prompt, order[prompt, 0]),
+            rejected=_shown(table, grid, prompt, order[prompt, last[prompt]]),
         )
         for prompt in np.flatnonzero(kept & (last > 0))[:EXAMPLES].tolist()
     ]
 
 
-def _shown(table: pa.Table, slate: Slate, prompt: int, place: int) -> Candidate:
-    row = table.slice(int(slate.row[prompt, place]), 1).to_pylist()[0]
-    scores = {name: None if np.isnan(each := column[prompt, place]) else each for name, column in slate.scores.items()}
+def _shown(table: pa.Table, grid: CandidateGrid, prompt: int, place: int) -> Candidate:
+    row = table.slice(int(grid.row[prompt, place]), 1).to_pylist()[0]
+    scores = {name: None if np.isnan(each := column[prompt, place]) else each for name, column in grid.scores.items()}
     keep = {name: row[name] for name in ("prompt_id", "source", "index", "finish", "seed", "fingerprint")}
     return Candidate.model_validate({**keep, "prompt": "", "text": _cut(row["text"]), "scores": scores})
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
+from profiler.datasets.settings import toml_settings
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
-from selection.record import Teacher
+from selection.records import SampleSpec, Teacher
 
 ENDPOINT = ("model", "url", "key", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "frame", "system", "price")
 
 
-def teachers(words: Iterable[str], defaults: Mapping[str, object]) -> list[Teacher]:
-    """Everyone who is named, each with DEFAULTS for what it does not say itself."""
-    found = [teacher({**defaults, **_named(word)}) for word in words]
+def spec_teachers(spec: SampleSpec) -> list[Teacher]:
+    """Everyone whom a sampling names, each with what it says of all of them."""
+    defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
+    defaults |= ({"frame": spec.frame} if spec.frame else {}) | ({"price": _price(spec.price)} if spec.price else {})
+    found = [read_teacher(named, defaults) for named in spec.teachers]
     if not found:
         raise WrongUse("expected at least one teacher: demo, a path or hub id, MODEL@URL, or a .toml file")
     names = [one.name for one in found]
@@ -28,8 +30,9 @@ def teachers(words: Iterable[str], defaults: Mapping[str, object]) -> list[Teach
     return found
 
 
-def teacher(fields: Mapping[str, object]) -> Teacher:
-    """A teacher from flat fields: those of its endpoint, of its sampling, and its own."""
+def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, object]) -> Teacher:
+    """A teacher by its name or its flat fields (its endpoint's, its sampling's, its own), and DEFAULTS for the rest."""
+    fields = {**defaults, **(_named_fields(named) if isinstance(named, str) else named)}
     for name in fields:
         if name not in (*ENDPOINT, *DRAWN, *OWN):
             raise UnknownName("field of a teacher", name, (*ENDPOINT, *DRAWN, *OWN), "docs/selection.md")
@@ -48,7 +51,23 @@ def teacher(fields: Mapping[str, object]) -> Teacher:
         raise WrongUse(f"teacher {fields.get('model')!r}: {where}: {problem['msg']}") from None
 
 
-def _named(word: str) -> dict[str, object]:
+def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:
+    """A teacher as flat fields, none left out."""
+    whole = teacher.model_dump(mode="json")
+    place = {name: whole["endpoint"][name] for name in ENDPOINT}
+    return {**place, **whole["sampling"], **{name: whole[name] for name in OWN}}
+
+
+def _price(words: str) -> tuple[float, float]:
+    """What a million tokens cost to read, and to write."""
+    read, _, written = words.partition("/")
+    try:
+        return float(read), float(written)
+    except ValueError:
+        raise WrongUse(f"expected a price such as 0.5/1.5 (read/written, a million tokens), found {words!r}") from None
+
+
+def _named_fields(word: str) -> dict[str, object]:
     if word.endswith(".toml"):
         return _file(Path(word).expanduser())
     model, at, url = word.rpartition("@http")
@@ -57,10 +76,10 @@ def _named(word: str) -> dict[str, object]:
 
 def _file(path: Path) -> dict[str, object]:
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        found = toml_settings(path.read_text("utf-8"), path.name)
     except FileNotFoundError:
         raise BadData(f"expected a teacher at {str(path)!r}, found no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise BadData(f"{path.name} is not TOML: {error}") from None
     if "model" not in found:
         raise BadData(f"{path.name}: expected at least `model = …`, found {', '.join(found) or 'nothing'}")

@@ -16,7 +16,7 @@ def test_the_committed_studys_numbers_are_those_of_its_stored_scores() -> None:
 
 
 def test_a_study_that_is_carried_out_can_be_read_again() -> None:
-    from profiler.study.record import Findings
+    from profiler.study.records import Findings
 
     found = Findings.model_validate_json((STUDY / "results" / "report.json").read_bytes())
     assert {outcome.pupil.arm for outcome in found.outcomes} == {"random", "single", "multi"}

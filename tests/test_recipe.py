@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from profiler.errors import BadData, InheritError, MissingExtra, UnknownName, WrongUse
-from profiler.records import Recipe
 from tests import tiny
 from tests.test_cli import inherit
-from training import data, recipe, sft, student
+from training import Recipe, check, read_recipe, recipe_of, student, train
 
 TEMPLATE = (
     "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}{{ eos_token }}\n{% endfor %}"
@@ -44,12 +43,12 @@ def made(folder: Path, rows: list[dict[str, Any]], template: str | None = None, 
     file = folder / "data.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     defaults = {"student": str(place), "data": str(file), "out": str(folder / "out"), "length": 128}
-    return recipe.checked({**defaults, **fields}, "here")
+    return recipe_of({**defaults, **fields}, "here")
 
 
 def spoken(made: Recipe) -> list[tuple[str, str]]:
     """What is given and what is learned, in words."""
-    ready, examples = sft.check(made)
+    ready, examples = check(made)
     decode = ready.tokenizer.decode
     return [(decode(one.ids[: one.start]), decode(one.ids[one.start :])) for one in examples.kept]
 
@@ -61,9 +60,9 @@ def test_a_plain_example_is_split_where_the_student_will_begin_to_write(tmp_path
 
 
 def test_what_is_given_bears_no_loss(tmp_path: Path) -> None:
-    _, examples = sft.check(made(tmp_path, PAIRS))
+    _, examples = check(made(tmp_path, PAIRS))
     one = examples.kept[0]
-    assert one.labels[: one.start] == [data.IGNORED] * one.start
+    assert one.labels[: one.start] == [examples.IGNORED] * one.start
     assert one.labels[one.start :] == one.ids[one.start :]
 
 
@@ -81,13 +80,13 @@ def test_a_pair_may_be_put_into_the_template_and_a_conversation_into_the_frame(t
 
 def test_a_conversation_needs_a_template(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"no chat template; set `form: plain`"):
-        sft.check(made(tmp_path, CHATS))
+        check(made(tmp_path, CHATS))
 
 
 def test_a_template_that_hides_the_answers_beginning_is_refused(tmp_path: Path) -> None:
     odd = "{% for turn in messages %}{{ turn.content }}{% endfor %}{% if add_generation_prompt %}?{% endif %}"
     with pytest.raises(BadData, match=r"row 1: .* use `form: plain`"):
-        sft.check(made(tmp_path, CHATS, odd))
+        check(made(tmp_path, CHATS, odd))
 
 
 @pytest.mark.parametrize(
@@ -105,20 +104,20 @@ def test_a_template_that_hides_the_answers_beginning_is_refused(tmp_path: Path) 
 )
 def test_rows_that_teach_nothing_are_refused_by_number(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(BadData, match=said):
-        sft.check(made(tmp_path, rows, TEMPLATE))
+        check(made(tmp_path, rows, TEMPLATE))
 
 
 def test_examples_that_are_too_long_are_refused_or_left_out_but_never_cut(tmp_path: Path) -> None:
     rows = [*PAIRS, {"prompt": "Why?", "completion": "water " * 200}]
     with pytest.raises(BadData, match=r"row 5 has more than 128 tokens, the longest .*`long: drop`"):
-        sft.check(made(tmp_path, rows))
-    _, examples = sft.check(made(tmp_path, rows, long="drop"))
+        check(made(tmp_path, rows))
+    _, examples = check(made(tmp_path, rows, long="drop"))
     assert (len(examples.kept), examples.dropped) == (4, 1)
 
 
 def test_a_length_that_the_student_cannot_take_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="takes 256 tokens at most"):
-        sft.check(made(tmp_path, PAIRS, length=300))
+        check(made(tmp_path, PAIRS, length=300))
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
@@ -126,20 +125,20 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     path = Path(asked.student) / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"vocab_size": 100}), "utf-8")
     with pytest.raises(WrongUse, match="don't belong together"):
-        sft.check(asked)
+        check(asked)
 
 
 def test_an_adapter_is_no_student(tmp_path: Path) -> None:
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}", "utf-8")
     with pytest.raises(WrongUse, match="is an adapter"):
-        student.meet(made(tmp_path, PAIRS, student=str(tmp_path / "adapter")))
+        student.find_student(made(tmp_path, PAIRS, student=str(tmp_path / "adapter")))
 
 
 def test_weights_are_not_read_to_find_out(tmp_path: Path) -> None:
     asked = made(tmp_path, PAIRS)
     (Path(asked.student) / "model.safetensors").write_bytes(b"no weights at all")
-    assert sft.check(asked)
+    assert check(asked)
 
 
 @pytest.mark.parametrize("name", ["r.yaml", "r.toml"])
@@ -149,14 +148,14 @@ def test_a_recipe_is_read_and_changed_from_the_command_line(tmp_path: Path, name
         "student: s\ndata: d\nout: o\nlr: 2e-5\n" if name == "r.yaml" else 'student="s"\ndata="d"\nout="o"\nlr=2e-5\n'
     )
     path.write_text(text, "utf-8")
-    read = recipe.read(path, ["epochs=3", "packing=true"])
+    read = read_recipe(path, ["epochs=3", "packing=true"])
     assert (read.lr, read.epochs, read.packing) == (2e-5, 3.0, True)
 
 
 def test_the_learning_rate_follows_the_method() -> None:
     fields = {"student": "s", "data": "d", "out": "o"}
-    assert recipe.checked(fields, "here").lr == 2e-4
-    assert recipe.checked(fields | {"method": "full"}, "here").lr == 2e-5
+    assert recipe_of(fields, "here").lr == 2e-4
+    assert recipe_of(fields | {"method": "full"}, "here").lr == 2e-5
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_the_learning_rate_follows_the_method() -> None:
 )
 def test_what_is_wrong_with_a_recipe_is_said(fields: dict[str, object], error: type[InheritError], said: str) -> None:
     with pytest.raises(error, match=said):
-        recipe.checked(fields, "here")
+        recipe_of(fields, "here")
 
 
 async def test_show_prints_every_key_with_its_default_and_can_be_read_again(tmp_path: Path) -> None:
@@ -183,7 +182,7 @@ async def test_show_prints_every_key_with_its_default_and_can_be_read_again(tmp_
         done.out.replace("student:\n", "student: s\n").replace("data:\n", "data: d\n").replace("out:\n", "out: o\n")
     )
     path.write_text(filled, "utf-8")
-    assert recipe.read(path) == recipe.checked({"student": "s", "data": "d", "out": "o"}, "here")
+    assert read_recipe(path) == recipe_of({"student": "s", "data": "d", "out": "o"}, "here")
 
 
 async def test_check_says_what_would_be_learned_from(tmp_path: Path) -> None:
@@ -201,11 +200,11 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     Path(asked.out).mkdir()
     (Path(asked.out) / "thesis.tex").touch()
     with pytest.raises(WrongUse, match="not empty"):
-        sft.train(asked)
+        train(asked)
 
 
 def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
     if find_spec("trl"):
         pytest.skip("it is installed here")
     with pytest.raises(MissingExtra, match=r"inheritance-profiler\[train\]"):
-        sft.train(made(tmp_path, PAIRS))
+        train(made(tmp_path, PAIRS))

@@ -17,12 +17,9 @@ from profiler.cli import app
 from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.text.counting import Text
-from selection import card, score
-from selection.given import given
-from selection.objective import objective
-from selection.pool import Pool
-from selection.record import Selection
-from selection.select import Plan, select
+from selection import Pool, Selection, SelectSpec, card, score, select
+from selection.import_file import import_file
+from selection.score import missing_scores, stored_scores
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 WORDS = [
@@ -67,10 +64,16 @@ def written(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
 
 
 def pool(folder: Path, rows: Iterable[Mapping[str, object]], names: Sequence[str] = ("words", "mtld")) -> Pool:
-    made = given(written(folder / "answers.jsonl", rows), folder / "pool")
-    for _ in score.score(made, names):
+    made = import_file(written(folder / "answers.jsonl", rows), folder / "pool")
+    for _ in score(made, names):
         pass
     return made
+
+
+def told(pool: Pool, goal: str, out: Path, **more: object) -> SelectSpec:
+    """What `select` is told of a pool."""
+    plain = {"pool": pool.storage.name, "objective": [goal], "out": out, "metric": ["words"]}
+    return SelectSpec.model_validate(plain | more)
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -122,7 +125,7 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_the_cards_numbers_are_those_of_the_data_set(tmp_path: Path) -> None:
-    found = select(pool(tmp_path, rows(40)), Plan(objective(["max:mtld"])), ["words", "mtld"], tmp_path / "out")
+    found = select(told(pool(tmp_path, rows(40)), "max:mtld", tmp_path / "out"))
     for shift in found.shifts:
         values = {
             arm: np.array([row["scores"][shift.metric] for row in lines(tmp_path / "out" / file)])  # type: ignore[index]
@@ -141,9 +144,8 @@ def test_the_cards_numbers_are_those_of_the_data_set(tmp_path: Path) -> None:
 
 def test_choosing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(20))
-    plan = Plan(objective(["max:mtld"], temperature=0.5), seed=7)
     for out in ("one", "two"):
-        card.save(select(made, plan, ["words"], tmp_path / out), tmp_path / out)
+        card.save(select(told(made, "max:mtld", tmp_path / out, temperature=0.5, seed=7)), tmp_path / out)
     for file in ("chosen.jsonl", "random.jsonl", "README.md", "card.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -155,32 +157,32 @@ def test_the_order_of_the_file_does_not_matter(tmp_path: Path) -> None:
     for name, some in (("one", every), ("two", shuffled)):
         (tmp_path / name).mkdir()
         made = pool(tmp_path / name, some)
-        select(made, Plan(objective(["max:mtld"])), ["words"], tmp_path / name)
+        select(told(made, "max:mtld", tmp_path / name))
         found.append({row["prompt_id"]: text_of(row) for row in lines(tmp_path / name / "random.jsonl")})
     assert found[0] == found[1]
 
 
 def test_several_sources_get_an_arm_of_equal_size(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(40, k=4, sources=("a", "b")))
-    found = select(made, Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+    found = select(told(made, "max:words", tmp_path / "out"))
     best, equal = (found.shifts[0].arms[arm].mean for arm in ("chosen", "equal"))
     assert best is not None
     assert equal is not None
     assert best > equal
     assert found.shares["pool"] == {"a": 0.5, "b": 0.5}
-    alone = select(made, Plan(objective(["max:words"]), sources=("b",)), ["words"], tmp_path / "alone")
+    alone = select(told(made, "max:words", tmp_path / "alone", source=["b"]))
     assert alone.shares["chosen"] == {"a": 0.0, "b": 1.0}
     assert "equal" not in alone.files
 
 
 def test_a_smaller_k_looks_at_the_first_answers_only(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(20))
-    select(made, Plan(objective(["max:words"]), k=1), ["words"], tmp_path / "out")
+    select(told(made, "max:words", tmp_path / "out", k=1))
     assert lines(tmp_path / "out" / "chosen.jsonl") == lines(tmp_path / "out" / "first.jsonl")
 
 
 def test_several_answers_a_prompt_and_as_many_in_the_controls(tmp_path: Path) -> None:
-    found = select(pool(tmp_path, rows(10)), Plan(objective(["max:words"]), top=3), ["words"], tmp_path / "out")
+    found = select(told(pool(tmp_path, rows(10)), "max:words", tmp_path / "out", top=3))
     for file in found.files.values():
         made = lines(tmp_path / "out" / file)
         assert [row["rank"] for row in made] == [0, 1, 2] * 10
@@ -192,8 +194,7 @@ def test_a_prompt_without_an_admissible_answer_is_left_out_and_counted(tmp_path:
     for row in some:
         if row["prompt"] == "What is it about, number 2?":
             row["text"] = ""
-    wanted = objective(["max:words"], require=["words>=20"])
-    found = select(pool(tmp_path, some), Plan(wanted), ["words"], tmp_path / "out")
+    found = select(told(pool(tmp_path, some), "max:words", tmp_path / "out", require=["words>=20"]))
     assert found.left_out["no candidate passed the gates"] == 1
     assert found.gates["empty"] == 4
     kept = lines(tmp_path / "out" / "chosen.jsonl")
@@ -204,7 +205,7 @@ def test_a_prompt_without_an_admissible_answer_is_left_out_and_counted(tmp_path:
 def test_nothing_left_says_which_gate_it_was(tmp_path: Path) -> None:
     some = [{**row, "finish": "length"} for row in rows(3)]
     with pytest.raises(BadData, match=r"no candidate passed the gates .3 prompts.*truncated 12.*--open-gate"):
-        select(pool(tmp_path, some), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+        select(told(pool(tmp_path, some), "max:words", tmp_path / "out"))
 
 
 def test_scores_that_came_with_the_answers_can_be_chosen_by(tmp_path: Path) -> None:
@@ -217,11 +218,11 @@ def test_scores_that_came_with_the_answers_can_be_chosen_by(tmp_path: Path) -> N
 
 def test_a_metric_added_later_scores_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = pool(tmp_path, rows(5), ["words"])
-    assert score.missing(made, made.segments()[0], ["words", "mtld"]) == ("mtld",)
-    for _ in score.score(made, ["words", "mtld"]):
+    assert missing_scores(made, made.segments()[0], ["words", "mtld"]) == ("mtld",)
+    for _ in score(made, ["words", "mtld"]):
         pass
-    assert list(score.score(made, ["words", "mtld"])) == []
-    assert set(score.stored(made)) == {"words", "mtld"}
+    assert list(score(made, ["words", "mtld"])) == []
+    assert set(stored_scores(made)) == {"words", "mtld"}
 
 
 def test_a_scorer_of_another_version_scores_anew(tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_a_scorer_of_another_version_scores_anew(tmp_path: Path) -> None:
     known = made.measured(segment)
     assert known is not None
     made.keep(segment, known.table, known.footer.versions | {"words": "another splitter"})
-    assert score.missing(made, segment, ["words"]) == ("words",)
+    assert missing_scores(made, segment, ["words"]) == ("words",)
 
 
 def question_length(texts: Sequence[Text]) -> list[float]:
@@ -268,8 +269,8 @@ def test_workers_measure_the_same(tmp_path: Path) -> None:
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         folder.mkdir()
-        made = given(written(folder / "a.jsonl", rows(200, k=5)), folder / "pool")
-        for _ in score.score(made, ["words", "mtld"], workers):
+        made = import_file(written(folder / "a.jsonl", rows(200, k=5)), folder / "pool")
+        for _ in score(made, ["words", "mtld"], workers):
             pass
         known = made.measured(made.segments()[0])
         assert known is not None
@@ -280,7 +281,7 @@ def test_workers_measure_the_same(tmp_path: Path) -> None:
 def test_the_card_can_hold_what_a_model_wrote(tmp_path: Path) -> None:
     nasty = '<script>alert(1)</script> ```\n# Not a heading\n``` & "quoted" | piped'
     some = [{**row, "text": f"{row['text']} {nasty}", "prompt": f"{row['prompt']} <b>"} for row in rows(4)]
-    made = select(pool(tmp_path, some), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+    made = select(told(pool(tmp_path, some), "max:words", tmp_path / "out"))
     assert "<script>alert" not in card.html(made)
     assert "&lt;script&gt;alert" in card.html(made)
     assert "````text" in card.markdown(made)
@@ -326,17 +327,17 @@ def test_wrong_use_is_named(tmp_path: Path, words: list[str], error: type[Inheri
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object], says: str) -> None:
     with pytest.raises(BadData, match=says):
-        given(written(tmp_path / "a.jsonl", [row]), tmp_path / "pool")
+        import_file(written(tmp_path / "a.jsonl", [row]), tmp_path / "pool")
 
 
 def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="two candidates of source 'a' with index 0"):
-        select(pool(tmp_path, rows(2) + rows(1)), Plan(objective(["max:words"])), ["words"], tmp_path / "out")
+        select(told(pool(tmp_path, rows(2) + rows(1)), "max:words", tmp_path / "out"))
 
 
 def test_a_pool_without_the_scores_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="has candidates without lix: score the pool first"):
-        select(pool(tmp_path, rows(2)), Plan(objective(["max:lix"])), [], tmp_path / "out")
+        select(told(pool(tmp_path, rows(2)), "max:lix", tmp_path / "out", metric=[]))
 
 
 @contextmanager

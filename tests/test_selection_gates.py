@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selection.duplicate import bands, repeated
-from selection.gate import CHECKS, gates
+from selection.gates import CHECKS, gate_bits
+from selection.near_duplicates import repeated_rows, similarity_bands
 
 FRENCH = (
     "Le soleil est une étoile qui se trouve dans la galaxie, et les planètes sont plus petites que lui par la taille."
@@ -57,7 +57,7 @@ def test_a_gate_lets_through(gate: str, prompt: str, text: str) -> None:
 
 
 def test_one_answer_may_be_stopped_by_several_gates() -> None:
-    (bits,) = gates(["Why?"], [""], ["length"], "en")
+    (bits,) = gate_bits(["Why?"], [""], ["length"], "en")
     assert bits == 0b11
 
 
@@ -69,7 +69,7 @@ def text(seed: int, size: int = 80) -> str:
 
 
 def shared(one: str, other: str) -> bool:
-    first, second = bands([one, other])
+    first, second = similarity_bands([one, other])
     return bool((first == second).any())
 
 
@@ -89,22 +89,24 @@ def test_texts_that_share_half_are_not() -> None:
 
 def test_bands_do_not_depend_on_the_company() -> None:
     texts = [text(1), "Grüße, 你好 and hello " * 10, text(2), "short"]
-    together = bands(texts)
+    together = similarity_bands(texts)
     for place, one in enumerate(texts):
-        assert (bands([one])[0] == together[place]).all()
+        assert (similarity_bands([one])[0] == together[place]).all()
 
 
 def test_short_answers_may_be_the_same() -> None:
-    assert not bands(["Yes, that is right."] * 2).any()
+    assert not similarity_bands(["Yes, that is right."] * 2).any()
 
 
 @pytest.mark.parametrize("passes", [1, 3])
 def test_all_but_the_first_prompts_answers_are_repeats(passes: int) -> None:
     prompts = np.array([0, 0, 1, 1, 2])
-    found = bands([text(1), text(1), text(2), text(1), text(1)])
+    found = similarity_bands([text(1), text(1), text(2), text(1), text(1)])
 
     def turns() -> list[int]:
-        rows = [repeated([(prompts[:3], found[:3]), (prompts[3:], found[3:])], passes, turn) for turn in range(passes)]
+        rows = [
+            repeated_rows([(prompts[:3], found[:3]), (prompts[3:], found[3:])], passes, turn) for turn in range(passes)
+        ]
         return sorted({int(row) for some in rows for row in some})
 
     assert turns() == [3, 4], "the same answer twice to one prompt is that prompt's own business"

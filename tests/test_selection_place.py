@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 
 from profiler.cli import app
 from profiler.errors import BadData, MissingExtra, StoreError, WrongUse
-from selection import score
-from selection.place import Remote
-from selection.pool import Pool
+from selection import Pool, score
+from selection.storage import RemoteStorage
 from tests.test_selection import lines, run
 from tests.test_selection_sample import asked, questions, rows, teacher
 from tests.wire import serving
@@ -44,12 +43,12 @@ async def test_a_pool_in_a_bucket_is_the_one_in_a_folder(tmp_path: Path, bucket:
     found = []
     for where in (tmp_path / "pool", bucket):
         pool = Pool(where)
-        assert sum(step.done for step in score.score(pool, ["words"])) == 15
-        assert list(score.score(Pool(where), ["words"])) == []
+        assert sum(step.done for step in score(pool, ["words"])) == 15
+        assert list(score(Pool(where), ["words"])) == []
         found.append({(row.prompt, row.index): (row.text, row.scores) for row in pool.rows()})
     assert found[0] == found[1]
     assert fsspec.filesystem("memory").glob(f"{bucket.removeprefix('memory:/')}/*") == [
-        f"{bucket.removeprefix('memory:/')}/{name}" for name in ("candidates", "pool.json", "scores")
+        f"{bucket.removeprefix('memory:/')}/{name}" for name in ("candidates", "pool.json", "sample.json", "scores")
     ], "the journal stays on this machine"
 
 
@@ -109,4 +108,4 @@ def test_an_address_without_a_pool_is_named(address: str, error: type[Exception]
 def test_without_fsspec_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(MissingExtra, match=r"pip install 'inheritance-profiler\[remote\]'"):
-        Remote("s3://bucket/pool")
+        RemoteStorage("s3://bucket/pool")

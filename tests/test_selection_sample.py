@@ -14,19 +14,18 @@ from profiler.cli import main
 from profiler.datasets import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
 from profiler.records import Endpoint, Sampling
-from selection.pool import Pool
-from selection.record import Candidate, Teacher
-from selection.sample import Questions, Share, sample
-from selection.teacher import teachers
+from selection import Candidate, Pool, SampleSpec, Teacher, sample
+from selection.sample import TeacherProgress, UniquePrompts
+from selection.teacher import read_teacher, spec_teachers, teacher_fields
 from tests.killing import asked_again, finish, kill_in_the_middle
 from tests.wire import Fault, Script, Wire, serving
 
 
-def questions(folder: Path, count: int = 5, also: Sequence[str] = ()) -> Questions:
+def questions(folder: Path, count: int = 5, also: Sequence[str] = ()) -> UniquePrompts:
     path = folder / "questions.jsonl"
     texts = [f"question {number} end" for number in range(count)] + list(also)
     path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts), "utf-8")
-    return Questions(prompts(str(path)))
+    return UniquePrompts(prompts(str(path)))
 
 
 def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
@@ -35,9 +34,12 @@ def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
     return Teacher.model_validate(plain | fields)
 
 
-async def asked(asking: Questions, some: Sequence[Teacher], folder: Path | str) -> list[Share]:
-    shares: list[Share] = []
-    async for found in sample(asking, some, folder, concurrency=8):
+async def asked(asking: UniquePrompts, some: Sequence[Teacher], folder: Path | str) -> list[TeacherProgress]:
+    shares: list[TeacherProgress] = []
+    spec = SampleSpec.model_validate(
+        {"teachers": list(map(teacher_fields, some)), "out": str(folder), "concurrency": 8}
+    )
+    async for found in sample(spec, asking):
         shares = found
     return shares
 
@@ -86,7 +88,7 @@ async def test_more_candidates_keep_those_that_are_there(tmp_path: Path) -> None
 
 async def test_a_repeated_prompt_is_asked_once(tmp_path: Path) -> None:
     asking = questions(tmp_path, 3, also=["question 1 end", "日本語 🙂 end", "long " * 20_000])
-    assert (asking.survey().count, asking.survey().repeats) == (5, 1)
+    assert (asking.survey.count, asking.survey.repeats) == (5, 1)
     async with serving() as wire:
         await asked(asking, [teacher(wire)], tmp_path / "pool")
     assert len(rows(tmp_path / "pool")) == 15
@@ -198,22 +200,25 @@ def test_no_prompts_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.write_text("", "utf-8")
     with pytest.raises(BadData, match="holds no rows"):
-        Questions(prompts(str(path))).survey()
+        _ = UniquePrompts(prompts(str(path))).survey
 
 
 def test_cost_and_time_left_are_told() -> None:
-    (one,) = teachers(["demo"], {"price": (0.5, 1.5)})
-    share = Share(one, total=100)
+    one = read_teacher("demo", {"price": (0.5, 1.5)})
+    share = TeacherProgress(one, total=100)
     share.done, share.seconds = 50, 100.0
     share.usage = share.usage.model_copy(update={"prompt": 1_000_000, "completion": 2_000_000})
-    assert share.said() == "20,000 tokens/s · 100 s left · cost 3.50 of about 7.00".replace("100 s", "2 min")
+    assert share.words() == "20,000 tokens/s · 100 s left · cost 3.50 of about 7.00".replace("100 s", "2 min")
     assert share.cost == 3.5
 
 
 def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "terse.toml"
     path.write_text('model = "demo"\nname = "terse"\nsystem = "Be brief."\ntemperature = 0.5\nk = 2\n', "utf-8")
-    plain, served, terse = teachers(["demo", "org/m@http://localhost:8000/v1", str(path)], {"k": 8, "top_p": 0.9})
+    named = ["demo", "org/m@http://localhost:8000/v1", str(path)]
+    plain, served, terse = spec_teachers(
+        SampleSpec.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9})
+    )
     assert (plain.name, plain.endpoint.url, plain.k) == ("demo", None, 8)
     assert served.endpoint == Endpoint(model="org/m", url="http://localhost:8000/v1")
     assert (terse.name, terse.k, terse.sampling.temperature, terse.sampling.top_p) == ("terse", 2, 0.5, 0.9)
@@ -232,12 +237,12 @@ def test_a_teachers_file_that_is_none_is_named(tmp_path: Path, text: str, error:
     path = tmp_path / "t.toml"
     path.write_text(text, "utf-8")
     with pytest.raises(error, match=says):
-        teachers([str(path)], {})
+        read_teacher(str(path), {})
 
 
 def test_two_teachers_of_one_name_are_refused() -> None:
     with pytest.raises(WrongUse, match="two teachers are called 'demo'"):
-        teachers(["demo", "demo"], {})
+        spec_teachers(SampleSpec.model_validate({"teachers": ["demo", "demo"], "out": ""}))
 
 
 def command(url: str, path: Path, out: Path) -> list[str]:

@@ -11,12 +11,10 @@ import pytest
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Judgement, Pair, Ruling
 from profiler.text.counting import Text
-from selection import contest, score
-from selection.given import given
-from selection.objective import objective
-from selection.pool import Pool
-from selection.select import Plan, select
-from tests.test_selection import lines, rows, text_of, written
+from selection import Pool, judge_score, score, select
+from selection.import_file import import_file
+from selection.score import refuse_unknown_scores, score_metric
+from tests.test_selection import lines, rows, text_of, told, written
 from tests.wire import Fault, Script, Wire, serving
 
 LIKES = {
@@ -40,8 +38,8 @@ def good_and_bad(prompts: int = 3, k: int = 6) -> list[dict[str, object]]:
 
 
 def scored(folder: Path, some: Sequence[dict[str, object]], *names: str) -> Pool:
-    pool = given(written(folder / "a.jsonl", some), folder / "pool")
-    for _ in score.score(pool, names):
+    pool = import_file(written(folder / "a.jsonl", some), folder / "pool")
+    for _ in score(pool, names):
         pass
     return pool
 
@@ -62,9 +60,9 @@ async def test_the_answer_that_a_judge_prefers_is_chosen(tmp_path: Path) -> None
         name = judge(wire)
         pool = await in_thread(scored, tmp_path, good_and_bad(), name, "words")
         compared = [body for body in wire.bodies if "number" in body.get("prompt", "")]
-        assert len(compared) == 3 * 6 * contest.ROUNDS * 2, "two opponents ahead on the ring, in both orders"
+        assert len(compared) == 3 * 6 * judge_score.ROUNDS * 2, "two opponents ahead on the ring, in both orders"
     assert isinstance(pool, Pool)
-    select(pool, Plan(objective([f"max:{name}"]), gates=()), ["words"], tmp_path / "out")
+    select(told(pool, f"max:{name}", tmp_path / "out", open_gate=["all"]))
     assert {text_of(row) for row in lines(tmp_path / "out" / "chosen.jsonl")} == {
         f"Good answer {p} {p}." for p in range(3)
     }
@@ -78,9 +76,9 @@ async def test_a_verdict_that_is_there_is_not_asked_for_again(tmp_path: Path) ->
         name = judge(wire)
         pool = await in_thread(scored, tmp_path, good_and_bad(), name)
         asked = len(wire.bodies)
-        assert await in_thread(lambda: list(score.score(pool, [name]))) == []  # type: ignore[arg-type]
+        assert await in_thread(lambda: list(score(pool, [name]))) == []  # type: ignore[arg-type]
         assert len(wire.bodies) == asked
-        more = await in_thread(lambda: list(score.score(pool, [f"{name},rounds=3"])))  # type: ignore[arg-type]
+        more = await in_thread(lambda: list(score(pool, [f"{name},rounds=3"])))  # type: ignore[arg-type]
         assert len(more) == 1  # type: ignore[arg-type]
         compared = [body for body in wire.bodies if "number" in body.get("prompt", "")]
         assert len(compared) == 3 * 15 * 2, "every pair once, and those of two rounds from the journal"
@@ -90,8 +88,8 @@ async def test_a_comparison_that_fails_is_no_score_and_is_asked_again(tmp_path: 
     async with serving(Script(says=LIKES)) as wire:
         wire.faults.append(Fault("400", match="number 1", says="too long"))
         name = judge(wire)
-        pool = given(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
-        (step,) = [one for one in await in_thread(lambda: list(score.score(pool, [name]))) if one.judge]  # type: ignore[attr-defined]
+        pool = import_file(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
+        (step,) = [one for one in await in_thread(lambda: list(score(pool, [name]))) if one.judge]  # type: ignore[attr-defined]
         assert step.judge.failed == 12
         assert "too long" in step.judge.error
         found = {row.text: row.scores[name] for row in pool.rows()}
@@ -99,13 +97,15 @@ async def test_a_comparison_that_fails_is_no_score_and_is_asked_again(tmp_path: 
             row["text"] for row in good_and_bad() if "number 1" in str(row["prompt"])
         ]
         wire.faults.clear()
-        await in_thread(lambda: list(score.score(pool, [name])))
+        await in_thread(lambda: list(score(pool, [name])))
         assert all(row.scores[name] is not None for row in pool.rows())
 
 
 def test_a_preference_needs_a_verdict_in_both_orders() -> None:
     def said(*rulings: Ruling) -> float | None:
-        return contest.preference(Judgement(pair=Pair(id="1"), judge="j", how="text", template="t", rulings=rulings))
+        return judge_score.preference(
+            Judgement(pair=Pair(id="1"), judge="j", how="text", template="t", rulings=rulings)
+        )
 
     assert said(Ruling(order="ab", winner="a"), Ruling(order="ba", winner="b")) == 0.5
     assert said(Ruling(order="ab", winner="a"), Ruling(order="ba", winner="tie")) == 0.75
@@ -118,11 +118,11 @@ def test_a_preference_needs_a_verdict_in_both_orders() -> None:
 def test_candidates_that_join_later_are_judged_beside_the_others(tmp_path: Path) -> None:
     pool = scored(tmp_path, good_and_bad(), "words")
     (segment,) = pool.segments()
-    held = contest.contest("judge:demo")
-    before = contest._version(pool, [segment], held)
+    held = judge_score.read_judge("judge:demo")
+    before = judge_score._version(pool, [segment], held)
     other = pool.candidates(segment).slice(0, 6)
     pool.write(segment, other)
-    assert contest._version(pool, [segment], held) != before
+    assert judge_score._version(pool, [segment], held) != before
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_candidates_that_join_later_are_judged_beside_the_others(tmp_path: Path)
 def test_a_judge_that_can_not_be_meant_is_refused_before_anything_is_scored(
     name: str, error: type[Exception], says: str, tmp_path: Path
 ) -> None:
-    pool = given(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
+    pool = import_file(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
     with pytest.raises(error, match=says):
-        score.known(pool, [name])
-    assert score.metric("judge:demo").version.startswith("labels@")
+        refuse_unknown_scores(pool, [name])
+    assert score_metric("judge:demo").version.startswith("labels@")
 
 
 def shortness(texts: Sequence[Text]) -> list[float | None]:
@@ -151,7 +151,7 @@ def shortness(texts: Sequence[Text]) -> list[float | None]:
 def test_a_users_function_chooses(tmp_path: Path) -> None:
     name = "tests.test_selection_scorers:shortness"
     some = [*rows(5, 4), {"prompt": "What is it about, number 0?", "source": "a", "index": 4, "text": "A"}]
-    found = select(scored(tmp_path, some, name), Plan(objective([f"max:{name}"])), [], tmp_path / "out")
+    found = select(told(scored(tmp_path, some, name), f"max:{name}", tmp_path / "out", metric=[]))
     assert found.undefined == {name: 1}
     shortest = {
         prompt: min(len(str(row["text"])) for row in some if row["prompt"] == prompt and row["text"] != "A")
@@ -168,7 +168,7 @@ def test_a_reward_model_chooses(tmp_path: Path) -> None:
 
     name = f"reward:{bert(tmp_path / 'reward', labels=1)}"
     pool = scored(tmp_path, rows(4, 5), name)
-    found = select(pool, Plan(objective([f"max:{name}"])), [], tmp_path / "out")
+    found = select(told(pool, f"max:{name}", tmp_path / "out", metric=[]))
     assert found.shifts[0].gain is not None
     assert found.shifts[0].gain > 0
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "reward")
@@ -194,8 +194,7 @@ def test_a_classifier_of_several_labels_is_no_reward_model(tmp_path: Path) -> No
 def test_another_label_of_a_toxicity_scorer_chooses(tmp_path: Path) -> None:
     some = [{"prompt": "What now?", "text": text} for text in ("You stupid idiot, go away.", "Let us have some tea.")]
     name = "toxicity:tox-block,label=insult"
-    found = select(
-        scored(tmp_path, some, name), Plan(objective([f"min:{name}"], require=[f"{name}<=0.5"])), [], tmp_path / "out"
-    )
+    more = {"require": [f"{name}<=0.5"], "metric": []}
+    found = select(told(scored(tmp_path, some, name), f"min:{name}", tmp_path / "out", **more))
     assert found.shifts[0].metric == name
     assert text_of(lines(tmp_path / "out" / "chosen.jsonl")[0]) == "Let us have some tea."

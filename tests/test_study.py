@@ -16,20 +16,21 @@ import orjson
 import pytest
 
 from profiler.errors import InheritError, UnknownName, WrongUse
-from profiler.records import Change, Endpoint, Training
+from profiler.records import Change, Endpoint
 from profiler.runs.store import Run
-from profiler.study import finding, plan, report
-from profiler.study.course import Course
-from profiler.study.finding import Reading, related, verdict
-from profiler.study.record import Findings
+from profiler.study import plan, report
+from profiler.study.findings import StudyResults, related, tells_itself, verdict
+from profiler.study.records import Findings
+from profiler.study.schedule import Schedule
 from profiler.study.stage import Stage
-from selection.objective import goal
+from selection.objective import read_goal
 from selection.pool import Pool
-from selection.select import read
+from selection.select import read_selection
 from tests import tiny
 from tests.test_cli import inherit
 from tests.wire import Script, Wire, serving
-from training.student import digest
+from training.records import Training
+from training.student import student_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 
@@ -74,25 +75,25 @@ def quiet(*_: object) -> None:
     """What nobody listens to."""
 
 
-def trained(course: Course, seed: int = 7) -> int:
+def trained(schedule: Schedule, seed: int = 7) -> int:
     """Put finished trainings where the study would make them; says how many it put there."""
     count = 0
-    for stage in course.stages:
-        if stage.kind != "train" or course.desk.done(stage):
+    for stage in schedule.stages:
+        if stage.kind != "train" or schedule.workspace.done(stage):
             continue
-        out = course.desk.folder / "students" / stage.key
+        out = schedule.workspace.folder / "students" / stage.key
         if not (out / "training.json").exists():
             count += 1
-            _settled(course, stage, out, seed + count)
+            _settled(schedule, stage, out, seed + count)
     return count
 
 
-def _settled(course: Course, stage: Stage, out: Path, seed: int) -> None:
+def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
     """A training that is over, as `inherit train` leaves it: weights, and the record that it is done."""
-    student = course.study.students[0]
-    data = course.desk.folder / "examples" / f"{stage.given['examples']}.jsonl"
+    student = schedule.study.students[0]
+    data = schedule.workspace.folder / "examples" / f"{stage.given['examples']}.jsonl"
     made = Training(
-        recipe=course.study.taught(student, str(data), str(out), 0),
+        recipe=schedule.study.taught(student, str(data), str(out), 0),
         data="",
         student="",
         examples=PROMPTS,
@@ -106,14 +107,14 @@ def _settled(course: Course, stage: Stage, out: Path, seed: int) -> None:
         model=str(tiny.checkpoint(out / "model", "llama", seed=seed)),
         versions={},
     )
-    claim = {"recipe": made.recipe.model_dump(), "data": _digest(course, stage), "student": _student(student)}
+    claim = {"recipe": made.recipe.model_dump(), "data": _digest(schedule, stage), "student": _student(student)}
     (out / "claim.json").write_text(json.dumps(claim), "utf-8")
     (out / "training.json").write_text(made.model_dump_json(), "utf-8")
 
 
-def _digest(course: Course, stage: Stage) -> str:
-    selected = course.desk.result(stage.needs[0])
-    for file in read(selected).files.values():
+def _digest(schedule: Schedule, stage: Stage) -> str:
+    selected = schedule.workspace.result(stage.needs[0])
+    for file in read_selection(selected).files.values():
         rows = [json.loads(line) for line in (selected / file).read_text("utf-8").splitlines()]
         lines = b"".join(
             orjson.dumps({"prompt": row["prompt"], "completion": row["completion"]}) + b"\n" for row in rows
@@ -124,23 +125,23 @@ def _digest(course: Course, stage: Stage) -> str:
 
 
 def _student(name: str) -> str:
-    return digest(Path(name))
+    return student_digest(Path(name))
 
 
-def until(course: Course, kind: str) -> None:
+def until(schedule: Schedule, kind: str) -> None:
     """Do the stages before the first of this kind."""
-    for stage in course.stages:
+    for stage in schedule.stages:
         if stage.kind == kind:
             return
-        course.desk.do(stage, quiet)
+        schedule.workspace.do(stage, quiet)
 
 
-def carried_out(path: Path, seed: int = 7) -> tuple[Course, Findings]:
-    course = Course.of(plan.read(path))
-    until(course, "train")
-    trained(course, seed)
-    course.run(quiet, quiet)
-    return course, Reading(course).findings()
+def carried_out(path: Path, seed: int = 7) -> tuple[Schedule, Findings]:
+    schedule = Schedule.of(plan.read_study(path))
+    until(schedule, "train")
+    trained(schedule, seed)
+    schedule.run(quiet, quiet)
+    return schedule, StudyResults(schedule).findings()
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def changed(path: Path, **fields: Any) -> Path:
 
 
 def findings(path: Path) -> Findings:
-    return Reading(Course.of(plan.read(path))).findings()
+    return StudyResults(Schedule.of(plan.read_study(path))).findings()
 
 
 def test_a_study_ends_in_students_controls_and_a_report(finished: Path, tmp_path: Path) -> None:
@@ -194,44 +195,44 @@ def test_what_the_report_says_of_a_student_is_what_its_profile_says(finished: Pa
 
 
 def test_nothing_is_done_twice(finished: Path) -> None:
-    course, found = Course.of(plan.read(finished)), findings(finished)
-    before = {file: file.stat().st_mtime_ns for file in course.desk.folder.glob("stages/*")}
-    assert {step.state for step in course.plan()} == {"done"}
-    course.run(quiet, quiet)
+    schedule, found = Schedule.of(plan.read_study(finished)), findings(finished)
+    before = {file: file.stat().st_mtime_ns for file in schedule.workspace.folder.glob("stages/*")}
+    assert {step.state for step in schedule.plan()} == {"done"}
+    schedule.run(quiet, quiet)
     assert findings(finished) == found
-    assert {file: file.stat().st_mtime_ns for file in course.desk.folder.glob("stages/*")} == before
+    assert {file: file.stat().st_mtime_ns for file in schedule.workspace.folder.glob("stages/*")} == before
 
 
 def test_another_objective_asks_no_teacher_again_and_repeats_no_student(finished: Path) -> None:
     near = {"goals": ["near:words=14"], "report": "attributes.words"}
     path = changed(finished, objectives={**PLAIN["objectives"], "near": near}, arms=["random", "single"])
-    course = Course.of(plan.read(path))
-    before = {file.name for file in course.desk.folder.glob("stages/*")}
-    assert [(step.kind, step.title) for step in course.plan() if step.state == "to do"] == [
+    schedule = Schedule.of(plan.read_study(path))
+    before = {file.name for file in schedule.workspace.folder.glob("stages/*")}
+    assert [(step.kind, step.title) for step in schedule.plan() if step.state == "to do"] == [
         ("select", "near of one, seed 0")
     ]
     carried_out(path, seed=70)
-    new = {file.name for file in course.desk.folder.glob("stages/*")} - before
+    new = {file.name for file in schedule.workspace.folder.glob("stages/*")} - before
     # The control is the student that was there.
     assert sorted(name.partition("-")[0] for name in new) == ["profile", "select", "train"]
 
 
 def test_a_stage_whose_result_was_removed_is_done_again(finished: Path) -> None:
-    found, course = findings(finished), Course.of(plan.read(finished))
-    shutil.rmtree(course.desk.folder / found.pupils[0].run)
-    assert [step.title for step in course.plan() if step.state != "done"] == ["base"]
-    course.run(quiet, quiet)
+    found, schedule = findings(finished), Schedule.of(plan.read_study(finished))
+    shutil.rmtree(schedule.workspace.folder / found.pupils[0].run)
+    assert [step.title for step in schedule.plan() if step.state != "done"] == ["base"]
+    schedule.run(quiet, quiet)
     assert findings(finished).comparisons[0].changes == found.comparisons[0].changes
 
 
 async def test_a_report_of_what_is_done_names_what_is_not(finished: Path) -> None:
-    found, course = findings(finished), Course.of(plan.read(finished))
-    shutil.rmtree(course.desk.folder / found.pupils[-1].run)
+    found, schedule = findings(finished), Schedule.of(plan.read_study(finished))
+    shutil.rmtree(schedule.workspace.folder / found.pupils[-1].run)
     done = await inherit("study", finished, "--report")
     assert done.code == 0
     assert "not done yet, and so not here: multi, short" in done.err
     assert "multi of 2 teachers" in done.out
-    assert not (course.desk.folder / found.pupils[-1].run).exists()
+    assert not (schedule.workspace.folder / found.pupils[-1].run).exists()
     early = await inherit("study", changed(finished, seeds=[5]), "--report")
     assert "is done yet; `inherit study` goes on with it" in early.err
 
@@ -275,8 +276,8 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
     async with serving() as one:
         teachers = [{"model": "wire", "url": one.url, "name": "one"}]
         path = written(tmp_path, teachers=teachers, profile=asks, objectives=short, guard={})
-        course, found = await asyncio.to_thread(carried_out, path)
-    assert [(step.kind, step.title, step.state) for step in course.plan()][-1] == ("preferences", "one", "done")
+        schedule, found = await asyncio.to_thread(carried_out, path)
+    assert [(step.kind, step.title, step.state) for step in schedule.plan()][-1] == ("preferences", "one", "done")
     assert found.preferences is not None
     shifts = {(s.student, s.before, s.teacher, s.against) for s in found.preferences.shifts}
     assert {("random of one", "base", "one", "one"), ("single of one, short", "base", "one", "one")} <= shifts
@@ -295,8 +296,8 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
 
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
     fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
-    course = Course.of(plan.read(written(tmp_path, **fields)))
-    steps = course.plan()
+    schedule = Schedule.of(plan.read_study(written(tmp_path, **fields)))
+    steps = schedule.plan()
     sample = next(step for step in steps if step.kind == "sample")
     assert sample.state == "to do"
     assert sample.size == {
@@ -341,11 +342,11 @@ def test_a_study_that_can_not_be_meant_is_refused_in_a_sentence(
     tmp_path: Path, fields: dict[str, Any], error: type[InheritError], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        plan.read(written(tmp_path, **fields))
+        plan.read_study(written(tmp_path, **fields))
 
 
 def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: Path) -> None:
-    study = plan.read(written(tmp_path))
+    study = plan.read_study(written(tmp_path))
     assert study.prompts == str(tmp_path / "prompts.jsonl")
     assert study.students == (str(tmp_path / "student"),)
     assert study.out == str(tmp_path / "study")
@@ -381,14 +382,14 @@ def change(low: float, high: float, base: float = 10.0, p: float | None = 0.01) 
 def test_steered_is_an_interval_that_excludes_0_on_the_side_that_was_wanted(
     words: str, gain: Change | None, steered: bool | None
 ) -> None:
-    assert verdict(goal(words), gain)[0] is steered
+    assert verdict(read_goal(words), gain)[0] is steered
 
 
 def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:
-    assert finding.tells_itself(goal("max:words"), "attributes.words", "")
-    assert finding.tells_itself(goal("min:toxicity"), "toxicity.expected_max_toxicity", "tox-block-0.1.2")
-    assert not finding.tells_itself(goal("min:toxicity"), "toxicity.expected_max_toxicity:detoxify", "detoxify-0.5.4")
-    assert not finding.tells_itself(goal("max:mtld"), "attributes.words", "the same package")
+    assert tells_itself(read_goal("max:words"), "attributes.words", "")
+    assert tells_itself(read_goal("min:toxicity"), "toxicity.expected_max_toxicity", "tox-block-0.1.2")
+    assert not tells_itself(read_goal("min:toxicity"), "toxicity.expected_max_toxicity:detoxify", "detoxify-0.5.4")
+    assert not tells_itself(read_goal("max:mtld"), "attributes.words", "the same package")
 
 
 def test_relations_are_found_in_the_records_that_lie_beside_the_weights(tmp_path: Path) -> None:

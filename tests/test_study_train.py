@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from profiler.study import plan
-from profiler.study.course import Course
-from profiler.study.finding import Reading
+from profiler.study.findings import StudyResults
+from profiler.study.schedule import Schedule
 from tests.test_study import PLAIN, written
 from tests.wire import serving
 
@@ -42,7 +42,7 @@ async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_h
         assert len(set(wire.units("teach"))) == len(wire.units("teach")), "an answer was paid for twice"
         assert await asyncio.to_thread(_finish, whole) == 0
     assert answered
-    one, other = (Reading(Course.of(plan.read(path))).findings() for path in (killed, whole))
+    one, other = (StudyResults(Schedule.of(plan.read_study(path))).findings() for path in (killed, whole))
     assert [outcome.change for outcome in one.outcomes] == [outcome.change for outcome in other.outcomes]
     assert [outcome.gain for outcome in one.outcomes] == [outcome.gain for outcome in other.outcomes]
     assert json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]

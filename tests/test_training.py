@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.records import Recipe, Training
 from tests.test_recipe import PAIRS, made
-from training import sft
+from training import Recipe, Training, check, train
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
 
@@ -49,24 +48,24 @@ def test_the_loss_is_the_mean_over_the_tokens_of_answers(tmp_path: Path) -> None
     from transformers import AutoModelForCausalLM
 
     recipe = asked(tmp_path, "one", batch=len(ROWS))
-    _, examples = sft.check(recipe)
+    _, examples = check(recipe)
     model = AutoModelForCausalLM.from_pretrained(recipe.student)
     total = 0.0
     for example in examples.kept:
         logits = model(torch.tensor([example.ids])).logits[0].log_softmax(-1).detach()
         total -= sum(float(logits[place - 1, example.ids[place]]) for place in range(example.start, len(example.ids)))
-    done = sft.train(recipe)
+    done = train(recipe)
     assert done.losses[0] == pytest.approx(total / examples.learned, rel=1e-4)
 
 
 def test_eight_at_once_or_one_by_one_make_the_same_student(tmp_path: Path) -> None:
-    together, one_by_one = (sft.train(asked(tmp_path, f"m{micro}", micro=micro)) for micro in (8, 1))
+    together, one_by_one = (train(asked(tmp_path, f"m{micro}", micro=micro)) for micro in (8, 1))
     assert one_by_one.losses == pytest.approx(together.losses, abs=1e-4)
     assert apart(together, one_by_one) < 1e-5
 
 
 def test_packed_examples_do_not_see_each_other(tmp_path: Path) -> None:
-    alone, packed = (sft.train(asked(tmp_path, f"p{on}", packing=on, batch=len(ROWS))) for on in (False, True))
+    alone, packed = (train(asked(tmp_path, f"p{on}", packing=on, batch=len(ROWS))) for on in (False, True))
     assert packed.losses[0] == pytest.approx(alone.losses[0], abs=1e-4)
 
 
@@ -76,7 +75,7 @@ def test_a_merged_adapter_is_the_base_with_its_adapter(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     recipe = asked(tmp_path, "lora", method="lora", lr=1e-2)
-    done = sft.train(recipe)
+    done = train(recipe)
     assert done.losses[-1] < done.losses[0]
     assert done.trained < done.parameters
     assert done.adapter
@@ -91,19 +90,19 @@ def test_a_merged_adapter_is_the_base_with_its_adapter(tmp_path: Path) -> None:
 
 def test_a_student_in_four_bits_learns(tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    done = sft.train(asked(tmp_path, "qlora", method="qlora", lr=1e-2, epochs=2))
+    done = train(asked(tmp_path, "qlora", method="qlora", lr=1e-2, epochs=2))
     assert done.losses[-1] < done.losses[0]
 
 
 def test_a_finished_training_is_not_done_again_and_its_folder_is_not_anothers(tmp_path: Path) -> None:
     recipe = asked(tmp_path, "out")
-    assert sft.train(recipe) == sft.train(recipe)
+    assert train(recipe) == train(recipe)
     with pytest.raises(WrongUse, match="another seed"):
-        sft.train(asked(tmp_path, "out", seed=1))
+        train(asked(tmp_path, "out", seed=1))
 
 
 def test_a_training_killed_in_the_middle_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole = sft.train(asked(tmp_path, "whole", save=2, epochs=4))
+    whole = train(asked(tmp_path, "whole", save=2, epochs=4))
     recipe = asked(tmp_path, "killed", save=2, epochs=4)
     path = tmp_path / "recipe.json"
     path.write_text(recipe.model_dump_json(), "utf-8")
@@ -113,7 +112,7 @@ def test_a_training_killed_in_the_middle_ends_as_if_it_had_not_been(tmp_path: Pa
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -9, "it had finished: give it more to do"
-    resumed = sft.train(recipe)
+    resumed = train(recipe)
     assert resumed.resumed == 1
     assert resumed.losses == whole.losses
     assert apart(whole, resumed) == 0
@@ -121,7 +120,7 @@ def test_a_training_killed_in_the_middle_ends_as_if_it_had_not_been(tmp_path: Pa
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_two_processes_make_the_student_of_one(method: str, tmp_path: Path) -> None:
-    one = sft.train(asked(tmp_path, "one", method=method))
+    one = train(asked(tmp_path, "one", method=method))
     recipe = asked(tmp_path, "two", method=method)
     path = tmp_path / "recipe.json"
     path.write_text(recipe.model_dump_json(), "utf-8")

@@ -1,0 +1,7 @@
+"""Training: a student learns the answers of a data set, as a recipe says."""
+
+from training.recipe import read_recipe, recipe_of, recipe_text
+from training.records import Claim, Recipe, Training
+from training.sft import check, train
+
+__all__ = ["Claim", "Recipe", "Training", "check", "read_recipe", "recipe_of", "recipe_text", "train"]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from profiler.errors import BadData, WrongUse
-from profiler.records import Recipe, Record, Training
+from profiler.files import write_whole
+from profiler.records import Record
+from training.records import Claim, Recipe, Training
 
 if TYPE_CHECKING:
-    from training.student import Student
+    from training.student import StudentModel
 
 WHOLE = "whole"
 """A file that is in a checkpoint once all else is: a kill in the middle of saving leaves one without."""
@@ -21,23 +23,12 @@ FREE = {"micro", "save", "checkpointing"}
 """Keys of a recipe that change no number: a stopped training may go on with others."""
 
 
-class Claim(Record):
-    """What a folder is for; claim.json."""
-
-    recipe: Recipe
-    data: str
-    """SHA-256 of the data file."""
-    student: str
-    starts: int = 0
-    """Times that the training was begun or gone on with."""
-
-
-def claim(recipe: Recipe, data: str, student: str) -> Claim:
+def claim_folder(recipe: Recipe, data: str, student: str) -> Claim:
     """Take the recipe's folder for it, or go on in it; refused where the folder is another training's."""
     path = Path(recipe.out) / "claim.json"
     fresh = Claim(recipe=recipe, data=data, student=student)
     if path.is_file():
-        held = read(path)
+        held = _read_claim(path)
         if differs := _differences(held, fresh):
             raise WrongUse(
                 f"{recipe.out!r} holds a training with another {', '.join(differs)}; "
@@ -49,10 +40,10 @@ def claim(recipe: Recipe, data: str, student: str) -> Claim:
     return fresh
 
 
-def begin(claim: Claim) -> Claim:
+def count_start(claim: Claim) -> Claim:
     """Note one more start."""
     begun = claim.model_copy(update={"starts": claim.starts + 1})
-    write(Path(claim.recipe.out) / "claim.json", begun)
+    _write_record(Path(claim.recipe.out) / "claim.json", begun)
     return begun
 
 
@@ -62,22 +53,18 @@ def _differences(held: Claim, fresh: Claim) -> list[str]:
     return found + [part for part in ("data", "student") if getattr(held, part) != getattr(fresh, part)]
 
 
-def read(path: Path) -> Claim:
+def _read_claim(path: Path) -> Claim:
     try:
         return Claim.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         raise BadData(f"{path} can't be read; remove the folder and train again") from None
 
 
-def write(path: Path, record: Record) -> None:
-    """Write a record so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(record.model_dump_json(indent=1) + "\n", "utf-8")
-    os.replace(part, path)
+def _write_record(path: Path, record: Record) -> None:
+    write_whole(path, record.model_dump_json(indent=1).encode() + b"\n")
 
 
-def done(recipe: Recipe) -> Training | None:
+def finished_training(recipe: Recipe) -> Training | None:
     """The record of a training that is over."""
     path = Path(recipe.out) / "training.json"
     try:
@@ -86,20 +73,20 @@ def done(recipe: Recipe) -> Training | None:
         raise BadData(f"{path} can't be read; remove it and train again") from None
 
 
-def latest(folder: Path) -> Path | None:
+def latest_checkpoint(folder: Path) -> Path | None:
     """The last whole checkpoint."""
     whole = [path for path in folder.glob("checkpoint-*") if (path / WHOLE).exists()]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def sweep(folder: Path) -> None:
+def remove_torn(folder: Path) -> None:
     """Remove the checkpoint that a kill left half saved."""
     for path in folder.glob("checkpoint-*"):
         if not (path / WHOLE).exists():
             shutil.rmtree(path)
 
 
-def settle(trained: Path, student: Student, made: Training) -> Training:
+def keep_trained(trained: Path, student: StudentModel, made: Training) -> Training:
     """Make what was trained into what is used: an adapter, a whole model, and the record of both."""
     out = Path(made.recipe.out)
     if made.recipe.method == "full":
@@ -110,7 +97,7 @@ def settle(trained: Path, student: Student, made: Training) -> Training:
         shutil.copytree(trained, adapter, ignore=lambda _, names: _others(names))
         model = _whole(student.folder, adapter, student, out / "model") if made.recipe.merge else None
         made = made.model_copy(update={"adapter": str(adapter), "model": str(model) if model else None})
-    write(out / "training.json", made)
+    _write_record(out / "training.json", made)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     return made
 
@@ -120,7 +107,7 @@ def _others(names: Sequence[str]) -> list[str]:
     return [name for name in names if not name.startswith("adapter_")]
 
 
-def _whole(source: Path, adapter: Path | None, student: Student, target: Path) -> Path:
+def _whole(source: Path, adapter: Path | None, student: StudentModel, target: Path) -> Path:
     """A model in the student's own precision, with its tokenizer, in place once it is whole."""
     import torch
     from transformers import AutoModelForCausalLM

@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra, WrongUse
-from profiler.records import Recipe, Training
 from profiler.runs.run import versions
-from training import checkpoint, data
-from training.checkpoint import Claim
-from training.data import Examples
+from training.checkpoint import (
+    claim_folder,
+    count_start,
+    finished_training,
+    keep_trained,
+    latest_checkpoint,
+    remove_torn,
+)
+from training.examples import Examples, read_examples, tokenize
 from training.recipe import LR
-from training.student import Student, adapter, half, load, meet
+from training.records import Claim, Recipe, Training
+from training.student import StudentModel, adapter_config, find_student, in_bfloat16, load_model
 
 if TYPE_CHECKING:
     from trl import SFTConfig, SFTTrainer
@@ -30,34 +36,34 @@ PACKAGES = ("inheritance-profiler", "torch", "transformers", "trl", "peft", "acc
 Say = Callable[[str], None]
 
 
-def check(recipe: Recipe) -> tuple[Student, Examples]:
+def check(recipe: Recipe) -> tuple[StudentModel, Examples]:
     """The student and the examples of a recipe, refused where they don't fit; no weights are read."""
-    found, chat = data.examples(Path(recipe.data))
-    student = meet(recipe)
-    return student, data.prepare(found, chat, recipe, student.tokenizer, student.ends)
+    found, chat = read_examples(Path(recipe.data))
+    student = find_student(recipe)
+    return student, tokenize(found, chat, recipe, student.tokenizer, student.ends)
 
 
 def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
     """Train a student, or go on with a training that was stopped; a finished one is not done again."""
     student, examples = check(recipe)
     content = hashlib.sha256(Path(recipe.data).read_bytes()).hexdigest()
-    claim = checkpoint.claim(recipe, content, student.digest)
-    if finished := checkpoint.done(recipe):
+    claim = claim_folder(recipe, content, student.digest)
+    if finished := finished_training(recipe):
         return finished
-    with silence():
-        return run(recipe, student, examples, claim, say)
+    with _silence():
+        return _run(recipe, student, examples, claim, say)
 
 
-def run(recipe: Recipe, student: Student, examples: Examples, claim: Claim, say: Say) -> Training:
+def _run(recipe: Recipe, student: StudentModel, examples: Examples, claim: Claim, say: Say) -> Training:
     """One run of the trainer, from the last whole checkpoint to the end, or to wherever it is killed."""
     started = time.monotonic()
     say("loading")
-    trainer = trainer_of(recipe, student, examples, say)
-    if first():
-        claim = checkpoint.begin(claim)
-        checkpoint.sweep(Path(recipe.out) / "checkpoints")
+    trainer = _trainer(recipe, student, examples, say)
+    if writes():
+        claim = count_start(claim)
+        remove_torn(Path(recipe.out) / "checkpoints")
     trainer.accelerator.wait_for_everyone()
-    last = checkpoint.latest(Path(recipe.out) / "checkpoints")
+    last = latest_checkpoint(Path(recipe.out) / "checkpoints")
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     say("saving")
     trained = Path(recipe.out) / "checkpoints" / "trained"
@@ -82,10 +88,10 @@ def run(recipe: Recipe, student: Student, examples: Examples, claim: Claim, say:
         model=None,
         versions=versions(PACKAGES),
     )
-    return checkpoint.settle(trained, student, made) if first() else made
+    return keep_trained(trained, student, made) if writes() else made
 
 
-def trainer_of(recipe: Recipe, student: Student, examples: Examples, say: Say) -> SFTTrainer:
+def _trainer(recipe: Recipe, student: StudentModel, examples: Examples, say: Say) -> SFTTrainer:
     """TRL's trainer for our tokens: it adds, cuts and masks nothing of its own."""
     try:
         from datasets import Dataset
@@ -93,24 +99,24 @@ def trainer_of(recipe: Recipe, student: Student, examples: Examples, say: Say) -
         from trl import SFTTrainer
     except ModuleNotFoundError:
         raise MissingExtra("train", "training") from None
-    from training.watch import Watch
+    from training.callback import TrainingCallback
 
     rows = Dataset.from_dict(
         {"input_ids": [one.ids for one in examples.kept], "labels": [one.labels for one in examples.kept]}
     )
     trainer = SFTTrainer(
-        model=load(student, recipe),
-        args=settings(recipe),
+        model=load_model(student, recipe),
+        args=trainer_settings(recipe),
         train_dataset=rows,
         processing_class=copy.deepcopy(student.tokenizer),  # the trainer sets its padding; the student's own stays
-        peft_config=adapter(recipe),
-        callbacks=[Watch(say)],
+        peft_config=adapter_config(recipe),
+        callbacks=[TrainingCallback(say)],
     )
     trainer.remove_callback(PrinterCallback)  # results go to stdout, and these lines are none
     return trainer
 
 
-def settings(recipe: Recipe) -> SFTConfig:
+def trainer_settings(recipe: Recipe) -> SFTConfig:
     """The recipe in the trainer's words."""
     import torch
     from trl import SFTConfig
@@ -134,7 +140,7 @@ def settings(recipe: Recipe) -> SFTConfig:
         packing=recipe.packing,
         dataset_kwargs=None if recipe.packing else {"skip_prepare_dataset": True},
         activation_checkpointing=recipe.checkpointing,
-        bf16=half(recipe),
+        bf16=in_bfloat16(recipe),
         use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
@@ -150,7 +156,7 @@ def settings(recipe: Recipe) -> SFTConfig:
 
 
 @contextmanager
-def silence() -> Iterator[None]:
+def _silence() -> Iterator[None]:
     """Without the libraries' advice to each other and their bars; errors still come."""
     from profiler.endpoints.local.checkpoint import quiet
 
@@ -160,6 +166,6 @@ def silence() -> Iterator[None]:
         yield
 
 
-def first() -> bool:
+def writes() -> bool:
     """Whether this is the process that writes."""
     return os.environ.get("RANK", "0") == "0"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.endpoints.local.engine import find
 from profiler.errors import BadData, MissingExtra, WrongUse
-from profiler.records import Recipe
+from training.records import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ SETTINGS = ("*.json", "*.model", "*.txt", "*.jinja")
 
 
 @dataclass(frozen=True)
-class Student:
+class StudentModel:
     """A checkpoint before its weights are read."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Student:
     digest: str
 
 
-def meet(recipe: Recipe) -> Student:
+def find_student(recipe: Recipe) -> StudentModel:
     """The student of a recipe, refused where it can't be trained so; its weights are not read."""
     if (Path(recipe.student).expanduser() / "adapter_config.json").is_file():
         raise WrongUse(f"{recipe.student!r} is an adapter, not a whole model: merge it, or train its base")
@@ -54,12 +54,12 @@ def meet(recipe: Recipe) -> Student:
     if (folder / "generation_config.json").is_file():
         named = GenerationConfig.from_pretrained(folder).eos_token_id
         ends |= set(named if isinstance(named, list) else [named])
-    student = Student(folder, tokenizer, config, frozenset(ends - {None}), digest(folder))
+    student = StudentModel(folder, tokenizer, config, frozenset(ends - {None}), student_digest(folder))
     _fits(student, recipe)
     return student
 
 
-def _fits(student: Student, recipe: Recipe) -> None:
+def _fits(student: StudentModel, recipe: Recipe) -> None:
     """Refuse a tokenizer or a length that the model can't take."""
     text = student.config.get_text_config()
     if student.tokenizer.eos_token_id is None:
@@ -74,7 +74,7 @@ def _fits(student: Student, recipe: Recipe) -> None:
         raise WrongUse(f"`length` is {recipe.length:,} and {recipe.student!r} takes {limit:,} tokens at most")
 
 
-def digest(folder: Path) -> str:
+def student_digest(folder: Path) -> str:
     """SHA-256 over the student's settings, its tokenizer, and the sizes of its weight files."""
     whole = hashlib.sha256()
     for path in sorted({path for pattern in SETTINGS for path in folder.glob(pattern)}):
@@ -84,7 +84,7 @@ def digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def half(recipe: Recipe) -> bool:
+def in_bfloat16(recipe: Recipe) -> bool:
     """Whether to compute in bfloat16."""
     import torch
 
@@ -93,14 +93,14 @@ def half(recipe: Recipe) -> bool:
     return numbers(recipe.precision) is torch.bfloat16
 
 
-def load(student: Student, recipe: Recipe) -> Any:
+def load_model(student: StudentModel, recipe: Recipe) -> Any:
     """The model to train. Weights that are trained are kept in float32: in bfloat16, small steps would be lost."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from profiler.endpoints.local.checkpoint import quiet
 
-    kind = torch.bfloat16 if half(recipe) and recipe.method != "full" else torch.float32
+    kind = torch.bfloat16 if in_bfloat16(recipe) and recipe.method != "full" else torch.float32
     more: dict[str, Any] = {"quantization_config": _four_bits(kind)} if recipe.method == "qlora" else {}
     with quiet():
         return AutoModelForCausalLM.from_pretrained(student.folder, dtype=kind, trust_remote_code=False, **more)
@@ -119,7 +119,7 @@ def _four_bits(kind: torch.dtype) -> Any:
     )
 
 
-def adapter(recipe: Recipe) -> Any:
+def adapter_config(recipe: Recipe) -> Any:
     """The adapter to train, or None where all weights are."""
     if recipe.method == "full":
         return None

@@ -9,11 +9,11 @@ import typer
 
 from profiler.cli.console import finish, note
 from profiler.cli.options import Chat, Data, Json, Key
-from profiler.errors import EndpointDown, WrongUse
+from profiler.errors import EndpointDown
 
 if TYPE_CHECKING:
-    from selection.record import Teacher
-    from selection.sample import Questions, Share
+    from selection import SampleSpec
+    from selection.sample import TeacherProgress
 
 
 def sample(
@@ -51,25 +51,36 @@ def sample(
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
     for one. Stopped at any moment, the same command goes on.
     """
-    from profiler.datasets import prompts as rows
-    from profiler.datasets import use
-    from selection.sample import Questions
-    from selection.teacher import teachers as named
+    from selection import SampleSpec
 
-    use(data)
-    defaults: dict[str, object] = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "seed": seed}
-    defaults |= {"k": k, "system": system, "chat": chat, "key": key, "stop": tuple(stop or ())}
-    defaults |= ({"frame": frame} if frame else {}) | ({"price": money(price)} if price else {})
-    asked = Questions(rows(prompts, column, lang), limit)
-    if asked.prompts.suite == "mini":
-        note("asking the MINI prompts: for trying things out")
-    shares = finish(_sample(asked, named(teachers, defaults), out, lang, concurrency))
+    spec = SampleSpec(
+        teachers=tuple(teachers),
+        out=out,
+        prompts=prompts,
+        column=column,
+        lang=lang,
+        limit=limit,
+        k=k,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        stop=tuple(stop or ()),
+        seed=seed,
+        frame=frame,
+        system=system,
+        chat=chat,
+        key=key,
+        price=price,
+        concurrency=concurrency,
+        data=data,
+    )
+    shares = finish(_sample(spec))
     for share in shares:
         if json:
             sys.stdout.write(share.record() + "\n")
         else:
             sys.stdout.write(
-                f"{share.teacher.name}: {share.done - share.failed:,} of {share.total:,} prompts, {share.said()}\n"
+                f"{share.teacher.name}: {share.done - share.failed:,} of {share.total:,} prompts, {share.words()}\n"
             )
     note(f"{out}: pool.json, candidates/")
     if gone := [share for share in shares if share.error]:
@@ -79,30 +90,25 @@ def sample(
         raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
 
 
-async def _sample(questions: Questions, teachers: list[Teacher], out: str, lang: str, concurrency: int) -> list[Share]:
+async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
     from profiler.progress import Bar
-    from selection import sample as sampling
+    from selection.sample import UniquePrompts, sample
+    from selection.teacher import spec_teachers
 
-    survey = questions.survey()
-    if survey.repeats:
-        note(f"{survey.repeats:,} of {survey.count + survey.repeats:,} prompts are repeats: each is asked once")
-    shares: list[Share] = []
+    spec_teachers(spec)  # a slip of the pen is refused before the prompts are read
+    questions = UniquePrompts.of(spec)
+    if questions.prompts.suite == "mini":
+        note("asking the MINI prompts: for trying things out")
+    if repeats := questions.survey.repeats:
+        note(f"{repeats:,} of {questions.survey.count + repeats:,} prompts are repeats: each is asked once")
+    shares: list[TeacherProgress] = []
     said: set[str] = set()
     with Bar() as bar:
-        async for shares in sampling.sample(questions, teachers, out, lang, concurrency):
+        async for shares in sample(spec, questions):
             for share in shares:
-                bar.step(share.teacher.name, share.done, share.total, share.said())
+                bar.step(share.teacher.name, share.done, share.total, share.words())
                 for text in filter(None, (share.notice, share.error)):
                     if text not in said:
                         said.add(text)
                         note(f"{share.teacher.name}: {text}")
     return shares
-
-
-def money(words: str) -> tuple[float, float]:
-    """What a million tokens cost to read, and to write."""
-    read, _, written = words.partition("/")
-    try:
-        return float(read), float(written)
-    except ValueError:
-        raise WrongUse(f"expected a price such as 0.5/1.5 (read/written, a million tokens), found {words!r}") from None

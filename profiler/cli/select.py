@@ -59,25 +59,35 @@ def select(
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
     from profiler.progress import Bar
-    from selection import card, given, score
-    from selection import objective as words
-    from selection import select as choosing
-    from selection.gate import closed
-    from selection.pool import Pool
+    from selection import SelectSpec, card, open_pool, score_missing
+    from selection import select as select_answers
 
-    wanted = words.objective(objective, combine, require or (), hold or (), temperature)
-    sampled = "://" in pool or Path(pool).is_dir()
-    found = Pool(pool) if sampled else given.given(Path(pool), out / "pool", lang)
-    names = list(dict.fromkeys([*words.metrics(wanted), *(metric if metric is not None else score.plain())]))
-    score.known(found, names)
-    plan = choosing.Plan(wanted, seed, top, k, tuple(source or ()), closed(open_gate or ()), form, parquet)
-    choosing.check(found, plan)
+    spec = SelectSpec(
+        pool=pool,
+        objective=tuple(objective),
+        out=out,
+        combine=combine,
+        require=tuple(require or ()),
+        hold=tuple(hold or ()),
+        temperature=temperature,
+        top=top,
+        k=k,
+        source=tuple(source or ()),
+        metric=None if metric is None else tuple(metric),
+        open_gate=tuple(open_gate or ()),
+        form=form,
+        parquet=parquet,
+        lang=lang,
+        seed=seed,
+        workers=workers,
+    )
+    found = open_pool(spec)
     with Bar() as bar:
-        for step in score.score(found, names, workers):
+        for step in score_missing(spec, found):
             bar.step("judging" if step.judge else "scoring", step.done, step.total)
-            if step.judge and (said := step.judge.said()):
+            if step.judge and (said := step.judge.words()):
                 note(said)
-    made = choosing.select(found, plan, names, out)
+    made = select_answers(spec, found)
     card.save(made, out)
     if json:
         sys.stdout.write(made.model_dump_json(indent=1) + "\n")

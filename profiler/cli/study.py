@@ -13,8 +13,7 @@ from profiler.cli.options import Data, Json
 from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.study.course import Course
-    from profiler.study.record import Findings
+    from profiler.study import Findings, Schedule
 
 
 def study(
@@ -35,29 +34,28 @@ def study(
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
     from profiler.datasets import use
-    from profiler.study import plan
-    from profiler.study.course import Course
+    from profiler.study import Schedule, read_study, study_text
 
     if path is None:
         if not show:
             raise WrongUse("expected a study's file; `inherit study --show` prints one with every key")
-        sys.stdout.write(plan.shown())
+        sys.stdout.write(study_text())
         return
     use(data)
-    read = plan.read(path)
+    read = read_study(path)
     if show:
-        sys.stdout.write(plan.shown(read))
+        sys.stdout.write(study_text(read))
         return
-    course = Course.of(read)
+    schedule = Schedule.of(read)
     if dry_run:
         from profiler.study import report
 
-        sys.stdout.write(report.plan_json(course.plan()) if json else report.plan_text(course.plan()))
+        sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
         return
-    tell(reported(course) if so_far else carried_out(course, path), Path(read.out), json)
+    tell(reported(schedule) if so_far else carried_out(schedule, path), Path(read.out), json)
 
 
-def carried_out(course: Course, path: Path) -> Findings:
+def carried_out(schedule: Schedule, path: Path) -> Findings:
     """Everything that is to do, done, and the report written."""
     from profiler.progress import Bar, Waiting
     from profiler.study.stage import Stage
@@ -76,20 +74,19 @@ def carried_out(course: Course, path: Path) -> Findings:
 
     try:
         with waiting, Bar() as bar:
-            course.run(say, began)
+            schedule.run(say, began)
     except KeyboardInterrupt:
         note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
         raise typer.Exit(130) from None
-    return reported(course)
+    return reported(schedule)
 
 
-def reported(course: Course) -> Findings:
+def reported(schedule: Schedule) -> Findings:
     """The report of what is done, written."""
-    from profiler.study import report
-    from profiler.study.finding import Reading
+    from profiler.study import StudyResults, report
 
-    found = Reading(course).findings()
-    report.save(found, Path(course.study.out))
+    found = StudyResults(schedule).findings()
+    report.save(found, Path(schedule.study.out))
     return found
 
 

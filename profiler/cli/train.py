@@ -14,7 +14,7 @@ from profiler.cli.options import Json
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.records import Recipe, Training
+    from training import Recipe, Training
 
 
 def train(
@@ -29,14 +29,14 @@ def train(
 
     A training that was stopped goes on from its last checkpoint when the same command is given again.
     """
-    from training import recipe as recipes
+    from training import read_recipe, recipe_text
 
     if show and not recipe and not changes:
-        sys.stdout.write(recipes.shown())
+        sys.stdout.write(recipe_text())
         return
-    read = recipes.read(recipe, changes or ())
+    read = read_recipe(recipe, changes or ())
     if show:
-        sys.stdout.write(recipes.shown(read))
+        sys.stdout.write(recipe_text(read))
     elif check:
         tell(read)
     else:
@@ -47,7 +47,7 @@ def train(
 
 def tell(recipe: Recipe) -> None:
     """What would be learned from."""
-    from training.sft import check
+    from training import check
 
     _, examples = check(recipe)
     dropped = f", {examples.dropped:,} left out as too long" if examples.dropped else ""
@@ -60,7 +60,7 @@ def tell(recipe: Recipe) -> None:
 def alone(recipe: Recipe) -> Training:
     """Train in this process."""
     from profiler.progress import Waiting
-    from training.sft import train
+    from training import train
 
     with Waiting() as waiting:
         return train(recipe, waiting.say)
@@ -71,8 +71,8 @@ def together(recipe: Recipe, processes: int) -> Training:
     import os
     import subprocess
 
-    from training import checkpoint
-    from training.sft import check
+    from training import check
+    from training.checkpoint import finished_training
 
     if recipe.batch % processes:
         raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
@@ -91,7 +91,7 @@ def together(recipe: Recipe, processes: int) -> Training:
         line += ["--main_process_port", "0", "-m", "training", str(path)]  # 0: whichever port is free
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
         code = subprocess.run(line, env=threads | os.environ, check=False).returncode
-    made = checkpoint.done(recipe)
+    made = finished_training(recipe)
     if code or not made:
         raise TrainingFailed(f"one of the {processes} processes ended with {code}; what it said is above")
     return made

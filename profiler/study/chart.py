@@ -8,7 +8,7 @@ from profiler.descent import descent_chart
 from profiler.layout import Key
 from profiler.number import DASH
 from profiler.records import Change, Comparison
-from profiler.study.record import Curve, Findings, Outcome
+from profiler.study.records import Curve, Findings, Steering
 
 WIDTH = 420
 ROW = 24
@@ -34,7 +34,7 @@ def aims(found: Findings, palette: Palette) -> Spec:
     return charts.whole(panels, f"{found.name}: change of each objective's number against the base", palette)
 
 
-def _aim(title: str, outcomes: dict[str, Outcome], palette: Palette) -> Spec:
+def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> Spec:
     percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes.values())
     data = [_aimed(outcome, who, percent) for who, outcome in outcomes.items()]
     x = {"axis": {"title": "change against the base, %" if percent else "change against the base", "tickCount": 5}}
@@ -89,7 +89,7 @@ def _aim(title: str, outcomes: dict[str, Outcome], palette: Palette) -> Spec:
     }
 
 
-def _aimed(outcome: Outcome, arm: str, percent: bool) -> charts.Datum:
+def _aimed(outcome: Steering, arm: str, percent: bool) -> charts.Datum:
     change = outcome.change
     kind = {True: "steered", False: "not steered", None: "control"}[outcome.steered]
     if change is None or change.absolute is None:

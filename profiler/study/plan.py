@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +11,16 @@ from pydantic import Field, ValidationError
 
 from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts
+from profiler.datasets.settings import refuse_unknown, settings_file, settings_text, wrong_setting
 from profiler.errors import UnknownName, WrongUse
 from profiler.probes.probe import Options, Probe
-from profiler.records import Recipe, Record
-from selection import objective as words
-from selection import teacher as teachers
-from selection.gate import closed
-from selection.record import Objective, Teacher
-from training import recipe as recipes
+from profiler.records import Record
+from selection.gates import closed_gates
+from selection.objective import objective_metrics, read_objective
+from selection.records import Objective, Teacher
+from selection.teacher import read_teacher
+from training.recipe import recipe_of
+from training.records import Recipe
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
 ARMS: Mapping[str, str] = {
@@ -37,7 +38,7 @@ ABILITY = "ability.acc_mean"
 DROP = 0.02
 
 
-class Target(Record):
+class Aim(Record):
     """An objective, and the number that tells whether it was reached."""
 
     goals: tuple[str, ...]
@@ -55,14 +56,14 @@ class Target(Record):
 
     @cached_property
     def objective(self) -> Objective:
-        return words.objective(self.goals, self.combine, self.require, self.hold, self.temperature)
+        return read_objective(self.goals, self.combine, self.require, self.hold, self.temperature)
 
     @property
     def reports(self) -> str:
         return self.report or f"attributes.{self.objective.goals[0].metric}"
 
 
-class Ask(Record):
+class StudyProbe(Record):
     """A probe that every student is asked, and its options."""
 
     probe: str
@@ -112,7 +113,7 @@ class Study(Record):
     """Candidates a prompt and teacher."""
     sampling: dict[str, object] = Field(default_factory=dict)
     """What goes for every teacher: temperature, top_p, max_tokens, stop, seed, frame, system, price."""
-    objectives: dict[str, Target]
+    objectives: dict[str, Aim]
     """A name → goals."""
     arms: tuple[Arm, ...] = ("base", "random", "single", "multi")
     """Of base, first, random, single, multi, multi-random, equal."""
@@ -124,7 +125,7 @@ class Study(Record):
     """Teach and ask through the students' chat template."""
     recipe: dict[str, object] = Field(default_factory=dict)
     """Keys of `inherit train --show` but student, data, out and seed."""
-    profile: tuple[Ask, ...] = (Ask.model_validate({"probe": "attributes"}),)
+    profile: tuple[StudyProbe, ...] = (StudyProbe.model_validate({"probe": "attributes"}),)
     """Probes that every student is asked."""
     guard: dict[str, float] = Field(default_factory=dict)
     """PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked."""
@@ -135,11 +136,7 @@ class Study(Record):
     def asked(self) -> tuple[Teacher, ...]:
         """The teachers, with what the study says of all of them."""
         defaults = {**self.sampling, "k": self.k}
-        named = [
-            teachers.teachers([one], defaults)[0] if isinstance(one, str) else teachers.teacher(defaults | one)
-            for one in self.teachers
-        ]
-        return tuple(named)
+        return tuple(read_teacher(one, defaults) for one in self.teachers)
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -154,37 +151,28 @@ class Study(Record):
         """The recipe of one training."""
         form = "chat" if self.chat else "plain"
         fields = {"form": form, **self.recipe, "student": student, "data": data, "out": out, "seed": seed}
-        return recipes.checked(fields, "recipe")
+        return recipe_of(fields, "recipe")
 
 
-def read(path: Path) -> Study:
+def read_study(path: Path) -> Study:
     """The study in a file; files that it names are looked for beside it."""
-    return checked(dict(recipes.parsed(path)), path)
+    return study_of(settings_file(path), path)
 
 
-def checked(fields: Mapping[str, object], path: Path) -> Study:
+def study_of(fields: Mapping[str, object], path: Path) -> Study:
     """The study of these fields; what is wrong is said in one sentence."""
-    _known("study key", fields, Study)
-    for kind, key in ((Target, "objectives"), (Ask, "profile")):
+    refuse_unknown("study key", fields, Study, "inherit study --show")
+    for kind, key in ((Aim, "objectives"), (StudyProbe, "profile")):
         given = fields.get(key)
         parts = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else []
         for part in parts:
             if isinstance(part, Mapping):
-                _known(f"key of `{key}`", part, kind)
+                refuse_unknown(f"key of `{key}`", part, kind, "inherit study --show")
     try:
         found = Study.model_validate({"out": str(path.with_suffix("")), **fields})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
-        raise WrongUse(f"{path}: `{key}`: {told}") from None
+        raise wrong_setting(error, str(path)) from None
     return _sound(_placed(found, path.parent), path)
-
-
-def _known(kind: str, fields: Mapping[str, object], record: type[Record]) -> None:
-    for name in fields:
-        if name not in record.model_fields:
-            raise UnknownName(kind, str(name), record.model_fields, "inherit study --show")
 
 
 def _placed(study: Study, folder: Path) -> Study:
@@ -217,7 +205,7 @@ def _sound(study: Study, path: Path) -> Study:
     if not study.objectives or not study.students or not study.seeds:
         raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
     _teaching(study, path)
-    closed(study.open_gates)
+    closed_gates(study.open_gates)
     if mine := [key for key in study.recipe if key in OWN]:
         raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
     if not study.taught("demo", "data", "out", 0).merge:
@@ -249,7 +237,7 @@ def _telling(study: Study, path: Path) -> None:
     for name in asked:
         probes.get(name)
     for name, target in study.objectives.items():
-        for metric in words.metrics(target.objective):
+        for metric in objective_metrics(target.objective):
             if ":" not in metric:  # what is loaded by its path is loaded when it is used
                 metrics.get(metric)
         _reported(study, f"objectives.{name}", target.reports, path)
@@ -270,15 +258,6 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
         raise UnknownName(f"metric of {probe}", metric, ours, "inherit ls metrics")
 
 
-def shown(study: Study | None = None) -> str:
+def study_text(study: Study | None = None) -> str:
     """A study as YAML, each key explained; without one, all defaults."""
-    values = study.model_dump(mode="json") if study else {}
-    lines = []
-    for name, field in Study.model_fields.items():
-        default = None if field.is_required() else field.get_default(call_default_factory=True)
-        plain = [one.model_dump(exclude_defaults=True) for one in default or ()] if name == "profile" else default
-        value = values.get(name) if study else plain
-        about = " ".join((field.description or "").split())
-        written = json.dumps(value, ensure_ascii=False, default=list) if value is not None else ""
-        lines += ([f"# {about}"] if about else []) + [f"{name}: {written}".rstrip()]
-    return "\n".join(lines) + "\n"
+    return settings_text(Study, study, null="")

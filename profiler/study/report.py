@@ -14,9 +14,9 @@ from profiler.layout import Key
 from profiler.number import DASH, count, interval, number, places, plain
 from profiler.records import Change
 from profiler.study import chart
-from profiler.study.course import Step
 from profiler.study.plan import ARMS
-from profiler.study.record import Findings, Guarded, Outcome
+from profiler.study.records import Findings, Guard, Steering
+from profiler.study.schedule import Step
 from profiler.table import Cell, Row, Table, Tone, as_csv, as_markdown, as_text
 
 UNITS: Mapping[str, str] = {
@@ -146,7 +146,7 @@ def parts(found: Findings) -> list[Part]:
         words = f"{PREFERENCES} {descent.CAPTION}"
         made.append(Part(descent.TITLE, words, "preferences", descent.descent_table(found.preferences)))
     if found.guards:
-        made.append(Part("Guarded", "How much worse a number is than the untouched student's.", None, guards(found)))
+        made.append(Part("Guard", "How much worse a number is than the untouched student's.", None, guards(found)))
     made.append(Part("Arms", "Who was taught what.", None, arms(found)))
     made.append(Part("What it took", "Seconds of each stage, since its last start.", None, costs(found)))
     return made
@@ -177,7 +177,7 @@ def outcomes(found: Findings) -> Table:
     return Table("What was aimed at", columns, tuple(made))
 
 
-def _outcome(outcome: Outcome, who: str) -> Row:
+def _outcome(outcome: Steering, who: str) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
     word = outcome.reason if outcome.steered is None else STEERED[outcome.steered]
@@ -209,10 +209,10 @@ def guards(found: Findings) -> Table:
             Cell({True: "kept", False: "too far", None: DASH}[guard.kept], None if guard.kept else "loud"),
         )
         made.append(Row(guard.pupil.title, cells))
-    return Table("Guarded", ("student", "number", "worse by", "allowed", "verdict"), tuple(made))
+    return Table("Guard", ("student", "number", "worse by", "allowed", "verdict"), tuple(made))
 
 
-def guarded(guard: Guarded) -> str:
+def guarded(guard: Guard) -> str:
     """A guard in a few words."""
     return (
         f"{guard.pupil.title}: {guard.probe}.{guard.metric} is {number(guard.worse)} worse than the base's, "

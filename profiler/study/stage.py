@@ -24,7 +24,7 @@ Say = Callable[[str, int, int, str], None]
 """What it is about, so many done, of so many, and a few words."""
 
 
-class Done(Record):
+class StageRecord(Record):
     """A stage that is over; stages/KIND-KEY.json."""
 
     kind: Kind
@@ -60,10 +60,10 @@ class Stage:
 
     @cached_property
     def key(self) -> str:
-        return digest([self.kind, self.given])
+        return short_digest([self.kind, self.given])
 
 
-class Desk:
+class Workspace:
     """The folder of a study, and what has been done in it."""
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class Desk:
     def path(self, stage: Stage) -> Path:
         return self.folder / "stages" / f"{stage.kind}-{stage.key}.json"
 
-    def done(self, stage: Stage) -> Done | None:
+    def done(self, stage: Stage) -> StageRecord | None:
         """The record of a stage; None where it, or anything that it needs, is not done."""
         if not all(self.done(need) for need in stage.needs):
             return None
@@ -80,7 +80,7 @@ class Desk:
         if not path.is_file():
             return None
         try:
-            found = Done.model_validate_json(path.read_bytes())
+            found = StageRecord.model_validate_json(path.read_bytes())
         except ValidationError:
             raise BadData(f"{str(path)!r} can't be read; remove it, and the stage is done again") from None
         return found if (self.folder / found.result).exists() else None
@@ -96,13 +96,13 @@ class Desk:
             return self.folder / found.result
         raise BadData(f"{stage.kind} {stage.title!r} is not done; `inherit study` goes on with it")
 
-    def do(self, stage: Stage, say: Say) -> Done:
+    def do(self, stage: Stage, say: Say) -> StageRecord:
         """Do a stage that is not done."""
         if found := self.done(stage):
             return found
         begun = time.monotonic()
         result = stage.work(stage.key, say)
-        made = Done(
+        made = StageRecord(
             kind=stage.kind,
             title=stage.title,
             key=stage.key,
@@ -114,7 +114,7 @@ class Desk:
         return made
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Nobody else works on the study meanwhile."""
         try:
             lock = locked(self.folder / ".lock")
@@ -126,6 +126,6 @@ class Desk:
             lock.release()
 
 
-def digest(what: JsonValue | list[JsonValue]) -> str:
+def short_digest(what: JsonValue | list[JsonValue]) -> str:
     """A short name for a content."""
     return blake2b(orjson.dumps(what, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()

@@ -19,13 +19,16 @@ from profiler.probes.preferences import Preferences
 from profiler.records import Endpoint
 from profiler.runs.store import Run
 from profiler.study.plan import Study
-from profiler.study.stage import Desk, Say, Stage, digest
-from selection import card, gate, score
-from selection.objective import metrics
+from profiler.study.stage import Say, Stage, Workspace, short_digest
+from selection import card
+from selection.gates import closed_gates
+from selection.objective import objective_metrics
 from selection.pool import Pool
-from selection.record import Selection, Teacher
-from selection.sample import Questions, Survey, sample
-from selection.select import Plan, read, select
+from selection.records import SampleSpec, SelectSpec, Teacher
+from selection.sample import PromptSurvey, UniquePrompts, sample
+from selection.score import cheap_metrics, gates_version, refuse_unknown_scores, score, score_metric
+from selection.select import read_selection, select
+from selection.teacher import teacher_fields
 
 if TYPE_CHECKING:
     from profiler.probes.probe import Probe
@@ -34,7 +37,7 @@ EASY = ("micro", "save", "checkpointing", "student", "data", "out")
 """Keys of a recipe that change no number, or say where things lie."""
 
 
-class Chosen(NamedTuple):
+class Choice(NamedTuple):
     """A selection's objective, the teachers it chose from, and its seed."""
 
     objective: str
@@ -47,12 +50,15 @@ class Stages:
     """Makes the stages of a study; the same stage for the same thing."""
 
     study: Study
-    desk: Desk
+    workspace: Workspace
 
     @cached_property
-    def survey(self) -> Survey:
-        """The prompts, looked over once."""
-        return Questions(self.study.rows(), self.study.limit).survey()
+    def prompts(self) -> UniquePrompts:
+        return UniquePrompts(self.study.rows(), self.study.limit)
+
+    @property
+    def survey(self) -> PromptSurvey:
+        return self.prompts.survey
 
     @cached_property
     def probes(self) -> list[Probe]:
@@ -60,7 +66,7 @@ class Stages:
 
     @property
     def folder(self) -> Path:
-        return self.desk.folder
+        return self.workspace.folder
 
     def sampling(self) -> list[Stage]:
         """Every teacher is asked once, whatever its answers are chosen by later."""
@@ -86,10 +92,18 @@ class Stages:
         return Stage("sample", teacher.name, inputs, work, size=size)
 
     async def _sample(self, teacher: Teacher, say: Say) -> None:
-        questions = Questions(self.study.rows(), self.study.limit)
-        async for shares in sample(questions, [teacher], self._pool(), self.study.lang):
+        study = self.study
+        spec = SampleSpec(
+            teachers=(teacher_fields(teacher),),
+            out=str(self._pool()),
+            prompts=study.prompts,
+            column=study.column,
+            lang=study.lang,
+            limit=study.limit,
+        )
+        async for shares in sample(spec, self.prompts):
             for share in shares:
-                say(f"sample {share.teacher.name}", share.done, share.total, share.said())
+                say(f"sample {share.teacher.name}", share.done, share.total, share.words())
         if gone := [share for share in shares if share.error]:
             raise EndpointDown(
                 f"{gone[0].teacher.name!r} went away: {gone[0].error}. What was answered is kept: run the same command "
@@ -105,7 +119,7 @@ class Stages:
 
     def _pool(self) -> Path:
         """One pool for all teachers of the same prompts: one more teacher, or a larger k, pays for nothing twice."""
-        return self.folder / "pools" / digest([self.survey.digest, self.study.lang])
+        return self.folder / "pools" / short_digest([self.survey.digest, self.study.lang])
 
     def score(self, needs: Sequence[Stage]) -> Stage:
         """Every score that any objective or the report looks at."""
@@ -115,13 +129,13 @@ class Stages:
             pool = Pool(self._pool())
             footers = [pool.footer(part) for part in pool.segments()]
             content: list[JsonValue] = [footer.content for footer in footers if footer]
-            made: dict[str, JsonValue] = {name: score.metric(name).version for name in self.names}
-            return {"content": content, "metrics": made, "gates": score.version(self.study.lang)}
+            made: dict[str, JsonValue] = {name: score_metric(name).version for name in self.names}
+            return {"content": content, "metrics": made, "gates": gates_version(self.study.lang)}
 
         def work(key: str, say: Say) -> str:
             pool = Pool(self._pool())
-            score.known(pool, self.names)
-            for step in score.score(pool, self.names):
+            refuse_unknown_scores(pool, self.names)
+            for step in score(pool, self.names):
                 say("score", step.done, step.total, "")
             return str(self._pool().relative_to(self.folder))
 
@@ -130,43 +144,44 @@ class Stages:
     @property
     def names(self) -> list[str]:
         """The metrics of all objectives, then those that a report looks at."""
-        wanted = [name for target in self.study.objectives.values() for name in metrics(target.objective)]
-        return list(dict.fromkeys([*wanted, *score.plain()]))
+        wanted = [name for target in self.study.objectives.values() for name in objective_metrics(target.objective)]
+        return list(dict.fromkeys([*wanted, *cheap_metrics()]))
 
-    def select(self, chosen: Chosen, scored: Stage) -> Stage:
-        study, target = self.study, self.study.objectives[chosen.objective]
-        plan = Plan(
-            target.objective,
-            chosen.seed,
-            k=study.k * len(chosen.sources),
-            sources=chosen.sources,
-            gates=gate.closed(study.open_gates),
+    def select(self, choice: Choice, scored: Stage) -> Stage:
+        study, target = self.study, self.study.objectives[choice.objective]
+        spec = SelectSpec(
+            pool=str(self._pool()),
+            objective=target.goals,
+            combine=target.combine,
+            require=target.require,
+            hold=target.hold,
+            temperature=target.temperature,
+            out=self.folder / "selections",
+            source=choice.sources,
+            k=study.k * len(choice.sources),
+            metric=tuple(self.names),
+            open_gate=study.open_gates,
             form="chat" if study.chat else "completion",
+            seed=choice.seed,
         )
 
         def inputs() -> dict[str, JsonValue]:
             return {
                 "scored": scored.key,
                 "objective": target.objective.model_dump(mode="json"),
-                "sources": list(plan.sources),
-                "seed": plan.seed,
-                "k": plan.k,
-                "gates": list(plan.gates),
-                "form": plan.form,
+                "sources": list(spec.source),
+                "gates": list(closed_gates(spec.open_gate)),
+                **spec.model_dump(mode="json", include={"seed", "k", "form"}),
             }
 
         def work(key: str, say: Say) -> str:
-            out = self.folder / "selections" / key
-            card.save(select(Pool(self._pool()), plan, self.names, out), out)
+            out = spec.out / key
+            card.save(select(spec.model_copy(update={"out": out})), out)
             return str(out.relative_to(self.folder))
 
-        title = f"{chosen.objective} of {' + '.join(chosen.sources)}, seed {chosen.seed}"
-        many = self.survey.count * study.k * len(chosen.sources)
+        title = f"{choice.objective} of {' + '.join(choice.sources)}, seed {choice.seed}"
+        many = self.survey.count * study.k * len(choice.sources)
         return Stage("select", title, inputs, work, [scored], {"candidates": many})
-
-    def selected(self, stage: Stage) -> Selection:
-        """What a selection that is done found."""
-        return read(self.desk.result(stage))
 
     def train(self, student: str, arm: str, seed: int, title: str, selected: Stage) -> Stage:
         """Teach a student one arm's answers; two arms with the same answers are one training."""
@@ -175,13 +190,17 @@ class Stages:
         def inputs() -> dict[str, JsonValue]:
             recipe = study.taught(student, "", "", seed)
             plain = recipe.model_dump(mode="json", exclude=set(EASY))
-            return {"student": weights(Endpoint(model=student)), "examples": _name(self._lines(selected, arm)), **plain}
+            return {
+                "student": weights(Endpoint(model=student)),
+                "examples": _content_name(self._lines(selected, arm)),
+                **plain,
+            }
 
         def work(key: str, say: Say) -> str:
             from training.sft import train
 
             lines = self._lines(selected, arm)
-            data = self.folder / "examples" / f"{_name(lines)}.jsonl"
+            data = self.folder / "examples" / f"{_content_name(lines)}.jsonl"
             write_whole(data, lines)
             out = self.folder / "students" / key
             done = train(
@@ -193,8 +212,8 @@ class Stages:
 
     def _lines(self, selected: Stage, arm: str) -> bytes:
         """What is taught of an arm's rows, without where it comes from: the same answers are the same bytes."""
-        out = self.desk.result(selected)
-        rows = [orjson.loads(line) for line in (out / self.selected(selected).files[arm]).read_bytes().splitlines()]
+        out = self.workspace.result(selected)
+        rows = [orjson.loads(line) for line in (out / read_selection(out).files[arm]).read_bytes().splitlines()]
         keep = ("messages",) if self.study.chat else ("prompt", "completion")
         return b"".join(orjson.dumps({name: row[name] for name in keep}) + b"\n" for row in rows)
 
@@ -203,7 +222,7 @@ class Stages:
         study = self.study
 
         def endpoint() -> Endpoint:
-            return Endpoint(model=str(self.desk.result(trained)) if trained else student, chat=study.chat)
+            return Endpoint(model=str(self.workspace.result(trained)) if trained else student, chat=study.chat)
 
         def inputs() -> dict[str, JsonValue]:
             # What is read counts by its content, not by where it lies.
@@ -257,7 +276,7 @@ class Stages:
         raise AssertionError("a run ends in a profile or an error")
 
 
-def _name(lines: bytes) -> str:
+def _content_name(lines: bytes) -> str:
     return sha256(lines).hexdigest()[:16]
 
 

@@ -13,12 +13,12 @@ from profiler.errors import MissingExtra, StoreError, WrongUse
 from profiler.files import write_whole
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """A folder of files, each written whole or not at all."""
 
     @property
     def name(self) -> str:
-        """The place as its user calls it."""
+        """The address as its user says it."""
         ...
 
     @property
@@ -39,16 +39,16 @@ class Place(Protocol):
     def write(self, path: str, content: bytes) -> None: ...
 
 
-def place(address: Path | str) -> Place:
-    """The place at a path or an address such as s3://bucket/pool."""
+def storage_at(address: Path | str) -> Storage:
+    """The storage at a path or an address such as s3://bucket/pool."""
     if isinstance(address, str) and address.startswith("file://"):
         address = address.removeprefix("file://")
     if isinstance(address, str) and "://" in address:
-        return Remote(address)
-    return Folder(Path(address))
+        return RemoteStorage(address)
+    return FolderStorage(Path(address))
 
 
-class Folder:
+class FolderStorage:
     """A folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -70,7 +70,7 @@ class Folder:
         write_whole(self.folder / path, content)
 
 
-class Remote:
+class RemoteStorage:
     """Anywhere else; the journal stays on this machine, where SQLite's locks hold."""
 
     def __init__(self, address: str) -> None:
@@ -79,23 +79,23 @@ class Remote:
         self._files, self._root = _connected(self.name)
 
     def find(self) -> list[str]:
-        with _told(self.name):
+        with _plain_errors(self.name):
             self._files.invalidate_cache()
             found = self._files.glob(f"{self._root}/candidates/*/*.parquet")
         return ["/".join(path.split("/")[-3:]) for path in found]
 
     def has(self, path: str) -> bool:
-        with _told(self.name):
+        with _plain_errors(self.name):
             return bool(self._files.isfile(f"{self._root}/{path}"))
 
     def open(self, path: str) -> IO[bytes]:
-        with _told(self.name):
+        with _plain_errors(self.name):
             found: IO[bytes] = self._files.open(f"{self._root}/{path}", "rb")
         return found
 
     def write(self, path: str, content: bytes) -> None:
         # An object store shows an object once all of it has arrived.
-        with _told(self.name):
+        with _plain_errors(self.name):
             whole = f"{self._root}/{path}"
             self._files.makedirs(whole.rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(whole, content)
@@ -115,7 +115,7 @@ def _connected(address: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
+def _plain_errors(address: str) -> Iterator[None]:
     """Say plainly what a file system refused; each has errors of its own."""
     try:
         yield

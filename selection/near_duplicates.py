@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from profiler.stats import IntArray
-from selection.slate import HashArray, mixed
+from selection.random_bits import HashArray, mixed
 
 VERSION = "minhash-4x8/3-words"
 BANDS, ROWS = 4, 8
@@ -22,7 +22,7 @@ HELD = 4_000_000
 """Bands looked at in one pass; more take more passes and no more memory."""
 
 
-def bands(texts: Sequence[str]) -> HashArray:
+def similarity_bands(texts: Sequence[str]) -> HashArray:
     """(texts, BANDS): numbers of which two texts share one if they share nearly all their sequences; 0 if too short.
 
     Broder 1997: the least of a random hash over a set's members is the same for two sets as often as they have
@@ -83,7 +83,7 @@ def _powers(base: np.uint64, size: int) -> HashArray:
     return np.multiply.accumulate(factors)
 
 
-def repeated(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: int = 0) -> IntArray:
+def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: int = 0) -> IntArray:
     """Rows (counted over all that is read) whose answer an earlier prompt has too, by the bands of this TURN alone."""
     prompts, found, rows, count = [_NONE], [np.zeros(0, np.uint64)], [_NONE], 0
     for prompt, bands in read:
@@ -103,7 +103,7 @@ def repeated(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: 
     return np.unique(row[order[prompt != earliest]])
 
 
-def passes(candidates: int) -> int:
+def passes_needed(candidates: int) -> int:
     """How many passes keep memory where it is."""
     return max(1, -(-candidates * BANDS // HELD))
 

@@ -12,7 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from training.checkpoint import WHOLE
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class TrainingCallback(TrainerCallback):  # type: ignore[misc]
     """Called by the trainer as it goes."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,15 +24,15 @@ LIMIT = 4096
 
 
 @cache
-def metric(model: str) -> Metric:
+def reward_metric(model: str) -> Metric:
     """The reward that MODEL, a path or hub id, gives an answer; loaded when it is first asked."""
-    judge, name = _Judge(model), f"reward:{model}"
+    scorer, name = _RewardModel(model), f"reward:{model}"
     about = f"What the reward model {model} gives the answer to its prompt."
-    return Metric(name, about, "points", "high", score=judge, version=judge.version)
+    return Metric(name, about, "points", "high", score=scorer, version=scorer.version)
 
 
-class _Judge:
-    """Scores replies; the model is held once it was loaded."""
+class _RewardModel:
+    """Scores answers; the model is held once it was loaded."""
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -85,8 +86,6 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, prompt: str, text: str) -> list[
 
 def _version(model: str) -> str:
     """Which weights these are: a local folder by its configuration and the size of its files, a hub id by its name."""
-    from pathlib import Path
-
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return f"{model}/pair-{LIMIT}"

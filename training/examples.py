@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from profiler.datasets import Row, read
 from profiler.errors import BadData, WrongUse
-from profiler.records import Recipe
+from training.records import Recipe
 
 IGNORED = -100
 """The label of a token that no loss is taken of."""
@@ -57,7 +57,7 @@ class Examples:
         return sum(len(example.ids) - example.start for example in self.kept)
 
 
-def examples(path: Path) -> tuple[list[Example], bool]:
+def read_examples(path: Path) -> tuple[list[Example], bool]:
     """The examples of a file, and whether its rows are conversations; empty answers and other rows are refused."""
     found: list[Example] = []
     chats = set()
@@ -102,7 +102,7 @@ def _kinds(row: Row) -> str:
     return ", ".join(f"{name} ({type(value).__name__})" for name, value in row.items()) or "nothing"
 
 
-def prepare(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: Any, ends: frozenset[int]) -> Examples:
+def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: Any, ends: frozenset[int]) -> Examples:
     """Examples in tokens, none longer than the recipe allows."""
     chat = recipe.form == "chat" or (recipe.form == "auto" and chat)
     if chat and not tokenizer.chat_template:

@@ -1,12 +1,63 @@
-"""What selection stores or hands on: candidates and their pool, an objective, and what was chosen by it."""
+"""What selection is told, stores or hands on: teachers, candidates and their pool, objectives, what was chosen."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from profiler.records import SCHEMA, Endpoint, Fingerprint, Record, Sampling, Usage
+
+GIVEN = "given"
+"""The version of a score that came with the candidates."""
+
+RowForm = Literal["chat", "completion"]
+"""chat: `messages` of a user and an assistant. completion: `prompt` and `completion`. Never both in one row: TRL takes
+whichever of them it meets first."""
+
+
+class SampleSpec(Record):
+    """All that asking teachers for candidates can be told; sample.json, as it was resolved."""
+
+    teachers: tuple[str | dict[str, JsonValue], ...]
+    """demo, a path or hub id, MODEL@http://…/v1, a .toml file that says more, or such a file's fields."""
+    out: str
+    """Folder for the candidates, or an address such as s3://bucket/pool."""
+    prompts: str = "auto"
+    """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper."""
+    column: str | None = None
+    """The column of `prompts` that holds the prompt."""
+    lang: str = "en"
+    """Language of the answers."""
+    limit: int | None = Field(default=None, ge=1)
+    """Prompts, picked by seed."""
+    k: int = Field(default=10, ge=1)
+    """Candidates a prompt and teacher."""
+    temperature: float = Field(default=1.0, ge=0)
+    """How freely words are drawn."""
+    top_p: float = Field(default=0.95, ge=0, le=1)
+    """Nucleus that tokens are drawn from."""
+    max_tokens: int = Field(default=512, ge=1)
+    """New tokens an answer, at most."""
+    stop: tuple[str, ...] = ()
+    """Stop before this string; may be repeated."""
+    seed: int = 0
+    """Candidate i is drawn with seed + i."""
+    frame: str | None = None
+    """Text with {prompt} in it, for a completions endpoint."""
+    system: str = ""
+    """System message, for a chat endpoint."""
+    chat: bool = False
+    """Ask through chat messages instead of plain completions."""
+    key: str = "OPENAI_API_KEY"
+    """NAME of the environment variable that holds the key."""
+    price: str | None = None
+    """0.5/1.5: money for a million tokens read, and for a million written."""
+    concurrency: int = Field(default=64, ge=1)
+    """Requests in flight at a server."""
+    data: Path | None = None
+    """Folder of official data files, packed or not; else INHERIT_DATA."""
 
 
 class Teacher(Record):
@@ -45,7 +96,7 @@ class Candidate(Record):
     scores: dict[str, float | None] = Field(default_factory=dict)
 
 
-class Holding(Record):
+class PoolContents(Record):
     """What a pool of candidates holds; pool.json."""
 
     schema_version: int = SCHEMA
@@ -112,6 +163,45 @@ class Objective(Record):
     deviations."""
 
 
+class SelectSpec(Record):
+    """All that choosing from candidates can be told; selection.json holds it as it was resolved."""
+
+    pool: str
+    """What `inherit sample` made, here or at an address; or a file of prompts and answers."""
+    objective: tuple[str, ...]
+    """max:M, min:M, near:M=V or 2*max:M; may be repeated."""
+    out: Path
+    """Folder for the data sets and their card."""
+    combine: Literal["sum", "lexicographic", "pareto"] = "sum"
+    """How several objectives make one choice."""
+    require: tuple[str, ...] = ()
+    """Only answers with, say, 'toxicity<=0.2'."""
+    hold: tuple[str, ...] = ()
+    """words=0.25: within a quarter of the prompt's middle candidate."""
+    temperature: float = Field(default=0.0, ge=0)
+    """Draw softly: exp(utility / temperature); 0 takes the best."""
+    top: int = Field(default=1, ge=1)
+    """Answers kept a prompt."""
+    k: int | None = Field(default=None, ge=1)
+    """Look at the first k candidates of a prompt only."""
+    source: tuple[str, ...] = ()
+    """Only this source's candidates; may be repeated."""
+    metric: tuple[str, ...] | None = None
+    """Report this metric as well; else all of length, readability, diversity and quality."""
+    open_gate: tuple[str, ...] = ()
+    """empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop."""
+    form: RowForm = "chat"
+    """messages, or prompt and completion."""
+    parquet: bool = False
+    """Parquet instead of JSON lines."""
+    lang: str = "en"
+    """Language of the answers in a file."""
+    seed: int = 0
+    """Decides ties, random controls and soft choices."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that measure."""
+
+
 class Centre(Record):
     """The middle of a metric over the prompts of an arm."""
 
@@ -119,7 +209,7 @@ class Centre(Record):
     median: float | None
 
 
-class Shift(Record):
+class MetricShift(Record):
     """What choosing does to one metric."""
 
     metric: str
@@ -138,7 +228,7 @@ class Shift(Record):
     """Whether the objective names it."""
 
 
-class Example(Record):
+class Contrast(Record):
     """A prompt, the candidate that was chosen, and the one that the objective liked least."""
 
     prompt: str
@@ -174,12 +264,12 @@ class Selection(Record):
     """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates."""
     curve: dict[str, tuple[float | None, ...]]
     """Metric of the objective → its expected mean when the best of 1, 2, … candidates is kept."""
-    shifts: tuple[Shift, ...]
+    shifts: tuple[MetricShift, ...]
     sampled: int
     """Prompts that the numbers rest on: all, up to 65,536 drawn by seed."""
     files: dict[str, str]
     """Arm → data file."""
-    form: Literal["chat", "completion"]
-    examples: tuple[Example, ...] = ()
+    form: RowForm
+    examples: tuple[Contrast, ...] = ()
     """A few, with their texts cut where they are long."""
     versions: dict[str, str] = Field(default_factory=dict)

@@ -14,9 +14,8 @@ from profiler.datasets import Row, read
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.runs.score_texts import COLUMNS as TEXTS
-from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, prompt_id, table
-from selection.record import Holding
-from selection.score import GIVEN
+from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, candidate_table, prompt_id
+from selection.records import GIVEN, PoolContents
 
 SOURCES = ("source", "teacher", "model", "generator")
 FIELDS = {"prompt_id", "id", "index", "seed", "finish", "fingerprint", "tokens", "prompt_tokens"}
@@ -28,7 +27,7 @@ LOOK = 1000
 """Rows in which a column of numbers shows itself as a score."""
 
 
-def given(file: Path, folder: Path, lang: str = "en") -> Pool:
+def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
     """The pool that a file's rows make: prompt, text, and where they are there source, index, id and any scores.
 
     A pool that was made of the same file before is taken as it is, with what was measured of it.
@@ -39,17 +38,17 @@ def given(file: Path, folder: Path, lang: str = "en") -> Pool:
         if there.about.prompts == {name: digest} and there.about.lang == lang:
             return there
         raise BadData(f"{str(folder)!r} holds the candidates of another file; choose another --out, or take it away")
-    columns = Columns(file)
+    columns = FileColumns(file)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # left by one that was stopped
-    sources = _Rows(columns, Pool.create(part, Holding(sources=(), lang=lang))).write()
-    Pool.create(part, Holding(prompts={name: digest}, sources=tuple(sources), lang=lang))
+    sources = _BlockWriter(columns, Pool.create(part, PoolContents(sources=(), lang=lang))).write()
+    Pool.create(part, PoolContents(prompts={name: digest}, sources=tuple(sources), lang=lang))
     with disk(folder):
         part.replace(folder)
     return Pool(folder)
 
 
-class Columns:
+class FileColumns:
     """Which column of a file is what."""
 
     def __init__(self, file: Path) -> None:
@@ -104,10 +103,10 @@ class Columns:
         return value
 
 
-class _Rows:
+class _BlockWriter:
     """Rows on their way into blocks of whole prompts, in whatever order they come."""
 
-    def __init__(self, columns: Columns, pool: Pool) -> None:
+    def __init__(self, columns: FileColumns, pool: Pool) -> None:
         self.columns, self.pool = columns, pool
         self.blocks: dict[int, list[dict[str, object]]] = {}
         self.written: dict[int, int] = {}
@@ -134,7 +133,7 @@ class _Rows:
         for block, rows in self.blocks.items():
             segment = Segment(block, f"given-{self.written.get(block, 0):04}")
             self.written[block] = self.written.get(block, 0) + 1
-            made = table({name: [row[name] for row in rows] for name in ROW})
+            made = candidate_table({name: [row[name] for row in rows] for name in ROW})
             self.pool.write(segment, made)
             if self.columns.scores:
                 scores = made.select(list(KEY))

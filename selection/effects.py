@@ -10,9 +10,10 @@ import numpy as np
 
 from profiler.stats import FloatArray, IntArray, Mean, intervals
 from profiler.text.counting import ratio
-from selection.choose import expected, ranked, taken, utility
-from selection.record import Centre, Goal, Objective, Shift
-from selection.slate import BoolArray, Slate, keys, mixed, uniform
+from selection.candidates import CandidateGrid
+from selection.choose import expected_best, ranked_places, utility, values_at
+from selection.random_bits import BoolArray, mixed, name_bits, uniform
+from selection.records import Centre, Goal, MetricShift, Objective
 
 POOL, CHOSEN, RANDOM = "pool", "chosen", "random"
 ENOUGH = 65_536
@@ -20,7 +21,7 @@ ENOUGH = 65_536
 
 
 @dataclass
-class Tally:
+class Effects:
     """Numbers of the prompts that every arm has an answer to."""
 
     objective: Objective
@@ -36,24 +37,26 @@ class Tally:
     """Arm → source → rows."""
     prompts: int = 0
 
-    def add(self, slate: Slate, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]) -> None:
-        """One slate, the places that each arm took of it, and which of its prompts stay."""
-        every = np.where(slate.there, np.arange(slate.row.shape[1]), -1)
-        seen = kept if self.share >= 1 else kept & (uniform(mixed(keys(slate.prompts), self.seed)) <= self.share)
+    def add(
+        self, grid: CandidateGrid, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]
+    ) -> None:
+        """One grid, the places that each arm took of it, and which of its prompts stay."""
+        every = np.where(grid.there, np.arange(grid.row.shape[1]), -1)
+        seen = kept if self.share >= 1 else kept & (uniform(mixed(name_bits(grid.prompts), self.seed)) <= self.share)
         self.prompts += int(seen.sum())
         for arm, places in {POOL: every, **arms}.items():
-            self._count(arm, slate, taken(slate.source.astype(np.float64), places)[kept])
+            self._count(arm, grid, values_at(grid.source.astype(np.float64), places)[kept])
             for name in self.names:
-                self.values.setdefault((arm, name), []).append(_mean(taken(slate.scores[name], places)[seen]))
-        order = ranked(slate, self.objective, deviations)
+                self.values.setdefault((arm, name), []).append(_mean(values_at(grid.scores[name], places)[seen]))
+        order = ranked_places(grid, self.objective, deviations)
         for goal in self.objective.goals:
-            self.curves.setdefault(goal.metric, []).append(_filled(expected(slate, order, goal.metric)[seen]))
-            self.spreads.setdefault(goal.metric, []).append(_headroom(slate, goal)[seen])
+            self.curves.setdefault(goal.metric, []).append(_filled(expected_best(grid, order, goal.metric)[seen]))
+            self.spreads.setdefault(goal.metric, []).append(_headroom(grid, goal)[seen])
 
-    def _count(self, arm: str, slate: Slate, source: FloatArray) -> None:
-        counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(slate.sources))
-        found = self.rows.setdefault(arm, dict.fromkeys(slate.sources, 0))
-        for name, count in zip(slate.sources, counts.tolist(), strict=True):
+    def _count(self, arm: str, grid: CandidateGrid, source: FloatArray) -> None:
+        counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(grid.sources))
+        found = self.rows.setdefault(arm, dict.fromkeys(grid.sources, 0))
+        for name, count in zip(grid.sources, counts.tolist(), strict=True):
             found[name] += count
 
     def shares(self) -> dict[str, dict[str, float]]:
@@ -75,7 +78,7 @@ class Tally:
             found[name] = tuple(_mid(np.mean, column) for column in whole.T)
         return found
 
-    def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[Shift, ...]:
+    def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[MetricShift, ...]:
         """Each metric in the pool and in each arm, and the gain of the chosen over the random."""
         arms = list(dict.fromkeys(arm for arm, _ in self.values))
         whole = {key: np.concatenate(parts) for key, parts in self.values.items()}
@@ -90,7 +93,7 @@ class Tally:
             base = middles[RANDOM].mean
             percent = None if gain.value is None or not base else 100 * gain.value / abs(base)
             made.append(
-                Shift(
+                MetricShift(
                     metric=name,
                     version=versions.get(name, ""),
                     arms=middles,
@@ -118,9 +121,9 @@ def _filled(values: FloatArray) -> FloatArray:
     return np.take_along_axis(values, places, 1)
 
 
-def _headroom(slate: Slate, goal: Goal) -> FloatArray:
+def _headroom(grid: CandidateGrid, goal: Goal) -> FloatArray:
     """How much better the best of a prompt's candidates is than their mean."""
-    found = np.where(slate.passed, utility(slate.scores[goal.metric], goal), np.nan)
+    found = np.where(grid.passed, utility(grid.scores[goal.metric], goal), np.nan)
     best = np.where(np.isnan(found), -np.inf, found).max(1, initial=-np.inf)
     return np.where(np.isfinite(best), best, np.nan) - _mean(found)
 

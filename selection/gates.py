@@ -77,7 +77,7 @@ FOREIGN = 12
 """Words below which a text's language is not judged."""
 
 
-def closed(opened: Sequence[str]) -> tuple[str, ...]:
+def closed_gates(opened: Sequence[str]) -> tuple[str, ...]:
     """Every gate but those that are named; `all` opens all."""
     for name in opened:
         if name not in (*GATES, "all"):
@@ -85,7 +85,7 @@ def closed(opened: Sequence[str]) -> tuple[str, ...]:
     return () if "all" in opened else tuple(name for name in GATES if name not in opened)
 
 
-def gates(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str | None], lang: str) -> IntArray:
+def gate_bits(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str | None], lang: str) -> IntArray:
     """For each answer the gates that stop it, as bits in the order of CHECKS."""
     found = np.zeros(len(texts), np.int64)
     for place, (prompt, text, finish) in enumerate(zip(prompts, texts, finishes, strict=True)):
@@ -95,7 +95,7 @@ def gates(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str |
     return found
 
 
-def stopped(bits: IntArray) -> dict[str, int]:
+def stopped_by_gate(bits: IntArray) -> dict[str, int]:
     """Gate → how many answers it stopped; one may be stopped by several."""
     return {name: int((bits >> bit & 1).sum()) for bit, name in enumerate(CHECKS)}
 

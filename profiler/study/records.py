@@ -33,7 +33,7 @@ class Pupil(Record):
         return f"{self.arm}{whose}" + (f", {self.objective}" if self.arm in ("single", "multi", "equal") else "")
 
 
-class Outcome(Record):
+class Steering(Record):
     """How far one student was steered towards its objective."""
 
     pupil: Pupil
@@ -54,7 +54,7 @@ class Outcome(Record):
     reason: str = ""
 
 
-class Guarded(Record):
+class Guard(Record):
     """Whether a number may be as it is."""
 
     pupil: Pupil
@@ -95,12 +95,12 @@ class Findings(Record):
     schema_version: int = SCHEMA
     name: str
     pupils: tuple[Pupil, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Steering, ...]
     shown: tuple[Pupil, ...]
     """Those that were taught, each training once."""
     comparisons: tuple[Comparison, ...]
     """Each of them against its untouched student, in the same order."""
-    guards: tuple[Guarded, ...]
+    guards: tuple[Guard, ...]
     curves: tuple[Curve, ...]
     preferences: Jury | None = None
     """Students, what they were and their teachers as judges; None where `profile` does not ask `preferences`."""

@@ -8,54 +8,55 @@ from pathlib import Path
 from profiler.errors import BadData
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
-from profiler.records import Change, Comparison, Endpoint, Jury, Training
+from profiler.records import Change, Comparison, Endpoint, Jury
 from profiler.runs import as_judges
 from profiler.runs.compare import compare, registered
 from profiler.runs.run import versions
 from profiler.runs.store import Run
-from profiler.study.course import Course, Part, named
-from profiler.study.record import Cost, Curve, Findings, Guarded, Outcome, Pupil
-from profiler.study.stage import Done
+from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
+from profiler.study.schedule import PupilStages, Schedule, pupil_name
+from profiler.study.stage import StageRecord
 from profiler.study.stages import Stages, weights
-from selection import score
-from selection.objective import said
-from selection.record import Goal
-from selection.select import read
+from selection.objective import objective_words
+from selection.records import Goal
+from selection.score import score_metric
+from selection.select import read_selection
+from training.records import Training
 
 CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal": ("multi-random", "random")}
 """Arm → what it is held against, the best control first."""
 
 
-class Reading:
+class StudyResults:
     """A study as far as it is done, read."""
 
-    def __init__(self, course: Course) -> None:
-        self.course, self.study, self.desk = course, course.study, course.desk
-        self.stages = course.stages
-        self.done = [part for part in course.parts if self.desk.done(part.profile)]
-        self.parts = [self._found(part) for part in self.done]
-        self.runs = {pupil: Run(self.desk.folder / pupil.run) for pupil in self.parts}
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule, self.study, self.workspace = schedule, schedule.study, schedule.workspace
+        self.done = [made for made in schedule.pupils if self.workspace.done(made.profile)]
+        self.pupils = [self._placed(made) for made in self.done]
+        self.runs = {pupil: Run(self.workspace.folder / pupil.run) for pupil in self.pupils}
         self._held: dict[tuple[str, str], Comparison] = {}
-        if not any(pupil.arm != "base" for pupil in self.parts) or self.parts[0].arm != "base":
-            raise BadData(f"no student of {str(self.desk.folder)!r} is done yet; `inherit study` goes on with it")
+        if not any(pupil.arm != "base" for pupil in self.pupils) or self.pupils[0].arm != "base":
+            raise BadData(f"no student of {str(self.workspace.folder)!r} is done yet; `inherit study` goes on with it")
 
-    def _found(self, part: Part) -> Pupil:
-        where = {"run": str(self.desk.result(part.profile).relative_to(self.desk.folder))}
-        if part.train:
-            where["training"] = str(self.desk.result(part.train).relative_to(self.desk.folder))
-        return part.pupil.model_copy(update=where)
+    def _placed(self, made: PupilStages) -> Pupil:
+        """A student, with where its profile and its weights lie."""
+        stages = {"run": made.profile} | ({"training": made.train} if made.train else {})
+        folder = self.workspace.folder
+        where = {name: str(self.workspace.result(stage).relative_to(folder)) for name, stage in stages.items()}
+        return made.pupil.model_copy(update=where)
 
     def findings(self) -> Findings:
         """All of it."""
-        taught = [pupil for pupil in self.parts if pupil.arm != "base"]
+        taught = [pupil for pupil in self.pupils if pupil.arm != "base"]
         shown = list({self._same(pupil): pupil for pupil in reversed(taught)}.values())[::-1]
-        pool = next(stage for stage in self.stages if stage.kind == "score")
-        asked = [stage for stage in self.stages if stage.kind == "sample"]
-        base = self.runs[self.parts[0]].profile
+        pool = next(stage for stage in self.schedule.stages if stage.kind == "score")
+        asked = [stage for stage in self.schedule.stages if stage.kind == "sample"]
+        base = self.runs[self.pupils[0]].profile
         return Findings(
             name=self.study.name,
-            pupils=tuple(self.parts),
-            outcomes=tuple(map(self._outcome, taught)),
+            pupils=tuple(self.pupils),
+            outcomes=tuple(map(self._steering, taught)),
             shown=tuple(shown),
             comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
@@ -82,52 +83,52 @@ class Reading:
         return self._held[key].model_copy(update=names)
 
     def name(self, pupil: Pupil) -> str:
-        return named(pupil, self.study)
+        return pupil_name(pupil, self.study)
 
     def _base(self, pupil: Pupil) -> Pupil:
-        return next(one for one in self.parts if one.arm == "base" and one.student == pupil.student)
+        return next(one for one in self.pupils if one.arm == "base" and one.student == pupil.student)
 
     def _control(self, pupil: Pupil) -> Pupil | None:
         """The control of the same objective, seed and, where it has any, teachers."""
-        alike = [one for one in self.parts if (one.student, one.objective, one.seed) == _place(pupil)]
+        alike = [one for one in self.pupils if (one.student, one.objective, one.seed) == _kind(pupil)]
         for arm in CONTROLS.get(pupil.arm, ()):
             own = [one for one in alike if one.arm == arm and (one.sources == pupil.sources or pupil.arm != "single")]
             if own:
                 return own[0]
         return None
 
-    def _outcome(self, pupil: Pupil) -> Outcome:
+    def _steering(self, pupil: Pupil) -> Steering:
         target = self.study.objectives[str(pupil.objective)]
         goal = target.objective.goals[0]
         probe, _, metric = target.reports.partition(".")
         control = self._control(pupil)
-        gain = found(self.held(control, pupil), probe, metric) if control else None
+        gain = change_of(self.held(control, pupil), probe, metric) if control else None
         steered, reason = verdict(goal, gain)
         if pupil.arm not in CONTROLS:
             steered, reason = None, "control"
-        return Outcome(
+        return Steering(
             pupil=pupil,
-            goal=said(target.objective),
+            goal=objective_words(target.objective),
             want=goal.want,
             probe=probe,
             metric=metric,
-            change=found(self.held(self._base(pupil), pupil), probe, metric),
+            change=change_of(self.held(self._base(pupil), pupil), probe, metric),
             control=self.name(control) if control else None,
             gain=gain,
             steered=steered,
             reason=reason,
         )
 
-    def _guards(self, shown: list[Pupil]) -> Iterator[Guarded]:
+    def _guards(self, shown: list[Pupil]) -> Iterator[Guard]:
         for number, allowed in self.study.allowed.items():
             probe, _, metric = number.partition(".")
             known = registered(probe, metric)
             sign = 1 if known and known.ideal == "low" else -1
             for pupil in shown:
-                change = found(self.held(self._base(pupil), pupil), probe, metric)
+                change = change_of(self.held(self._base(pupil), pupil), probe, metric)
                 worse = None if change is None or change.absolute is None else sign * change.absolute
                 ends = sorted(sign * end for end in (change.low, change.high) if end is not None) if change else []
-                yield Guarded(
+                yield Guard(
                     pupil=pupil,
                     probe=probe,
                     metric=metric,
@@ -141,28 +142,28 @@ class Reading:
 
     def _curves(self) -> Iterator[Curve]:
         seen = set()
-        for part in self.course.parts:
-            if part.select is None or not self.desk.done(part.select) or part.select.key in seen:
+        for made in self.schedule.pupils:
+            if made.select is None or not self.workspace.done(made.select) or made.select.key in seen:
                 continue
-            seen.add(part.select.key)
-            for metric, best in read(self.desk.result(part.select)).curve.items():
+            seen.add(made.select.key)
+            for metric, best in read_selection(self.workspace.result(made.select)).curve.items():
                 yield Curve(
-                    objective=str(part.pupil.objective),
+                    objective=str(made.pupil.objective),
                     metric=metric,
-                    sources=part.pupil.sources,
-                    seed=part.pupil.seed,
+                    sources=made.pupil.sources,
+                    seed=made.pupil.seed,
                     best=best,
                 )
 
     def _preferences(self, taught: list[Pupil]) -> Jury | None:
         """Students, what they were and their teachers as judges of the same pairs."""
-        asked_of = {name: stage for name, stage in self.course.judges.items() if self.desk.done(stage)}
+        asked_of = {name: stage for name, stage in self.schedule.judges.items() if self.workspace.done(stage)}
         if not asked_of:
             return None
-        asked = [*(pupil for pupil in self.parts if pupil.arm == "base"), *taught]
+        asked = [*(pupil for pupil in self.pupils if pupil.arm == "base"), *taught]
         judges = {self.name(pupil): self.runs[pupil] for pupil in asked}
         teachers = {name: f"{name} (teacher)" if name in judges else name for name in asked_of}
-        judges |= {teachers[name]: Run(self.desk.result(stage)) for name, stage in asked_of.items()}
+        judges |= {teachers[name]: Run(self.workspace.result(stage)) for name, stage in asked_of.items()}
         lines = [
             Descent(self.name(pupil), self.name(self._base(pupil)), teachers[source])
             for pupil in taught
@@ -173,15 +174,15 @@ class Reading:
 
     def _costs(self) -> Iterator[Cost]:
         """Each stage that was done, once."""
-        every: dict[str, Done] = {}
-        for stage in self.stages:
-            if made := self.desk.done(stage):
+        every: dict[str, StageRecord] = {}
+        for stage in self.schedule.stages:
+            if made := self.workspace.done(stage):
                 every.setdefault(made.key, made)
         return (Cost(kind=made.kind, title=made.title, seconds=made.seconds) for made in every.values())
 
     def _warnings(self) -> Iterator[str]:
-        base = self.runs[self.parts[0]].profile
-        if missing := [part.pupil for part in self.course.parts if part not in self.done]:
+        base = self.runs[self.pupils[0]].profile
+        if missing := [made.pupil for made in self.schedule.pupils if made not in self.done]:
             yield f"not done yet, and so not here: {'; '.join(self.name(pupil) for pupil in missing)}"
         scorers = {f"{part.probe}.{name}": made for part in base.sections for name, made in part.scorers.items()}
         for name, target in self.study.objectives.items():
@@ -191,7 +192,7 @@ class Reading:
                         f"{name}: what selected ({goal.metric}) also reports ({target.reports}); the gain holds for "
                         "this scorer, and may be smaller for another"
                     )
-        for name, why in Stages(self.study, self.desk).unanswered().items():
+        for name, why in Stages(self.study, self.workspace).unanswered().items():
             yield f"{name} has not answered all: {why}; they are in no arm that has no other answer"
         yield from self._relations()
 
@@ -218,11 +219,11 @@ class Reading:
                     )
 
 
-def _place(pupil: Pupil) -> tuple[str, str | None, int]:
+def _kind(pupil: Pupil) -> tuple[str, str | None, int]:
     return (pupil.student, pupil.objective, pupil.seed)
 
 
-def found(comparison: Comparison, probe: str, metric: str) -> Change | None:
+def change_of(comparison: Comparison, probe: str, metric: str) -> Change | None:
     """The change of one number over all items."""
     alike = [c for c in comparison.changes if (c.probe, c.metric, c.group) == (probe, metric, None)]
     return alike[0] if alike else None
@@ -254,7 +255,7 @@ def tells_itself(goal: Goal, reported: str, made: str) -> bool:
         return True
     # Metrics of texts share an implementation without being the same; a probe's scorers are named by theirs.
     own = goal.metric.startswith("toxicity") and probe == "toxicity"
-    return own and score.metric(goal.metric).version == made
+    return own and score_metric(goal.metric).version == made
 
 
 def related(one: Endpoint, other: Endpoint, bases: dict[str, str]) -> str | None:
@@ -277,12 +278,12 @@ def related(one: Endpoint, other: Endpoint, bases: dict[str, str]) -> str | None
 def lineage(model: str, bases: dict[str, str]) -> list[str]:
     """A model and those that it was made from, the nearest first."""
     line = [model]
-    while (before := bases.get(line[-1]) or _taught(line[-1])) and before not in line:
+    while (before := bases.get(line[-1]) or _trained_from(line[-1])) and before not in line:
         line.append(before)
     return line
 
 
-def _taught(model: str) -> str | None:
+def _trained_from(model: str) -> str | None:
     """Which model `inherit train` made this one from; its record lies beside the weights."""
     path = Path(model).parent / "training.json"
     if not (Path(model) / "config.json").is_file() or not path.is_file():

@@ -18,7 +18,7 @@ from profiler.plugins import Spec
 from profiler.records import Endpoint, Judgement, Pair, Ruling
 from profiler.stats import FloatArray
 from selection.pool import KEY, SCORE, Pool, Segment
-from selection.teacher import teachers
+from selection.teacher import read_teacher
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +29,7 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True)
-class Contest:
+class CandidateJudge:
     """A judge as one orders it: `judge:MODEL`, a .toml file or MODEL@URL, with `,prompt=reasons` or `,rounds=3`."""
 
     name: str
@@ -43,7 +43,7 @@ class Contest:
         return f"{self.shown.id}/{self.rounds}-rounds"
 
 
-class Progress(NamedTuple):
+class JudgeProgress(NamedTuple):
     """How far judging is, in candidates."""
 
     done: int
@@ -54,14 +54,14 @@ class Progress(NamedTuple):
     error: str | None
     """Why the last one failed."""
 
-    def said(self) -> str:
+    def words(self) -> str:
         """What went wrong, in a few words; nothing where all went well."""
         words = [f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"]
         words = words if self.failed else []
         return "; ".join([*words, *([f"{self.unreadable:,} verdicts name no answer"] if self.unreadable else [])])
 
 
-class Row(NamedTuple):
+class Competitor(NamedTuple):
     """A candidate that competes, by its place in the block's table."""
 
     place: int
@@ -74,56 +74,61 @@ def is_judge(name: str) -> bool:
     return name.startswith(JUDGE)
 
 
-def contest(name: str) -> Contest:
+def read_judge(name: str) -> CandidateJudge:
     """The judge that a score's name orders."""
     order = Spec.read(name.removeprefix(JUDGE))
     order.only("prompt", "rounds")
     head = order.text.partition(",")[0]
     if not head:
         raise WrongUse(f"expected a judge such as judge:demo or judge:MODEL@http://…/v1, found {name!r}")
-    (judge,) = teachers([head], {})
     rounds = order.options.get("rounds", str(ROUNDS))
     if not rounds.isdecimal() or int(rounds) < 1:
         raise WrongUse(f"expected rounds=1 or more in {name!r}, found {rounds!r}")
-    return Contest(name, judge.endpoint, template(order.options.get("prompt", "labels")), int(rounds))
+    return CandidateJudge(
+        name, read_teacher(head, {}).endpoint, template(order.options.get("prompt", "labels")), int(rounds)
+    )
 
 
-def missing(pool: Pool, segments: Sequence[Segment], held: Contest) -> bool:
+def unjudged(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> bool:
     """Whether the candidates of a block have no such score, or were judged otherwise, or beside other candidates."""
-    wanted = f"{_version(pool, segments, held)}/"
-    return any(not pool.versions(segment).get(held.name, "").startswith(wanted) for segment in segments)
+    wanted = f"{_version(pool, segments, judge)}/"
+    return any(not pool.versions(segment).get(judge.name, "").startswith(wanted) for segment in segments)
 
 
-def judge(pool: Pool, blocks: Sequence[Sequence[Segment]], held: Contest, concurrency: int = 64) -> Iterator[Progress]:
+def judge_blocks(
+    pool: Pool, blocks: Sequence[Sequence[Segment]], judge: CandidateJudge, concurrency: int = 64
+) -> Iterator[JudgeProgress]:
     """Judge whole blocks and store each when it is through; verdicts are journaled, so none is paid for twice."""
     with asyncio.Runner() as runner:
-        client = runner.run(_connected(held, pool, concurrency))
+        client = runner.run(_connected(judge, pool, concurrency))
         try:
             weights = runner.run(client.fingerprint()).id
             for segments in blocks:
                 tables = [pool.candidates(segment, [*KEY, "prompt", "text"]) for segment in segments]
-                scores, progress = runner.run(_judged(client, held, tables))
-                version = f"{_version(pool, segments, held)}/{weights}"
+                scores, progress = runner.run(_judged(client, judge, tables))
+                version = f"{_version(pool, segments, judge)}/{weights}"
                 for segment, table in zip(segments, tables, strict=True):
                     own, scores = scores[: len(table)], scores[len(table) :]
                     # A failure is no score: without a version it is asked again next time.
-                    pool.add(segment, {f"{SCORE}{held.name}": own}, {held.name: "" if progress.failed else version})
+                    pool.add(segment, {f"{SCORE}{judge.name}": own}, {judge.name: "" if progress.failed else version})
                 yield progress
         finally:
             runner.run(client.close())
 
 
-async def _connected(held: Contest, pool: Pool, concurrency: int) -> Client:
-    return connect(held.endpoint, pool.place.journal, concurrency=concurrency)
+async def _connected(judge: CandidateJudge, pool: Pool, concurrency: int) -> Client:
+    return connect(judge.endpoint, pool.storage.journal, concurrency=concurrency)
 
 
-async def _judged(client: Client, held: Contest, tables: Sequence[pa.Table]) -> tuple[FloatArray, Progress]:
+async def _judged(
+    client: Client, judge: CandidateJudge, tables: Sequence[pa.Table]
+) -> tuple[FloatArray, JudgeProgress]:
     """The score of each candidate of a block; NaN where no comparison gave one."""
-    met = list(_pairs(tables, held.rounds))
+    met = list(_pairs(tables, judge.rounds))
     games = {pair.id: (one, other) for pair, one, other in met}
     won, played = (np.zeros(sum(map(len, tables))) for _ in range(2))
     failed, unreadable, error = 0, 0, None
-    async for judgement, _ in judgements(client, held.name, [pair for pair, _, _ in met], held.shown):
+    async for judgement, _ in judgements(client, judge.name, [pair for pair, _, _ in met], judge.shown):
         liked = preference(judgement)
         if liked is None:
             why = next((ruling.error for ruling in judgement.rulings if ruling.error), None)
@@ -133,7 +138,7 @@ async def _judged(client: Client, held: Contest, tables: Sequence[pa.Table]) -> 
             won[place] += share
             played[place] += 1
     scores = np.divide(won, played, out=np.full(len(won), np.nan), where=played > 0)
-    return scores, Progress(len(won), failed, unreadable, error)
+    return scores, JudgeProgress(len(won), failed, unreadable, error)
 
 
 def preference(judgement: Judgement) -> float | None:
@@ -153,7 +158,7 @@ def _liked(ruling: Ruling) -> float | None:
 
 def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int, int]]:
     """Who meets whom: each candidate the next ROUNDS on a ring of its prompt's, which hashes put in order."""
-    prompts: dict[str, list[tuple[str, Row]]] = {}
+    prompts: dict[str, list[tuple[str, Competitor]]] = {}
     place = 0
     for table in tables:
         for row in table.to_pylist():
@@ -161,7 +166,7 @@ def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int,
                 key = blake2b(
                     f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode(), digest_size=8
                 ).hexdigest()
-                competitor = Row(place, row["prompt"], row["text"], row["source"])
+                competitor = Competitor(place, row["prompt"], row["text"], row["source"])
                 prompts.setdefault(row["prompt_id"], []).append((key, competitor))
             place += 1
     for ring in prompts.values():
@@ -184,10 +189,10 @@ def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int,
             )
 
 
-def _version(pool: Pool, segments: Sequence[Segment], held: Contest) -> str:
+def _version(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> str:
     """A score rests on all candidates of its prompt: with others beside them it is another."""
     digest = blake2b(digest_size=6)
     for segment in segments:
         own = pool.footer(segment)
         digest.update((own.content if own else "").encode())
-    return f"{held.version}/{digest.hexdigest()}"
+    return f"{judge.version}/{digest.hexdigest()}"

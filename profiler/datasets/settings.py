@@ -1,0 +1,82 @@
+"""Settings files: a recipe, a study or any other record as a person writes it, in YAML, TOML or JSON."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
+
+
+def settings_file(path: Path) -> dict[str, object]:
+    """The content of a YAML or TOML file."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise BadData(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
+    match path.suffix:
+        case ".toml":
+            return toml_settings(text, str(path))
+        case ".yaml" | ".yml" | ".json":
+            return _yaml_settings(text, path)
+    raise BadData(f"can't read {path.name!r} as a recipe: expected .yaml, .yml, .json or .toml")
+
+
+def toml_settings(text: str, name: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadData(f"{name} is not TOML: {error}") from None
+
+
+def _yaml_settings(text: str, path: Path) -> dict[str, object]:
+    try:
+        import yaml
+    except ModuleNotFoundError:
+        raise MissingExtra("train", "a recipe in YAML") from None
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadData(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise BadData(f"{path}: expected lines of `key: value`, found {type(found).__name__}")
+    return found
+
+
+def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], where: str) -> None:
+    """Refuse a key that a record does not have."""
+    for name in fields:
+        if name not in record.model_fields:
+            raise UnknownName(kind, str(name), record.model_fields, where)
+
+
+def wrong_setting(error: ValidationError, where: str) -> WrongUse:
+    """The first thing that is wrong with some settings, in one sentence."""
+    first = error.errors()[0]
+    told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
+    return WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {told}")
+
+
+def settings_text(record: type[BaseModel], values: BaseModel | None = None, null: str = "null") -> str:
+    """Every key of a record as YAML, each explained; without VALUES, all defaults."""
+    known = values.model_dump(mode="json") if values else {}
+    lines = []
+    for name, field in record.model_fields.items():
+        value = known.get(name) if values else field.get_default(call_default_factory=True)
+        written = "" if field.is_required() and not values else _as_json(value, null)
+        about = setting_about(record, name)
+        lines += ([f"# {about}"] if about else []) + [f"{name}: {written}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def setting_about(record: type[BaseModel], name: str) -> str:
+    return " ".join((record.model_fields[name].description or "").split())
+
+
+def _as_json(value: object, null: str) -> str:
+    plain = json.dumps(value, ensure_ascii=False, default=lambda part: part.model_dump(exclude_defaults=True))
+    return null if value is None else plain

@@ -1,0 +1,126 @@
+"""The schedule of a study: which stages there are, in which order, and what each student comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiler.files import write_whole
+from profiler.records import Record
+from profiler.study.plan import Arm, Study
+from profiler.study.records import Pupil
+from profiler.study.stage import Say, Stage, StageRecord, State, Workspace
+from profiler.study.stages import Choice, Stages
+
+FILES: dict[Arm, str] = {
+    "first": "first",
+    "random": "random",
+    "single": "chosen",
+    "multi": "chosen",
+    "multi-random": "random",
+    "equal": "equal",
+}
+"""Arm → which of a selection's data sets it is taught."""
+ALONE: tuple[Arm, ...] = ("first", "random", "single")
+"""Arms of one teacher."""
+
+
+@dataclass(frozen=True)
+class PupilStages:
+    """A student of one arm, and the stages that make it."""
+
+    pupil: Pupil
+    profile: Stage
+    train: Stage | None = None
+    select: Stage | None = None
+
+
+class Step(Record):
+    """A stage as a plan lists it."""
+
+    kind: str
+    title: str
+    state: State
+    size: dict[str, float]
+    """What it costs at most: prompts, candidates, tokens, items, money."""
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A study, laid out: what is to do, and what comes of it."""
+
+    study: Study
+    workspace: Workspace
+    stages: list[Stage]
+    """Every stage, each after what it needs."""
+    pupils: list[PupilStages]
+    """Every student, the untouched ones first."""
+    judges: dict[str, Stage]
+    """Teacher → the stage in which it is asked what it prefers."""
+
+    @classmethod
+    def of(cls, study: Study) -> Schedule:
+        workspace = Workspace(Path(study.out))
+        make = Stages(study, workspace)
+        bases = [
+            PupilStages(Pupil(student=student, arm="base"), make.profile(student, "base", None))
+            for student in study.students
+        ]
+        sampled = make.sampling()
+        scored = make.score(sampled)
+        selects: dict[Choice, Stage] = {}
+        taught: list[PupilStages] = []
+        for pupil in (pupil for student in study.students for pupil in _taught(study, student)):
+            choice = Choice(str(pupil.objective), pupil.sources, pupil.seed)
+            if choice not in selects:
+                selects[choice] = make.select(choice, scored)
+            title = pupil_name(pupil, study)
+            train = make.train(pupil.student, FILES[pupil.arm], pupil.seed, title, selects[choice])
+            taught.append(PupilStages(pupil, make.profile(pupil.student, title, train), train, selects[choice]))
+        judges = {teacher.name: asked for teacher in study.asked if (asked := make.preferences(teacher))}
+        untouched = [made.profile for made in bases]
+        teaching = [stage for made in taught if made.train for stage in (made.train, made.profile)]
+        stages = [*untouched, *sampled, scored, *selects.values(), *teaching, *judges.values()]
+        return cls(study, workspace, stages, [*bases, *taught], judges)
+
+    def plan(self) -> list[Step]:
+        """What is done and what is to do, the same thing once; nothing is asked of any model."""
+        states = {stage: self.workspace.state(stage) for stage in self.stages}
+        known = {stage: stage.key for stage, state in states.items() if state != "waits"}
+        same = {known.get(stage, str(id(stage))): stage for stage in reversed(states)}
+        return [
+            Step(kind=stage.kind, title=stage.title, state=state, size=dict(stage.size), shared=stage.shared)
+            for stage, state in states.items()
+            if stage in same.values()
+        ]
+
+    def run(self, say: Say, began: Callable[[Stage, int, int], None]) -> list[StageRecord]:
+        """Do what is not done, in order; stopped at any moment, it goes on from there."""
+        made = []
+        with self.workspace.lock():
+            write_whole(self.workspace.folder / "study.json", self.study.model_dump_json(indent=1).encode() + b"\n")
+            for place, stage in enumerate(self.stages, 1):
+                if not self.workspace.done(stage):
+                    began(stage, place, len(self.stages))
+                made.append(self.workspace.do(stage, say))
+        return made
+
+
+def _taught(study: Study, student: str) -> Iterator[Pupil]:
+    """Controls first: what they share is then seen to be done."""
+    every = tuple(teacher.name for teacher in study.asked)
+    for seed in study.seeds:
+        for arm in sorted(set(study.arms) - {"base"}, key=list(FILES).index):
+            groups = [(name,) for name in study.single or every] if arm in ALONE else [every]
+            for sources in groups:
+                for objective in study.objectives:
+                    yield Pupil(student=student, arm=arm, objective=objective, sources=sources, seed=seed)
+
+
+def pupil_name(pupil: Pupil, study: Study) -> str:
+    """A student's name among all of a study's."""
+    model = f"{Path(pupil.student).name}: " if len(study.students) > 1 else ""
+    seed = f", seed {pupil.seed}" if len(study.seeds) > 1 else ""
+    return f"{model}{pupil.title}{seed}"
