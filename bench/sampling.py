@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.client import FLIGHT, LATENCY, alone, served
-from selection import SampleSpec, sample
-from selection.pool import Pool
+from selection import Pool, SampleSpec, sample
 
 COUNT = 200 * FLIGHT
 """Prompts: some twenty seconds at the ideal rate."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from selection.pool import BLOCK, Pool, Segment, prompt_id, table
+from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import PoolContents
 
 SIZES = (5_200, 52_000)
@@ -60,7 +60,7 @@ def make(folder: Path, prompts: int) -> None:
     """A pool as `inherit sample` leaves it."""
     pool = Pool.create(folder, PoolContents(sources=("made",)))
     for block, start in enumerate(range(0, prompts, BLOCK)):
-        pool.write(Segment(block, "made"), table(columns(start, min(start + BLOCK, prompts))))
+        pool.write(Segment(block, "made"), candidate_table(columns(start, min(start + BLOCK, prompts))))
 
 
 def columns(start: int, end: int) -> dict[str, list[object]]:

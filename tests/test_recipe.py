@@ -13,6 +13,7 @@ from profiler.errors import BadData, InheritError, MissingExtra, UnknownName, Wr
 from tests import tiny
 from tests.test_cli import inherit
 from training import Recipe, check, read_recipe, recipe_of, student, train
+from training.examples import IGNORED
 
 TEMPLATE = (
     "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}{{ eos_token }}\n{% endfor %}"
@@ -62,7 +63,7 @@ def test_a_plain_example_is_split_where_the_student_will_begin_to_write(tmp_path
 def test_what_is_given_bears_no_loss(tmp_path: Path) -> None:
     _, examples = check(made(tmp_path, PAIRS))
     one = examples.kept[0]
-    assert one.labels[: one.start] == [examples.IGNORED] * one.start
+    assert one.labels[: one.start] == [IGNORED] * one.start
     assert one.labels[one.start :] == one.ids[one.start :]
 
 

@@ -121,8 +121,8 @@ def test_with_one_source_the_first_answer_is_index_nought() -> None:
 
 def test_the_first_k_places_are_shared_fairly_among_sources() -> None:
     found = pool(*[{"words": [1.0] * 9} for _ in range(300)], sources=("a", "b", "c"))
-    assert all(sorted(row) == [0, 1, 2] for row in found.first_answers(3).source.tolist())
-    assert np.bincount(found.first_answers(1).source[:, 0], minlength=3).min() > 60
+    assert all(sorted(row) == [0, 1, 2] for row in found.first(3).source.tolist())
+    assert np.bincount(found.first(1).source[:, 0], minlength=3).min() > 60
 
 
 def test_one_source_alone_keeps_its_order() -> None:
@@ -154,7 +154,7 @@ def test_the_best_is_never_worse_than_a_random_one(found: CandidateGrid, wanted:
 
 @given(slates, wishes)
 def test_the_best_of_one_is_the_first(found: CandidateGrid, wanted: Objective) -> None:
-    one = found.first_answers(1)
+    one = found.first(1)
     best = choose(one, wanted, deviations(found))
     assert ((best == first_answers(one)) | (best == -1)).all()
     assert np.array_equal(random_answers(one), first_answers(one))
@@ -177,7 +177,7 @@ def test_more_candidates_never_make_the_best_worse(found: CandidateGrid, wanted:
     scale = deviations(found)
     last = np.full(len(found.prompts), np.nan)
     for k in range(1, found.row.shape[1] + 1):
-        some = found.first_answers(k)
+        some = found.first(k)
         best = values_at(utilities(some, wanted.goals, scale).sum(0), choose(some, wanted, scale))[:, 0]
         assert ((best >= last) | np.isnan(last)).all()
         last = best

@@ -42,7 +42,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingSet:
     """All that is learned from."""
 
     kept: list[Tokens]
@@ -102,7 +102,7 @@ def _kinds(row: Row) -> str:
     return ", ".join(f"{name} ({type(value).__name__})" for name, value in row.items()) or "nothing"
 
 
-def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: Any, ends: frozenset[int]) -> Examples:
+def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: Any, ends: frozenset[int]) -> TrainingSet:
     """Examples in tokens, none longer than the recipe allows."""
     chat = recipe.form == "chat" or (recipe.form == "auto" and chat)
     if chat and not tokenizer.chat_template:
@@ -122,7 +122,7 @@ def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: An
     kept = [one for one in made if len(one.ids) <= recipe.length]
     if not kept:
         raise BadData(f"{recipe.data}: no example has at most {recipe.length} tokens; raise `length`")
-    return Examples(kept, len(long))
+    return TrainingSet(kept, len(long))
 
 
 def _plain(example: Example, recipe: Recipe, tokenizer: Any) -> Tokens:

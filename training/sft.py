@@ -23,7 +23,7 @@ from training.checkpoint import (
     latest_checkpoint,
     remove_torn,
 )
-from training.examples import Examples, read_examples, tokenize
+from training.examples import TrainingSet, read_examples, tokenize
 from training.recipe import LR
 from training.records import Claim, Recipe, Training
 from training.student import StudentModel, adapter_config, find_student, in_bfloat16, load_model
@@ -36,7 +36,7 @@ PACKAGES = ("inheritance-profiler", "torch", "transformers", "trl", "peft", "acc
 Say = Callable[[str], None]
 
 
-def check(recipe: Recipe) -> tuple[StudentModel, Examples]:
+def check(recipe: Recipe) -> tuple[StudentModel, TrainingSet]:
     """The student and the examples of a recipe, refused where they don't fit; no weights are read."""
     found, chat = read_examples(Path(recipe.data))
     student = find_student(recipe)
@@ -54,7 +54,7 @@ def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
         return _run(recipe, student, examples, claim, say)
 
 
-def _run(recipe: Recipe, student: StudentModel, examples: Examples, claim: Claim, say: Say) -> Training:
+def _run(recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Claim, say: Say) -> Training:
     """One run of the trainer, from the last whole checkpoint to the end, or to wherever it is killed."""
     started = time.monotonic()
     say("loading")
@@ -91,7 +91,7 @@ def _run(recipe: Recipe, student: StudentModel, examples: Examples, claim: Claim
     return keep_trained(trained, student, made) if writes() else made
 
 
-def _trainer(recipe: Recipe, student: StudentModel, examples: Examples, say: Say) -> SFTTrainer:
+def _trainer(recipe: Recipe, student: StudentModel, examples: TrainingSet, say: Say) -> SFTTrainer:
     """TRL's trainer for our tokens: it adds, cuts and masks nothing of its own."""
     try:
         from datasets import Dataset

@@ -100,7 +100,7 @@ class Schedule:
         """Do what is not done, in order; stopped at any moment, it goes on from there."""
         made = []
         with self.workspace.lock():
-            write_whole(self.workspace.folder / "study.json", self.study.model_dump_json(indent=1).encode() + b"\n")
+            write_whole(self.workspace.folder / "settings.json", self.study.model_dump_json(indent=1).encode() + b"\n")
             for place, stage in enumerate(self.stages, 1):
                 if not self.workspace.done(stage):
                     began(stage, place, len(self.stages))

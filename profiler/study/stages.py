@@ -18,7 +18,7 @@ from profiler.files import write_whole
 from profiler.probes.preferences import Preferences
 from profiler.records import Endpoint
 from profiler.runs.store import Run
-from profiler.study.plan import Study
+from profiler.study.plan import Study, StudyProbe
 from profiler.study.stage import Say, Stage, Workspace, short_digest
 from selection import card
 from selection.gates import closed_gates
@@ -225,39 +225,34 @@ class Stages:
             return Endpoint(model=str(self.workspace.result(trained)) if trained else student, chat=study.chat)
 
         def inputs() -> dict[str, JsonValue]:
-            # What is read counts by its content, not by where it lies.
-            plain = [ask.model_copy(update={"prompts": None, "column": None}) for ask in study.profile]
-            asked: list[JsonValue] = [
-                {**ask.model_dump(mode="json"), "version": probe.version, "data": dict(probe.data)}
-                for ask, probe in zip(plain, self.probes, strict=True)
-            ]
+            asked: list[JsonValue] = [*map(_probe_inputs, study.profile, self.probes)]
             return {"weights": weights(endpoint()), "chat": study.chat, "probes": asked}
 
         def work(key: str, say: Say) -> str:
-            run = asyncio.run(self._profile(endpoint(), title, say, self.probes))
-            return str(run.folder.relative_to(self.folder))
+            return self._run(endpoint(), title, say, self.probes)
 
         items = sum(probe.count for probe in self.probes)
         return Stage("profile", title, inputs, work, [trained] if trained else [], {"items": items})
 
     def preferences(self, teacher: Teacher) -> Stage | None:
         """Ask a teacher the pairs that students are asked; None where they are asked none."""
-        asks = [ask for ask in self.study.profile if ask.probe == Preferences.name]
-        probes = [probe for probe in self.probes if probe.name == Preferences.name]
-        if not asks:
+        both = zip(self.study.profile, self.probes, strict=True)
+        ask, probe = next((pair for pair in both if pair[0].probe == Preferences.name), (None, None))
+        if not ask or not probe:
             return None
+        endpoint = teacher.endpoint
 
         def inputs() -> dict[str, JsonValue]:
-            version: dict[str, JsonValue] = {"version": probes[0].version, "data": dict(probes[0].data)}
-            chat = teacher.endpoint.chat
-            plain = asks[0].model_copy(update={"prompts": None, "column": None}).model_dump(mode="json")
-            return {"weights": weights(teacher.endpoint), "chat": chat, **plain, **version}
+            return {"weights": weights(endpoint), "chat": endpoint.chat, **_probe_inputs(ask, probe)}
 
         def work(key: str, say: Say) -> str:
-            run = asyncio.run(self._profile(teacher.endpoint, teacher.name, say, probes))
-            return str(run.folder.relative_to(self.folder))
+            return self._run(endpoint, teacher.name, say, [probe])
 
-        return Stage("preferences", teacher.name, inputs, work, size={"items": probes[0].count})
+        return Stage("preferences", teacher.name, inputs, work, size={"items": probe.count})
+
+    def _run(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> str:
+        run = asyncio.run(self._profile(endpoint, title, say, probes))
+        return str(run.folder.relative_to(self.folder))
 
     async def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Run:
         from profiler import report
@@ -274,6 +269,12 @@ class Stages:
                     return found
                 say(f"profile {title}: {event.probe}", event.done, event.total, "")
         raise AssertionError("a run ends in a profile or an error")
+
+
+def _probe_inputs(ask: StudyProbe, probe: Probe) -> dict[str, JsonValue]:
+    """What decides a probe's answers besides the model; what is read counts by its content, not by where it lies."""
+    plain = ask.model_copy(update={"prompts": None, "column": None}).model_dump(mode="json")
+    return {**plain, "version": probe.version, "data": dict(probe.data)}
 
 
 def _content_name(lines: bytes) -> str:
