@@ -25,7 +25,7 @@ import aiohttp
 
 from bench import DATA
 from profiler import probes
-from profiler.datasets import use
+from profiler.datasets import found_in
 from profiler.endpoints.local import demo
 from profiler.endpoints.openai.dialect import Dialect
 from profiler.endpoints.requests import Choose
@@ -159,9 +159,9 @@ async def bare(url: str, bodies: Sequence[object], flight: int) -> float:
 
 def capacity(url: str) -> float:
     """The least time that the server takes for the paper's texts, sent in the best of several ways."""
-    use(DATA)
-    probe = probes.get("bbq").build(Options("paper", limit=ITEMS))
-    asked = [probe.ask(item) for item in probe.items()]
+    with found_in(DATA):
+        probe = probes.get("bbq").build(Options("paper", limit=ITEMS))
+        asked = [probe.ask(item) for item in probe.items()]
     texts = [[one.prompt + choice for choice in one.choices] for one in asked if isinstance(one, Choose)]
     dialect = Dialect("demo", beside=0)
     three = [dialect.score(one) for one in texts]

@@ -10,7 +10,7 @@ from copy import deepcopy
 from lm_eval.models.openai_completions import LocalCompletionsAPI
 from lm_eval.tasks import TaskManager
 
-from lm_eval_tasks import finder
+import inheritance_profile_finder as finder
 
 
 def main(task: str, metadata: dict[str, object], limit: int, sizes: list[int], **arguments: object) -> None:

@@ -62,3 +62,11 @@ def locked(path: Path) -> BaseFileLock:
     if not lock.is_locked:
         raise BlockingIOError(f"{str(path)!r} is locked")
     return lock
+
+
+def cache_root() -> Path:
+    """Where what can be made again is kept: INHERIT_CACHE, or our folder among the platform's caches."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("INHERIT_CACHE")
+    return Path(named).expanduser() if named else user_cache_path("inheritance-profiler", appauthor=False)

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler.datasets import Prompts
-from profiler.datasets.official import use
+from profiler.datasets import Prompts, found_in
 from profiler.datasets.prompts import prompts
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.client import Client, connect
@@ -60,8 +59,8 @@ class UniquePrompts:
 
     @classmethod
     def of(cls, spec: SampleSpec) -> UniquePrompts:
-        use(spec.data)
-        return cls(prompts(spec.prompts, spec.column, spec.lang), spec.limit)
+        with found_in(spec.data):
+            return cls(prompts(spec.prompts, spec.column, spec.lang), spec.limit)
 
     def __iter__(self) -> Iterator[NamedPrompt]:
         seen: set[int] = set()

@@ -8,9 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from profiler.datasets import cached
 from profiler.errors import MissingExtra, StoreError, WrongUse
-from profiler.files import write_whole
+from profiler.files import cache_root, write_whole
 
 
 class Storage(Protocol):
@@ -75,7 +74,7 @@ class RemoteStorage:
 
     def __init__(self, address: str) -> None:
         self.name = address.rstrip("/")
-        self.journal = cached().parent / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
+        self.journal = cache_root() / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
         self._files, self._root = _connected(self.name)
 
     def find(self) -> list[str]:

@@ -13,6 +13,7 @@ from profiler.endpoints.engine import SampleCall, ScoreCall
 from profiler.endpoints.local import demo
 from profiler.endpoints.local.engine import LocalEngine
 from profiler.errors import BadData, MissingExtra, StoreError
+from profiler.files import cache_root
 from profiler.records import Endpoint, Sampling
 from tests.test_local import answered
 
@@ -62,7 +63,7 @@ def test_a_damaged_part_is_refused(packages: Path, tmp_path: Path) -> None:
     next(packages.rglob("*.part02")).write_bytes(b"something else")
     with pytest.raises(BadData, match="damaged or not the ones expected"):
         demo.checkpoint()
-    assert not list((tmp_path / "cache").iterdir())
+    assert not list((tmp_path / "cache" / "demo").iterdir())
 
 
 def test_an_interrupted_conversion_leaves_nothing(
@@ -75,13 +76,13 @@ def test_an_interrupted_conversion_leaves_nothing(
     monkeypatch.setattr(demo, "convert", interrupted)
     with pytest.raises(KeyboardInterrupt):
         demo.checkpoint()
-    assert not list((tmp_path / "cache").iterdir())
+    assert not list((tmp_path / "cache" / "demo").iterdir())
 
 
 def test_what_a_kill_left_behind_is_not_taken_for_the_model(
     packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = tmp_path / "cache" / f".{demo.NAME}-torn" / demo.NAME
+    left = tmp_path / "cache" / "demo" / f".{demo.NAME}-torn" / demo.NAME
     left.mkdir(parents=True)
     os.utime(left.parent, (0, 0))
     monkeypatch.setattr(demo, "convert", copied)
@@ -92,7 +93,7 @@ def test_what_a_kill_left_behind_is_not_taken_for_the_model(
 def test_two_at_once_end_with_one(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def overtaken(gguf: Path, folder: Path) -> None:
         copied(gguf, folder)
-        copied(gguf, demo.cache() / f"{demo.NAME}-{demo.SHA256[:12]}")
+        copied(gguf, cache_root() / "demo" / f"{demo.NAME}-{demo.SHA256[:12]}")
 
     monkeypatch.setattr(demo, "convert", overtaken)
     assert (demo.checkpoint() / "config.json").is_file()

@@ -7,10 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
+from profiler.cli.serve import place
+from profiler.datasets import cached
+from profiler.endpoints.local import demo
+from profiler.endpoints.vllm.server import ServerPlan
 from profiler.errors import StoreError
-from profiler.files import locked, whole_lines, write_whole
+from profiler.files import cache_root, locked, whole_lines, write_whole
+from selection.storage import RemoteStorage
 
 HOLDER = """
 import sys, time
@@ -93,3 +99,20 @@ def test_every_module_is_imported_where_there_is_no_posix():
     done = subprocess.run([sys.executable, "-c", PORTABLE], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 100
+
+
+def test_all_that_can_be_made_again_lies_under_one_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "mine"))
+    assert cache_root() == tmp_path / "mine"
+    monkeypatch.setattr(demo, "make", lambda home: home.mkdir(parents=True))
+    found = [demo.checkpoint(), cached(), place(ServerPlan("m", "m")), RemoteStorage("memory://pool").journal]
+    assert [path.relative_to(tmp_path / "mine").parts[0] for path in found] == ["demo", "data", "logs", "pools"]
+
+
+@pytest.mark.parametrize("named", [None, ""])
+def test_the_root_is_the_platforms_where_nobody_names_another(tmp_path, monkeypatch, named):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("INHERIT_CACHE", raising=False) if named is None else monkeypatch.setenv("INHERIT_CACHE", named)
+    assert cache_root() == platformdirs.user_cache_path("inheritance-profiler", appauthor=False)
+    if sys.platform == "linux":
+        assert cache_root() == tmp_path / "inheritance-profiler"

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from lm_eval_tasks import finder
+import inheritance_profile_finder as finder
 from profiler import cli, probes
 from profiler.endpoints.requests import Answer
 from profiler.errors import BadData, WrongUse
@@ -85,7 +85,7 @@ def test_a_manager_without_its_own_tasks_is_left_without_ours(place: Path) -> No
 def test_a_variable_turns_the_finder_off(place: Path) -> None:
     code = "from lm_eval.tasks.manager import TaskManager as T; print(T().include_path)"
     assert python(code, place, INHERIT_LM_EVAL="off").strip() == "None"
-    code = "from lm_eval_tasks.finder import state; print(state())"
+    code = "from inheritance_profile_finder import state; print(state())"
     assert python(code, place, INHERIT_LM_EVAL="off").strip() == "off, by INHERIT_LM_EVAL"
     assert python(code, place).strip() == "yes"
 
@@ -103,7 +103,7 @@ def test_starting_python_imports_nothing_else(place: Path) -> None:
     before = subprocess.run(
         [sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True, cwd=place
     ).stdout.split()
-    assert set(python(code, place).split()) - set(before) <= {"__future__", "lm_eval_tasks", "lm_eval_tasks.finder"}
+    assert set(python(code, place).split()) - set(before) <= {"__future__", "inheritance_profile_finder"}
 
 
 def test_the_command_names_the_folder() -> None:
@@ -153,12 +153,16 @@ def test_options_stand_among_the_models_arguments() -> None:
         ({"suite": "papers"}, "expected one of auto, mini, paper, full"),
         ({"samples": 0}, "at least 1"),
         ({"samples": "many"}, "at least 1"),
-        ({"data": "/nowhere"}, "no such folder"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(metadata: Mapping[str, object], said: str) -> None:
     with pytest.raises(WrongUse, match=re.escape(said)):
         options.options(metadata)
+
+
+def test_a_folder_of_data_that_is_not_there_is_named() -> None:
+    with pytest.raises(WrongUse, match="no such folder"):
+        options.folder({"data": "/nowhere"})
 
 
 def test_an_instrument_that_lm_eval_lacks_is_named() -> None:
@@ -372,3 +376,27 @@ def test_of_several_results_the_newest_is_taken(tmp_path: Path) -> None:
     newer.write_bytes(b"{}")
     with pytest.raises(BadData, match="2026-11-22"):
         lm_eval_results.harvest(tmp_path)
+
+
+def test_the_start_of_python_is_held_up_by_less_than_a_millisecond(tmp_path: Path) -> None:
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}  # as pip leaves it
+    taken = []
+    for _ in range(7):
+        said = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", (TASKS / "inheritance_profile.pth").read_text("utf-8")],
+            env={**os.environ, "PYTHONPATH": str(TASKS.parent), **compiled},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        found = re.search(r"\|\s+(\d+) \|\s+inheritance_profile_finder", said)
+        assert found is not None
+        taken.append(int(found[1]))
+    assert min(taken) < 1000, "microseconds"
+
+
+def test_a_users_folder_of_our_tasks_name_stays_the_users(place: Path) -> None:
+    (place / "lm_eval_tasks").mkdir()
+    (place / "lm_eval_tasks" / "__init__.py").write_text("print('mine')", "utf-8")
+    code = "from lm_eval.tasks.manager import TaskManager as T; print(T().include_path); import lm_eval_tasks"
+    assert python(code, place).splitlines() == [repr([finder.FOLDER]), "mine"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lm_eval_tasks import finder
+import inheritance_profile_finder as finder
 from profiler import probes
 from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.errors import EndpointError, InheritError

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from profiler.datasets import File, Source, mini, official, officials
+from profiler.cli import app
+from profiler.datasets import File, Source, found_in, mini, official, officials
+from profiler.endpoints.local.engine import dozing
 from profiler.errors import BadData, NotAtHand, UnknownName
 
 CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
@@ -159,3 +163,48 @@ def test_a_look_up_imports_no_probe():
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "profiler.datasets.official" in said
     assert "profiler.probes" not in said
+
+
+def test_a_folder_is_looked_into_within_its_block_only(folder, tmp_path):
+    mine = put(folder / "lines.jsonl")
+    other = put(tmp_path / "other" / "lines.jsonl")
+    before = dict(os.environ)
+    with found_in(tmp_path / "other"):
+        assert source(LINES).find(LINES) == other
+        with found_in(None):
+            assert source(LINES).find(LINES) == other
+        assert os.environ == before
+    assert source(LINES).find(LINES) == mine
+
+
+def test_a_command_leaves_the_environment_as_it_is(tmp_path):
+    before = dict(os.environ)
+    put(tmp_path / "other" / "a.jsonl", b'{"prompt": "Why?"}\n')
+    for words in (["data", "ls"], ["rescore", "bbq", str(tmp_path / "other" / "a.jsonl")], ["study", "nothing.toml"]):
+        CliRunner().invoke(app, [*words, "--data", str(tmp_path / "other")])
+        assert os.environ == before
+
+
+def test_nothing_sets_the_environment_of_the_process():
+    writes = re.compile(r"os\.environ(\[[^]]*\] *\|?= |\.(update|setdefault|pop)\()|os\.(putenv|unsetenv)\(")
+    root = Path(__file__).parents[1]
+    packages = ("profiler", "selection", "training", "lm_eval_tasks")
+    found = {
+        path.relative_to(root).as_posix()
+        for package in packages
+        for path in (root / package).rglob("*.py")
+        if writes.search(path.read_text("utf-8"))
+    }
+    assert found <= {"profiler/endpoints/local/engine.py"}, "give it to the subprocess, or take a ContextVar"
+
+
+def test_torch_is_told_how_to_wait_and_nobody_else(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    before = dict(os.environ)
+    with dozing():
+        assert os.environ == before | {"GOMP_SPINCOUNT": "1000"}
+    assert os.environ == before
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    with dozing():
+        assert "GOMP_SPINCOUNT" not in os.environ

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.cli import data, files, imports, judge, profile, runs, sample, select, serve, study, train
+from profiler.cli import data, files, imports, judge, ours, profile, runs, sample, select, serve, study, train
 from profiler.cli.console import note
 from profiler.errors import InheritError
 
@@ -44,6 +44,7 @@ for command in (
 
 def main() -> None:
     """Entry point: what we raise on purpose is one sentence on stderr and an exit code."""
+    ours.insist()
     try:
         app()
     except InheritError as error:

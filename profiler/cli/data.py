@@ -32,26 +32,26 @@ def data(
     from its pinned address. It counts only if its checksum is the published one. INHERIT_OFFLINE=1 forbids connections.
     """
     from profiler import listing
-    from profiler.datasets import use
+    from profiler.datasets import found_in
 
-    use(data)
-    match what:
-        case "ls":
-            show(listing.sources(), json)
-        case "check":
-            rows = listing.files(names or ())
-            show(rows, json)
-            if wrong := [str(row["file"]) for row in rows if row["state"] == "wrong"]:
-                raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")
-        case "fetch":
-            rows = fetch(names or ())
-            show(rows, json)
-            if failed := [str(row["file"]) for row in rows if row["state"] in ("failed", "wrong")]:
-                raise FetchFailed(f"{len(failed)} of {len(rows)} files could not be fetched: {', '.join(failed)}")
-        case "show":
-            if not names:
-                raise WrongUse("expected the names of data sets to show; `inherit data ls` lists them")
-            sys.stdout.write("\n".join(map(listing.card, names)))
+    with found_in(data):
+        match what:
+            case "ls":
+                show(listing.sources(), json)
+            case "check":
+                rows = listing.files(names or ())
+                show(rows, json)
+                if wrong := [str(row["file"]) for row in rows if row["state"] == "wrong"]:
+                    raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")
+            case "fetch":
+                rows = fetch(names or ())
+                show(rows, json)
+                if failed := [str(row["file"]) for row in rows if row["state"] in ("failed", "wrong")]:
+                    raise FetchFailed(f"{len(failed)} of {len(rows)} files could not be fetched: {', '.join(failed)}")
+            case "show":
+                if not names:
+                    raise WrongUse("expected the names of data sets to show; `inherit data ls` lists them")
+                sys.stdout.write("\n".join(map(listing.card, names)))
 
 
 def fetch(names: list[str] | tuple[()]) -> list[Row]:

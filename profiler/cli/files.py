@@ -56,14 +56,14 @@ def rescore(
     as lm-eval, HELM and the authors' scripts write it: docs/probes.md has the forms.
     """
     from profiler import report
-    from profiler.datasets import use
+    from profiler.datasets import found_in
     from profiler.probes.probe import Options
     from profiler.runs import foreign_answers, rescore
 
-    use(data)
-    (asked,) = build([probe], Options(suite, prompts, subset=subset, scorers=tuple(scorer or ())))
-    announce([asked])
-    found = rescore.rescored(asked, foreign_answers.read(file), answer)
+    with found_in(data):
+        (asked,) = build([probe], Options(suite, prompts, subset=subset, scorers=tuple(scorer or ())))
+        announce([asked])
+        found = rescore.rescored(asked, foreign_answers.read(file), answer)
     if json:
         sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
     else:

@@ -62,6 +62,6 @@ def tasks_path() -> None:
 
     For `lm_eval --include_path "$(inherit tasks-path)"`, where lm-eval does not find them by itself.
     """
-    from lm_eval_tasks import finder
+    import inheritance_profile_finder as finder
 
     sys.stdout.write(f"{finder.FOLDER}\n")

@@ -57,7 +57,7 @@ def judge(
     before it decides; `answers` weighs the answers themselves.
     """
     from profiler import verdicts
-    from profiler.datasets import use
+    from profiler.datasets import found_in
     from profiler.judge import ballot, jury, pair
     from profiler.judge.form import Wishes
     from profiler.judge.label import words
@@ -65,7 +65,6 @@ def judge(
     from profiler.records import Endpoint
     from profiler.runs.as_judges import plain
 
-    use(data)
     shown = template(prompt)
     if ties and not shown.tie:
         raise WrongUse(
@@ -76,7 +75,8 @@ def judge(
         first, _, second = between.partition(",")
         found = pair.between([Path(one) for one in wanted], first.strip(), second.strip())
     else:
-        found = pair.load(wanted, Wishes(id, tuple(gold or ())), words(label or []))
+        with found_in(data):
+            found = pair.load(wanted, Wishes(id, tuple(gold or ())), words(label or []))
     if wanted == ["mini"]:
         note("judging the MINI pairs: for trying things out; do not publish their numbers")
     found = pair.some(found, limit)

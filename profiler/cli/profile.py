@@ -57,11 +57,10 @@ def profile(
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
-    from profiler.datasets import forbidding, use
+    from profiler.datasets import forbidding, found_in
     from profiler.probes.probe import Options
     from profiler.records import Endpoint
 
-    use(data)
     drawn: dict[str, float | int | tuple[str, ...] | None] = {
         "temperature": temperature,
         "top_p": top_p,
@@ -76,7 +75,7 @@ def profile(
     # A user's own prompts are for the probe that takes prompts, unless others are named.
     names = probe or (["attributes"] if prompts else None)
     # The demo is for trying things out at once: it asks what is at hand.
-    with forbidding("the demo") if model == "demo" else nullcontext():
+    with found_in(data), forbidding("the demo") if model == "demo" else nullcontext():
         probes = build(names, options)
         more = (probes, out, name, concurrency, reading, None if probe else options)
         done = reached(endpoint, lambda at: finish(_profile(endpoint, at, *more)))
@@ -146,7 +145,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Find out what an endpoint can do, by asking it."""
-    from lm_eval_tasks import finder
+    import inheritance_profile_finder as finder
     from profiler.records import Endpoint
 
     note(f"lm-eval finds the inherit_* tasks by itself: {finder.state()}")

@@ -15,6 +15,7 @@ import typer
 
 from profiler.cli.console import note
 from profiler.errors import EndpointDown, WrongUse
+from profiler.files import cache_root
 
 if TYPE_CHECKING:
     from profiler.endpoints.vllm.server import Server, ServerPlan
@@ -102,10 +103,9 @@ def started(plan: ServerPlan, python: str | None = None, log: Path | None = None
 
 def place(plan: ServerPlan) -> Path:
     """Where the log of a server goes if nobody says otherwise."""
-    from profiler.endpoints.local import demo
     from profiler.endpoints.vllm import server as serving
 
-    return demo.cache() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{serving.plain(plan.name)}.log"
+    return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{serving.plain(plan.name)}.log"
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def study(
     Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped goes on when the
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
-    from profiler.datasets import use
+    from profiler.datasets import found_in
     from profiler.study import Schedule, read_study, study_text
 
     if path is None:
@@ -41,18 +41,18 @@ def study(
             raise WrongUse("expected a study's file; `inherit study --show` prints one with every key")
         sys.stdout.write(study_text())
         return
-    use(data)
-    read = read_study(path)
-    if show:
-        sys.stdout.write(study_text(read))
-        return
-    schedule = Schedule.of(read)
-    if dry_run:
-        from profiler.study import report
+    with found_in(data):
+        read = read_study(path)
+        if show:
+            sys.stdout.write(study_text(read))
+            return
+        schedule = Schedule.of(read)
+        if dry_run:
+            from profiler.study import report
 
-        sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
-        return
-    tell(reported(schedule) if so_far else carried_out(schedule, path), Path(read.out), json)
+            sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
+            return
+        tell(reported(schedule) if so_far else carried_out(schedule, path), Path(read.out), json)
 
 
 def carried_out(schedule: Schedule, path: Path) -> Findings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from profiler.cli import ours
 from profiler.cli.console import note
 from profiler.cli.options import Json
 from profiler.errors import TrainingFailed, WrongUse
@@ -90,7 +91,7 @@ def together(recipe: Recipe, processes: int) -> Training:
         ]
         line += ["--main_process_port", "0", "-m", "training", str(path)]  # 0: whichever port is free
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
-        code = subprocess.run(line, env=threads | os.environ, check=False).returncode
+        code = subprocess.run(line, env=threads | ours.environment(), check=False).returncode
     made = finished_training(recipe)
     if code or not made:
         raise TrainingFailed(f"one of the {processes} processes ended with {code}; what it said is above")

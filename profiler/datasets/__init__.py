@@ -2,7 +2,7 @@
 
 from profiler.datasets import mini
 from profiler.datasets.download import Watch, downloaded, forbidden, forbidding, watched
-from profiler.datasets.official import File, Source, cached, folder, official, officials, use
+from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts
 from profiler.datasets.rows import Json, Row, load, parse_lines, read
 
@@ -20,6 +20,7 @@ __all__ = [
     "folder",
     "forbidden",
     "forbidding",
+    "found_in",
     "load",
     "mini",
     "official",
@@ -27,6 +28,5 @@ __all__ = [
     "parse_lines",
     "prompts",
     "read",
-    "use",
     "watched",
 ]

@@ -8,6 +8,8 @@ import os
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -18,9 +20,7 @@ from urllib.parse import quote
 from profiler.datasets import download
 from profiler.datasets.rows import Row, read
 from profiler.errors import BadData, FetchFailed, NotAtHand, UnknownName
-
-HOME = "inheritance-profiler"
-"""Our folder among the user's caches."""
+from profiler.files import cache_root
 
 
 class Digest(NamedTuple):
@@ -233,22 +233,28 @@ def officials(names: Sequence[str] = ()) -> list[Source]:
     return [source for source in _published().values() if not names or source in wanted]
 
 
+_folder: ContextVar[Path | None] = ContextVar("folder", default=None)
+
+
+@contextmanager
+def found_in(named: Path | None) -> Iterator[None]:
+    """Look into this folder first in this block; None leaves it to the block around, and to INHERIT_DATA."""
+    token = _folder.set(named or _folder.get())
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
 def folder() -> Path | None:
-    """The user's folder of data sets, from INHERIT_DATA."""
-    named = os.environ.get("INHERIT_DATA")
+    """The user's folder of data sets: that of the block we are in, else of INHERIT_DATA."""
+    named = _folder.get() or os.environ.get("INHERIT_DATA")
     return Path(named).expanduser() if named else None
-
-
-def use(named: Path | None) -> None:
-    """Look for data sets in this folder from now on."""
-    if named:
-        os.environ["INHERIT_DATA"] = str(named)
 
 
 def cached() -> Path:
     """The user's cache of data sets."""
-    named = os.environ.get("XDG_CACHE_HOME")
-    return (Path(named) if named else Path.home() / ".cache") / HOME / "data"
+    return cache_root() / "data"
 
 
 def unpacked(path: Path) -> bytes:

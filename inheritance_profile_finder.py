@@ -1,7 +1,7 @@
 """Tells lm-eval where our tasks are when it starts to look for tasks.
 
-Loaded at the start of every interpreter by inheritance_profile.pth, because lm-eval 0.4 knows no plug-ins of tasks:
-so it imports nothing, and does nothing until somebody imports lm-eval's task manager.
+Loaded at the start of every interpreter by inheritance_profile.pth, because lm-eval 0.4 knows no plug-ins of tasks.
+So it imports nothing, does nothing until somebody imports lm-eval's task manager, and has a name that is nobody else's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MANAGER = "lm_eval.tasks.manager"
-FOLDER = os.path.dirname(__file__)
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lm_eval_tasks")
 SWITCH = "INHERIT_LM_EVAL"
 """Environment variable: `off` leaves lm-eval alone."""
 
