@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from profiler import layout
-from profiler.layout import Block, Key, moved, spread
-from profiler.number import DASH, interval, number, places, plain
 from profiler.records import Change, Comparison, Estimate, Profile
+from profiler.reporting import layout
+from profiler.reporting.layout import Block, Key, moved, spread
+from profiler.reporting.numbers import DASH, interval, number, places, plain
 
 Spec = dict[str, Any]
 """A Vega-Lite specification, or a part of one: JSON of many shapes."""

@@ -1,15 +1,13 @@
-"""What students' tastes took from their teachers: a table and the paper's figure 3."""
+"""What students' tastes took from their teachers: the paper's figure 3."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from profiler.charts import LIGHT, Datum, Palette, Spec, extent, whole
-from profiler.number import DASH, count, interval, number
 from profiler.records import Jury, Shift
-from profiler.table import Cell, Row, Table, Tone
+from profiler.reporting.numbers import DASH, count, number
 
-NAMES = {"agreement": "agreement", "kappa": "Cohen's kappa"}
 WIDTH = 240
 STEP = 20
 """Height of a line; a student has two, before and after."""
@@ -18,30 +16,6 @@ CAPTION = (
     "Hollow: the student before training. Filled: after. Line: the 95 % interval. Above, those that agree with humans "
     "the most, as in figure 3 of arXiv 2407.01490. Dashed: how far one human agrees with the majority of the others."
 )
-HOW = (
-    "Before, after and change rest on the pairs that all three could be read on; ties are a label. 95 % intervals, "
-    "paired bootstrap over prompts. ◆: the change's interval leaves out zero, each by itself and not corrected for "
-    "looking at several. Ordered by agreement with humans after training."
-)
-
-
-def descent_table(jury: Jury) -> Table | None:
-    """A block a student: with its teacher, with others' teachers, with humans; None where no student was named."""
-    if not jury.shifts:
-        return None
-    rows: list[Row] = []
-    for student, before, teacher in dict.fromkeys((s.student, s.before, s.teacher) for s in jury.shifts):
-        rows.append(Row(f"{student} · before: {before} · taught by: {teacher}"))
-        mine = [s for s in jury.shifts if (s.student, s.before, s.teacher) == (student, before, teacher)]
-        rows += [Row(f"{NAMES[s.metric]} with {_whom(s, jury)}", _cells(s), depth=1) for s in mine]
-    ceiling = _ceiling(jury)
-    said = f"One human agrees with the majority of the others on {_share(ceiling)} of the pairs. " if ceiling else ""
-    return Table(
-        title=TITLE,
-        columns=("", "before", "after", "change", "n"),
-        rows=tuple(rows),
-        notes=(Cell(said + HOW, "quiet"),),
-    )
 
 
 def descent_chart(jury: Jury, palette: Palette = LIGHT) -> Spec:
@@ -56,7 +30,7 @@ def descent_panel(jury: Jury, palette: Palette) -> Spec:
     humans = [shift for shift in shifts if shift.against == jury.reference]
     panels = [_panel("agreement with its teacher", taught, None, True, palette)]
     if humans:
-        panels.append(_panel(f"agreement with humans ({jury.reference})", humans, _ceiling(jury), False, palette))
+        panels.append(_panel(f"agreement with humans ({jury.reference})", humans, ceiling(jury), False, palette))
     return {"bounds": "flush", "spacing": 80, "hconcat": panels}
 
 
@@ -111,7 +85,7 @@ def _point(when: str, x: Spec) -> Spec:
 
 def _rule(ceiling: float, x: Spec, palette: Palette) -> Spec:
     """How far humans agree among themselves."""
-    told = f"one human agrees with the majority of the others on {_share(ceiling)}"
+    told = f"one human agrees with the majority of the others on {share(ceiling)}"
     return {
         "data": {"values": [{"ceiling": 100 * ceiling, "told": told}]},
         "mark": {"type": "rule", "strokeDash": [4, 4], "color": palette.quiet},
@@ -135,8 +109,8 @@ def _data(shift: Shift) -> list[Datum]:
             "value": _percent(value),
             "low": _percent(low),
             "high": _percent(high),
-            "written": _share(value),
-            "told": f"{_name(shift)}, {when} training, with {shift.against}: {_share(value)} of {count(shift.n)} pairs",
+            "written": share(value),
+            "told": f"{_name(shift)}, {when} training, with {shift.against}: {share(value)} of {count(shift.n)} pairs",
         }
         for when, (value, low, high) in ends.items()
     ]
@@ -146,34 +120,14 @@ def _name(shift: Shift) -> str:
     return f"{shift.student} ← {shift.teacher}"
 
 
-def _whom(shift: Shift, jury: Jury) -> str:
-    if shift.against == shift.teacher:
-        return f"{shift.against}, its teacher" + (" and its former self" if shift.teacher == shift.before else "")
-    return f"{shift.against} (humans)" if shift.against == jury.reference else f"{shift.against}, not its teacher"
-
-
-def _cells(shift: Shift) -> tuple[Cell, ...]:
-    within = shift.low is not None and shift.high is not None and shift.low <= 0 <= shift.high
-    tone: Tone = "quiet" if shift.low is None else "same" if within else "moved"
-    return (
-        Cell(_with(shift.base, shift.base_low, shift.base_high)),
-        Cell(_with(shift.other, shift.other_low, shift.other_high)),
-        Cell(_with(shift.absolute, shift.low, shift.high, sign=True), tone),
-        Cell(count(shift.n)),
-    )
-
-
-def _with(value: float | None, low: float | None, high: float | None, sign: bool = False) -> str:
-    shown = number(value, 3, sign)
-    return shown if low is None else f"{shown} {interval(low, high, 3, sign)}".replace(", ", ",\u00a0")
-
-
-def _ceiling(jury: Jury) -> float | None:
+def ceiling(jury: Jury) -> float | None:
+    """How far one human agrees with the majority of the others."""
     found = (n for n in jury.numbers if n.against == "the other humans" and n.metric == "agreement")
     return next((n.value for n in found), None)
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """In percent, written out."""
     return DASH if value is None else f"{number(100 * value, 0)} %"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from profiler.calibration import Bin, equal_width, reliability
 from profiler.charts import LIGHT, Datum, Palette, Spec, whole
-from profiler.number import count, interval, number
+from profiler.reporting.numbers import count, interval, number
 from profiler.runs.store import SampleColumns
 from profiler.stats import share_interval
 

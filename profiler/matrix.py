@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from profiler.charts import LIGHT, Datum, Palette, Spec, extent, whole
-from profiler.number import DASH, count, interval, number
 from profiler.records import Agreement, Jury, Rater
+from profiler.reporting.numbers import DASH, count, interval, number
 
 SIDE = 62
 """Of a cell, while there are few."""

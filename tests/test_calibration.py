@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler import calibration, probes, report
+from profiler import calibration, probes
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
 from profiler.errors import BadData
 from profiler.probes.calibration import METRICS, Calibration
 from profiler.probes.probe import Options
 from profiler.records import Likelihood
+from profiler.reporting.profile import estimates_text
 from profiler.runs.estimates import estimates
 from profiler.stats import draws, intervals, percentiles
 from tests import builders
@@ -287,7 +288,7 @@ def test_the_intervals_of_errors_hold_the_errors():
 
 
 def test_the_mark_stands_beside_the_interval_in_the_table():
-    table = report.estimates([estimated(*(part[:100] for part in thousand()))["ece_10_bin"]])
+    table = estimates_text([estimated(*(part[:100] for part in thousand()))["ece_10_bin"]])
     assert re.search(r"\[0\.\d+, 0\.\d+\] – from fewer than 300 items: noisy", table)
 
 

@@ -8,7 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from profiler import charts, report
+from profiler import charts
+from profiler.reporting.comparison import comparison_report
+from profiler.reporting.profile import examples, profile_report
+from profiler.reporting.report import save
 from profiler.runs.compare import compare
 from tests import builders
 
@@ -206,7 +209,7 @@ def test_a_console_error_would_be_noticed(tmp_path):
 @pytest.mark.parametrize("what", [BASE.profile, [LONG], [LONG, POOR]], ids=["profile", "comparison", "several"])
 def test_the_page_opens_silently_with_its_chart(tmp_path, what):
     page = tmp_path / "report.html"
-    report.save(what, page, report.examples(BASE))
+    save(comparison_report(what) if isinstance(what, list) else profile_report(what, examples(BASE)), page)
     document, console = opened(page, tmp_path)
     assert console == []
     assert "gunning_fog</text>" in document
@@ -220,7 +223,7 @@ def test_the_page_opens_silently_with_its_chart(tmp_path, what):
 )
 def test_page_and_chart_follow_the_reader_into_the_dark(tmp_path, scheme, paper, moved):
     page, shot = tmp_path / "report.html", tmp_path / "shot.png"
-    report.save([LONG, POOR], page)
+    save(comparison_report([LONG, POOR]), page)
     probe = """<script>document.title = getComputedStyle(document.body).backgroundColor + " " +
         getComputedStyle(document.querySelector('.chart [fill="var(--moved)"]')).fill</script>"""
     page.write_text(re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text()) + probe)

@@ -13,6 +13,7 @@ from profiler.judge.ballot import read
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
 from profiler.records import Jury, Shift
+from profiler.reporting import judging
 from profiler.stats import Mean, interval
 from tests.test_agree import value, written
 from tests.test_cli import inherit
@@ -148,4 +149,4 @@ def test_without_humans_there_is_one_panel(tmp_path):
     of = [{key: row[key] for key in ("id", "verdicts")} for row in rows()]
     found = told(tmp_path, LINE, of=of)
     assert len(descent.descent_panel(found, descent.LIGHT)["hconcat"]) == 1
-    assert descent.descent_table(told(tmp_path)) is None
+    assert judging.descent_table(told(tmp_path)) is None

@@ -8,8 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from profiler import charts, diagram, probes, report
+from profiler import charts, diagram, probes
 from profiler.calibration import equal_width, reliability
+from profiler.reporting.profile import diagrams, profile_report, run_report
+from profiler.reporting.report import render
 from profiler.stats import share_interval
 from tests import builders
 
@@ -79,7 +81,7 @@ def test_the_interval_of_a_share_is_wilsons(right, n, low, high):
 @pytest.mark.parametrize("size", [80, 300])
 def test_the_page_draws_it_and_warns_below_300_answers(size):
     found = run(answered(size, ("hellaswag", "openbookqa")))
-    page = report.render(found.profile, "html", report.examples(found), report.diagrams(found))
+    page = render(run_report(found), "html")
     assert "How sure, how right: calibration" in page
     assert "openbookqa" in page
     assert ("too few to read" in page) == (size < 300)
@@ -89,12 +91,12 @@ def test_the_page_draws_it_and_warns_below_300_answers(size):
 
 
 def test_the_table_warns_below_300_items():
-    few, enough = (report.render(run(answered(size)).profile, "table") for size in (299, 300))
+    few, enough = (render(profile_report(run(answered(size)).profile), "table") for size in (299, 300))
     assert "calibration: fewer than 300 items, too few for ece_10_bin, ece_15_width, platt_ece_10_bin" in few
     assert "too few for" not in enough
 
 
 def test_a_profile_without_confidences_has_no_diagram():
     base = builders.attributes("base", 105)
-    assert report.diagrams(base) == {}
-    assert "How sure" not in report.render(base.profile, "html", report.examples(base), report.diagrams(base))
+    assert diagrams(base) == {}
+    assert "How sure" not in render(run_report(base), "html")

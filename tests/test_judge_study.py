@@ -9,7 +9,7 @@ import pytest
 from profiler.judge.ballot import read
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
-from profiler.number import interval, number
+from profiler.reporting.numbers import interval, number
 
 STUDY = Path(__file__).parents[1] / "examples" / "judge_study"
 

@@ -10,10 +10,13 @@ from html import unescape
 import numpy as np
 import pytest
 
-from profiler import number, report
 from profiler.errors import WrongUse
 from profiler.metrics.metric import Metric
 from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
+from profiler.reporting import numbers
+from profiler.reporting.comparison import comparison_report
+from profiler.reporting.profile import capabilities_text, estimates_text, examples, profile_report, sample_text
+from profiler.reporting.report import render, save
 from profiler.runs.compare import compare
 from tests import builders
 
@@ -34,6 +37,16 @@ def poorer():
     return compare(BASE, POOR)
 
 
+def told(what, examples=None):
+    if isinstance(what, Profile):
+        return profile_report(what, examples)
+    return comparison_report([what] if isinstance(what, Comparison) else what)
+
+
+def shown(what, format, examples=None):
+    return render(told(what, examples), format)
+
+
 def line(text, start):
     return next(row for row in text.splitlines() if row.strip().startswith(start))
 
@@ -44,16 +57,16 @@ def line(text, start):
      (None, "–"), (1.5e-9, "1.50e−09"), (99.96, "100.0")],
 )  # fmt: skip
 def test_numbers_have_three_significant_digits(value, shown):
-    assert number.number(value) == shown
+    assert numbers.number(value) == shown
 
 
 def test_a_number_that_rounds_to_zero_has_no_sign():
-    assert number.number(-0.001, 1, sign=True) == "0.0"
-    assert number.interval(-0.001, 12.3, 1, sign=True) == "[0.0, +12.3]"
+    assert numbers.number(-0.001, 1, sign=True) == "0.0"
+    assert numbers.interval(-0.001, 12.3, 1, sign=True) == "[0.0, +12.3]"
 
 
 def test_a_profile_shows_value_interval_and_n_by_family():
-    text = report.render(BASE.profile, "table")
+    text = shown(BASE.profile, "table")
     words = next(e for e in BASE.profile.estimates if e.metric == "words")
     assert line(text, "words").split()[:2] == ["words", f"{words.value:.0f}"]
     assert f"[{words.low:.0f}, {words.high:.0f}]" in line(text, "words")
@@ -66,23 +79,23 @@ def test_an_undefined_number_is_a_dash_with_its_reason():
     reason = "flesch is defined for en; these texts are 'de'"
     numbers = [e for e in BASE.profile.estimates if e.metric != "flesch"]
     numbers.append(Estimate(probe="attributes", metric="flesch", value=None, n=0, undefined=100, reason=reason))
-    shown = line(report.render(BASE.profile.model_copy(update={"estimates": tuple(numbers)}), "table"), "flesch ")
-    assert re.search(r"flesch +– +– flesch is defined for en; these texts are 'de' +points +0 +100$", shown)
+    row = line(shown(BASE.profile.model_copy(update={"estimates": tuple(numbers)}), "table"), "flesch ")
+    assert re.search(r"flesch +– +– flesch is defined for en; these texts are 'de' +points +0 +100$", row)
 
 
 def test_items_left_out_are_counted():
     smog = next(e for e in BASE.profile.estimates if e.metric == "smog")
     assert smog.undefined > 0
-    assert line(report.render(BASE.profile, "table"), "smog").split()[-2:] == [str(smog.n), str(smog.undefined)]
+    assert line(shown(BASE.profile, "table"), "smog").split()[-2:] == [str(smog.n), str(smog.undefined)]
 
 
 @pytest.mark.parametrize("format", ["table", "md", "latex", "html"])
 def test_a_mini_set_is_marked_loudly_everywhere(format):
     for what in (MINI.profile, compare(MINI, builders.attributes("tiny2", 180, suite="mini"))):
-        text = report.render(what, format)
+        text = shown(what, format)
         assert "[mini]" in text.replace("\\[", "[").replace("\\]", "]")
         assert re.search("do not publish these numbers", text, re.I)
-    assert "publish" not in report.render(BASE.profile, format)
+    assert "publish" not in shown(BASE.profile, format)
 
 
 def test_groups_stand_under_their_metric():
@@ -91,28 +104,28 @@ def test_groups_stand_under_their_metric():
         {"bias": builders.normal(60, 5, 2, 1), "accuracy": builders.normal(60, 0.5, 0.1, 2)},
         groups=["Age", "Religion"] * 30,
     )
-    text = report.render(builders.run({"bbq": table}, {"bbq": metrics}).profile, "table")
+    text = shown(builders.run({"bbq": table}, {"bbq": metrics}).profile, "table")
     labels = [row.split()[0] for row in text.split("undefined\n")[1].splitlines()]
     assert labels == ["bbq", "bias", "Age", "Religion", "accuracy", "Age", "Religion"]
 
 
 def test_a_comparison_shows_change_interval_verdict(longer):
-    text = report.render(longer, "table")
+    text = shown(longer, "table")
     words = next(change for change in longer.changes if change.metric == "words")
-    shown = line(text, "words")
-    assert f"+{words.percent:.1f} %" in shown
-    assert f"[+{words.percent_low:.1f}, +{words.percent_high:.1f}]" in shown
-    assert "◆ moved" in shown
+    row = line(text, "words")
+    assert f"+{words.percent:.1f} %" in row
+    assert f"[+{words.percent_low:.1f}, +{words.percent_high:.1f}]" in row
+    assert "◆ moved" in row
     assert "○ same" in line(text, "rix")
     assert "weights: models/base" in text
 
 
 def test_a_base_near_zero_shows_the_absolute_change(longer):
-    assert re.search(r"truncated +0\.\d+ +0\.\d+ +−0\.\d+ +\[−0", line(report.render(longer, "table"), "truncated"))
+    assert re.search(r"truncated +0\.\d+ +0\.\d+ +−0\.\d+ +\[−0", line(shown(longer, "table"), "truncated"))
 
 
 def test_several_others_stand_side_by_side(longer, poorer):
-    text = report.render([longer, poorer], "table")
+    text = shown([longer, poorer], "table")
     assert re.search(r"metric +base +long +poor", text)
     assert re.search(r"words .*◆ \+\d+\.\d % \[.*\] moved .*○ .* same", line(text, "words"))
     assert re.search(r"mtld .*○ .* same .*◆ −\d+\.\d % \[.*\] moved", line(text, "mtld"))
@@ -122,13 +135,13 @@ def test_several_others_stand_side_by_side(longer, poorer):
 def test_two_runs_of_one_name_are_told_apart_by_id():
     base = builders.attributes("demo", 105)
     other = builders.Read(base.profile.model_copy(update={"id": "later"}), base.probes)
-    text = report.render(compare(base, other), "table")
+    text = shown(compare(base, other), "table")
     assert f"later against {base.profile.id}" in text
     assert "no setting differs" in text
 
 
 def test_what_could_not_be_compared_is_told(longer):
-    text = report.render(longer.model_copy(update={"refused": {"bbq": "read by: text → letter"}}), "table")
+    text = shown(longer.model_copy(update={"refused": {"bbq": "read by: text → letter"}}), "table")
     assert "bbq not compared: read by: text → letter" in text
 
 
@@ -137,25 +150,25 @@ def test_better_and_worse_have_a_word_and_a_sign_besides_a_colour(longer, monkey
         change.model_copy(update={"verdict": verdict})
         for change, verdict in zip(longer.changes, ["better", "worse", "moved", "same", *[None] * 30], strict=False)
     ]
-    plain = report.render(longer.model_copy(update={"changes": tuple(changes)}), "table")
+    plain = shown(longer.model_copy(update={"changes": tuple(changes)}), "table")
     assert all(mark in plain for mark in ("▲ better", "▼ worse", "◆ moved", "○ same"))
     assert "\x1b" not in plain
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "160")
-    assert "\x1b[1;32m▲ better" in report.render(longer.model_copy(update={"changes": tuple(changes)}), "table")
+    assert "\x1b[1;32m▲ better" in shown(longer.model_copy(update={"changes": tuple(changes)}), "table")
 
 
 def test_a_name_can_not_paint_on_the_terminal():
     profile = BASE.profile.model_copy(update={"name": EVIL})
     for format in ("table", "md", "latex"):
-        assert "\x1b" not in report.render(profile, format)
+        assert "\x1b" not in shown(profile, format)
 
 
 def test_markdown_survives_pipes_and_tags():
     other = builders.Read(LONG.profile.model_copy(update={"name": EVIL}), LONG.probes)
-    text = report.render(compare(BASE, other), "md")
+    text = shown(compare(BASE, other), "md")
     head, rule, *rows = [row for row in text.splitlines() if row.startswith("|")]
     cells = [len(re.findall(r"(?<!\\)\|", row)) for row in (head, rule, *rows)]
     assert set(cells) == {8}
@@ -164,7 +177,7 @@ def test_markdown_survives_pipes_and_tags():
 
 def test_latex_escapes_what_latex_would_take_for_commands():
     other = builders.Read(LONG.profile.model_copy(update={"name": r"a_b & 50% \input{x} #1 $y$ ~ ^"}), LONG.probes)
-    text = report.render(compare(BASE, other), "latex")
+    text = shown(compare(BASE, other), "latex")
     assert r"a\_b \& 50\% \textbackslash{}input\{x\} \#1 \$y\$ \textasciitilde{} \textasciicircum{}" in text
     assert text.count(r"\begin{tabular}{lrrrrrr}") == text.count(r"\end{tabular}") == 1
     rows = [row for row in text.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
@@ -174,38 +187,38 @@ def test_latex_escapes_what_latex_would_take_for_commands():
 
 
 def test_csv_has_every_number_in_full_and_empty_where_undefined(longer):
-    rows = list(csv.DictReader(io.StringIO(report.render(longer, "csv"))))
+    rows = list(csv.DictReader(io.StringIO(shown(longer, "csv"))))
     assert len(rows) == len(longer.changes)
     words = next(row for row in rows if row["metric"] == "words")
     change = next(change for change in longer.changes if change.metric == "words")
     assert (float(words["percent"]), float(words["low"]), words["verdict"]) == (change.percent, change.low, "moved")
     assert next(row for row in rows if row["metric"] == "truncated")["percent"] == ""
-    numbers = list(csv.DictReader(io.StringIO(report.render(BASE.profile, "csv"))))
+    numbers = list(csv.DictReader(io.StringIO(shown(BASE.profile, "csv"))))
     assert [float(row["value"]) for row in numbers] == [e.value for e in BASE.profile.estimates]
 
 
 @pytest.mark.parametrize("name", [EVIL, "@SUM(A1)", "+1", "-1", "\t=1"])
 def test_csv_names_are_never_formulas(name):
-    rows = list(csv.reader(io.StringIO(report.render(BASE.profile.model_copy(update={"name": name}), "csv"))))
+    rows = list(csv.reader(io.StringIO(shown(BASE.profile.model_copy(update={"name": name}), "csv"))))
     assert rows[1][1] == f"'{name}"
 
 
 def test_csv_keeps_negative_numbers_numbers(poorer):
-    row = next(row for row in csv.DictReader(io.StringIO(report.render(poorer, "csv"))) if row["metric"] == "mtld")
+    row = next(row for row in csv.DictReader(io.StringIO(shown(poorer, "csv"))) if row["metric"] == "mtld")
     assert float(row["absolute"]) < 0
 
 
 def test_json_is_the_stored_record(longer, poorer):
-    assert Profile.model_validate_json(report.render(BASE.profile, "json")) == BASE.profile
-    assert Comparison.model_validate_json(report.render([longer], "json")) == longer
-    assert [Comparison.model_validate(one) for one in json.loads(report.render([longer, poorer], "json"))] == [
+    assert Profile.model_validate_json(shown(BASE.profile, "json")) == BASE.profile
+    assert Comparison.model_validate_json(shown([longer], "json")) == longer
+    assert [Comparison.model_validate(one) for one in json.loads(shown([longer, poorer], "json"))] == [
         longer,
         poorer,
     ]
 
 
 def page(what, examples=None):
-    return report.render(what, "html", examples)
+    return shown(what, "html", examples)
 
 
 def embedded(html, id):
@@ -213,7 +226,7 @@ def embedded(html, id):
 
 
 def test_the_page_stands_alone_and_is_small(longer, poorer):
-    texts = [page(BASE.profile, report.examples(BASE)), page([longer, poorer])]
+    texts = [page(BASE.profile, examples(BASE)), page([longer, poorer])]
     for html in texts:
         assert len(html.encode()) < 400_000
         addresses = set(re.findall(r"https?://[^\s\"'<>]+", html))
@@ -290,7 +303,7 @@ def test_the_command_draws_as_the_probe_that_writes_did():
 
 
 def test_the_page_shows_a_few_answers_of_each_probe():
-    html = page(BASE.profile, report.examples(BASE, each=2))
+    html = page(BASE.profile, examples(BASE, each=2))
     assert html.count('<article class="exchange">') == 2
     assert "How does photosynthesis work?" in html
 
@@ -301,18 +314,18 @@ def test_the_page_shows_a_few_answers_of_each_probe():
      ("r.html", b"<!doctype"), ("r.png", b"\x89PNG"), ("r.svg", b"<svg"), ("r.txt", b"long against base")],
 )  # fmt: skip
 def test_the_ending_of_a_file_says_how_it_is_written(tmp_path, longer, name, start):
-    report.save([longer], tmp_path / name)
+    save(comparison_report([longer]), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
 def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path, longer):
     with pytest.raises(WrongUse, match=r"can't write a report to 'r.docx': expected .* \.html \.png \.svg"):
-        report.save(longer, tmp_path / "r.docx")
+        save(comparison_report([longer]), tmp_path / "r.docx")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_sample_reads_as_an_exchange():
-    text = report.sample(BASE.samples("attributes")[0].model_copy(update={"error": "timed out\x1b[2J"}))
+    text = sample_text(BASE.samples("attributes")[0].model_copy(update={"error": "timed out\x1b[2J"}))
     assert text.splitlines()[:2] == ["attributes / q00000", "> How does photosynthesis work?"]
     assert "words" in text
     assert "FAILED: timed out" in text
@@ -320,13 +333,13 @@ def test_a_sample_reads_as_an_exchange():
 
 
 def test_estimates_alone_are_a_flat_table():
-    text = report.estimates([e for e in BASE.profile.estimates if e.metric in ("words", "rix")])
+    text = estimates_text([e for e in BASE.profile.estimates if e.metric in ("words", "rix")])
     assert [row.split()[0] for row in text.splitlines() if row.strip()] == ["metric", "words", "rix"]
 
 
 def test_what_an_endpoint_can_do_is_said_with_the_reason_why_not():
     found = Capabilities(completions=True, n=True, top_logprobs=5, notes={"echo": "400: echo is not supported"})
-    text = report.capabilities(found, Fingerprint(id="abc"), {"attributes": None, "bbq": "it needs log-probabilities"})
+    text = capabilities_text(found, Fingerprint(id="abc"), {"attributes": None, "bbq": "it needs log-probabilities"})
     assert "weights abc" in text
     assert re.search(r"completions +yes", text)
     assert re.search(r"echo +no +400: echo is not supported", text)
@@ -336,6 +349,6 @@ def test_what_an_endpoint_can_do_is_said_with_the_reason_why_not():
 
 def test_a_profile_without_numbers_can_be_shown():
     empty = BASE.profile.model_copy(update={"estimates": (), "sections": ()})
-    assert "base" in report.render(empty, "table")
-    assert report.render(empty, "csv") == "\r\n" or report.render(empty, "csv").strip() == ""
+    assert "base" in shown(empty, "table")
+    assert shown(empty, "csv") == "\r\n" or shown(empty, "csv").strip() == ""
     assert np.isfinite(len(page(empty)))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiler import metrics, report
+from profiler import metrics
 from profiler.errors import BadData, EndpointError, InheritError, Refused, UnknownName, Unreadable, WrongUse
 from profiler.metrics.metric import Metric, measure
 from profiler.metrics.toxicity import perspective as service
@@ -24,6 +24,8 @@ from profiler.probes.probe import Options
 from profiler.probes.toxicity import Toxicity
 from profiler.probes.toxicity_prompts import Prompts
 from profiler.records import Generation, Profile, Sample
+from profiler.reporting.profile import profile_report
+from profiler.reporting.report import render
 from profiler.runs import scorer_agreement, store
 from profiler.runs.run import run
 from profiler.text.counting import Text
@@ -414,10 +416,11 @@ async def test_a_run_with_two_scorers_reports_both_and_how_far_they_agree(tmp_pa
     assert section.scorers["toxic_fraction:detoxify:original"].startswith("detoxify-original@")
     assert {each.group for each in profile.agreements} == {"tox-block-0.1.2 / detoxify:original"}
     assert {each.n for each in profile.agreements} == {18}
-    page = report.render(profile, "html")
-    for shown in (report.render(profile, "table"), report.render(profile, "md"), page):
+    told = profile_report(profile)
+    page = render(told, "html")
+    for shown in (render(told, "table"), render(told, "md"), page):
         assert "How far the scorers agree" in shown
         assert "Spearman" in shown
     assert "<span>--scorer tox-block</span>" in page
     assert "<span>--scorer detoxify:original</span>" in page
-    assert "kappa at 0.5" in report.render(profile, "csv")
+    assert "kappa at 0.5" in render(told, "csv")

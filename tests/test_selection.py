@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from profiler.cli import app
 from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
+from profiler.reporting import report
 from profiler.text.counting import Text
 from selection import Pool, Selection, SelectSpec, card, score, select
 from selection.import_file import import_file
@@ -282,9 +283,9 @@ def test_the_card_can_hold_what_a_model_wrote(tmp_path: Path) -> None:
     nasty = '<script>alert(1)</script> ```\n# Not a heading\n``` & "quoted" | piped'
     some = [{**row, "text": f"{row['text']} {nasty}", "prompt": f"{row['prompt']} <b>"} for row in rows(4)]
     made = select(told(pool(tmp_path, some), "max:words", tmp_path / "out"))
-    assert "<script>alert" not in card.html(made)
-    assert "&lt;script&gt;alert" in card.html(made)
-    assert "````text" in card.markdown(made)
+    assert "<script>alert" not in report.render(card.card(made), "html")
+    assert "&lt;script&gt;alert" in report.render(card.card(made), "html")
+    assert "````text" in report.render(card.card(made), "md")
 
 
 def test_strange_texts_pass_through_whole(tmp_path: Path) -> None:

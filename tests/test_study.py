@@ -17,6 +17,7 @@ import pytest
 
 from profiler.errors import InheritError, UnknownName, WrongUse
 from profiler.records import Change, Endpoint
+from profiler.reporting.report import render
 from profiler.runs.store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, related, tells_itself, verdict
@@ -265,9 +266,9 @@ def test_the_page_holds_names_as_text_only(finished: Path) -> None:
         def handle_starttag(self, tag: str, attrs: object) -> None:
             tags.append(tag)
 
-    Reader().feed(report.html(warned))
+    Reader().feed(render(report.study_report(warned), "html"))
     assert "script" not in tags
-    assert "<script>" not in report.markdown(warned)
+    assert "<script>" not in render(report.study_report(warned), "md")
 
 
 async def test_teachers_are_asked_what_students_are_and_the_report_says_what_these_took(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -12,15 +13,19 @@ import typer
 if TYPE_CHECKING:
     from profiler.cli.options import Format
     from profiler.probes.probe import Probe
-    from profiler.records import Comparison, Profile
+    from profiler.reporting.report import Report
 
 T = TypeVar("T")
 
 
-def result(found: Profile | Sequence[Comparison], format: Format) -> None:
-    from profiler import report
+def publish(report: Report, format: Format, path: Path | None = None) -> None:
+    """Print a report in FORMAT, or write it to PATH in the format that its ending names."""
+    from profiler.reporting.report import render, save
 
-    sys.stdout.write(report.render(found, format))
+    if path:
+        save(report, path)
+    else:
+        sys.stdout.write(render(report, format))
 
 
 def note(text: str) -> None:

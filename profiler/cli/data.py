@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from profiler.cli.options import Data, Json
 from profiler.errors import CheckFailed, FetchFailed, WrongUse
-
-if TYPE_CHECKING:
-    from profiler.listing import Row
 
 
 def data(
@@ -31,38 +28,26 @@ def data(
     A file is looked for in the folder of --data or INHERIT_DATA, then in the cache; `fetch` downloads it into the cache
     from its pinned address. It counts only if its checksum is the published one. INHERIT_OFFLINE=1 forbids connections.
     """
-    from profiler import listing
     from profiler.datasets import found_in
+    from profiler.reporting import listing
+    from profiler.reporting.progress import Downloads
 
     with found_in(data):
         match what:
             case "ls":
-                show(listing.sources(), json)
+                sys.stdout.write(listing.text(listing.sources(), json))
             case "check":
-                rows = listing.files(names or ())
-                show(rows, json)
+                rows = list(listing.files(names or ()))
+                sys.stdout.write(listing.text(rows, json))
                 if wrong := [str(row["file"]) for row in rows if row["state"] == "wrong"]:
                     raise CheckFailed(f"{len(wrong)} files are not what their authors published: {', '.join(wrong)}")
             case "fetch":
-                rows = fetch(names or ())
-                show(rows, json)
+                with Downloads():
+                    rows = list(listing.files(names or (), fetch=True))
+                sys.stdout.write(listing.text(rows, json))
                 if failed := [str(row["file"]) for row in rows if row["state"] in ("failed", "wrong")]:
                     raise FetchFailed(f"{len(failed)} of {len(rows)} files could not be fetched: {', '.join(failed)}")
             case "show":
                 if not names:
                     raise WrongUse("expected the names of data sets to show; `inherit data ls` lists them")
                 sys.stdout.write("\n".join(map(listing.card, names)))
-
-
-def fetch(names: list[str] | tuple[()]) -> list[Row]:
-    from profiler import listing
-    from profiler.progress import Downloads
-
-    with Downloads():
-        return list(listing.fetched(names))
-
-
-def show(rows: list[Row], json: bool) -> None:
-    from profiler import listing
-
-    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))

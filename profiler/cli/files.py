@@ -34,9 +34,9 @@ def score(
         for estimate in found:
             sys.stdout.write(estimate.model_dump_json() + "\n")
     else:
-        from profiler import report
+        from profiler.reporting import profile
 
-        sys.stdout.write(report.estimates(found))
+        sys.stdout.write(profile.estimates_text(found))
 
 
 def rescore(
@@ -55,9 +55,9 @@ def rescore(
     A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}, or
     as lm-eval, HELM and the authors' scripts write it: docs/probes.md has the forms.
     """
-    from profiler import report
     from profiler.datasets import found_in
     from profiler.probes.probe import Options
+    from profiler.reporting import profile
     from profiler.runs import foreign_answers, rescore
 
     with found_in(data):
@@ -67,7 +67,7 @@ def rescore(
     if json:
         sys.stdout.writelines(estimate.model_dump_json() + "\n" for estimate in found.estimates)
     else:
-        sys.stdout.write(report.estimates(found.estimates))
+        sys.stdout.write(profile.estimates_text(found.estimates))
     note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
     for error in found.errors[:5]:
         note(f"could not be scored: {error}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import note, result
+from profiler.cli.console import note, publish
 from profiler.cli.options import Json, Out
 from profiler.errors import WrongUse
 
@@ -35,10 +35,11 @@ def report(
     It can be shown and compared like any other.
     """
     from profiler.harnesses import imported
+    from profiler.reporting.profile import profile_report
 
     for harvest in harvests(lm_eval, helm):
         done = imported.keep(harvest, out, name)
-        result(done, "json" if json else "table")
+        publish(profile_report(done), "json" if json else "table")
         note(f"{out / done.id}: profile.json, report.html, samples/")
 
 

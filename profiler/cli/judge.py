@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.cli.console import finish, note
+from profiler.cli.console import finish, note, publish
 from profiler.cli.options import Chat, Data, Format, Json, Key, Model, Out, Save, Url
 from profiler.errors import WrongUse
 
@@ -56,14 +56,15 @@ def judge(
     `labels` compares the probabilities of A and B, which suits small and base models; `reasons` lets a chat model write
     before it decides; `answers` weighs the answers themselves.
     """
-    from profiler import verdicts
     from profiler.datasets import found_in
     from profiler.judge import ballot, jury, pair
     from profiler.judge.form import Wishes
     from profiler.judge.label import words
     from profiler.judge.prompt import template
     from profiler.records import Endpoint
+    from profiler.reporting.judging import jury_report
     from profiler.runs.as_judges import plain
+    from profiler.runs.as_judges import save as keep
 
     shown = template(prompt)
     if ties and not shown.tie:
@@ -84,9 +85,9 @@ def judge(
     path = save or out / "verdicts" / f"{plain(called)}-{plain(Path(wanted[0]).name)}-{shown.id}.jsonl"
     made = finish(_judge(Endpoint(model=model, url=url, key=key, chat=chat), called, found, shown, ties, max_tokens,
                          out / "cache.sqlite", concurrency))  # fmt: skip
-    verdicts.save(made, path)
+    keep(made, path)
     told = jury.jury(ballot.read([path]))
-    sys.stdout.write(verdicts.render(told, "json" if json else "table"))
+    publish(jury_report(told), "json" if json else "table")
     note(f"{path}: {len(made):,} pairs judged")
 
 
@@ -102,7 +103,7 @@ async def _judge(
 ) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints.client import connect
-    from profiler.progress import Bar
+    from profiler.reporting.progress import Bar
     from profiler.runs.as_judges import judged
     from profiler.runs.run import Progress
 
@@ -155,19 +156,16 @@ def agree(
     Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench and JudgeBench, and rows such as
     {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}. Files are joined by the pair's id.
     """
-    from profiler import verdicts
     from profiler.judge import jury
     from profiler.judge.form import Wishes
     from profiler.judge.label import words
+    from profiler.reporting.judging import jury_report
     from profiler.runs import as_judges
 
     wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
     ballots = as_judges.ballots(files, wishes, words(label or []), swapped)
     found = jury.jury(ballots, relations(kin or []), reading, resamples, students=descents(student or []))
-    if save:
-        verdicts.publish(found, save, ["inherit", *sys.argv[1:]])
-    else:
-        sys.stdout.write(verdicts.render(found, "json" if json else format))
+    publish(jury_report(found, ["inherit", *sys.argv[1:]]), "json" if json else format, save)
 
 
 def descents(given: Sequence[str]) -> list[Descent]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import announce, finish, note, result
+from profiler.cli.console import announce, finish, note, publish
 from profiler.cli.options import Chat, Data, Engine, Items, Json, Key, Model, Out, Reading, Scorers, Subset, Url
 from profiler.cli.serve import choose, reached
 
@@ -60,6 +60,7 @@ def profile(
     from profiler.datasets import forbidding, found_in
     from profiler.probes.probe import Options
     from profiler.records import Endpoint
+    from profiler.reporting.profile import profile_report
 
     drawn: dict[str, float | int | tuple[str, ...] | None] = {
         "temperature": temperature,
@@ -79,7 +80,7 @@ def profile(
         probes = build(names, options)
         more = (probes, out, name, concurrency, reading, None if probe else options)
         done = reached(endpoint, lambda at: finish(_profile(endpoint, at, *more)))
-    result(done, "json" if json else "table")
+    publish(profile_report(done), "json" if json else "table")
     note(f"{out / done.id}: profile.json, report.html, samples/")
 
 
@@ -87,7 +88,7 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
     """The probes called NAMES, or those that are asked when none is named; what data has to be fetched is fetched."""
     from profiler import probes
     from profiler.probes import forms
-    from profiler.progress import Downloads
+    from profiler.reporting.progress import Downloads
 
     with Downloads():
         return [probes.get(name).build(options) for name in names or forms.usual()]
@@ -107,11 +108,12 @@ async def _profile(
 
     Where the user named no probe, in the forms that it can answer, with the options UNNAMED.
     """
-    from profiler import report
     from profiler.endpoints.client import connect
     from profiler.probes import forms
-    from profiler.progress import Bar
     from profiler.records import Profile
+    from profiler.reporting import report
+    from profiler.reporting.profile import run_report
+    from profiler.reporting.progress import Bar
     from profiler.runs import store
     from profiler.runs.run import run
 
@@ -131,7 +133,7 @@ async def _profile(
         with Bar() as bar:
             async for event in run(client, probes, endpoint, out, name):
                 if isinstance(event, Profile):
-                    report.save_run(store.Run(out / event.id), out / event.id / "report.html")
+                    report.save(run_report(store.Run(out / event.id)), out / event.id / "report.html")
                     return event
                 bar.show(event)
     raise AssertionError("a run ends in a profile or an error")
@@ -153,9 +155,9 @@ def doctor(
 
 
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
-    from profiler import report
     from profiler.endpoints.client import connect
     from profiler.probes import Options, every
+    from profiler.reporting.profile import capabilities_text
     from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:
@@ -166,5 +168,5 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
     else:
         sys.stdout.write(
-            report.capabilities(found, fingerprint, {probe.name: refused.get(probe.name) for probe in probes})
+            capabilities_text(found, fingerprint, {probe.name: refused.get(probe.name) for probe in probes})
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.cli.console import note, result
+from profiler.cli.console import note, publish
 from profiler.cli.options import Format, Json, Out, Run, Save
 from profiler.errors import CheckFailed
 
@@ -31,16 +31,13 @@ def compare(
 
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
-    from profiler import report
+    from profiler.reporting.comparison import comparison_report
     from profiler.runs import compare as comparing
     from profiler.runs import store
 
     left = store.load(base, out)
     comparisons = [comparing.compare(left, store.load(other, out)) for other in others]
-    if save:
-        report.save(comparisons, save)
-    else:
-        result(comparisons, "json" if json else format)
+    publish(comparison_report(comparisons), "json" if json else format, save)
     if fail_on:
         guard(comparisons, fail_on)
 
@@ -66,18 +63,20 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a run's estimates, or the samples of one of its probes."""
-    from profiler import report
+    from profiler.reporting import profile
     from profiler.runs import store
 
     found = store.load(run, out)
     if probe:
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
-            sys.stdout.write(sample.model_dump_json() + "\n" if json else report.sample(sample) + "\n\n")
-    elif save:
-        report.save_run(found, save)
+            sys.stdout.write(sample.model_dump_json() + "\n" if json else profile.sample_text(sample) + "\n\n")
     else:
-        result(found.profile, "json" if json else format)
+        publish(
+            profile.run_report(found) if save else profile.profile_report(found.profile),
+            "json" if json else format,
+            save,
+        )
 
 
 def ls(
@@ -86,10 +85,9 @@ def ls(
     json: Json = False,
 ) -> None:
     """List runs, metrics or probes."""
-    from profiler import listing
+    from profiler.reporting import listing
 
-    rows = listing.rows(what, out)
-    sys.stdout.write(listing.as_json(rows) if json else listing.as_table(rows))
+    sys.stdout.write(listing.text(listing.rows(what, out), json))
 
 
 def export(
@@ -99,7 +97,7 @@ def export(
     out: Out = Path("runs"),
 ) -> None:
     """Write answers and scores as a flat table."""
-    from profiler import listing
+    from profiler.reporting import listing
     from profiler.runs import store
 
     count = listing.export(store.load(run, out), probe, save)

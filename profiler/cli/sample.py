@@ -91,7 +91,7 @@ def sample(
 
 
 async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
-    from profiler.progress import Bar
+    from profiler.reporting.progress import Bar
     from selection.sample import UniquePrompts, sample
     from selection.teacher import spec_teachers
 

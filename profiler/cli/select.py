@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from profiler.cli.console import note
+from profiler.cli.console import note, publish
 from profiler.cli.options import Json
 
 
@@ -58,7 +57,7 @@ def select(
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
-    from profiler.progress import Bar
+    from profiler.reporting.progress import Bar
     from selection import SelectSpec, card, open_pool, score_missing
     from selection import select as select_answers
 
@@ -89,10 +88,7 @@ def select(
                 note(said)
     made = select_answers(spec, found)
     card.save(made, out)
-    if json:
-        sys.stdout.write(made.model_dump_json(indent=1) + "\n")
-    else:
-        sys.stdout.write(card.text(made))
+    publish(card.card(made), "json" if json else "table")
     for sentence in card.lead(made):
         note(sentence)
     note(f"{out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import note
+from profiler.cli.console import note, publish
 from profiler.cli.options import Data, Json
 from profiler.errors import CheckFailed, WrongUse
 
@@ -57,7 +57,7 @@ def study(
 
 def carried_out(schedule: Schedule, path: Path) -> Findings:
     """Everything that is to do, done, and the report written."""
-    from profiler.progress import Bar, Waiting
+    from profiler.reporting.progress import Bar, Waiting
     from profiler.study.stage import Stage
 
     waiting = Waiting()
@@ -94,7 +94,7 @@ def tell(found: Findings, out: Path, json: bool) -> None:
     """The result, and an error where a guarded number fell too far."""
     from profiler.study import report
 
-    sys.stdout.write(found.model_dump_json(indent=1) + "\n" if json else report.text(found))
+    publish(report.study_report(found), "json" if json else "table")
     for warning in found.warnings:
         note(warning)
     note(f"{out}: report.md, report.html, report.json, figures/")

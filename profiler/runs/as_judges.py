@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from profiler import verdicts
 from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
+from profiler.files import write_whole
 from profiler.judge import ballot
 from profiler.judge.ask import TOKENS, judgements
 from profiler.judge.descent import Descent
@@ -52,7 +52,7 @@ async def preferences(
 
     JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
     answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
-    3 is `descent.descent_chart` of the jury, its table `descent.descent_table`.
+    3 is `descent.descent_chart` of the jury, its table `judging.descent_table`.
     """
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")
@@ -66,7 +66,7 @@ async def preferences(
                 if isinstance(step, Progress):
                     yield step
                 else:
-                    verdicts.save(step, path)
+                    save(step, path)
     yield jury(ballot.read(paths), resamples=resamples, students=students)
 
 
@@ -129,6 +129,11 @@ def _ruling(order: Order, sample: Sample) -> Ruling:
     won, share = sample.scores["wins_a"], sample.scores["share_a"]
     winner = None if won is None else WON[won]
     return Ruling(order=order, winner=winner, shares=() if share is None else (share, 1 - share))
+
+
+def save(judgements: Sequence[Judgement], path: Path) -> None:
+    """Write a verdict file, whole or not at all."""
+    write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))
 
 
 def path_of(out: Path, name: str) -> Path:

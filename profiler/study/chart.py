@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from profiler import charts, layout
+from profiler import charts
 from profiler.charts import Palette, Spec
 from profiler.descent import descent_chart
-from profiler.layout import Key
-from profiler.number import DASH
 from profiler.records import Change, Comparison
+from profiler.reporting import layout
+from profiler.reporting.layout import Key
+from profiler.reporting.numbers import DASH
 from profiler.study.records import Curve, Findings, Steering
 
 WIDTH = 420

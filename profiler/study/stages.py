@@ -255,9 +255,10 @@ class Stages:
         return str(run.folder.relative_to(self.folder))
 
     async def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Run:
-        from profiler import report
         from profiler.endpoints.client import connect
         from profiler.records import Profile
+        from profiler.reporting import report
+        from profiler.reporting.profile import run_report
         from profiler.runs.run import run
 
         out = self.folder / "runs"
@@ -265,7 +266,7 @@ class Stages:
             async for event in run(client, probes, endpoint, out, title):
                 if isinstance(event, Profile):
                     found = Run(out / event.id)
-                    report.save_run(found, found.folder / "report.html")
+                    report.save(run_report(found), found.folder / "report.html")
                     return found
                 say(f"profile {title}: {event.probe}", event.done, event.total, "")
         raise AssertionError("a run ends in a profile or an error")

@@ -27,8 +27,8 @@ from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.metrics.metric import measure
 from profiler.probes.probe import Probe
-from profiler.progress import Downloads
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
+from profiler.reporting.progress import Downloads
 from profiler.runs import store
 from profiler.runs.estimates import overall
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions

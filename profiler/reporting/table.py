@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Literal
 
-from profiler.number import plain
 from profiler.records import Verdict
+from profiler.reporting.numbers import DASH, plain
 
 Tone = Verdict | Literal["quiet", "loud"]
+FlatRow = Mapping[str, str | int | float | None]
+"""Of a table of values: column → value."""
 
 SIGNS: Mapping[Tone | None, str] = {"better": "▲", "worse": "▼", "moved": "◆", "same": "○"}
 """A shape beside each colour and word."""
@@ -45,6 +47,10 @@ class Row:
     cells: tuple[Cell, ...] = ()
     depth: int = 0
 
+    @classmethod
+    def of(cls, label: str, *cells: Cell | str, depth: int = 0) -> Row:
+        return cls(label, tuple(Cell(cell) if isinstance(cell, str) else cell for cell in cells), depth)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -63,6 +69,9 @@ def as_text(table: Table) -> str:
     from rich.table import Table as Grid
     from rich.text import Text
 
+    def styled(text: str, tone: Tone | None) -> Text:
+        return Text(text, style=STYLES[tone] if tone else "")
+
     terminal = sys.stdout.isatty()
     console = Console(file=StringIO(), force_terminal=terminal, width=None if terminal else WIDE, highlight=False)
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -71,23 +80,23 @@ def as_text(table: Table) -> str:
         grid.add_column(Text(plain(column)), justify="right", overflow="fold")
     for row in table.rows:
         label = Text("  " * row.depth + plain(row.label), style="" if row.cells else "bold")
-        grid.add_row(label, *(Text(_signed(cell), style=STYLES[cell.tone] if cell.tone else "") for cell in row.cells))
-    console.print(Text(plain(table.title), style="bold"))
-    for cell in table.head:
-        console.print(Text(plain(cell.text), style=STYLES[cell.tone] if cell.tone else ""))
-    console.print()
-    console.print(grid)
-    if table.notes:
+        grid.add_row(label, *(styled(_signed(cell), cell.tone) for cell in row.cells))
+    with console.capture() as capture:
+        console.print(Text(plain(table.title), style="bold"))
+        for cell in table.head:
+            console.print(styled(plain(cell.text), cell.tone))
         console.print()
-    for cell in table.notes:
-        console.print(Text(plain(cell.text), style=STYLES[cell.tone] if cell.tone else ""))
-    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO from above
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        console.print(grid)
+        if table.notes:
+            console.print()
+        for cell in table.notes:
+            console.print(styled(plain(cell.text), cell.tone))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def as_markdown(table: Table) -> str:
+def as_markdown(table: Table, titled: bool = True) -> str:
     """For an issue, a model card or a README."""
-    lines = [f"**{_markdown(table.title)}**", ""]
+    lines = [f"**{_markdown(table.title)}**", ""] if titled else []
     lines += [f"{_markdown(cell.text)}  " for cell in table.head] + [""]
     lines.append(_piped(table.columns))
     lines.append(_piped(["---", *["---:"] * (len(table.columns) - 1)], escape=False))
@@ -123,20 +132,33 @@ def as_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}.}}", r"\end{table}"]) + "\n"
 
 
-def as_csv(rows: Sequence[Mapping[str, str | int | float | None]]) -> str:
-    """Full precision, one row a number; an undefined value is an empty field."""
+def as_csv(rows: Sequence[FlatRow], exact: bool = False) -> str:
+    """Full precision, one row a number; an undefined value is an empty field.
+
+    A text that a spreadsheet would take for a formula is marked as a text, unless it has to be EXACT.
+    """
     out = StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv.DictWriter(out, columns(rows), lineterminator="\r\n" if exact else "\n")
     writer.writeheader()
-    writer.writerows({name: _field(value) for name, value in row.items()} for row in rows)
+    writer.writerows(rows if exact else ({name: _marked(value) for name, value in row.items()} for row in rows))
     return out.getvalue()
 
 
-def _field(value: str | float | None) -> str | float | None:
-    """A text that a spreadsheet would take for a formula is marked as a text."""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
-    return value
+def as_columns(rows: Sequence[FlatRow]) -> str:
+    """Columns as wide as they need to be; the last one runs free."""
+    lines = [columns(rows), *([DASH if cell is None else str(cell) for cell in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "".join(f"{line.rstrip()}\n" for line in padded)
+
+
+def columns(rows: Sequence[FlatRow]) -> list[str]:
+    """The names of all values, in the order they came."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _marked(value: str | float | None) -> str | float | None:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
 
 
 def _signed(cell: Cell) -> str:

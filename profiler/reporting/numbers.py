@@ -36,6 +36,12 @@ def interval(low: float | None, high: float | None, decimals: int, sign: bool = 
     return f"[{number(low, decimals, sign)}, {number(high, decimals, sign)}]"
 
 
+def with_interval(value: float | None, low: float | None, high: float | None, decimals: int, sign: bool = False) -> str:
+    """VALUE, and its interval where there is one."""
+    shown = number(value, decimals, sign)
+    return shown if low is None else f"{shown} {interval(low, high, decimals, sign)}"
+
+
 def count(value: int) -> str:
     return f"{value:,}"
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from profiler.number import DASH, interval, number, places
-from profiler.records import Change, Comparison, Ideal, Section
+from profiler.records import Change, Comparison, Estimate, Ideal
+from profiler.reporting.numbers import interval, number, places
+from profiler.reporting.table import Cell, Row
 from profiler.runs.compare import registered
 
 FAMILIES = ("length", "readability", "diversity", "quality")
 OTHER = "other"
+MINI = "[mini]"
+MINI_NOTE = "[mini] sets are for trying things out: do not publish these numbers."
 
 
 class Key(NamedTuple):
@@ -19,6 +22,10 @@ class Key(NamedTuple):
     probe: str
     metric: str
     group: str | None
+
+    @classmethod
+    def of(cls, number: Estimate | Change) -> Key:
+        return cls(number.probe, number.metric, number.group)
 
 
 class Block(NamedTuple):
@@ -56,6 +63,11 @@ def about(key: Key) -> str:
     return metric.about if metric else ""
 
 
+def glossary(keys: Iterable[Key], made: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
+    """Each metric, what it is about, and which implementation MADE it."""
+    return [(key.metric, about(key), (made or {}).get(key.metric, "")) for key in dict.fromkeys(keys)]
+
+
 def blocks(keys: Iterable[Key]) -> Iterator[Block]:
     """Keys as they are shown; known families first, in a fixed order, metrics in the order they came."""
     seen = list(dict.fromkeys(keys))
@@ -63,23 +75,34 @@ def blocks(keys: Iterable[Key]) -> Iterator[Block]:
         metrics = dict.fromkeys(key.metric for key in seen if key.probe == probe)
         placed = {name: family(Key(probe, name, None)) for name in metrics}
         for which in (*FAMILIES, *sorted(set(placed.values()) - {*FAMILIES, OTHER}), OTHER):
-            inside = [key for name in metrics if placed[name] == which for key in _of(seen, probe, name)]
+            mine = [[key for key in seen if key[:2] == (probe, name)] for name in metrics if placed[name] == which]
+            # A metric's own number, then its groups'.
+            inside = [key for keys in mine for key in sorted(keys, key=lambda key: key.group is not None)]
             if inside:
                 yield Block(probe, "" if set(placed.values()) == {OTHER} else which, inside)
 
 
-def _of(keys: list[Key], probe: str, metric: str) -> list[Key]:
-    """A metric's own number, then its groups'."""
-    return sorted((k for k in keys if k.probe == probe and k.metric == metric), key=lambda key: key.group is not None)
+def rows(keys: Iterable[Key], suites: Mapping[str, str], row: Callable[[Key], Row]) -> tuple[Row, ...]:
+    """A ROW for each key, under the names of its probe and its family."""
+    made: list[Row] = []
+    last = None
+    for block in blocks(keys):
+        if block.probe != last:
+            made.append(Row(f"{block.probe} {MINI}" if suites.get(block.probe) == "mini" else block.probe))
+        last = block.probe
+        made += [Row(block.family, depth=1)] if block.family else []
+        made += map(row, block.keys)
+    return tuple(made)
 
 
-def sampling(section: Section) -> str:
-    if section.sampling is None:
-        return DASH
-    drawn = section.sampling
-    stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
-    size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
-    return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {size}{stop}"
+def row(key: Key, *cells: Cell | str) -> Row:
+    """A metric's, or one of its groups'."""
+    return Row.of(key.group or key.metric, *cells, depth=2 if key.group is None else 3)
+
+
+def mini_notes(suites: Mapping[str, str]) -> tuple[Cell, ...]:
+    """What must be said below numbers of sets of our own."""
+    return (Cell(MINI_NOTE, "loud"),) if "mini" in suites.values() else ()
 
 
 def base_name(comparison: Comparison) -> str:

@@ -1,0 +1,1 @@
+"""Told to people and programs: reports, tables, pages and charts."""

@@ -1,0 +1,70 @@
+"""A report as one HTML file: no network, readable without JavaScript, light, dark and on paper."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_jsonable_python
+
+from profiler import charts
+from profiler.reporting.numbers import number
+from profiler.reporting.table import SIGNS
+
+if TYPE_CHECKING:
+    from profiler.reporting.report import Report
+
+
+def html(report: Report) -> str:
+    """The page of a report; whatever is put into it is escaped."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "embedded": _embedded,
+        "number": number,
+        "drawn": lambda figure: charts.svg(figure.draw(charts.PAGE)),
+        "specified": lambda figure: figure.draw(charts.LIGHT),
+    }
+    script = _source("report.js")
+    return environment.get_template("page.html").render(
+        report=report,
+        record=to_jsonable_python(report.record),
+        command=_pieces(report.origin.command) if report.origin else (),
+        signs=SIGNS,
+        style=_source("report.css"),
+        script=script,
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _pieces(command: Sequence[str]) -> list[str]:
+    """A command as a shell takes it, in pieces at whose ends a line may break: an option stays with its value."""
+    pieces: list[str] = []
+    for word in command:
+        quoted = shlex.quote(word)
+        if pieces and pieces[-1].startswith("--") and " " not in pieces[-1] and not word.startswith("--"):
+            pieces[-1] += f" {quoted}"
+        else:
+            pieces.append(quoted)
+    return pieces
+
+
+def _embedded(value: object) -> str:
+    """JSON that can stand in a page: nothing in it ends the element that holds it."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _source(name: str) -> str:
+    return (files("profiler.reporting") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,293 @@
+"""What is told of a model: its numbers, what they rest on, how far scorers agree, and a few of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import islice
+
+from profiler import charts, diagram
+from profiler.diagram import Diagram
+from profiler.probes.calibration import FEW
+from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
+from profiler.reporting import layout
+from profiler.reporting.layout import MINI, Key
+from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
+from profiler.reporting.report import Facts, Figure, Origin, Part, Report
+from profiler.reporting.table import Cell, Row, Table, as_text
+from profiler.runs.compare import registered
+from profiler.runs.store import Run
+
+Examples = Mapping[str, Sequence[Sample]]
+"""A few samples of each probe."""
+Diagrams = Mapping[str, Diagram]
+"""Probe → how its confidence and its accuracy go together."""
+
+COLUMNS = ("metric", "value", "95 % interval", "unit", "n", "undefined")
+HOW: Mapping[str, str] = {
+    "text": "the written answer",
+    "loglikelihood": "the likelihood of each option",
+    "top_logprobs": "the alternatives of the first token",
+    "letter": "the letter that was written",
+    "verbal": "the letter that was written, and the confidence beside it",
+    "sampled": "the letters of several samples",
+}
+"""How an answer was read, in words."""
+SURE = (
+    "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
+    "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
+    "each bin holds."
+)
+
+
+def run_report(run: Run) -> Report:
+    """A finished run, with what a page shows of its samples."""
+    return profile_report(run.profile, examples(run), diagrams(run))
+
+
+def profile_report(profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None) -> Report:
+    chart, endpoint = partial(charts.profile_chart, profile), profile.endpoint
+    made = {name: by for section in profile.sections for name, by in section.scorers.items()}
+    suites = {section.probe: section.suite for section in profile.sections}
+    glossary = layout.glossary([Key(e.probe, e.metric, None) for e in profile.estimates], made)
+    agreement = agreement_table(profile)
+    asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
+    caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
+    return Report(
+        kind="profile",
+        title=profile.name,
+        lead=[f"{asked}. {count(len(profile.estimates))} numbers, each with what it rests on."],
+        parts=(
+            Part.glance(chart, caption),
+            *(_diagram(place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
+            Part("The numbers", table=profile_table(profile), glossary=glossary, id="numbers"),
+            *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
+        ),
+        record=profile,
+        rows=lambda: [
+            {"profile": profile.id, "name": profile.name, **e.model_dump(), "suite": suites[e.probe], "unit": _unit(e)}
+            for e in (*profile.estimates, *profile.agreements)
+        ],
+        chart=chart,
+        mini=[probe for probe, suite in suites.items() if suite == "mini"],
+        origin=Origin(
+            command=profile_command(profile),
+            facts={
+                "model": endpoint.model,
+                "reached": f"{endpoint.place}, {'chat messages' if endpoint.chat else 'plain completions'}",
+                "weights": profile.fingerprint.id,
+                "run": profile.id,
+                "started": f"{profile.started:%Y-%m-%d %H:%M:%S %Z}, took {number(profile.seconds)} s",
+                "tokens paid": f"{count(profile.usage.prompt)} in, {count(profile.usage.completion)} out",
+                "made with": ", ".join(f"{name} {version}" for name, version in profile.versions.items()),
+            },
+            sections=[(section.probe, _section(section)) for section in profile.sections],
+            answers=examples,
+        ),
+        indent=2,
+    )
+
+
+def diagrams(run: Run) -> Diagrams:
+    """The reliability diagrams of the probes that know a confidence."""
+    found = {section.probe: diagram.diagram(run.columns(section.probe)) for section in run.profile.sections}
+    return {probe: bins for probe, bins in found.items() if bins}
+
+
+def examples(run: Run, each: int = 3) -> Examples:
+    """The first samples of each probe that were answered, in the order of their keys."""
+    return {
+        section.probe: list(islice((s for s in run.samples(section.probe) if not s.error), each))
+        for section in run.profile.sections
+    }
+
+
+def _diagram(place: int, probe: str, bins: Diagram) -> Part:
+    """A probe's reliability diagram, and how to read it."""
+    seen = diagram.answers(bins)
+    few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < FEW else ""
+    figure = Figure(probe, partial(diagram.reliability_chart, bins, probe), "Reliability diagram", SURE)
+    return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
+
+
+def profile_table(profile: Profile) -> Table:
+    found = {Key.of(e): e for e in profile.estimates}
+    suites = {section.probe: section.suite for section in profile.sections}
+    return Table(
+        title=f"{profile.name} · {profile.id}",
+        columns=COLUMNS,
+        rows=layout.rows(found, suites, lambda key: layout.row(key, *_cells(found[key]))),
+        head=tuple(_circumstances(section) for section in profile.sections),
+        notes=(*layout.mini_notes(suites), *_few(profile)),
+    )
+
+
+def agreement_table(profile: Profile) -> Table | None:
+    """How far scorers of the same texts agree, two by two; None where each text had one scorer."""
+    found = {(e.probe, e.group, e.metric): e for e in profile.agreements}
+    if not found:
+        return None
+    measures = tuple(dict.fromkeys(e.metric for e in profile.agreements))
+    pairs = dict.fromkeys((e.probe, e.group, e.n) for e in profile.agreements)
+    shown = {key: with_interval(e.value, e.low, e.high, 2) for key, e in found.items()}
+    rows = (
+        Row.of(str(group), *(shown[probe, group, each] for each in measures), count(texts))
+        for probe, group, texts in pairs
+    )
+    note = Cell("Over all texts that both scored; 95 % intervals resample prompts.", "quiet")
+    return Table("How far the scorers agree", ("scorers", *measures, "texts"), tuple(rows), notes=(note,))
+
+
+def _unit(estimate: Estimate) -> str:
+    return layout.unit(Key.of(estimate))
+
+
+def _few(profile: Profile) -> tuple[Cell, ...]:
+    """Which numbers rest on too few items to be read."""
+    short: dict[tuple[str, int], list[str]] = {}
+    for estimate in profile.estimates:
+        metric = registered(estimate.probe, estimate.metric)
+        if metric and estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
+            short.setdefault((estimate.probe, metric.enough), []).append(metric.name)
+    return tuple(
+        Cell(f"{probe}: fewer than {count(enough)} items, too few for {', '.join(names)}", "loud")
+        for (probe, enough), names in short.items()
+    )
+
+
+def _circumstances(section: Section) -> Cell:
+    """How a probe was asked, in one line."""
+    mini = section.suite == "mini"
+    which = f"{section.probe} {MINI if mini else f'[{section.suite}]'}"
+    parts = [which, f"{count(section.items)} items", _failed(section.errors), f"read by {section.how}"]
+    return Cell(" · ".join([*parts, *([_sampling(section)] if section.sampling else [])]), "loud" if mini else "quiet")
+
+
+def _failed(errors: int) -> str:
+    return f"{count(errors)} failed" if errors else "none failed"
+
+
+def _sampling(section: Section) -> str:
+    if section.sampling is None:
+        return DASH
+    drawn = section.sampling
+    stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
+    size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
+    return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {size}{stop}"
+
+
+def _cells(estimate: Estimate) -> tuple[Cell, ...]:
+    decimals = places(estimate.value, estimate.low, estimate.high)
+    within = interval(estimate.low, estimate.high, decimals)
+    if estimate.reason:
+        within = f"{DASH} {estimate.reason}" if estimate.low is None else f"{within} {DASH} {estimate.reason}"
+    return (
+        Cell(number(estimate.value, decimals)),
+        Cell(within, "quiet" if estimate.reason or estimate.low is None else None),
+        Cell(_unit(estimate), "quiet"),
+        Cell(count(estimate.n)),
+        Cell(count(estimate.undefined) if estimate.undefined else "", "quiet"),
+    )
+
+
+def _section(section: Section) -> Facts:
+    return {
+        "suite": section.suite,
+        "items": f"{count(section.items)}, {_failed(section.errors)}",
+        "read by": HOW[section.how],
+        "sampling": _sampling(section),
+        **{f"setting {name}": json.dumps(value, ensure_ascii=False) for name, value in section.settings.items()},
+        **{f"data {name}": digest for name, digest in section.data.items()},
+        "probe version": str(section.version),
+    }
+
+
+def profile_command(profile: Profile) -> list[str]:
+    """The command that asks the same again, as far as the record tells."""
+    sections = profile.sections
+    parts = ["inherit", "profile", profile.endpoint.model, *_reached(profile.endpoint)]
+    parts += [word for section in sections for word in ("--probe", section.probe)]
+    suites = sorted({section.suite for section in sections})
+    if own := [suite for suite in suites if suite not in ("mini", "paper", "full")]:
+        parts += ["--prompts", own[0]]
+    elif len(suites) == 1:
+        parts += ["--suite", suites[0]]
+    if sections:
+        parts += ["--limit", str(max(section.items // int(section.settings.get("asks") or 1) for section in sections))]
+    if len(read := {section.how for section in sections} & {"loglikelihood", "top_logprobs", "letter"}) == 1:
+        parts += ["--reading", *read]
+    if order := max((section.settings.get("order") or 0 for section in sections), default=0):
+        parts += ["--order", str(order)]
+    drawn = [_settings(section) for section in sections if section.sampling]
+    # Where probes draw in different ways, each does so by itself.
+    shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
+    return parts + [word for each in shared for word in each] + _scorers(profile)
+
+
+def _reached(endpoint: Endpoint) -> list[str]:
+    found = ["--url", endpoint.url] if endpoint.url else []
+    found += ["--engine", "vllm"] if endpoint.engine == "vllm" else []
+    found += ["--key", endpoint.key] if endpoint.url and endpoint.key != Endpoint(model="").key else []
+    return found + (["--chat"] if endpoint.chat else [])
+
+
+def _settings(section: Section) -> list[tuple[str, str]]:
+    """Options and values that make a probe draw as it did."""
+    drawn = section.sampling
+    if drawn is None:
+        return []
+    parts = [("--temperature", f"{drawn.temperature:g}"), ("--top-p", f"{drawn.top_p:g}")]
+    parts += [("--max-tokens", str(drawn.max_tokens)), ("--seed", str(drawn.seed))]
+    parts += [("--stop", stop) for stop in drawn.stop]
+    given = {name: section.settings.get(name) for name in ("samples", "frame", "system", "lang", "subset")}
+    return parts + [(f"--{name}", str(value)) for name, value in given.items() if value]
+
+
+def _scorers(profile: Profile) -> list[str]:
+    """The scorers of toxicity, as far as their names tell; none where only our own scored."""
+    made = [name.partition(":") for section in profile.sections for name in section.scorers]
+    named = [scorer or "tox-block" for metric, _, scorer in made if metric == "expected_max_toxicity"]
+    return [] if named == ["tox-block"] else [word for name in named for word in ("--scorer", name)]
+
+
+def estimates_text(found: Sequence[Estimate]) -> str:
+    """A table of numbers that stand on their own, such as `inherit score` makes."""
+    metrics = list(dict.fromkeys(e.metric for e in found))
+    ordered = sorted(found, key=lambda e: (metrics.index(e.metric), e.group is not None))
+    rows = tuple(Row.of(e.group or e.metric, *_cells(e), depth=int(e.group is not None)) for e in ordered)
+    return as_text(Table("", COLUMNS, rows))
+
+
+def sample_text(sample: Sample) -> str:
+    """One exchange, for a reader: question, answers, scores."""
+    head = f"{sample.probe} / {sample.item}" + (f" ({sample.group})" if sample.group else "")
+    lines = [plain(head), *_quoted("> ", sample.prompt)]
+    for answer in sample.answers:
+        lines += _quoted("  ", answer.text or "(empty)") + ([f"  [{answer.finish}]"] if answer.finish else [])
+    if sample.choice is not None:
+        lines.append(f"  took option {sample.choice + 1}, read by {sample.how}")
+    if sample.scores:
+        lines.append("  " + ", ".join(f"{plain(name)} {number(value)}" for name, value in sample.scores.items()))
+    if sample.error:
+        lines.append(f"  FAILED: {plain(sample.error)}")
+    return "\n".join(lines)
+
+
+def _quoted(mark: str, text: str) -> list[str]:
+    return [mark + plain(line.expandtabs()) for line in text.splitlines() or [""]]
+
+
+def capabilities_text(found: Capabilities, fingerprint: Fingerprint, refusals: Mapping[str, str | None]) -> str:
+    """What an endpoint can do, and which probes that allows."""
+    able = {name: value for name, value in found.model_dump().items() if name != "notes"}
+    said = {True: "yes", False: "no", None: "can't be seen"}
+    lines = [f"weights {fingerprint.id}", "", "the endpoint"]
+    lines += [_line(name, said.get(value, str(value)), found.notes.get(name)) for name, value in able.items()]
+    lines += ["", "the probes that this allows"]
+    lines += [_line(probe, said[not why], why) for probe, why in refusals.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, said: str, why: str | None) -> str:
+    return f"  {name:<22}{said:<15}{plain(why or '')}".rstrip()
