@@ -9,7 +9,6 @@ from itertools import islice
 
 from profiler import charts, diagram
 from profiler.diagram import Diagram
-from profiler.probes.calibration import FEW
 from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.layout import MINI, Key
@@ -60,7 +59,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
         lead=[f"{asked}. {count(len(profile.estimates))} numbers, each with what it rests on."],
         parts=(
             Part.glance(chart, caption),
-            *(_diagram(place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
+            *(_diagram(profile, place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
             Part("The numbers", table=profile_table(profile), glossary=glossary, id="numbers"),
             *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
         ),
@@ -103,10 +102,12 @@ def examples(run: Run, each: int = 3) -> Examples:
     }
 
 
-def _diagram(place: int, probe: str, bins: Diagram) -> Part:
+def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
     """A probe's reliability diagram, and how to read it."""
     seen = diagram.answers(bins)
-    few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < FEW else ""
+    metrics = (registered(probe, e.metric) for e in profile.estimates if e.probe == probe)
+    enough = max((metric.enough for metric in metrics if metric), default=0)
+    few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < enough else ""
     figure = Figure(probe, partial(diagram.reliability_chart, bins, probe), "Reliability diagram", SURE)
     return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
 

@@ -120,6 +120,7 @@ class Report:
     mini: Sequence[str] = ()
     """Probes that were asked sets of our own."""
     origin: Origin | None = None
+    """None for a document, whose Markdown has headings and words besides its tables."""
     front: str = ""
     """What stands before its Markdown, for the hub to read."""
     indent: int = 1
