@@ -8,8 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from profiler import charts, diagram, probes
+from profiler import charts, probes
 from profiler.calibration import equal_width, reliability
+from profiler.reporting.charts import reliability as diagram
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
 from profiler.stats import share_interval

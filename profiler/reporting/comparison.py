@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from profiler import charts
 from profiler.records import Change, Comparison
-from profiler.reporting import layout
+from profiler.reporting import charts, layout
 from profiler.reporting.layout import Key
 from profiler.reporting.numbers import DASH, count, number, places
 from profiler.reporting.report import Origin, Part, Report

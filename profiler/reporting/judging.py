@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from profiler import charts, descent, matrix
-from profiler.descent import TITLE, ceiling, share
 from profiler.judge.favour import LENGTHS
 from profiler.records import Agreement, Jury, Rater, Shift
-from profiler.reporting import layout
+from profiler.reporting import charts, layout
+from profiler.reporting.charts import BEFORE_AFTER_TITLE, ceiling, share
 from profiler.reporting.numbers import DASH, count, with_interval
 from profiler.reporting.report import Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone
@@ -73,14 +72,14 @@ class Topic(NamedTuple):
 def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
     """Who agrees with whom, and what each judge favours; COMMAND is what makes it again."""
     table, inherited = jury_table(jury), descent_table(jury)
-    parts = [Part.glance(partial(matrix.matrix_chart, jury), matrix.CAPTION)]
+    parts = [Part.glance(partial(charts.rater_matrix_chart, jury), charts.RATER_MATRIX_CAPTION)]
     if inherited:
         label = "Agreement before and after training"
-        figure = Figure("descent", partial(descent.descent_chart, jury), label, descent.CAPTION)
-        parts.append(Part(TITLE, figure=figure, id="sure-1"))
+        figure = Figure("descent", partial(charts.before_after_chart, jury), label, charts.BEFORE_AFTER_CAPTION)
+        parts.append(Part(BEFORE_AFTER_TITLE, figure=figure, id="sure-1"))
     parts.append(Part("The numbers", table=table, id="numbers"))
     if inherited:
-        parts.append(Part(TITLE, table=inherited, id="agreement"))
+        parts.append(Part(BEFORE_AFTER_TITLE, table=inherited, id="agreement"))
     judges = [rater.name for rater in jury.raters if rater.kind == "judge"]
     return Report(
         kind="agreement",
@@ -89,7 +88,7 @@ def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
         parts=parts,
         record=jury,
         rows=lambda: [number.model_dump() for number in jury.numbers],
-        chart=partial(_chart, jury),
+        chart=partial(charts.rater_matrix_chart, jury, students=True),
         notes=jury.notes,
         origin=Origin(
             command=command,
@@ -100,13 +99,6 @@ def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
             },
         ),
     )
-
-
-def _chart(jury: Jury, palette: charts.Palette) -> charts.Spec:
-    """The matrix, and below it what students took from their teachers, where some were named."""
-    below = [descent.descent_panel(jury, palette)] if jury.shifts else []
-    title = matrix.title(jury) + (f"; {TITLE.lower()}" if below else "")
-    return charts.whole([matrix.panel(jury, palette), *below], title, palette)
 
 
 def jury_table(jury: Jury) -> Table:
@@ -226,7 +218,9 @@ def descent_table(jury: Jury) -> Table | None:
         rows += [Row(f"{SHIFTS[s.metric]} with {_whom(s, jury)}", _shift(s), depth=1) for s in mine]
     top = ceiling(jury)
     said = f"One human agrees with the majority of the others on {share(top)} of the pairs. " if top else ""
-    return Table(TITLE, ("", "before", "after", "change", "n"), tuple(rows), notes=(Cell(said + HOW, "quiet"),))
+    return Table(
+        BEFORE_AFTER_TITLE, ("", "before", "after", "change", "n"), tuple(rows), notes=(Cell(said + HOW, "quiet"),)
+    )
 
 
 def _whom(shift: Shift, jury: Jury) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from profiler import charts, diagram
-from profiler.diagram import Diagram
 from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
-from profiler.reporting import layout
+from profiler.reporting import charts, layout
+from profiler.reporting.charts import Diagram
 from profiler.reporting.layout import MINI, Key
 from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
@@ -90,7 +89,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
 
 def diagrams(run: Run) -> Diagrams:
     """The reliability diagrams of the probes that know a confidence."""
-    found = {section.probe: diagram.diagram(run.columns(section.probe)) for section in run.profile.sections}
+    found = {section.probe: charts.diagram(run.columns(section.probe)) for section in run.profile.sections}
     return {probe: bins for probe, bins in found.items() if bins}
 
 
@@ -104,11 +103,11 @@ def examples(run: Run, each: int = 3) -> Examples:
 
 def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
     """A probe's reliability diagram, and how to read it."""
-    seen = diagram.answers(bins)
+    seen = charts.answers(bins)
     metrics = (registered(probe, e.metric) for e in profile.estimates if e.probe == probe)
     enough = max((metric.enough for metric in metrics if metric), default=0)
     few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < enough else ""
-    figure = Figure(probe, partial(diagram.reliability_chart, bins, probe), "Reliability diagram", SURE)
+    figure = Figure(probe, partial(charts.reliability_chart, bins, probe), "Reliability diagram", SURE)
     return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
 
 

@@ -10,17 +10,16 @@ from typing import Literal, NamedTuple
 
 from pydantic_core import to_json
 
-from profiler import charts
-from profiler.charts import Palette, Spec
 from profiler.errors import WrongUse
 from profiler.files import write_whole
 from profiler.records import Record, Sample
-from profiler.reporting import page, table
+from profiler.reporting import charts, page, table
+from profiler.reporting.charts import Chart, Palette
 from profiler.reporting.numbers import plain
 from profiler.reporting.table import FlatRow, Table
 
 Format = Literal["table", "md", "csv", "latex", "json", "html"]
-Draw = Callable[[Palette], Spec]
+Draw = Callable[[Palette], Chart]
 Facts = Mapping[str, str]
 
 SUFFIXES: Mapping[str, Format] = {
@@ -170,7 +169,7 @@ def json(report: Report) -> str:
 
 def draw(figure: Draw, path: Path) -> None:
     """Write a picture to PATH, a .svg or .png file."""
-    write_whole(path, charts.drawn(figure(charts.LIGHT), path.suffix))
+    write_whole(path, charts.picture(figure(charts.LIGHT), path.suffix))
 
 
 def markdown(report: Report) -> str:

@@ -52,7 +52,7 @@ async def preferences(
 
     JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
     answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
-    3 is `descent.descent_chart` of the jury, its table `judging.descent_table`.
+    3 is `charts.before_after_chart` of the jury, its table `judging.descent_table`.
     """
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import orjson
 
-from profiler import charts, descent
 from profiler.records import Change
-from profiler.reporting import layout, report
+from profiler.reporting import charts, layout, report
 from profiler.reporting.comparison import HOW_SURE, comparison_table, flat
 from profiler.reporting.judging import descent_table
 from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
-from profiler.study import chart
+from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.schedule import Step
@@ -91,14 +90,14 @@ def parts(found: Findings) -> list[Part]:
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
             "A student counts as steered when the best of k beats its control, one of the same candidates at random, "
             "by a paired interval that excludes 0 in the direction that was wanted.",
-            Figure("aims", partial(chart.aims, found)),
+            Figure("aims", partial(aims, found)),
             outcomes(found),
         ),
         Part(
             "More candidates",
             "Expected mean of the candidates that are kept when the best of 1, 2, … is taken, from the stored scores. "
             "What a student would take over of it, only its training shows.",
-            Figure("candidates", partial(chart.candidates, found)),
+            Figure("candidates", partial(candidates, found)),
         ),
     ]
     if control := found.control:
@@ -110,9 +109,9 @@ def parts(found: Findings) -> list[Part]:
         made.append(Part("What is inherited unasked", words, unasked))
     made += _moved(found)
     if (taste := found.preferences) and taste.shifts:
-        words = f"{PREFERENCES} {descent.CAPTION}"
-        figure = Figure("preferences", partial(descent.descent_chart, taste))
-        made.append(Part(descent.TITLE, words, figure, descent_table(taste), brief=False))
+        words = f"{PREFERENCES} {charts.BEFORE_AFTER_CAPTION}"
+        figure = Figure("preferences", partial(charts.before_after_chart, taste))
+        made.append(Part(charts.BEFORE_AFTER_TITLE, words, figure, descent_table(taste), brief=False))
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))
@@ -135,7 +134,7 @@ def _moved(found: Findings) -> list[Part]:
             f"and word are the verdict. {HOW_SURE}"
         )
         title = "What else moved" if not made else f"What else moved, against {mine[0].base_name}"
-        figure = None if made else Figure("moved", partial(chart.moved, found))
+        figure = None if made else Figure("moved", partial(moved, found))
         made.append(Part(title, words, figure, comparison_table(mine), brief=False))
     return made
 

@@ -1,0 +1,114 @@
+"""A reliability diagram: how often answers are right against how sure a model is, and how many are in each bin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from profiler.calibration import Bin, equal_width, reliability
+from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, known, rows, whole
+from profiler.reporting.numbers import count, interval, number
+from profiler.runs.store import SampleColumns
+from profiler.stats import share_interval
+
+if TYPE_CHECKING:
+    import altair as alt
+
+BINS = 10
+USES = ("confidence", "correct")
+"""Columns of a probe that has such a diagram."""
+SIDES = {1: 300, 2: 240}
+"""Of the square, by how many there are in a row."""
+LEAST = 170
+TALLY = 60
+SETS = 3
+"""Sets of questions that are drawn each on its own; of more, only all together."""
+
+Diagram = Mapping[str, Sequence[Bin]]
+"""A set of questions, or `all` → its bins."""
+
+
+def diagram(samples: SampleColumns) -> Diagram | None:
+    """The bins of a probe's answers, all and by group; None for a probe that knows no confidence."""
+    if not all(name in samples.columns for name in USES):
+        return None
+    confidence, correct = (samples.columns[name] for name in USES)
+    edges = equal_width(BINS)
+    groups = sorted({group for group in samples.groups if group is not None})
+    found = {"all": reliability(confidence, correct, edges)}
+    if 1 < len(groups) <= SETS:
+        for group in groups:
+            rows = [row for row, name in enumerate(samples.groups) if name == group]
+            found[group] = reliability(confidence[rows], correct[rows], edges)
+    return found if answers(found) else None
+
+
+def answers(of: Diagram) -> int:
+    """How many answers the diagram rests on."""
+    return sum(part.items for part in of["all"])
+
+
+def reliability_chart(of: Diagram, name: str, palette: Palette = LIGHT) -> Chart:
+    """A square a set, accuracy over confidence with 95 % intervals, and below it the answers in each bin."""
+    import altair as alt
+
+    side = SIDES.get(len(of), LEAST)
+    data = {which: rows([_datum(part) for part in bins]) for which, bins in of.items()}
+    squares = [_square(bins, side, which == "all", palette).properties(title=which) for which, bins in data.items()]
+    tallies = [_tally(bins, which == "all", palette).properties(width=side) for which, bins in data.items()]
+    lines = [alt.hconcat(*line, bounds="flush", spacing=34) for line in (squares, tallies)]
+    return whole(lines, f"{name}: accuracy against confidence in {BINS} bins", palette)
+
+
+def _square(data: alt.Chart, side: int, first: bool, palette: Palette) -> alt.LayerChart:
+    """How often answers are right, with a dashed line where they are as often as the model is sure."""
+    import altair as alt
+
+    x = alt.X("from:Q", axis=alt.Axis(labels=False, title=None, tickCount=5)).scale(domain=[0, 1])
+    # Labels that can't be seen keep the titles of all squares in line.
+    axis = alt.Axis(title="accuracy" if first else None, labelOpacity=int(first), tickCount=5)
+    y = alt.Y("from:Q", axis=axis).scale(domain=[0, 1])
+    line = alt.Chart(alt.InlineData(values=[{"from": 0, "to": 1}]))
+    line = line.mark_rule(strokeDash=[4, 4], color=palette.quiet, aria=False)
+    bins = known(data, "confidence").encode(x="confidence:Q")
+    whiskers = bins.mark_rule(strokeWidth=2, color=palette.moved, aria=False)
+    dots = bins.mark_point(filled=True, size=62, opacity=1, color=palette.moved)
+    layers = [line.encode(x, y, x2="to", y2="to"), whiskers.encode(y="low:Q", y2="high"), dots.encode(y="accuracy:Q")]
+    return alt.LayerChart(layer=layers, width=side, height=side)
+
+
+def _tally(bins: alt.Chart, first: bool, palette: Palette) -> alt.LayerChart:
+    """How many answers each bin holds."""
+    import altair as alt
+
+    axis = alt.Axis(title="confidence", titleAnchor="start", tickCount=5, grid=False)
+    x = alt.X("from:Q", bin="binned", axis=axis).scale(domain=[0, 1])
+    y = alt.Y("items:Q", axis=alt.Axis(title="answers" if first else None, labels=False, grid=False))
+    bars = bins.mark_bar(color=palette.moved, opacity=0.4, binSpacing=1)
+    counts = bins.transform_filter("datum.items > 0").mark_text(dy=-6, fontSize=9, color=palette.quiet, aria=False)
+    layers = [
+        bars.encode(x, x2="to", description="counted:N", tooltip="counted:N"),
+        counts.encode(x="middle:Q", text=alt.Text("items:Q", format="~s")),
+    ]
+    return alt.LayerChart(layer=layers, height=TALLY).encode(y)
+
+
+def _datum(part: Bin) -> Datum:
+    shown: Datum = {
+        "from": part.low,
+        "to": part.high,
+        "middle": (part.low + part.high) / 2,
+        "items": part.items,
+        "counted": f"confidence {part.low:.1f} to {part.high:.1f}: {count(part.items)} answers",
+    }
+    if part.confidence is None or part.accuracy is None:
+        return shown
+    low, high = share_interval(part.accuracy, part.items)
+    said = f"{number(part.accuracy, 2)} right {interval(low, high, 2)}, {count(part.items)} answers"
+    return shown | {
+        "confidence": part.confidence,
+        "accuracy": part.accuracy,
+        "low": low,
+        "high": high,
+        "told": f"confidence {number(part.confidence, 2)}: {said}",
+    }

@@ -1,0 +1,148 @@
+"""How every chart looks, what its panels have in common, and its way into a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from profiler.reporting.numbers import plain
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Chart: TypeAlias = "alt.VConcatChart"
+Datum = dict[str, str | float | None]
+"""What a mark shows; `told` is what it says of itself to a pointer and to a screen reader."""
+
+ROOM = 40
+"""Room on the right for a reader whose letters are wider than those that the drawing was measured with."""
+FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', sans-serif"
+
+NONE = "none"
+"""A change without a verdict."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours, or the names of a page's."""
+
+    text: str
+    quiet: str
+    grid: str
+    paper: str
+    better: str
+    worse: str
+    moved: str
+    same: str
+
+    def verdicts(self) -> dict[str, str]:
+        return {"better": self.better, "worse": self.worse, "moved": self.moved, "same": self.same, NONE: self.same}
+
+
+# Okabe and Ito's hues, which people who see colours differently can tell apart.
+LIGHT = Palette("#1c2024", "#5f6b76", "#e3e7ea", "#ffffff", "#00795a", "#c2500a", "#0065a3", "#8b949d")
+PAGE = Palette(**{field: f"var(--{field})" for field in LIGHT.__dataclass_fields__} | {"paper": "transparent"})
+"""A page's own colours, so that one drawing serves light, dark and print."""
+
+
+def svg(chart: Chart) -> str:
+    """Draw a chart, without a browser or a network."""
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(_record(chart), allowed_base_urls=[])
+    # What a mark says of itself to a screen reader shows as a tooltip too.
+    drawn = re.sub(r'<path aria-label="([^"]*)"([^>]*)/>', r'<path aria-label="\1"\2><title>\1</title></path>', drawn)
+    label = plain(str(chart.description)).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return drawn.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def picture(chart: Chart, suffix: str) -> bytes:
+    """A chart as a .png or .svg file."""
+    import vl_convert
+
+    if suffix == ".svg":
+        return svg(chart).encode()
+    image: bytes = vl_convert.vegalite_to_png(_record(chart), scale=2, allowed_base_urls=[])
+    return image
+
+
+def _record(chart: Chart) -> dict[str, object]:
+    """Without control characters, which abort the whole process inside the drawing engine."""
+    return {name: _printable(value) for name, value in chart.to_dict().items()}
+
+
+def _printable(part: object) -> object:
+    match part:
+        case str():
+            return plain(part)
+        case dict():
+            return {name: _printable(value) for name, value in part.items()}
+        case list():
+            return [_printable(value) for value in part]
+    return part
+
+
+def whole(panels: Sequence[alt.LayerChart | alt.HConcatChart], description: str, palette: Palette) -> Chart:
+    """Panels, one below the other."""
+    import altair as alt
+
+    small = {"labelColor": palette.quiet, "labelFontSize": 11, "titleColor": palette.quiet, "titleFontSize": 11}
+    axis = {"gridColor": palette.grid, "domain": False, "ticks": False, "titleFontWeight": 400, "labelPadding": 6}
+    look = alt.Config(
+        font=FONT,
+        view={"stroke": None},
+        title={"anchor": "start", "color": palette.text, "fontSize": 12, "fontWeight": 600, "frame": "group"},
+        axis=small | axis,
+        axisY={"labelColor": palette.text, "labelFontSize": 12},
+        text={"color": palette.text, "fontSize": 11},
+    )
+    return alt.vconcat(
+        *panels,
+        description=description,
+        background=palette.paper,
+        padding={"left": 8, "top": 8, "bottom": 8, "right": ROOM},
+        spacing=14,
+        config=look,
+    )
+
+
+def rows(data: Sequence[Datum]) -> alt.Chart:
+    """A chart of DATA, each mark of which says what it stands for."""
+    import altair as alt
+
+    return alt.Chart(alt.InlineData(values=data)).encode(description="told:N", tooltip="told:N")
+
+
+def known(chart: alt.Chart, field: str) -> alt.Chart:
+    """CHART without the rows that have no number as FIELD."""
+    return chart.transform_filter(f"isValid(datum.{field})")
+
+
+def written(chart: alt.Chart, at: int, palette: Palette) -> alt.Chart:
+    """The numbers in words, in a column AT the right of the panel."""
+    import altair as alt
+
+    text: alt.Chart = chart.mark_text(align="left", aria=False)
+    return text.encode(x=alt.value(at), text="written:N", color=alt.value(palette.text))
+
+
+def down(field: str, room: int) -> alt.Y:
+    """A row for each value of FIELD, named in so much ROOM."""
+    import altair as alt
+
+    axis = alt.Axis(labels=room > 0, labelLimit=room, minExtent=room, maxExtent=room, offset=4)
+    return alt.Y(f"{field}:N", sort=None, title=None, axis=axis)
+
+
+def colour(field: str, colours: Mapping[str, str]) -> alt.Color:
+    """Each value of FIELD in its colour."""
+    import altair as alt
+
+    return alt.Color(f"{field}:N", legend=None).scale(domain=list(colours), range=list(colours.values()))
+
+
+def extent(names: Sequence[str]) -> int:
+    """Room for NAMES beside a panel, for a reader whose letters are wide."""
+    return min(240, 8 + round(7.6 * max(map(len, names), default=0)))
