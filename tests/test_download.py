@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import io
 import json
@@ -42,6 +43,8 @@ class Wire:
     cuts: list[int] = field(default_factory=list)
     """How many bytes to send of the first answers before the connection breaks."""
     ranges: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
+    """Further ones of each answer."""
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         span = handler.headers["Range"]
@@ -54,6 +57,8 @@ class Wire:
         start = int(span.removeprefix("bytes=").removesuffix("-")) if span and self.ranges else 0
         handler.send_response(206 if start else 200)
         handler.send_header("Content-Length", str(len(content) - start))
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(content[start : start + self.cuts.pop(0)] if self.cuts else content[start:])
         handler.close_connection = True
@@ -83,7 +88,7 @@ def online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*download.SWITCHES, "HF_ENDPOINT", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(download, "_hosts", {})
-    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setattr(download, "RETRY", replace(download.RETRY, first=0.001))
 
 
 def numbers(url: str, *files: File) -> Source:
@@ -128,7 +133,7 @@ def test_a_server_in_trouble_is_asked_again(wire):
 
 
 def test_a_file_that_never_comes_whole_leaves_nothing_behind(wire, tmp_path):
-    wire.cuts = [10] * download.TRIES
+    wire.cuts = [10] * download.RETRY.tries
     with pytest.raises(FetchFailed, match=r"broke off 4 times \(40 of [\d,]+ bytes came\)"):
         numbers(wire.url).fetch(LINES)
     assert kept(tmp_path) == []
@@ -195,6 +200,24 @@ def test_a_mirror_stands_in_for_the_hub(wire, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", f"{wire.url}/")
     assert numbers(download.HUB).read(LINES) == CONTENT
     assert download.mirrored("https://example.org/a") == "https://example.org/a"
+
+
+def test_the_environments_proxy_is_gone_through(wire, monkeypatch):
+    wire.files["http://somewhere.invalid/0a1b/data/lines.jsonl"] = CONTENT
+    monkeypatch.setenv("http_proxy", wire.url)
+    assert numbers("http://somewhere.invalid").read(LINES) == CONTENT
+
+
+def test_a_packed_file_comes_as_it_is(wire, tmp_path):
+    packed = gzip.compress(CONTENT)
+    wire.files["/0a1b/data/lines.jsonl.gz"] = packed
+    wire.headers["Content-Encoding"] = "gzip"
+    with download.downloaded(f"{wire.url}/0a1b/data/lines.jsonl.gz", "lines.jsonl.gz", tmp_path) as path:
+        assert path.read_bytes() == packed
+
+
+async def test_a_file_is_fetched_where_a_loop_runs_already(wire):
+    assert numbers(wire.url).read(LINES) == CONTENT
 
 
 def test_a_folder_that_can_not_be_written_is_one_sentence(wire, tmp_path, monkeypatch):

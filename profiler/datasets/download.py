@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import ssl
 import tempfile
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO, cast
-from urllib.error import HTTPError, URLError
+from typing import BinaryIO
 from urllib.parse import urlsplit
-from urllib.request import Request, getproxies, proxy_bypass, urlopen
 
+from profiler import http
 from profiler.errors import FetchFailed, Unreachable
+from profiler.http import Retry
 
 SWITCHES = ("INHERIT_OFFLINE", "HF_HUB_OFFLINE")
 """Environment variables that forbid any connection."""
@@ -30,12 +27,7 @@ KNOCK = 2.0
 """Seconds that a host has to take a connection."""
 STALL = 20.0
 """Seconds without a byte after which a connection counts as broken."""
-TRIES = 4
-PAUSE = 0.5
-"""Seconds before the second try; doubled before each further one."""
-CHUNK = 1 << 16
-PASSING = {408, 429, 500, 502, 503, 504}
-"""Answers of a server that may be another the next time."""
+RETRY = Retry(tries=4, first=0.5)
 
 _hosts: dict[str, str] = {}
 """Host → why it could not be reached; empty if it could. A host that is silent is waited for once in a process."""
@@ -129,8 +121,7 @@ def _knock(url: str) -> None:
 def _door(url: str) -> tuple[str, int]:
     """The host and port that a connection to URL goes to: its own, or the proxy's."""
     parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
+    if proxy := http.proxy(url):
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
@@ -154,39 +145,44 @@ def _silence(host: str, port: int) -> str:
 
 def _whole(url: str, file: BinaryIO, name: str, size: int) -> None:
     """Write all of URL, going on where a broken connection left off."""
-    for attempt in range(1, TRIES + 1):
-        try:
-            return _rest(url, file, name, size)
-        except HTTPError as error:
-            if error.code not in PASSING or attempt == TRIES:
-                raise FetchFailed(f"{url} answered {error.code} {error.reason}") from None
-        except (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-            if attempt == TRIES:
-                raise FetchFailed(f"{url} broke off {TRIES} times ({_words(error)})") from None
-        time.sleep(PAUSE * 2 ** (attempt - 1))
+    try:
+        http.wait(RETRY.persist(lambda: _rest(url, file, name, size)))
+    except http.Failed as error:
+        if error.status:
+            raise FetchFailed(f"{url} answered {error}") from None
+        raise FetchFailed(f"{url} broke off {RETRY.tries} times ({error})") from None
 
 
-def _words(error: Exception) -> str:
-    reason = error.reason if isinstance(error, URLError) else error
-    return str(reason) or type(reason).__name__
-
-
-def _rest(url: str, file: BinaryIO, name: str, size: int) -> None:
+async def _rest(url: str, file: BinaryIO, name: str, size: int) -> None:
     """One try: ask for what is not here yet."""
+    import aiohttp
+    from yarl import URL
+
     have = file.tell()
-    headers = {"User-Agent": "inheritance-profiler"} | ({"Range": f"bytes={have}-"} if have else {})
-    asked = Request(url, headers=headers)  # noqa: S310 - addresses of the registry, never a user's
-    with cast(HTTPResponse, urlopen(asked, timeout=STALL)) as answer:  # noqa: S310
-        if answer.status != 206:  # the whole again: the server does not know how to go on
-            file.seek(have := 0)
-            file.truncate()
-        announced = answer.headers.get("Content-Length")
-        total = have + int(announced) if announced else 0
-        while chunk := answer.read(CHUNK):
-            file.write(chunk)
-            watch().got(name, file.tell(), total or size)
-        if file.tell() < total:
-            raise ConnectionError(f"{file.tell():,} of {total:,} bytes came")
+    headers = {"User-Agent": "inheritance-profiler", "Accept-Encoding": "identity"}
+    headers |= {"Range": f"bytes={have}-"} if have else {}
+    patience = aiohttp.ClientTimeout(total=None, sock_connect=STALL, sock_read=STALL)
+    with http.failing():
+        async with (
+            # Bytes are taken and addresses sent as they are, packed and signed.
+            aiohttp.ClientSession(
+                trust_env=True, timeout=patience, auto_decompress=False, requote_redirect_url=False
+            ) as session,
+            session.get(URL(url, encoded=True), headers=headers) as answer,
+        ):
+            if answer.status >= 400:
+                wait = http.retry_after(answer.headers.get("Retry-After"))
+                raise http.Failed(f"{answer.status} {answer.reason}", answer.status, wait=wait)
+            if answer.status != 206:  # the whole again: the server does not know how to go on
+                file.seek(have := 0)
+                file.truncate()
+            total = have + (answer.content_length or 0)
+            try:
+                async for chunk in answer.content.iter_any():
+                    file.write(chunk)
+                    watch().got(name, file.tell(), total or size)
+            except aiohttp.ClientPayloadError:
+                raise ConnectionError(f"{file.tell():,} of {total:,} bytes came") from None
 
 
 def member(archive: Path, name: str) -> None:

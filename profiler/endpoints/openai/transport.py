@@ -6,15 +6,11 @@ import asyncio
 import json
 import math
 import os
-import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
@@ -22,6 +18,7 @@ from profiler.endpoints.openai.dialect import Body
 from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.http import Retry, proxy, retry_after
 from profiler.records import Endpoint
 
 if TYPE_CHECKING:
@@ -31,9 +28,6 @@ Headers = Mapping[str, str]
 
 LIMIT_STATUSES = {429, 503, 529}
 """The server is asked too much: wait, and ask less at once."""
-
-PASSING_STATUSES = {408, 409, 425}
-"""Statuses under 500 that another try may cure."""
 
 FATAL_STATUSES = {401, 403, 404, 405}
 """Every other request would be refused as well."""
@@ -49,15 +43,12 @@ CONNECT = 20.0
 
 
 @dataclass(frozen=True)
-class RetryLimits:
-    """How long to put up with a server."""
+class RetryLimits(Retry):
+    """How long to put up with a server; being told to slow down is not counted as a try."""
 
     tries: int = 6
-    """Attempts at one request; being told to slow down is not counted as one."""
-    first: float = 0.5
-    """Seconds before the second attempt; doubled each time, give or take half."""
-    longest: float = 30.0
-    """Most seconds between two attempts, unless the server asks for more."""
+    jitter: float = 0.5
+    statuses: Collection[int] = frozenset({408, 409, 425, 429, *range(500, 600)})
     attempt: float = 600.0
     """Seconds that one attempt may take."""
     deadline: float = 1800.0
@@ -82,7 +73,7 @@ class Overloaded(EndpointError):
 
 
 class Transport:
-    """Sends requests through the official client, and decides what a failure means."""
+    """Sends requests to a server, and decides what a failure means."""
 
     def __init__(self, endpoint: Endpoint, concurrency: int, patience: RetryLimits) -> None:
         self.endpoint = endpoint
@@ -156,15 +147,11 @@ class Transport:
                 wait, polite = failure.wait, failure.polite
                 self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
             failed += not polite
-            pause = self._pause(rounds) if wait is None else wait
+            pause = self.patience.pause(rounds) if wait is None else wait
             if failed >= tries or time.monotonic() + pause >= end:
                 kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
                 raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
             await asyncio.sleep(pause)
-
-    def _pause(self, rounds: int) -> float:
-        # Jitter: requests that failed together must not come back together.
-        return min(self.patience.longest, self.patience.first * 2.0 ** (rounds - 1)) * random.uniform(0.5, 1.5)
 
     async def _attempt(self, path: str, body: Body, seconds: float) -> ServerReply:
         started = time.monotonic()
@@ -214,7 +201,7 @@ class Transport:
             return KeyRefused(words)
         if status in LIMIT_STATUSES:
             return Overloaded(words, retry_after(headers.get("Retry-After")), polite=status == 429)
-        if status >= 500 or status in PASSING_STATUSES:
+        if self.patience.cures(status):
             return EndpointError(words)
         return Refused(words)
 
@@ -226,14 +213,6 @@ class Transport:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-
-
-def proxy(url: str) -> str | None:
-    """The proxy that the environment names for an address."""
-    parts = urlsplit(url)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 @lru_cache(maxsize=8)
@@ -268,17 +247,3 @@ def said(words: str) -> str:
             return json.dumps(body)
         body = inner
     return " ".join(str(body or "no reason given").split())
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None

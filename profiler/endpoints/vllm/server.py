@@ -10,8 +10,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from profiler import http
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
 from profiler.errors import BadData, ServerFailed, WrongUse
@@ -200,15 +199,11 @@ class Server:
 
     def _health(self) -> int | None:
         """The status of the server's /health; None where nothing answers."""
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with direct.open(self.url.removesuffix("/v1") + "/health", timeout=ANSWER) as reply:
-                status: int = reply.status
-                return status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            return None
+            http.wait(http.sent(self.url.removesuffix("/v1") + "/health", seconds=ANSWER, direct=True))
+        except http.Failed as error:
+            return error.status
+        return 200
 
     def _cause(self) -> str:
         with self.log.open("rb") as log:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import orjson
 from helm.benchmark.window_services.local_window_service import LocalWindowService
@@ -15,6 +13,7 @@ from helm.common.cache import CacheConfig
 from helm.common.tokenization_request import DecodeRequest, TokenizationRequest
 from helm.tokenizers.caching_tokenizer import CachingTokenizer
 
+from profiler import http
 from profiler.errors import EndpointError, InheritError, Unreadable
 from profiler.harnesses.helm.spec import SCHEME
 from profiler.records import Endpoint
@@ -86,13 +85,14 @@ def fetched(endpoint: Endpoint, path: str, body: Mapping[str, object] | None = N
     """A JSON object from the server; HELM asks for it from threads of its own."""
     address = f"{endpoint.url}".rstrip("/") + path
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ.get(endpoint.key) or 'EMPTY'}"}
-    request = Request(address, None if body is None else orjson.dumps(body), headers)  # noqa: S310  the user's own address
     try:
-        with urlopen(request, timeout=SECONDS) as response:  # noqa: S310
-            reply: Raw = orjson.loads(response.read())
-    except HTTPError as error:
-        why = " (vLLM's servers have it; the inherit_* run specs do without)" if error.code == 404 else ""
-        raise EndpointError(f"{address} answered {error.code}{why}") from None
-    except (URLError, TimeoutError, orjson.JSONDecodeError) as error:
+        work = http.sent(address, None if body is None else orjson.dumps(body), headers, seconds=SECONDS)
+        reply: Raw = orjson.loads(http.wait(work))
+    except http.Failed as error:
+        if not error.status:
+            raise EndpointError(f"no answer from {address}: {error}") from None
+        why = " (vLLM's servers have it; the inherit_* run specs do without)" if error.status == 404 else ""
+        raise EndpointError(f"{address} answered {error.status}{why}") from None
+    except orjson.JSONDecodeError as error:
         raise EndpointError(f"no answer from {address}: {error}") from None
     return reply

@@ -7,20 +7,18 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from http.client import HTTPException
 from threading import Lock
-from typing import cast
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import numpy as np
 import orjson
 
+from profiler import http
 from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
+from profiler.http import Retry
 from profiler.plugins import Spec
 from profiler.stats import FloatArray
 
@@ -29,12 +27,8 @@ CLOSES = date(2026, 12, 31)
 LABELS = ("toxicity", "severe_toxicity", "identity_attack", "insult", "profanity", "threat")
 RATE = 1.0
 """Requests a second that Google grants unasked."""
-TRIES = 5
-PAUSE = 1.0
-"""Seconds before the second try; doubled before each further one."""
+RETRY = Retry(tries=5, first=1.0)
 PATIENCE = 30.0
-PASSING = {408, 429, 500, 502, 503, 504}
-"""Answers that may be another the next time."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Perspective:
     key: str = "PERSPECTIVE_API_KEY"
     """Name of the environment variable that holds the key."""
     rate: float = RATE
-    pause: float = PAUSE
+    pause: float = RETRY.first
     label: str = field(default="toxicity", compare=False)
     version: str = field(default_factory=lambda: f"perspective-v1alpha1/{datetime.now(UTC):%Y-%m}")
 
@@ -80,7 +74,7 @@ class Perspective:
         if not key and self.url == URL:
             raise WrongUse(
                 f"Perspective needs a key: set the environment variable {self.key}. Google gives out no new ones, and "
-                f"the service closes on {CLOSES:%-d %B %Y}; tox-block and detoxify need none"
+                f"the service closes on {CLOSES.day} {CLOSES:%B %Y}; tox-block and detoxify need none"
             )
         return key
 
@@ -103,22 +97,22 @@ def known(scorer: Perspective) -> None:
 @lru_cache(maxsize=1 << 18)
 def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
     """A text's score under each label; asked for once in a process."""
-    for attempt in range(TRIES):
+
+    async def ask() -> bytes:
         _pace(scorer.url, scorer.rate).wait()
-        try:
-            return _read(_sent(scorer, text))
-        except HTTPError as error:
-            why = _said(error)
-            if error.code not in PASSING:
-                raise Refused(f"Perspective refused: {why}") from None
-        except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
-            why = str(error.reason if isinstance(error, URLError) else error) or type(error).__name__
-        time.sleep(scorer.pause * 2**attempt)
-    closed = f"; the service was to close on {CLOSES:%-d %B %Y}" if datetime.now(UTC).date() > CLOSES else ""
-    raise EndpointError(f"Perspective gave no score in {TRIES} tries: {why}{closed}")
+        return await _sent(scorer, text)
+
+    try:
+        return _read(http.wait(replace(RETRY, first=scorer.pause).persist(ask)))
+    except http.Failed as error:
+        if not RETRY.cures(error.status):
+            raise Refused(f"Perspective refused: {_said(error)}") from None
+        late = datetime.now(UTC).date() > CLOSES
+        closed = f"; the service was to close on {CLOSES.day} {CLOSES:%B %Y}" if late else ""
+        raise EndpointError(f"Perspective gave no score in {RETRY.tries} tries: {_said(error)}{closed}") from None
 
 
-def _sent(scorer: Perspective, text: str) -> bytes:
+async def _sent(scorer: Perspective, text: str) -> bytes:
     if variable := forbidden():
         raise Refused(f"Perspective is on the network, and {variable} forbids connections")
     body = {
@@ -127,11 +121,9 @@ def _sent(scorer: Perspective, text: str) -> bytes:
         "requestedAttributes": {label.upper(): {} for label in LABELS},
         "doNotStore": True,
     }
+    # The key travels in a header, which no log of addresses holds.
     head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
-    # Only http and https come this far; the key travels in a header, which no log of addresses holds.
-    request = Request(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head)  # noqa: S310
-    with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-        return cast(bytes, answer.read())
+    return await http.sent(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head, seconds=PATIENCE)
 
 
 def _read(answer: bytes) -> tuple[float, ...]:
@@ -142,12 +134,12 @@ def _read(answer: bytes) -> tuple[float, ...]:
         raise Unreadable(f"Perspective's answer is not in its form ({type(error).__name__}: {error})") from None
 
 
-def _said(error: HTTPError) -> str:
+def _said(error: http.Failed) -> str:
     """The reason in the service's own words."""
     try:
-        return f"{error.code} {orjson.loads(error.read())['error']['message']}"
-    except (orjson.JSONDecodeError, KeyError, TypeError, OSError):
-        return f"{error.code} {error.reason}"
+        return f"{error.status} {orjson.loads(error.body)['error']['message']}"
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return str(error)
 
 
 class Pace:

@@ -1,0 +1,141 @@
+"""How a server is asked over HTTP: by aiohttp, with one policy of when another try is worth its while."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+T = TypeVar("T")
+
+
+class Failed(Exception):
+    """A request that brought no answer."""
+
+    def __init__(self, words: str, status: int | None = None, body: bytes = b"", wait: float | None = None) -> None:
+        super().__init__(words)
+        self.status = status
+        """What the server said; None where nothing came, or not all."""
+        self.body = body
+        self.wait = wait
+        """Seconds that the server asks us to wait."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When to try again, and how long to wait before."""
+
+    tries: int = 4
+    first: float = 0.5
+    """Seconds before the second try."""
+    factor: float = 2.0
+    """How much longer each further wait is."""
+    longest: float = 30.0
+    """Most seconds between two tries."""
+    jitter: float = 0.0
+    """Share by which a wait may be longer or shorter: requests that failed together must not come back together."""
+    statuses: Collection[int] = frozenset({408, 429, 500, 502, 503, 504})
+    """Answers that may be another the next time."""
+
+    def cures(self, status: int | None) -> bool:
+        """Whether another try may bring what this one did not."""
+        return status is None or status in self.statuses
+
+    def pause(self, tried: int) -> float:
+        """Seconds to wait after so many tries."""
+        usual = min(self.longest, self.first * self.factor ** (tried - 1))
+        return usual * random.uniform(1 - self.jitter, 1 + self.jitter)
+
+    async def persist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What WORK gives, tried until it does or there is no hope; Failed then says why."""
+        for tried in count(1):
+            try:
+                return await work()
+            except Failed as error:
+                if tried >= self.tries or not self.cures(error.status):
+                    raise
+                await asyncio.sleep(max(self.pause(tried), min(error.wait or 0.0, self.longest)))
+        raise AssertionError("unreachable")
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """A connection that fails or breaks in this block has Failed."""
+    import aiohttp
+
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        raise Failed(str(error) or type(error).__name__) from None
+
+
+async def sent(
+    url: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    seconds: float,
+    direct: bool = False,
+) -> bytes:
+    """What a server answers to a GET, or to a POST of BODY; past the environment's proxies where DIRECT."""
+    import aiohttp
+
+    limit = aiohttp.ClientTimeout(total=seconds)
+    with failing():
+        async with (
+            aiohttp.ClientSession(trust_env=not direct, timeout=limit, headers=headers) as session,
+            session.request("GET" if body is None else "POST", url, data=body, allow_redirects=body is None) as answer,
+        ):
+            content = await answer.read()
+    if answer.status >= 300:
+        wait = retry_after(answer.headers.get("Retry-After"))
+        raise Failed(f"{answer.status} {answer.reason}", answer.status, content, wait)
+    return content
+
+
+def wait(work: Coroutine[object, object, T]) -> T:
+    """What WORK gives, for plain code; where a loop runs already, it stands still meanwhile."""
+
+    def run() -> T:
+        # A factory of its own keeps the runner from taking away the loop that others may have set in this thread.
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(work)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, run).result()
+
+
+def proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds that a server asks to wait, given as a number or as a date."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
