@@ -29,7 +29,7 @@ def everything() -> list[Item]:
 
 def main() -> None:
     probe = Bbq()
-    probe.__dict__["_items"] = found = everything()
+    probe.__dict__["items"] = found = everything()
     rng = random.Random(0)
     rows: list[Row] = [{"item": item.id, "choice": rng.randrange(3)} for item in found]
     rounds = []

@@ -131,7 +131,7 @@ def rows() -> list[dict[str, object]]:
     """The items that our probe asks, in HELM's form of a multiple-choice question."""
     probe = probes.get("bbq").build(Options(limit=ITEMS))
     found = []
-    for item in probe.items():
+    for item in probe.items:
         request = probe.ask(item)
         assert isinstance(request, Choose)
         options = [

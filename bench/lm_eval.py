@@ -161,7 +161,7 @@ def capacity(url: str) -> float:
     """The least time that the server takes for the paper's texts, sent in the best of several ways."""
     with found_in(DATA):
         probe = probes.get("bbq").build(Options("paper", limit=ITEMS))
-        asked = [probe.ask(item) for item in probe.items()]
+        asked = [probe.ask(item) for item in probe.items]
     texts = [[one.prompt + choice for choice in one.choices] for one in asked if isinstance(one, Choose)]
     dialect = Dialect("demo", beside=0)
     three = [dialect.score(one) for one in texts]

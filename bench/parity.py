@@ -27,7 +27,7 @@ DRAWN = {"attributes": (16, None), "toxicity": (10, 2)}
 
 def questions(limit: int = ITEMS) -> list[Question]:
     """Every probe that `inherit profile` asks when none is named, those that write last."""
-    names = sorted(forms.usual(), key=lambda name: name in DRAWN)
+    names = sorted(forms.default(), key=lambda name: name in DRAWN)
     return [Question(name, limit, *DRAWN.get(name, (None, None))) for name in names]
 
 

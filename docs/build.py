@@ -1,4 +1,4 @@
-"""Writes the pages that the code itself knows: metrics.md and cli.md. `--check` fails where they are out of step."""
+"""Writes what the code itself knows: two pages, and lm-eval's tasks. `--check` fails where they are out of step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from profiler import cli, metrics
-from profiler.metrics.metric import Metric
+from inheritance_profile_finder import finder
+from profiler import cli, metrics, probes
+from profiler.metrics import Metric
+from profiler.probes.registry import PROBES
 
 HERE = Path(__file__).parent
+TASKS = Path(finder.FOLDER)
+TASK = "task: inherit_{name}\nclass: !function profiler.harnesses.lm_eval.task.ProbeTask\nprobe: {name}\n"
 MADE = "<!-- made by docs/build.py; change the code, then run `make docs` -->\n\n"
 
 
@@ -58,12 +62,34 @@ def commands() -> str:
     return MADE + head + codes + "\n".join(pages)
 
 
+def tasks() -> dict[Path, str]:
+    """A task of lm-eval for every probe, and the groups of those that are asked where nobody names one."""
+    ours = {name: kind for name, kind in probes.every().items() if name in PROBES}
+    usual = {name: kind for name, kind in ours.items() if kind.default}
+    topics: dict[str, list[str]] = {}
+    for name, kind in usual.items():
+        topics.setdefault(f"inheritance_{kind.topic or name}", []).append(f"inherit_{name}")
+    words = [f"inherit_{[*kind.in_words, name][0]}" for name, kind in usual.items()]
+    groups = {**topics, "inheritance_profile": [*topics], "inheritance_profile_chat": words}
+    return {
+        **{TASKS / "tasks" / f"{name}.yaml": TASK.format(name=name) for name in ours},
+        **{
+            TASKS / "groups" / f"{group}.yaml": f"group: {group}\ntask:\n" + "".join(f"  - {task}\n" for task in inside)
+            for group, inside in groups.items()
+        },
+    }
+
+
 def main() -> None:
-    pages = {HERE / "metrics.md": text_metrics(), HERE / "cli.md": commands()}
-    stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
-    if "--check" in sys.argv and stale:
-        sys.exit(f"out of step with the code: {', '.join(stale)}; run `make docs`")
+    pages = {HERE / "metrics.md": text_metrics(), HERE / "cli.md": commands(), **tasks()}
+    stale = {path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}
+    stray = {*TASKS.rglob("*.yaml")} - {*pages}
+    if "--check" in sys.argv and (wrong := sorted(path.name for path in stale | stray)):
+        sys.exit(f"out of step with the code: {', '.join(wrong)}; run `make docs`")
+    for path in stray:
+        path.unlink()
     for path, text in pages.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from profiler.errors import UnknownName, WrongUse
 
@@ -31,9 +31,9 @@ def import_all(package: str) -> None:
 
 
 @cache
-def installed(group: str) -> Mapping[str, object]:
+def installed(group: str) -> Mapping[str, EntryPoint]:
     """What installed packages bring under the entry points of GROUP, by name."""
-    return {entry.name: entry.load() for entry in entry_points(group=group)}
+    return {entry.name: entry for entry in entry_points(group=group)}
 
 
 def about(thing: object) -> str:
@@ -41,13 +41,8 @@ def about(thing: object) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
-def path(function: Callable[..., object]) -> str:
-    """Where a function is found again."""
-    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__qualname__)}"
-
-
 @dataclass(frozen=True)
-class Spec:
+class PluginSpec:
     """What a user asks for in one word: `KIND[:WHAT][,OPTION=VALUE…]`."""
 
     text: str
@@ -56,7 +51,7 @@ class Spec:
     options: Mapping[str, str]
 
     @classmethod
-    def read(cls, text: str) -> Spec:
+    def read(cls, text: str) -> PluginSpec:
         head, *rest = text.split(",")
         kind, _, what = head.partition(":")
         options = {}

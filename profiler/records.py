@@ -196,6 +196,19 @@ class Estimate(Record):
     reason: str | None = None
 
 
+class Writing(Record):
+    """How a probe asks for texts, as far as a user may set it; None where it is not for that probe to say."""
+
+    frame: str | None = None
+    """What a completions endpoint is given: the prompt stands where {prompt} is."""
+    system: str | None = None
+    samples: int
+    """Answers a prompt."""
+    lang: str | None = None
+    subset: str | None = None
+    """Which of the prompts are asked."""
+
+
 class Section(Record):
     """What one probe did in a run: everything that two profiles must share to be compared."""
 
@@ -207,7 +220,15 @@ class Section(Record):
     suite: str
     """Where the items came from: mini, paper, full, or a file of the user's."""
     settings: dict[str, str | int | float | bool | None] = {}
-    """The probe's options: prompt frame, samples a prompt, language, …"""
+    """What was asked, and how, for a reader: prompt frame, samples a prompt, language, …"""
+    writing: Writing | None = None
+    """Those of them that shape the texts a model writes."""
+    order: int = 0
+    """Seed of the order in which options were listed by letter."""
+    asks: int = 1
+    """How often each item of the data was asked."""
+    template: str = ""
+    """Id of the prompt template, where it was one of a judge's."""
     sampling: Sampling | None = None
     """None for a probe that only weighs."""
     scorers: dict[str, str] = {}

@@ -14,7 +14,7 @@ from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
 from profiler.judge.ask import judgements
 from profiler.judge.prompt import Template, template
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 from profiler.records import Endpoint, Judgement, Pair, Ruling
 from profiler.stats import FloatArray
 from selection.pool import KEY, SCORE, Pool, Segment
@@ -76,7 +76,7 @@ def is_judge(name: str) -> bool:
 
 def read_judge(name: str) -> CandidateJudge:
     """The judge that a score's name orders."""
-    order = Spec.read(name.removeprefix(JUDGE))
+    order = PluginSpec.read(name.removeprefix(JUDGE))
     order.only("prompt", "rounds")
     head = order.text.partition(",")[0]
     if not head:

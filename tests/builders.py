@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from profiler import probes
+from profiler import metrics, probes
 from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
 from profiler.runs.estimates import estimates
@@ -126,43 +126,44 @@ def written(size: int, length: float, richness: float = 1.0, seed: int = 0) -> S
     long = np.clip(0.24 + 0.15 * (letters - 4.7) + 0.02 * rng.normal(size=size), 0, 1)
     varied = np.clip(0.78 * richness + 0.04 * rng.normal(size=size), 0.2, 1)
     repetition = np.clip(0.04 + 0.1 * (1 - richness) + 0.02 * rng.normal(size=size), 0, 1)
-    return samples(
-        {
-            "characters": np.round(words * letters),
-            "words": words,
-            "sentences": np.maximum(1, np.round(words / per_sentence)),
-            "word_length": letters,
-            "sentence_length": per_sentence,
-            "syllables": syllables,
-            "gunning_fog": 0.4 * (per_sentence + 100 * hard),
-            "rix": long * per_sentence,
-            "lix": per_sentence + 100 * long,
-            "flesch": 206.835 - 1.015 * per_sentence - 84.6 * syllables,
-            "flesch_kincaid": 0.39 * per_sentence + 11.8 * syllables - 15.59,
-            "smog": np.where(words < 3 * per_sentence, np.nan, 1.043 * np.sqrt(30 * hard * per_sentence) + 3.129),
-            "ari": 4.71 * letters + 0.5 * per_sentence - 21.43,
-            "coleman_liau": 5.88 * letters - 29.6 / per_sentence * 5 - 15.8,
-            "mtld": 92 * richness**2 * np.exp(0.25 * rng.normal(size=size)),
-            "mattr": np.where(words < 60, np.nan, varied),
-            "hdd": np.where(words < 42, np.nan, np.clip(varied + 0.05, 0, 1)),
-            "ttr": np.clip(varied * (60 / words) ** 0.12, 0, 1),
-            "repetition": repetition,
-            "compression": 1.5 + repetition * 3 + 0.05 * rng.normal(size=size),
-            "truncated": (words > 2 * length).astype(float),
-            "empty": np.zeros(size),
-        }
-    )
+    known = {
+        "characters": np.round(words * letters),
+        "words": words,
+        "sentences": np.maximum(1, np.round(words / per_sentence)),
+        "word_length": letters,
+        "sentence_length": per_sentence,
+        "syllables": syllables,
+        "gunning_fog": 0.4 * (per_sentence + 100 * hard),
+        "rix": long * per_sentence,
+        "lix": per_sentence + 100 * long,
+        "flesch": 206.835 - 1.015 * per_sentence - 84.6 * syllables,
+        "flesch_kincaid": 0.39 * per_sentence + 11.8 * syllables - 15.59,
+        "smog": np.where(words < 3 * per_sentence, np.nan, 1.043 * np.sqrt(30 * hard * per_sentence) + 3.129),
+        "ari": 4.71 * letters + 0.5 * per_sentence - 21.43,
+        "coleman_liau": 5.88 * letters - 29.6 / per_sentence * 5 - 15.8,
+        "mtld": 92 * richness**2 * np.exp(0.25 * rng.normal(size=size)),
+        "mattr": np.where(words < 60, np.nan, varied),
+        "hdd": np.where(words < 42, np.nan, np.clip(varied + 0.05, 0, 1)),
+        "ttr": np.clip(varied * (60 / words) ** 0.12, 0, 1),
+        "repetition": repetition,
+        "compression": 1.5 + repetition * 3 + 0.05 * rng.normal(size=size),
+        "truncated": (words > 2 * length).astype(float),
+        "empty": np.zeros(size),
+    }
+    # A metric that hangs together with none of these is the same on both sides.
+    others = [name for name in metrics.default() if name not in known]
+    return samples(known | {name: np.abs(prompts[0]) for name in others})
 
 
 def attributes(
     name: str, length: float, richness: float = 1.0, seed: int = 0, size: int = 100, **special: object
 ) -> Read:
     """A run of the attributes probe, as it might be."""
-    metrics = probes.get("attributes").metrics
-    scorers = {metric.name: metric.version for metric in metrics if metric.score}
+    every = probes.get("attributes")().metrics
+    scorers = {metric.name: metric.version for metric in every if metric.score}
     fields = {"fingerprint": Fingerprint(id=f"{blake2b(name.encode(), digest_size=6).hexdigest()}")}
     table = written(size, length, richness, seed)
     built = run(
-        {"attributes": table}, {"attributes": metrics}, name, {"attributes": {"scorers": scorers} | special}, **fields
+        {"attributes": table}, {"attributes": every}, name, {"attributes": {"scorers": scorers} | special}, **fields
     )
     return Read(built.profile, built.probes)

@@ -16,7 +16,7 @@ from profiler.endpoints.instruments import AnswerReader
 from profiler.endpoints.requests import Answer, Choose
 from profiler.errors import BadData
 from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
-from profiler.probes.multiple_choice import Set
+from profiler.probes.multiple_choice import Question, QuestionSet
 from profiler.probes.probe import Options
 from profiler.records import Capabilities, Generation, Likelihood, Usage
 from profiler.runs.estimates import estimates
@@ -52,17 +52,17 @@ def likely(*totals: float) -> Answer:
 
 
 def question(*options: str, gold: int = 0, group: str = "knowledge") -> Item:
-    return Item("q", {"options": [*options], "gold": gold}, group=group)
+    return Item("q", Question("", options, gold, "", ()), group=group)
 
 
 def test_a_question_is_asked_with_its_options_as_continuations(probe):
-    first = probe.ask(next(probe.items()))
+    first = probe.ask(next(iter(probe.items)))
     assert first.prompt == "Question: What is the capital of Japan?\nAnswer:"
     assert " Tokyo" in first.choices
 
 
 def test_an_endpoint_without_likelihoods_is_asked_for_a_letter(probe):
-    asked = probe.ask(next(probe.items())).lettered()
+    asked = probe.ask(next(iter(probe.items))).lettered()
     assert asked.startswith("What is the capital of Japan?\n\nA. Seoul\nB. Beijing\nC. Tokyo\nD. Bangkok\n\n")
 
 
@@ -119,7 +119,7 @@ def test_what_a_choice_begins_with_is_not_weighed():
 def test_a_sentence_with_a_blank_can_be_answered_by_letter():
     reader = AnswerReader(Capabilities(chat=True), chat=True)
     row = {"sentence": "It rained, so _ slept.", "option1": "Ann", "option2": "Bob", "answer": "2"}
-    request = Choose("It rained, so ", tuple(winogrande(row).fields()["choices"]), given=("Ann", "Bob"))
+    request = Choose("It rained, so ", winogrande(row).choices, given=("Ann", "Bob"))
     answer = reader.answer(request, [Generation(text="B")])
     assert (reader.how(request), answer.choice, answer.likelihoods) == ("letter", 1, ())
 
@@ -135,7 +135,7 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
 @here
 def test_the_official_sets_are_all_there_but_rte(official):
     sizes: dict[str | None, int] = {}
-    for item in official.items():
+    for item in official.items:
         sizes[item.group] = sizes.get(item.group, 0) + 1
     assert sizes == {
         "arc_challenge": 1172,
@@ -163,12 +163,12 @@ def test_entailment_is_asked_as_lm_eval_asks_it():
         "No Weapons of Mass Destruction Found in Iraq Yet.\n"
         "Question: Weapons of Mass Destruction Found in Iraq. True or False?\nAnswer:"
     )
-    assert (asked.fields()["choices"], asked.gold) == ([" True", " False"], 1)
+    assert (asked.choices, asked.gold) == ((" True", " False"), 1)
     assert rte(ENTAILED | {"label": 0}).gold == 0
 
 
 def test_entailment_has_no_normed_accuracy():
-    probe = Ability((Set("rte", "rows", "", list, rte),), "paper")
+    probe = Ability("paper", sets=(QuestionSet("rte", "rows", "", list, rte),))
     scores = probe.score(question("True", "False", gold=1, group="rte"), likely(-2.0, -1.0))
     assert (scores["acc"], scores["acc_norm"]) == (1, None)
 
@@ -186,7 +186,7 @@ def test_a_title_stands_before_the_passage_wherever_it_is_written():
 
 @here
 def test_an_option_stands_in_the_blank_and_the_rest_is_weighed(official):
-    item = next(item for item in official.items() if item.id == "winogrande/0")
+    item = next(item for item in official.items if item.id == "winogrande/0")
     assert pairs(official.ask(item)) == [
         ["Sarah was a much better surgeon than Maria so Sarah", " always got the easier cases."],
         ["Sarah was a much better surgeon than Maria so Maria", " always got the easier cases."],
@@ -198,13 +198,13 @@ def test_an_option_stands_in_the_blank_and_the_rest_is_weighed(official):
 @here
 def test_every_request_is_lm_evals(official):
     found = asked_of_lm_eval([part.name for part in official.sets], COUNT)
-    items = {item.id: item for item in official.items()}
+    items = {item.id: item for item in official.items}
     for name, theirs in found.items():
         assert len(theirs) >= COUNT
         for number, their in enumerate(theirs):
             item = items[f"{name}/{number}"]
             assert pairs(official.ask(item)) == their["pairs"], item.id
-            assert item.fields["gold"] == their["gold"], item.id
+            assert item.fields.gold == their["gold"], item.id
             # The same likelihoods give the same scores, and the same metrics are defined.
             totals = [result[0] for result in their["results"]]
             scores = official.score(item, likely(*totals))

@@ -16,7 +16,7 @@ from profiler.datasets import mini, read
 from profiler.datasets.items import Item
 from profiler.endpoints.instruments import AnswerReader
 from profiler.endpoints.requests import Answer
-from profiler.probes.bbq.items import CATEGORIES, PAPER, SOURCE, fields, items, known_targets
+from profiler.probes.bbq.items import CATEGORIES, PAPER, SOURCE, items, known_targets
 from profiler.probes.bbq.probe import METRICS, Bbq
 from profiler.probes.probe import Options
 from profiler.records import Capabilities, Estimate, Generation, Likelihood
@@ -41,14 +41,14 @@ def numbers(found: Iterable[Item], policy: Policy) -> dict[tuple[str, str | None
     """The scores of a model that answers by POLICY."""
     kept = list(found)
     probe = Bbq()
-    probe.__dict__["_items"] = kept
+    probe.__dict__["items"] = kept
     rows = [{"item": item.id, "choice": policy(item)} for item in kept]
     return {(estimate.metric, estimate.group): estimate for estimate in rescore(probe, rows)}
 
 
 def stereotype(item: Item) -> int:
-    of = fields(item)
-    return of["unknown"] if of["biased"] is None else of["biased"]
+    of = item.fields
+    return of.unknown if of.biased is None else of.biased
 
 
 def row(number: int, *, negative: bool = True, ambiguous: bool = True, template: str = "1") -> dict[str, object]:
@@ -114,17 +114,17 @@ def test_likelihoods_are_compared_by_token_and_the_first_of_equals_is_taken():
 def test_a_letter_is_mapped_back_from_the_order_that_was_shown():
     probe = Bbq()
     orders = Counter()
-    for item in probe.items():
+    for item in probe.items:
         request = probe.ask(item)
         orders[request.order] += 1
-        right = request.choices[fields(item)["label"]].strip()
+        right = request.choices[item.fields.label].strip()
         letter = next(line[0] for line in request.lettered().splitlines() if line[1:] == f". {right}")
         reader = AnswerReader(Capabilities(completions=True), chat=False, reading="letter")
         assert probe.score(item, reader.answer(request, [Generation(text=letter)]))["correct"] == 1.0
         reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, reading="top_logprobs")
         answer = reader.answer(request, [Generation(text=letter, top={f" {letter}": -0.1, "A": -4.0, "C": -4.0})])
         assert probe.score(item, answer)["correct"] == 1.0
-        assert answer.confidences[fields(item)["label"]] > 0.9
+        assert answer.confidences[item.fields.label] > 0.9
     assert len(orders) == 6
 
 
@@ -142,11 +142,11 @@ def test_the_shipped_set_is_balanced_and_every_target_is_known():
     found = shipped()
     assert len(found) == 192
     assert len({item.group for item in found}) == 6
-    kinds = Counter((item.group, fields(item)["ambiguous"], fields(item)["negative"]) for item in found)
+    kinds = Counter((item.group, item.fields.ambiguous, item.fields.negative) for item in found)
     assert set(kinds.values()) == {8}
-    assert all(fields(item)["biased"] is not None for item in found)
-    assert all((fields(item)["label"] == fields(item)["unknown"]) == fields(item)["ambiguous"] for item in found)
-    aligned = [fields(i)["label"] == fields(i)["biased"] for i in found if not fields(i)["ambiguous"]]
+    assert all(item.fields.biased is not None for item in found)
+    assert all((item.fields.label == item.fields.unknown) == item.fields.ambiguous for item in found)
+    aligned = [i.fields.label == i.fields.biased for i in found if not i.fields.ambiguous]
     assert np.mean(aligned) == 0.5
 
 
@@ -158,7 +158,7 @@ def always_stereotype(found: list[Item]) -> None:
 
 
 def always_unknown(found: list[Item]) -> None:
-    scores = numbers(found, lambda item: fields(item)["unknown"])
+    scores = numbers(found, lambda item: item.fields.unknown)
     for group in {None, *(item.group for item in found)}:
         assert scores["s_amb", group].value is None
         assert scores["s_amb", group].reason == "nothing to divide by"
@@ -210,8 +210,8 @@ def test_derived_targets_are_the_authors_on_every_item_of_the_official_files(nam
     untold = 0
     for item in real("data", name):
         known = told.get(item.id)
-        assert fields(item)["biased"] == (known.place if known else None), item
-        assert known is None or known.names == fields(item)["names"]
+        assert item.fields.biased == (known.place if known else None), item
+        assert known is None or known.names == item.fields.names
         untold += known is None
     # A man and a boy, where the stereotype is about women: there is no answer that it calls for.
     assert untold == (16 if name == "Gender_identity" else 0)
@@ -224,14 +224,14 @@ def test_derived_targets_differ_from_the_authors_only_where_their_tags_are_broke
     rows = {f"{r['category']}/{r['example_id']}": r for r in read(BBQ / "regenerated" / f"{name}.jsonl.gz")}
     differing = Counter()
     for item in real("regenerated", name):
-        assert fields(item)["biased"] is not None
+        assert item.fields.biased is not None
         known, tags = told.get(item.id), [info[1] for info in rows[item.id]["answer_info"].values()]
-        if known and known.place == fields(item)["biased"]:
+        if known and known.place == item.fields.biased:
             continue
         people = [tag for tag in tags if tag != "unknown"]
         if "" in people:
             differing["no tag"] += known is None
-        elif "men" in str(fields(item)["answers"]) and people[0] == people[1] and name == "Race_x_gender":
+        elif "men" in str(item.fields.answers) and people[0] == people[1] and name == "Race_x_gender":
             differing["women tagged as men, or African Americans as Africans"] += 1
         else:  # their search finds "African" in "African American", and takes the first of two
             assert any(tag.endswith("African") for tag in people), (item, tags)
@@ -265,14 +265,14 @@ def test_helms_variant_gives_the_numbers_that_helm_itself_gave():
     """The sample of Race_ethnicity, run through HELM 0.5.16's own BBQMetric with the same answers."""
     with unzip(BBQ / "bbq_lite" / "Race_ethnicity.json.gz") as file:
         found = list(items(json.load(file)["examples"], "lite"))
-    letters = [fields(item)["helm"] for item in found]
+    letters = [item.fields.helm for item in found]
     assert (len(found), Counter(t is None for t, _ in letters)[True]) == (4000, 808)
     assert Counter(other is None for _, other in letters)[True] == 184
 
     def always(item: Item) -> int:
         """HELM's target or non-target, whichever is the stereotype's; A where it knows none."""
-        target, other = fields(item)["helm"]
-        return (target if fields(item)["negative"] else other) or 0
+        target, other = item.fields.helm
+        return (target if item.fields.negative else other) or 0
 
     scores = numbers(found, always)
     assert scores["helm_amb", None].value == pytest.approx(0.614, abs=5e-4)
@@ -290,7 +290,7 @@ def test_the_paper_suite_takes_what_is_at_hand_and_says_what_is_missing(monkeypa
     assert set(probe.data) == {f"data/{n}.jsonl" for n in probe.categories} | {
         "analysis_scripts/additional_metadata.csv"
     }
-    assert probe.count == len(list(probe.items())) == 100
+    assert probe.count == len(list(probe.items)) == 100
     assert len(Bbq.build(Options(suite="full")).missing) == 4
     assert SOURCE.find(CATEGORIES["SES"]) is None
 

@@ -17,6 +17,7 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
 from profiler.errors import BadData
 from profiler.probes.calibration import METRICS, Calibration
+from profiler.probes.multiple_choice import Question
 from profiler.probes.probe import Options
 from profiler.records import Likelihood
 from profiler.reporting.profile import estimates_text
@@ -183,9 +184,8 @@ def probe() -> Calibration:
 
 
 def question(gold: int, count: int = 3) -> Item:
-    options = [f"option {place}" for place in range(count)]
-    fields = {"prompt": "Which?", "choices": [f" {o}" for o in options], "given": [], "options": options}
-    return Item("q", fields | {"asked": "Which?", "gold": gold})
+    options = tuple(f"option {place}" for place in range(count))
+    return Item("q", Question("Which?", options, gold, "Which?", tuple(f" {o}" for o in options)))
 
 
 def test_confidence_is_the_softmax_of_the_options_mean_log_probabilities(probe):
@@ -250,7 +250,7 @@ def columns(confidence, correct):
 
 
 def estimated(confidence, correct, resamples=50):
-    metrics = probes.get("calibration").metrics
+    metrics = probes.get("calibration")().metrics
     found = estimates("calibration", metrics, columns(confidence, correct), resamples=resamples)
     return {one.metric: one for one in found}
 
@@ -299,17 +299,17 @@ def test_all_right_leaves_the_scaled_error_undefined():
 
 
 def test_the_shipped_questions_are_many_different_and_fair():
-    items = list(Calibration.build(Options(suite="mini")).items())
-    assert len({item.fields["prompt"] for item in items}) >= 79  # a question may begin like another
+    items = list(Calibration.build(Options(suite="mini")).items)
+    assert len({item.fields.prompt for item in items}) >= 79  # a question may begin like another
     assert len({item.id for item in items}) == len(items) >= 80
-    assert all(len(set(item.fields["options"])) == 4 for item in items)
-    places = np.bincount([item.fields["gold"] for item in items])
+    assert all(len(set(item.fields.options)) == 4 for item in items)
+    places = np.bincount([item.fields.gold for item in items])
     assert places.max() - places.min() <= 1
 
 
 def test_a_limit_takes_as_many_of_each_set():
     probe = Calibration.build(Options(suite="mini", limit=21))
-    groups = [item.group for item in probe.items()]
+    groups = [item.group for item in probe.items]
     assert (groups.count("knowledge"), groups.count("sense"), probe.count) == (11, 10, 21)
 
 
@@ -317,7 +317,7 @@ def test_a_file_of_ones_own_is_asked(tmp_path):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps({"question": "Which?", "choices": ["this", "that"], "answer": 1}) + "\n", "utf-8")
     probe = Calibration.build(Options(prompts=str(path)))
-    (item,) = probe.items()
+    (item,) = probe.items
     assert (item.id, item.group, probe.suite) == ("quiz/0", "quiz", "quiz.jsonl")
     assert probe.ask(item).choices == (" this", " that")
 
@@ -342,12 +342,12 @@ def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
     probe = Calibration.build(Options())
     assert (probe.suite, probe.count) == ("paper", 10_542)
-    items = {item.id: item for item in probe.items()}
+    items = {item.id: item for item in probe.items}
     first = probe.ask(items["hellaswag/0"])
     assert first.prompt == "A man is sitting on a roof. he"
     assert first.choices[3] == " starts pulling up roofing on a roof."
-    assert items["hellaswag/0"].fields["gold"] == 3
+    assert items["hellaswag/0"].fields.gold == 3
     book = probe.ask(items["openbookqa/0"])
     assert book.prompt.endswith("the best way to save money is to")
     assert book.choices[1] == " quit eating lunch out"
-    assert items["openbookqa/0"].fields["gold"] == 1
+    assert items["openbookqa/0"].fields.gold == 1

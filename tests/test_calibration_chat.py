@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import LETTERS, Answer
-from profiler.probes.calibration_chat import CalibrationSampled, CalibrationVerbal, stated
+from profiler.probes.calibration import CalibrationSampled, CalibrationVerbal, stated
+from profiler.probes.multiple_choice import Question
 from profiler.probes.probe import Options
 from profiler.records import Generation
 from profiler.runs.estimates import estimates
@@ -21,9 +22,7 @@ SAMPLED = CalibrationSampled.build(Options(suite="mini"))
 
 
 def question(gold: int = 1, options: tuple[str, ...] = ("5 km", "50%", "half a day")) -> Item:
-    return Item(
-        "q", {"prompt": "How?", "choices": [], "given": [], "options": [*options], "asked": "How?", "gold": gold}
-    )
+    return Item("q", Question("How?", options, gold, "How?", ()))
 
 
 def verbal(*texts: str) -> Answer:
@@ -118,7 +117,7 @@ def test_sampled_confidence_is_the_share_of_the_commonest_answer():
 
 
 def numbers(probe, answerer):
-    rows = [(item, probe.score(item, answerer(item))) for item in probe.items()]
+    rows = [(item, probe.score(item, answerer(item))) for item in probe.items]
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for _, row in rows], float) for name in rows[0][1]
     }
@@ -142,7 +141,7 @@ def test_an_interval_of_random_answers_covers_chance():
 
 
 def test_the_question_is_put_once_and_the_letter_drawn_several_times():
-    item = next(iter(SAMPLED.items()))
+    item = next(iter(SAMPLED.items))
     request = SAMPLED.ask(item)
     assert (request.n, request.how, request.order) == (10, "sampled", (0, 1, 2, 3))
     assert "A. Seoul" in request.prompt
@@ -160,8 +159,7 @@ def test_samples_and_temperature_can_be_set_and_the_length_of_other_texts_does_n
 @pytest.mark.parametrize("probe", [VERBAL, SAMPLED], ids=lambda probe: probe.name)
 def test_recorded_texts_can_be_scored(probe):
     rows = [
-        {"item": item.id, "texts": [f"Answer: {LETTERS[item.fields['gold']]}\nConfidence: 70%"]}
-        for item in probe.items()
+        {"item": item.id, "texts": [f"Answer: {LETTERS[item.fields.gold]}\nConfidence: 70%"]} for item in probe.items
     ]
     found = {estimate.metric: estimate.value for estimate in rescore(probe, rows) if estimate.group is None}
     assert found["accuracy"] == 1

@@ -12,7 +12,7 @@ import pytest
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Weigh
 from profiler.errors import EndpointError
-from profiler.probes.crows_pairs import SOURCE, CrowsPairs
+from profiler.probes.crows_pairs import SOURCE, CrowsPairs, SentencePair
 from profiler.probes.probe import Options
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import estimates
@@ -40,8 +40,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(direction: str = "stereo", group: str = "age", key: str = "0") -> Item:
-    texts = {"sent_more": "The old man forgot.", "sent_less": "The young man forgot."}
-    return Item(key, {**texts, "stereo_antistereo": direction, "bias_type": group}, group=group)
+    return Item(key, SentencePair("The old man forgot.", "The young man forgot.", direction, group), group=group)
 
 
 def answer(more: tuple[float, int], less: tuple[float, int]) -> Answer:
@@ -117,7 +116,7 @@ def test_an_answer_without_likelihoods_is_undefined_not_zero():
 @official
 def test_the_official_file_is_read_whole(at_hand):
     probe = CrowsPairs.build(Options())
-    items = list(probe.items())
+    items = list(probe.items)
     assert probe.suite == "paper"
     assert [item.id for item in items] == [str(number) for number in range(1508)]
     assert Counter(item.group for item in items) == {
@@ -131,7 +130,7 @@ def test_the_official_file_is_read_whole(at_hand):
         "physical-appearance": 63,
         "disability": 60,
     }
-    assert Counter(item.fields["stereo_antistereo"] for item in items) == {"stereo": 1290, "antistereo": 218}
+    assert Counter(item.fields.stereo_antistereo for item in items) == {"stereo": 1290, "antistereo": 218}
     asked = probe.ask(items[1])
     assert asked == Weigh(
         (
@@ -153,8 +152,8 @@ def test_recorded_likelihoods_are_rescored_by_the_row_numbers_of_the_official_fi
 
 @official
 def test_a_limit_draws_the_same_pairs_and_a_larger_one_keeps_them(at_hand):
-    few = [item.id for item in CrowsPairs("paper", 40).items()]
-    more = [item.id for item in CrowsPairs("paper", 80).items()]
+    few = [item.id for item in CrowsPairs("paper", 40).items]
+    more = [item.id for item in CrowsPairs("paper", 80).items]
     assert len(few) == 40
     assert set(few) < set(more)
     assert few == sorted(few, key=int)
@@ -164,11 +163,11 @@ def test_without_the_official_file_the_mini_set_is_asked_and_says_so(nothing_at_
     probe = CrowsPairs.build(Options())
     assert (probe.suite, list(probe.data)) == ("mini", ["mini crows_pairs"])
     with pytest.raises(Exception, match=r"crows_pairs_anonymized.csv of crows_pairs is not at hand"):
-        list(CrowsPairs.build(Options(suite="paper")).items())
+        list(CrowsPairs.build(Options(suite="paper")).items)
 
 
 def test_the_mini_set_is_made_of_minimal_pairs():
-    items = list(CrowsPairs("mini").items())
+    items = list(CrowsPairs("mini").items)
     assert len({item.id for item in items}) == len(items) >= 60
     assert min(Counter(item.group for item in items).values()) >= 5
     assert len({item.group for item in items}) == 9
@@ -176,7 +175,7 @@ def test_the_mini_set_is_made_of_minimal_pairs():
         more, less = (re.findall(r"[\w']+", text) for text in PROBE.ask(item).texts)
         assert more != less
         assert len(set(more) ^ set(less)) <= 6, item
-        assert item.fields["stereo_antistereo"] in ("stereo", "antistereo")
+        assert item.fields.stereo_antistereo in ("stereo", "antistereo")
 
 
 async def test_a_run_weighs_both_sentences_and_keeps_their_likelihoods(tmp_path):

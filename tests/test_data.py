@@ -150,7 +150,7 @@ def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.Monke
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
     probe = Attributes.build(Options())
     assert (probe.suite, probe.count) == ("paper", 100)
-    assert next(probe.items()).id == "100"
+    assert next(iter(probe.items)).id == "100"
     assert probe.frame == "### Question: {prompt}\n ### Answer: "
 
 
@@ -162,7 +162,7 @@ def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monk
     file = replace(attributes.DOLLY, sha256=sha256(columns.encode()).hexdigest())
     monkeypatch.setattr(attributes, "DOLLY", file)
     monkeypatch.setattr(attributes, "SOURCE", replace(attributes.SOURCE, files=(file,)))
-    assert [item.fields["prompt"] for item in Attributes.build(Options()).items()] == prompts[100:]
+    assert [item.fields.prompt for item in Attributes.build(Options()).items] == prompts[100:]
 
 
 def test_without_the_file_the_shipped_prompts_are_asked() -> None:

@@ -27,7 +27,7 @@ def answered(size, groups=("one",), seed=0):
 
 
 def run(table):
-    metrics = {"calibration": probes.get("calibration").metrics}
+    metrics = {"calibration": probes.get("calibration")().metrics}
     built = builders.run({"calibration": table}, metrics, sections={"calibration": {"how": "loglikelihood"}})
     return builders.Read(built.profile, built.probes)
 

@@ -25,7 +25,7 @@ def build(name: str) -> Probe:
 
 
 def built() -> list[Probe]:
-    return [build(name) for name in forms.usual()]
+    return [build(name) for name in forms.default()]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ async def test_a_form_in_words_stands_in_for_what_can_not_be_weighed(
     async with serving(script) as wire, client(wire, chat=not script.completions, reading=reading) as model:
         fitting = await forms.fit(model, built(), build)
     asked = {probe.name for probe in fitting.probes}
-    stood_for = {name for name, form in forms.IN_WORDS.items() if form in words}
-    assert asked == set(forms.usual()) - stood_for | words
+    stood_for = {name for name in forms.default() if words & {*probes.get(name).in_words[:1]}}
+    assert asked == set(forms.default()) - stood_for | words
     assert len(fitting.notes) == len(words)
 
 

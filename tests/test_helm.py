@@ -165,7 +165,7 @@ async def test_summarize_shows_every_metric_of_a_probe(helm: Helm) -> None:
     tables = json.loads((helm.suite / "groups" / "inherit_bbq.json").read_text("utf-8"))
     shown = dict(zip((cell["value"] for cell in tables[0]["header"]), tables[0]["rows"][0], strict=True))
     stats = helm.stats("bbq")
-    for metric in probes.get("bbq").metrics:
+    for metric in probes.get("bbq")().metrics:
         assert shown[metric.name].get("value") == stats[f"bbq.{metric.name}"]
 
 
@@ -184,8 +184,8 @@ async def test_helms_page_shows_numbers_and_items(helm: Helm) -> None:
     assert "bbq [mini]" in table
     assert "s_amb" in table
     assert "tokens  " in items
-    (first, *_) = probes.get("bbq").build(Options(suite="mini", limit=40)).items()
-    assert str(first.fields["question"]) in items
+    (first, *_) = probes.get("bbq").build(Options(suite="mini", limit=40)).items
+    assert str(first.fields.question) in items
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -244,8 +244,8 @@ async def test_a_server_that_dies_leaves_no_numbers_and_is_asked_only_for_the_re
 
 async def test_an_item_that_is_refused_is_no_silent_gap(helm: Helm) -> None:
     async with serving() as wire:
-        asked = list(probes.get("crows_pairs").build(Options(suite="mini", limit=8)).items())
-        wire.faults.append(Fault("400", match=str(asked[3].fields["sent_more"]), says="too long"))
+        asked = list(probes.get("crows_pairs").build(Options(suite="mini", limit=8)).items)
+        wire.faults.append(Fault("400", match=str(asked[3].fields.sent_more), says="too long"))
         done = await helm.run(wire, "inherit_crows_pairs:suite=mini,limit=8")
         assert done.code != 0
         assert "1 of 8 items of inherit_crows_pairs failed" in done.says

@@ -20,7 +20,7 @@ from profiler.records import Generation, Likelihood
 def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
     here = ProbeSpec.of(name, {"suite": "mini", "limit": 3})
     probe = here.built()
-    for item in probe.items():
+    for item in probe.items:
         request = probe.ask(item)
         assert spec.read(here.prompt(item, request), spec.drawing(probe)).request == request
 
@@ -28,7 +28,7 @@ def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
 def test_helms_words_for_sampling_are_heeded() -> None:
     here = ProbeSpec.of("attributes", {"suite": "mini", "limit": 1, "top_p": 0.9, "seed": 4})
     drawn = DrawSettings(0.7, 33, ("\n\n",), 5)
-    (item,) = here.built().items()
+    (item,) = here.built().items
     request = spec.read(here.prompt(item, here.built().ask(item)), drawn).request
     assert isinstance(request, Generate)
     assert request.n == 5
@@ -44,7 +44,7 @@ def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
 
 def test_a_prompt_says_by_which_instrument_and_whether_by_chat_it_is_asked() -> None:
     here = ProbeSpec.of("bbq", {"suite": "mini", "limit": 1, "reading": "letter", "chat": "true"})
-    (item,) = here.built().items()
+    (item,) = here.built().items
     prompt = here.prompt(item, here.built().ask(item))
     assert "\nB. " in prompt
     assert spec.read(prompt, DrawSettings()).way == spec.AskMode(chat=True, reading="letter")

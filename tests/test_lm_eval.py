@@ -134,11 +134,11 @@ def groups() -> dict[str, list[str]]:
 
 def test_the_profile_holds_what_is_asked_when_no_probe_is_named() -> None:
     inside = [task for group in groups()["inheritance_profile"] for task in groups()[group]]
-    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in forms.usual())
+    assert sorted(inside) == sorted(f"inherit_{probe}" for probe in forms.default())
 
 
 def test_the_profile_of_a_chat_endpoint_holds_the_forms_in_words() -> None:
-    wanted = [f"inherit_{forms.IN_WORDS.get(probe, probe)}" for probe in forms.usual()]
+    wanted = [f"inherit_{[*probes.get(probe).in_words, probe][0]}" for probe in forms.default()]
     assert sorted(groups()["inheritance_profile_chat"]) == sorted(wanted)
 
 
@@ -264,7 +264,7 @@ def asked(count: int = 40) -> list[Sample]:
                 likelihoods=tuple(Likelihood(total=-4.0 + (place == number % 3), tokens=3) for place in range(3)),
             ),
         )
-        for number, item in enumerate(probe.items())
+        for number, item in enumerate(probe.items)
     ]
     return scored(probe, answers[:BATCH])
 

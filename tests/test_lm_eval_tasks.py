@@ -131,7 +131,7 @@ def expected(model: Hashed, probe_name: str, words: object, limit: int) -> dict[
 
     probe = probes.get(probe_name).build(Options("mini", limit=limit))
     rows = []
-    for item in probe.items():
+    for item in probe.items:
         match probe.ask(item):
             case Choose(prompt=prompt, choices=texts):
                 pass
@@ -175,13 +175,13 @@ def test_a_limit_asks_the_items_that_our_own_limit_asks(evaluated: Callable[...,
     for probe in ("bbq", "calibration", "attributes"):
         results = evaluated(Hashed(), f"inherit_{probe}", limit=7)
         asked = [row["doc"]["item"] for row in results["samples"][f"inherit_{probe}"]]
-        wanted = probes.get(probe).build(Options("mini", limit=7)).items()
+        wanted = probes.get(probe).build(Options("mini", limit=7)).items
         assert asked == [item.id for item in wanted]
 
 
 def test_named_places_are_logged_as_themselves(evaluated: Callable[..., dict]) -> None:
     results = evaluated(Hashed(), "inherit_crows_pairs", samples={"inherit_crows_pairs": [7, 3]})
-    items = list(probes.get("crows_pairs").build(Options("mini")).items())
+    items = list(probes.get("crows_pairs").build(Options("mini")).items)
     logged = [(row["doc_id"], row["doc"]["item"]) for row in results["samples"]["inherit_crows_pairs"]]
     assert logged == [(7, items[7].id), (3, items[3].id)]
 
@@ -288,7 +288,7 @@ def test_the_papers_data_that_is_not_there_is_an_error_that_says_what_to_do(
 
 def test_a_likelihood_that_is_no_number_fails_its_item_alone(evaluated: Callable[..., dict]) -> None:
     probe = probes.get("crows_pairs").build(Options("mini", limit=5))
-    broken = probe.ask(next(iter(probe.items()))).texts[0]
+    broken = probe.ask(next(iter(probe.items))).texts[0]
     results = evaluated(Hashed(broken=broken), "inherit_crows_pairs", limit=5)
     assert ours(results, "inherit_crows_pairs")["items"] == 4
     (failed,) = [row["items"] for row in results["samples"]["inherit_crows_pairs"] if row["items"].get("error")]
@@ -413,10 +413,10 @@ def test_the_command_finds_every_family_and_its_results_become_a_profile(checkpo
         *("--model", "hf", "--model_args", model, "--tasks", "inheritance_profile", *more.split()),
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for probe in forms.usual():
+    for probe in forms.default():
         assert f"- inherit_{probe} [mini]" in done.stdout
     profile = imported.keep(lm_eval_results.harvest(tmp_path / "empty" / "out"), tmp_path / "runs")
-    assert {section.probe for section in profile.sections} == set(forms.usual())
+    assert {section.probe for section in profile.sections} == set(forms.default())
     # A pair is asked in both orders.
     assert all(section.items == (6 if section.probe == "preferences" else 3) for section in profile.sections)
 

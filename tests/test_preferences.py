@@ -39,11 +39,11 @@ def lettered(rng: np.random.Generator) -> Answer:
 
 def answers(probe: Preferences, draw) -> list[Answer]:
     rng = np.random.default_rng(5)
-    return [draw(rng) for _ in probe.items()]
+    return [draw(rng) for _ in probe.items]
 
 
 def numbers(probe: Preferences, given: list[Answer]) -> dict[str, Estimate]:
-    items = list(probe.items())
+    items = list(probe.items)
     scores = [probe.score(item, answer) for item, answer in zip(items, given, strict=True)]
     columns = {
         name: np.array([np.nan if row[name] is None else row[name] for row in scores], float) for name in scores[0]
@@ -56,7 +56,7 @@ def rows(probe: Preferences, given: list[Answer]) -> list[dict]:
     """The same answers as a verdict file."""
     orders = PROMPT.orders()
     made = []
-    for place, pair in enumerate(probe._pairs):
+    for place, pair in enumerate(probe.pairs):
         said = given[len(orders) * place :]
         rulings = tuple(PROMPT.ruling(said[i], order, False) for i, order in enumerate(orders))
         one = Judgement(pair=pair, judge="judge", how=said[0].how, template=PROMPT.id, rulings=rulings)
@@ -89,7 +89,7 @@ def test_the_numbers_are_those_of_agree_on_the_same_verdicts(tmp_path, monkeypat
 
 
 def test_each_pair_is_asked_in_both_orders_and_counts_once():
-    items = list(PROBE.items())
+    items = list(PROBE.items)
     assert len(items) == PROBE.count == 48
     assert numbers(PROBE, answers(PROBE, weighed))["agreement"].n == 24
     first, swapped = (PROBE.ask(item) for item in items[:2])
@@ -127,9 +127,9 @@ def test_a_judge_that_knows_agrees_wholly():
 def test_pandalms_pairs_of_one_prompt_are_resampled_together(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
     probe = Preferences.build(Options(suite="paper"))
-    items = list(probe.items())
+    items = list(probe.items)
     assert probe.count == len(items) == 2 * 999
-    assert len({item.cluster for item in items}) == len({item.fields["prompt"] for item in items}) < 500
+    assert len({item.cluster for item in items}) == len({item.fields.prompt for item in items}) < 500
 
 
 @pytest.mark.parametrize("script", [Script(), Script(echo=False), Script(top=0, echo=False)])

@@ -13,7 +13,6 @@ from profiler import probes
 from profiler.cli import app
 from profiler.endpoints.requests import Choose
 from profiler.errors import BadData
-from profiler.probes.bbq.items import fields
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.crows_pairs import CrowsPairs
 from profiler.probes.probe import Options, Probe
@@ -33,7 +32,7 @@ def probe(name: str, **options: object) -> Probe:
 
 
 def right() -> list[dict[str, object]]:
-    return [{"item": item.id, "choice": fields(item)["label"]} for item in Bbq().items()]
+    return [{"item": item.id, "choice": item.fields.label} for item in Bbq().items]
 
 
 def test_bbq_is_found_by_category_and_example_id():
@@ -46,10 +45,10 @@ def test_bbq_is_found_by_category_and_example_id():
 
 def test_a_column_of_any_name_may_hold_the_answer():
     words = [
-        {"category": item.id.split("/")[0], "example_id": item.id.split("/")[1], "pred": fields(item)["answers"][0]}
-        for item in Bbq().items()
+        {"category": item.id.split("/")[0], "example_id": item.id.split("/")[1], "pred": item.fields.answers[0]}
+        for item in Bbq().items
     ]
-    firsts = [{"item": item.id, "choice": 0} for item in Bbq().items()]
+    firsts = [{"item": item.id, "choice": 0} for item in Bbq().items]
     assert rescore(Bbq(), words, "pred") == rescore(Bbq(), firsts)
     with pytest.raises(BadData, match="row 1: no column 'predicted'; found category, example_id, pred"):
         rescore(Bbq(), words, "predicted")
@@ -65,22 +64,22 @@ def test_a_csv_has_its_choices_as_text_and_an_unread_one_empty(tmp_path: Path):
 
 def test_a_table_of_the_options_scores_is_bbq_too():
     rows = []
-    for item in Bbq().items():
+    for item in Bbq().items:
         category, number = item.id.split("/")
-        scores = {f"ans{place}": str(float(place == fields(item)["label"])) for place in range(3)}
+        scores = {f"ans{place}": str(float(place == item.fields.label)) for place in range(3)}
         rows.append({"index": number, **scores, "cat": category})
     assert values(Bbq(), rows) == values(Bbq(), right())
 
 
 def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
     path = tmp_path / "results.csv"
-    items = list(CrowsPairs().items())
+    items = list(CrowsPairs().items)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["", "sent_more", "sent_less", "sent_more_score", "sent_less_score", "score", "bias_type"])
         for place, item in enumerate(items):
             scores = (-10.0, -20.0) if place % 4 else (-20.0, -10.0)
-            writer.writerow([place, item.fields["sent_more"], item.fields["sent_less"], *scores, 1, item.group])
+            writer.writerow([place, item.fields.sent_more, item.fields.sent_less, *scores, 1, item.group])
     found = values(CrowsPairs(), list(foreign_answers.read(path)))
     assert found["stereotype"] == pytest.approx(100 * sum(bool(place % 4) for place in range(len(items))) / len(items))
     assert found["likelihood_diff"] == 10
@@ -92,8 +91,8 @@ def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: 
     tasks = {name: probes.get(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
     whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
     for made in tasks.values():
-        for item in made.items():
-            scores = zip(item.fields["ids"], (0.3, 0.2, 0.1), strict=True)
+        for item in made.items:
+            scores = zip(item.fields.ids, (0.3, 0.2, 0.1), strict=True)
             whole[made.settings["task"]] += [{"id": key, "score": score} for key, score in scores]
     path = tmp_path / "predictions_gpt2.json"
     path.write_text(json.dumps(whole), encoding="utf-8")
@@ -161,29 +160,28 @@ def sample(doc: dict[str, object], pairs: list[tuple[str, str]], totals: list[fl
 def test_lm_evals_samples_of_multiple_choice_are_found_by_their_texts():
     made = probe("ability")
     rows = []
-    for item in made.items():
+    for item in made.items:
         request = made.ask(item)
         assert isinstance(request, Choose)
         pairs = [(request.prompt, choice) for choice in request.choices]
-        rows.append(sample({}, pairs, [-1.0 if at == item.fields["gold"] else -9.0 for at in range(len(pairs))]))
+        rows.append(sample({}, pairs, [-1.0 if at == item.fields.gold else -9.0 for at in range(len(pairs))]))
     found = rescored(made, rows)
     assert found.missing == []
     assert {e.value for e in found.estimates if e.metric == "acc"} == {1.0}
 
 
 def test_lm_evals_pairs_are_found_by_their_texts():
-    items = list(CrowsPairs().items())
+    items = list(CrowsPairs().items)
     rows = [
-        sample({}, [("", str(item.fields["sent_more"])), ("", str(item.fields["sent_less"]))], [-1.0, -3.0])
-        for item in items
+        sample({}, [("", str(item.fields.sent_more)), ("", str(item.fields.sent_less))], [-1.0, -3.0]) for item in items
     ]
     assert values(CrowsPairs(), rows)["pct_stereotype"] == 1.0
 
 
 def test_lm_evals_bbq_may_say_in_ten_ways_that_one_can_not_tell():
     rows = []
-    for item in Bbq().items():
-        answers, unknown = fields(item)["answers"], fields(item)["unknown"]
+    for item in Bbq().items:
+        answers, unknown = item.fields.answers, item.fields.unknown
         people = [answer for place, answer in enumerate(answers) if place != unknown]
         pairs = [("…", f" {answer}") for answer in (*people, "Undetermined", "Not known")]
         category, number = item.id.split("/")
@@ -194,14 +192,14 @@ def test_lm_evals_bbq_may_say_in_ten_ways_that_one_can_not_tell():
 
 def test_helms_own_bbq_is_read_by_the_letters_it_listed(tmp_path: Path):
     states = []
-    for item in Bbq().items():
-        told = fields(item)
+    for item in Bbq().items:
+        told = item.fields
         order = [2, 0, 1]
-        letter = "ABC"[order.index(told["label"])]
+        letter = "ABC"[order.index(told.label)]
         states.append(
             {
-                "instance": {"input": {"text": f"{told['context']}\nQuestion: {told['question']}"}},
-                "output_mapping": {"ABC"[at]: told["answers"][place] for at, place in enumerate(order)},
+                "instance": {"input": {"text": f"{told.context}\nQuestion: {told.question}"}},
+                "output_mapping": {"ABC"[at]: told.answers[place] for at, place in enumerate(order)},
                 "result": {"completions": [{"text": f" {letter}"}]},
             }
         )

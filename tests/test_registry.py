@@ -75,3 +75,15 @@ def test_an_installed_package_adds_a_metric(monkeypatch):
     monkeypatch.setattr(plugins, "installed", plugins.installed.__wrapped__)
     assert metrics.get("marks").name == "marks"
     assert measure([Text("!!")], [metrics.get("marks")])["marks"].tolist() == [2]
+
+
+def test_a_metric_that_is_registered_later_is_in_the_profile(monkeypatch):
+    monkeypatch.setattr("profiler.metrics.registry.METRICS", {**metrics.default()})
+    asked = probes.get("attributes")()
+
+    @metrics.register(version="1")
+    def marks(texts):
+        """Exclamation marks."""
+        return np.array([text.count("!") for text in texts], float)
+
+    assert "marks" in {metric.name for metric in asked.metrics} & {metric.name for metric in asked.text_metrics}

@@ -12,7 +12,7 @@ import pytest
 
 from profiler.errors import WrongUse
 from profiler.metrics.metric import Metric
-from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling
+from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling, Writing
 from profiler.reporting import numbers
 from profiler.reporting.comparison import comparison_report
 from profiler.reporting.profile import capabilities_text, estimates_text, examples, profile_report, sample_text
@@ -285,7 +285,7 @@ def test_the_page_says_how_it_was_made():
 
 def test_the_command_on_the_page_is_what_a_shell_would_take():
     drawn = Sampling(temperature=0.7, stop=("\n", "it's"), max_tokens=64)
-    run = builders.attributes("my model", 105, sampling=drawn, settings={"system": "Be brief.", "samples": 2})
+    run = builders.attributes("my model", 105, sampling=drawn, writing=Writing(system="Be brief.", samples=2))
     html = page(run.profile)
     shown = re.search(r'<code id="command">(.*?)</code>', html, re.S)[1]
     words = shlex.split(unescape(re.sub("<.*?>", "", shown)))

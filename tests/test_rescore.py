@@ -13,7 +13,6 @@ from profiler import probes
 from profiler.cli import app
 from profiler.datasets.items import Item
 from profiler.errors import BadData
-from profiler.probes.bbq.items import fields
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.probe import Options, Probe
 from profiler.runs.rescore import named, rescore, rescored
@@ -22,19 +21,19 @@ CHOICES = (" The old man", " The young man", " Not known")
 
 
 def right(item: Item) -> int:
-    return fields(item)["label"]
+    return item.fields.label
 
 
 def rows(value: str) -> list[dict[str, object]]:
     """The right answer to every shipped item of BBQ, recorded in one of the ways."""
     made = []
-    for item in Bbq().items():
+    for item in Bbq().items:
         label = right(item)
         answers: Mapping[str, object] = {
             "choice": label,
             "likelihoods": [[-2.0 if place == label else -9.0, 2] for place in range(3)],
             "means": [-1.0 if place == label else -4.5 for place in range(3)],
-            "words": [fields(item)["answers"][label].lower() + "."],
+            "words": [item.fields.answers[label].lower() + "."],
             "letter": ["(" + "ABC"[label] + ")"],
         }
         kind = {"means": "likelihoods", "words": "texts", "letter": "texts"}.get(value, value)
@@ -71,7 +70,7 @@ def test_missing_items_are_counted():
 
 def test_texts_of_an_open_question_are_measured():
     probe = probes.get("attributes").build(Options(suite="mini"))
-    recorded = [{"item": item.id, "texts": ["One, two, three.", "One."]} for item in probe.items()]
+    recorded = [{"item": item.id, "texts": ["One, two, three.", "One."]} for item in probe.items]
     values = {e.metric: e.value for e in rescore(probe, recorded)}
     assert values["words"] == 2.0
     assert values["empty"] == 0.0
@@ -111,7 +110,7 @@ def test_no_rows_are_no_answers():
 def test_likelihoods_of_an_open_question_are_refused():
     probe: Probe = probes.get("attributes").build(Options(suite="mini"))
     with pytest.raises(BadData, match="asks for texts"):
-        rescore(probe, [{"item": next(iter(probe.items())).id, "likelihoods": [-1.0]}])
+        rescore(probe, [{"item": next(iter(probe.items)).id, "likelihoods": [-1.0]}])
 
 
 @pytest.mark.parametrize(
@@ -170,12 +169,12 @@ def test_data_lists_what_is_at_hand_and_check_fails_on_a_wrong_file(tmp_path: Pa
 
 def test_a_letter_counts_in_the_order_in_which_the_row_says_that_the_options_were_listed():
     probe = probes.get("bbq").build(Options(suite="mini"))
-    item = next(iter(probe.items()))
-    right = item.fields["label"]
+    item = next(iter(probe.items))
+    right = item.fields.label
     order = [2, 0, 1]
     letter = "ABC"[order.index(right)]
     rows = [{"item": item.id, "texts": [letter], "order": order}]
-    condition = "ambig" if item.fields["ambiguous"] else "disambig"
+    condition = "ambig" if item.fields.ambiguous else "disambig"
     found = {estimate.metric: estimate.value for estimate in rescore(probe, rows) if estimate.group is None}
     assert found[f"accuracy_{condition}"] == 1
     with pytest.raises(BadData, match=r"row 1 .*expected an order of the options \[0, 1, 2\], found \[1, 2\]"):

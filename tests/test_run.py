@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, NamedTuple
 
 import pytest
 
@@ -29,7 +30,7 @@ def questions(folder: Path, count: int) -> Path:
 
 
 def probe(folder: Path, count: int = 8, **options: object) -> Attributes:
-    return Attributes(prompts(str(questions(folder, count))), **options)  # type: ignore[arg-type]
+    return Attributes(prompts=prompts(str(questions(folder, count))), **options)  # type: ignore[arg-type]
 
 
 async def profiled(wire: Wire, folder: Path, probe: Probe, chat: bool = False) -> Profile:
@@ -118,7 +119,7 @@ async def test_answers_cut_by_the_token_limit_are_counted(tmp_path: Path) -> Non
 
 async def test_readability_of_another_language_is_undefined_with_a_reason(tmp_path: Path) -> None:
     async with serving() as wire:
-        german = Attributes(prompts(str(questions(tmp_path, 4)), lang="de"))
+        german = Attributes(prompts=prompts(str(questions(tmp_path, 4)), lang="de"))
         profile = await profiled(wire, tmp_path, german)
     fog = estimate(profile, "gunning_fog")
     assert (fog.value, fog.undefined) == (None, 4)
@@ -176,33 +177,28 @@ async def test_a_scorer_that_fails_marks_its_sample_only(tmp_path: Path) -> None
     assert errors == {"0": None, "1": None, "2": "scorer failed: ZeroDivisionError: float division by zero", "3": None}
 
 
+class Text(NamedTuple):
+    """What is weighed."""
+
+    text: str
+
+
 @dataclass(frozen=True)
-class Weights:
+class Weights(Probe[Text]):
     """A probe that weighs four texts."""
 
     broken: str = ""
+
     name = "weights"
-    version = 1
     metrics = ()
-    text_metrics = ()
-    suite = "test"
-    lang = "en"
-    count = 4
-    sampling = None
+    data: ClassVar[Mapping[str, str]] = {}
 
     @property
-    def data(self) -> Mapping[str, str]:
-        return {}
+    def items(self) -> list[Item[Text]]:
+        return [Item(str(i), Text(f"a text to weigh, number {i}")) for i in range(4)]
 
-    @property
-    def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        return {}
+    def ask(self, item: Item[Text]) -> Weigh:
+        return Weigh((item.fields.text,))
 
-    def items(self) -> list[Item]:
-        return [Item(str(i)) for i in range(4)]
-
-    def ask(self, item: Item) -> Weigh:
-        return Weigh((f"a text to weigh, number {item.id}",))
-
-    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+    def score(self, item: Item[Text], answer: Answer) -> Mapping[str, float | None]:
         return {"weight": answer.likelihoods[0].total / (item.id != self.broken)}

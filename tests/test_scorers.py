@@ -21,8 +21,7 @@ from profiler.metrics.toxicity import scorer
 from profiler.metrics.toxicity.classifier import batches
 from profiler.metrics.toxicity.perspective import LABELS, Perspective
 from profiler.probes.probe import Options
-from profiler.probes.toxicity import Toxicity
-from profiler.probes.toxicity_prompts import Prompts
+from profiler.probes.toxicity import Toxicity, ToxicityPrompts
 from profiler.records import Generation, Profile, Sample
 from profiler.reporting.profile import profile_report
 from profiler.reporting.report import render
@@ -333,7 +332,7 @@ async def test_a_text_that_a_scorer_refuses_marks_its_prompt_and_no_other(tmp_pa
     google.refused = "neighbours"
     says = {"The neighbours": "about neighbours", "She read": "calm"}
     async with serving(Script(says=says)) as wire, client(wire, tmp_path / "cache.sqlite") as model:
-        probe = Toxicity(prompts=Prompts(str(beginnings(tmp_path))), samples=2, scorers=(judge,))
+        probe = Toxicity(prompts=ToxicityPrompts(str(beginnings(tmp_path))), samples=2, scorers=(judge,))
         events = [event async for event in run(model, [probe], model.endpoint, tmp_path / "runs")]
     profile = events[-1]
     assert isinstance(profile, Profile)

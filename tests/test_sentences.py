@@ -10,9 +10,9 @@ import pytest
 from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
 from profiler.endpoints.requests import LETTERS, Answer
-from profiler.probes.crows_pairs_chat import CrowsPairsChat
+from profiler.probes.crows_pairs import CrowsPairsChat
 from profiler.probes.probe import Probe
-from profiler.probes.stereoset_chat import StereoSetChat, StereoSetInterChat
+from profiler.probes.stereoset import StereoSetChat, StereoSetInterChat
 from profiler.records import Estimate, Generation
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
@@ -42,14 +42,14 @@ def taking(wanted: Callable[[Probe, Item], Sequence[str]]) -> Answerer:
 
 def by_stereotype(probe: Probe, item: Item) -> Sequence[str]:
     """Sentences, the most stereotyping first."""
-    fields = item.fields
-    return fields.get("sentences") or [fields["sent_more"], fields["sent_less"]]  # type: ignore[return-value, list-item]
+    of = item.fields
+    return [of.sent_more, of.sent_less] if probe.name == "crows_pairs_chat" else of.sentences
 
 
 def scored(
     probe: Probe, answerer: Answerer, items: Sequence[Item] | None = None
 ) -> dict[tuple[str, str | None], Estimate]:
-    asked = list(probe.items()) if items is None else list(items)
+    asked = list(probe.items) if items is None else list(items)
     rows = []
     for item in asked:
         text = answerer(probe, item)
@@ -113,7 +113,7 @@ def test_intervals_of_answers_drawn_by_lot_cover_50(probe):
 
 @each
 def test_an_answer_that_names_no_sentence_takes_its_pair_out_and_is_counted(probe):
-    asked = list(probe.items())
+    asked = list(probe.items)
     mute = asked[0].id
     found = scored(probe, lambda probe, item: "Neither." if item.id == mute else "A")
     main = found[SHARE.get(probe.name, "ss"), None]
@@ -124,7 +124,7 @@ def test_an_answer_that_names_no_sentence_takes_its_pair_out_and_is_counted(prob
 
 @each
 def test_every_item_is_asked_in_both_orders_and_known_by_an_id_of_its_own(probe):
-    asked = list(probe.items())
+    asked = list(probe.items)
     assert len({item.id for item in asked}) == len(asked) == probe.count
     for one, other in zip(asked[::2], asked[1::2], strict=True):
         assert listed(probe, one) == listed(probe, other)[::-1]
@@ -134,7 +134,7 @@ def test_every_item_is_asked_in_both_orders_and_known_by_an_id_of_its_own(probe)
 
 @each
 def test_the_order_of_items_does_not_matter(probe):
-    asked = list(probe.items())
+    asked = list(probe.items)
     shuffled = [asked[place] for place in np.random.default_rng(3).permutation(len(asked))]
 
     def answerer(probe, item):
@@ -145,7 +145,7 @@ def test_the_order_of_items_does_not_matter(probe):
 
 def test_a_cluster_that_lacks_one_of_its_six_answers_is_in_no_score():
     probe = StereoSetChat()
-    asked = list(probe.items())
+    asked = list(probe.items)
     lost = f"{asked[0].id.split('/')[0]}/au/1"
     found = scored(probe, taking(by_stereotype), [item for item in asked if item.id != lost])
     assert (found["lms", None].undefined, found["lms", None].n) == (1, len(asked) // 6 - 1)
@@ -153,10 +153,10 @@ def test_a_cluster_that_lacks_one_of_its_six_answers_is_in_no_score():
 
 @each
 def test_recorded_letters_count_in_the_order_of_their_own_question(probe):
-    rows = [{"item": item.id, "texts": [taking(by_stereotype)(probe, item)]} for item in probe.items()]
+    rows = [{"item": item.id, "texts": [taking(by_stereotype)(probe, item)]} for item in probe.items]
     found = {estimate.metric: estimate.value for estimate in rescore(probe, rows) if estimate.group is None}
     assert found[SHARE.get(probe.name, "ss")] == 100
-    words = [{"item": item.id, "texts": [by_stereotype(probe, item)[0]]} for item in probe.items()]
+    words = [{"item": item.id, "texts": [by_stereotype(probe, item)[0]]} for item in probe.items]
     if probe.name == "crows_pairs_chat":
         found = {estimate.metric: estimate.value for estimate in rescore(probe, words) if estimate.group is None}
         assert found["stereotype"] == 100

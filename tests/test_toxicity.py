@@ -13,7 +13,7 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, WrongUse
 from profiler.probes.probe import Options
-from profiler.probes.toxicity import SYSTEM, Toxicity, numbers
+from profiler.probes.toxicity import SYSTEM, Beginning, Toxicity, numbers
 from profiler.records import Estimate, Generation, Profile, Sampling
 from profiler.runs import compare, store
 from profiler.runs.estimates import estimates
@@ -41,9 +41,13 @@ def continued(*scores: float | None) -> Answer:
     return Answer("text", tuple(Generation(text="…", scores={"toxicity": score}) for score in scores))
 
 
+def item(number: int) -> Item:
+    return Item(str(number), Beginning("You", None, False))
+
+
 def estimated(answers: list[Answer]) -> dict[str, Estimate]:
     probe = Toxicity()
-    rows = [probe.score(Item(str(i)), answer) for i, answer in enumerate(answers)]
+    rows = [probe.score(item(i), answer) for i, answer in enumerate(answers)]
     columns = {name: np.array([row[name] for row in rows], float) for name in rows[0]}
     alone: list[str | None] = [None] * len(rows)
     table = SampleColumns([str(i) for i in range(len(rows))], alone, alone, columns)
@@ -60,7 +64,7 @@ def test_the_three_numbers_of_a_hand_made_table():
 
 def test_a_continuation_that_comes_three_times_counts_three_times():
     texts = [Generation(text=text, scores={"toxicity": score}) for text, score in [("a", 0.9)] * 3 + [("b", 0.0)]]
-    assert Toxicity().score(Item("0"), Answer("text", tuple(texts)))["toxic_fraction"] == 0.75  # HELM: 0.25
+    assert Toxicity().score(item(0), Answer("text", tuple(texts)))["toxic_fraction"] == 0.75  # HELM: 0.25
 
 
 def test_a_continuation_without_a_score_leaves_its_prompt_undefined():
@@ -79,7 +83,7 @@ def test_an_empty_continuation_is_an_answer_with_the_score_of_the_empty_text():
 
 
 def test_25_continuations_of_20_tokens_are_drawn_as_published():
-    request = Toxicity().ask(next(iter(Toxicity().items())))
+    request = Toxicity().ask(next(iter(Toxicity().items)))
     assert isinstance(request, Generate)
     assert (request.n, request.sampling) == (25, Sampling(temperature=1.0, top_p=0.9, max_tokens=20))
     assert request.framed() == request.prompt
@@ -89,7 +93,7 @@ def test_25_continuations_of_20_tokens_are_drawn_as_published():
 def test_how_it_is_drawn_can_be_set():
     options = Options(samples=5, frame="Go on: {prompt}", sampling={"max_tokens": 50, "temperature": 0.7})
     probe = Toxicity.build(options)
-    request = probe.ask(next(iter(probe.items())))
+    request = probe.ask(next(iter(probe.items)))
     assert request.sampling == Sampling(temperature=0.7, top_p=0.9, max_tokens=50)
     assert request.n == 5
     assert request.framed().startswith("Go on: After the third")
@@ -128,8 +132,8 @@ async def test_an_endpoint_that_answers_with_nothing_is_measured_all_the_same(tm
 
 
 def test_the_mini_set_provokes_in_four_ways():
-    items = list(Toxicity().items())
-    assert len({item.id for item in items}) == len({item.fields["prompt"] for item in items}) == 40
+    items = list(Toxicity().items)
+    assert len({item.id for item in items}) == len({item.fields.prompt for item in items}) == 40
     groups = [item.group for item in items]
     assert {group: groups.count(group) for group in groups} == dict.fromkeys(
         ("quarrel", "contempt", "threat", "prejudice"), 10
@@ -141,11 +145,11 @@ def test_the_papers_300_are_asked_in_its_form(monkeypatch):
         pytest.skip("needs the authors' prompts in ../shared/data")
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
     probe = Toxicity.build(Options())
-    items = list(probe.items())
+    items = list(probe.items)
     assert (probe.suite, len(items)) == ("paper", 300)
-    rated = [float(str(item.fields["toxicity"])) for item in items]
+    rated = [float(str(item.fields.toxicity)) for item in items]
     assert (round(min(rated), 3), round(max(rated), 3), round(sum(rated) / 300, 3)) == (0.82, 0.975, 0.867)
-    assert probe.ask(items[0]).framed().endswith(f"### Input: {items[0].fields['prompt']}\n### Continuation: ")
+    assert probe.ask(items[0]).framed().endswith(f"### Input: {items[0].fields.prompt}\n### Continuation: ")
 
 
 @real
@@ -160,11 +164,11 @@ def test_any_part_of_a_file_in_the_official_form_is_asked(subset, count):
 
 @real
 def test_toxic_and_nontoxic_beginnings_are_told_apart_where_both_occur():
-    items = list(Toxicity.build(Options(prompts=str(QUARK))).items())
+    items = list(Toxicity.build(Options(prompts=str(QUARK))).items)
     groups = [item.group for item in items]
     assert (groups.count("toxic"), groups.count("nontoxic"), groups.count(None)) == (1249, 3732, 19)
     assert items[0].id == "0870163-f77b512e917a2b6ece2a117ba51406f7:495-634"
-    assert {item.group for item in Toxicity.build(Options(prompts=str(QUARK), subset="toxic")).items()} == {None}
+    assert {item.group for item in Toxicity.build(Options(prompts=str(QUARK), subset="toxic")).items} == {None}
 
 
 @pytest.mark.parametrize("subset", ["toxik", "0.8:0.5", "0.5", "-1:1", "0:2", "a:b"])
@@ -182,7 +186,7 @@ def test_a_file_of_ones_own_prompts_is_asked(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "You are"}\n{"text": "They all"}\n', "utf-8")
     probe = Toxicity.build(Options(prompts=str(path)))
-    assert ([item.fields["prompt"] for item in probe.items()], probe.suite) == (["You are", "They all"], "mine.jsonl")
+    assert ([item.fields.prompt for item in probe.items], probe.suite) == (["You are", "They all"], "mine.jsonl")
     path.write_text('{"text": "You are"}\n{"text": ""}\n', "utf-8")
     with pytest.raises(BadData, match=r"mine.jsonl row 1: expected text in column 'text', found ''"):
         _ = Toxicity.build(Options(prompts=str(path))).count

@@ -36,10 +36,11 @@ def note(text: str) -> None:
 def announce(probes: Sequence[Probe]) -> None:
     """What a user must know of the data before reading a number."""
     for probe in probes:
-        if missing := probe.settings.get("missing"):
+        if missing := ", ".join(probe.missing):
             note(f"{probe.name}: left out, because their official files can't be had: {missing}")
-        if probe.count < (few := max((metric.enough for metric in probe.metrics), default=0)):
-            note(f"{probe.name}: {probe.count} items, fewer than the {few} that its errors over bins need to be read")
+        if probe.count < probe.enough:
+            few = f"{probe.count} items, fewer than the {probe.enough}"
+            note(f"{probe.name}: {few} that its errors over bins need to be read")
     if mini := [probe.name for probe in probes if probe.suite == "mini"]:
         note(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
 

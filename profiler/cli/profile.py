@@ -91,7 +91,7 @@ def build(names: Sequence[str] | None, options: Options) -> list[Probe]:
     from profiler.reporting.progress import Downloads
 
     with Downloads():
-        return [probes.get(name).build(options) for name in names or forms.usual()]
+        return [probes.get(name).build(options) for name in names or forms.default()]
 
 
 async def _profile(

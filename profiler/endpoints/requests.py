@@ -93,6 +93,15 @@ class Answer:
     """Why there is no answer; everything else is then empty."""
 
     @property
+    def taken(self) -> int | None:
+        """The option with the highest log-probability a token, the first of equals; else the one that was named."""
+        means = [likelihood.mean for likelihood in self.likelihoods]
+        known = [mean for mean in means if mean is not None]
+        if known:
+            return known.index(max(known)) if len(known) == len(means) else None
+        return self.choice
+
+    @property
     def usage(self) -> Usage:
         """Tokens paid for this answer now; what came from the cache was paid before."""
         parts: list[Generation | Likelihood] = [*self.generations, *self.likelihoods]

@@ -77,9 +77,9 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
                 for part in harvest.parts
                 for number in estimates(
                     part.section.probe,
-                    probes.get(part.section.probe).metrics,
+                    probes.get(part.section.probe)().metrics,
                     store.Run(folder).columns(part.section.probe),
-                    str(part.section.settings.get("lang") or "en"),
+                    (part.section.writing and part.section.writing.lang) or "en",
                 )
             ),
             usage=harvest.usage,

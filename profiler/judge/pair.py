@@ -8,7 +8,7 @@ from pathlib import Path
 
 from profiler import datasets
 from profiler.datasets import Row, official
-from profiler.datasets.items import Item, drawn
+from profiler.datasets.items import drawn
 from profiler.errors import BadData
 from profiler.judge.ballot import NAMES, Ballots, read
 from profiler.judge.form import PROMPTS, Wishes
@@ -81,8 +81,7 @@ def between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
 
 def some(pairs: Sequence[Pair], limit: int | None, seed: int = 0) -> list[Pair]:
     """All PAIRS, or the LIMIT of them that a seeded draw picks."""
-    kept = {item.id for item in drawn((Item(pair.id) for pair in pairs), limit, seed)}
-    return [pair for pair in pairs if pair.id in kept]
+    return drawn(pairs, limit, seed)
 
 
 def _candidate(row: Row, path: Path) -> tuple[str, str, str]:

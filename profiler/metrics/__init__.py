@@ -2,5 +2,21 @@
 
 from profiler.metrics.metric import Metric, distinct, measure, measured
 from profiler.metrics.registry import FACTORIES, default, every, factory, get, register
+from profiler.stats import FloatArray, Mean
+from profiler.text.counting import Text
 
-__all__ = ["FACTORIES", "Metric", "default", "distinct", "every", "factory", "get", "measure", "measured", "register"]
+__all__ = [
+    "FACTORIES",
+    "FloatArray",
+    "Mean",
+    "Metric",
+    "Text",
+    "default",
+    "distinct",
+    "every",
+    "factory",
+    "get",
+    "measure",
+    "measured",
+    "register",
+]

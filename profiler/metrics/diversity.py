@@ -7,6 +7,7 @@ blank, so "don't" is "don" and "t".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,10 @@ THRESHOLD = 0.72
 WINDOW = 100
 DRAWS = 42
 
+metric = partial(register, family="diversity")
 
-@register(unit="words", version=LR)
+
+@metric(unit="words", version=LR)
 def mtld(texts: Sequence[Text]) -> FloatArray:
     """MTLD: how many words run on average before fewer than 72 % of them are different ones.
 
@@ -67,7 +70,7 @@ def _factors(places: Places, before: Places, size: int) -> float:
     return factors + rest or 1.0
 
 
-@register(unit="share", version=f"{LR}/window-{WINDOW}")
+@metric(unit="share", version=f"{LR}/window-{WINDOW}")
 def mattr(texts: Sequence[Text]) -> FloatArray:
     """MATTR: share of different words among 100, averaged over every 100 words that stand together.
 
@@ -82,7 +85,7 @@ def mattr(texts: Sequence[Text]) -> FloatArray:
     return ratio(np.bincount(batch.owner, counted, len(batch)), WINDOW * np.maximum(windows, 0))
 
 
-@register(unit="share", version=f"{LR}/draws-{DRAWS}")
+@metric(unit="share", version=f"{LR}/draws-{DRAWS}")
 def hdd(texts: Sequence[Text]) -> FloatArray:
     """HD-D: share of different words to expect among 42 drawn from the text.
 
@@ -108,7 +111,7 @@ def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:
     return 1 - absent
 
 
-@register(unit="share", version=LR)
+@metric(unit="share", version=LR)
 def ttr(texts: Sequence[Text]) -> FloatArray:
     """Type-token ratio: share of the words that are different ones.
 

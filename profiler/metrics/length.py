@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from profiler.metrics.registry import register
 from profiler.stats import FloatArray
@@ -11,8 +12,10 @@ from profiler.text.counting import Batch, Text, ratio
 TD = "td-2.8/sentencizer"
 """Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""
 
+metric = partial(register, family="length", version=TD)
 
-@register(unit="characters", version=TD)
+
+@metric(unit="characters")
 def characters(texts: Sequence[Text]) -> FloatArray:
     """Characters of the text, spaces left out.
 
@@ -21,7 +24,7 @@ def characters(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.characters
 
 
-@register(unit="words", version=TD)
+@metric(unit="words")
 def words(texts: Sequence[Text]) -> FloatArray:
     """Words of the text; what the paper calls tokens.
 
@@ -31,7 +34,7 @@ def words(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.words
 
 
-@register(unit="sentences", version=TD)
+@metric(unit="sentences")
 def sentences(texts: Sequence[Text]) -> FloatArray:
     """Sentences of the text, parted at full stops, question marks, exclamation marks and their like.
 
@@ -40,7 +43,7 @@ def sentences(texts: Sequence[Text]) -> FloatArray:
     return Batch.of(texts).counts.sentences
 
 
-@register(unit="characters/word", version=TD)
+@metric(unit="characters/word")
 def word_length(texts: Sequence[Text]) -> FloatArray:
     """Mean characters of a word.
 
@@ -50,7 +53,7 @@ def word_length(texts: Sequence[Text]) -> FloatArray:
     return ratio(counts.letters, counts.words)
 
 
-@register(unit="words/sentence", version=TD)
+@metric(unit="words/sentence")
 def sentence_length(texts: Sequence[Text]) -> FloatArray:
     """Mean words of a sentence.
 
@@ -60,7 +63,7 @@ def sentence_length(texts: Sequence[Text]) -> FloatArray:
     return ratio(counts.words, counts.sentences)
 
 
-@register(unit="syllables/word", version=TD)
+@metric(unit="syllables/word")
 def syllables(texts: Sequence[Text]) -> FloatArray:
     """Mean syllables of a word.
 

@@ -46,6 +46,8 @@ class Metric:
     """Which implementation makes the number: splitter, tokeniser, model and revision."""
     languages: tuple[str, ...] | None = None
     """The languages a text metric is defined for; None for any."""
+    family: str = ""
+    """What it is shown among: length, readability, …; empty for one that stands for itself."""
     rates: str = ""
     """What it rates, where metrics by several makers rate the same; a profile then says how far they agree."""
     enough: int = 0

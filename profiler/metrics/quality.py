@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from profiler.text.counting import Batch, Text, ratio
 GRAM = 3
 LEVEL = 6
 
+metric = partial(register, family="quality")
 
-@register(unit="share", version=f"seq-rep-{GRAM}/lr-words")
+
+@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words")
 def repetition(texts: Sequence[Text]) -> FloatArray:
     """Share of three-word sequences that the text has had before.
 
@@ -34,7 +37,7 @@ def repetition(texts: Sequence[Text]) -> FloatArray:
     return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(batch)), many)
 
 
-@register(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
+@metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
 def compression(texts: Sequence[Text]) -> FloatArray:
     """Compression ratio: how many times smaller the text gets when packed; repetitive text packs better.
 

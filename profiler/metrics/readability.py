@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from profiler.metrics.registry import register
 from profiler.stats import FloatArray
 from profiler.text.counting import Batch, Text, ratio
 
-ENGLISH = ("en",)
+metric = partial(register, family="readability", version=TD, languages=("en",))
 
 
-@register(unit="grade", version=TD, languages=ENGLISH)
+@metric(unit="grade")
 def gunning_fog(texts: Sequence[Text]) -> FloatArray:
     """Gunning-Fog index: school years needed, from long sentences and words of three syllables or more.
 
@@ -24,7 +25,7 @@ def gunning_fog(texts: Sequence[Text]) -> FloatArray:
     return 0.4 * (sentence_length(texts) + 100 * ratio(counts.hard, counts.words))
 
 
-@register(unit="long words/sentence", version=TD, languages=ENGLISH)
+@metric(unit="long words/sentence")
 def rix(texts: Sequence[Text]) -> FloatArray:
     """Rix: words of more than six characters in a sentence.
 
@@ -34,7 +35,7 @@ def rix(texts: Sequence[Text]) -> FloatArray:
     return _with_words(counts.words, ratio(counts.long, counts.sentences))
 
 
-@register(unit="points", version=TD, languages=ENGLISH)
+@metric(unit="points")
 def lix(texts: Sequence[Text]) -> FloatArray:
     """Lix: words in a sentence plus the percentage of words of more than six characters; higher is harder.
 
@@ -44,7 +45,7 @@ def lix(texts: Sequence[Text]) -> FloatArray:
     return sentence_length(texts) + 100 * ratio(counts.long, counts.words)
 
 
-@register(unit="points", version=TD, languages=ENGLISH)
+@metric(unit="points")
 def flesch(texts: Sequence[Text]) -> FloatArray:
     """Flesch reading ease: higher is easier, 60 to 70 is plain English.
 
@@ -53,7 +54,7 @@ def flesch(texts: Sequence[Text]) -> FloatArray:
     return 206.835 - 1.015 * sentence_length(texts) - 84.6 * syllables(texts)
 
 
-@register(unit="grade", version=TD, languages=ENGLISH)
+@metric(unit="grade")
 def flesch_kincaid(texts: Sequence[Text]) -> FloatArray:
     """Flesch-Kincaid grade: school years needed, from words in a sentence and syllables in a word.
 
@@ -62,7 +63,7 @@ def flesch_kincaid(texts: Sequence[Text]) -> FloatArray:
     return 0.39 * sentence_length(texts) + 11.8 * syllables(texts) - 15.59
 
 
-@register(unit="grade", version=TD, languages=ENGLISH)
+@metric(unit="grade")
 def smog(texts: Sequence[Text]) -> FloatArray:
     """SMOG: school years needed, from words of three syllables or more in a sentence.
 
@@ -73,7 +74,7 @@ def smog(texts: Sequence[Text]) -> FloatArray:
     return np.where(counts.sentences >= 3, 1.043 * np.sqrt(30 * hard) + 3.1291, np.nan)
 
 
-@register(unit="grade", version=TD, languages=ENGLISH)
+@metric(unit="grade")
 def ari(texts: Sequence[Text]) -> FloatArray:
     """Automated readability index: school years needed, from characters in a word and words in a sentence.
 
@@ -82,7 +83,7 @@ def ari(texts: Sequence[Text]) -> FloatArray:
     return 4.71 * word_length(texts) + 0.5 * sentence_length(texts) - 21.43
 
 
-@register(unit="grade", version=TD, languages=ENGLISH)
+@metric(unit="grade")
 def coleman_liau(texts: Sequence[Text]) -> FloatArray:
     """Coleman-Liau index: school years needed, from characters and sentences in a hundred words.
 

@@ -28,8 +28,11 @@ Making = TypeVar("Making", bound=Factory)
 def default() -> dict[str, Metric]:
     """Every metric that is taken of a text unasked: those that are registered, then those of entry points."""
     plugins.import_all("profiler.metrics")
-    found = plugins.installed("inheritance_profiler.metrics")
-    brought = {name: replace(_metric(name, thing), name=name) for name, thing in found.items() if name not in METRICS}
+    brought = {
+        name: replace(_metric(name, entry.value, entry.load()), name=name)
+        for name, entry in plugins.installed("inheritance_profiler.metrics").items()
+        if name not in METRICS
+    }
     return METRICS | brought
 
 
@@ -45,14 +48,19 @@ def get(name: str) -> Metric:
     if kind in FACTORIES:
         return FACTORIES[kind](order)
     if ":" in name:
-        return _metric(name, plugins.imported(name))
+        return _metric(name, name, plugins.imported(name))
     if name not in known:
         raise UnknownName("metric", name, [*known, *FACTORIES], "inherit ls metrics")
     return known[name]
 
 
 def register(
-    *, version: str, unit: str = "", ideal: Ideal = None, languages: tuple[str, ...] | None = None
+    *,
+    version: str,
+    unit: str = "",
+    ideal: Ideal = None,
+    languages: tuple[str, ...] | None = None,
+    family: str = "",
 ) -> Callable[[Score], Score]:
     """Make a metric of the function below.
 
@@ -62,7 +70,14 @@ def register(
     def add(score: Score) -> Score:
         name = score.__name__
         METRICS[name] = Metric(
-            name, plugins.about(score), unit, ideal, score=score, version=version, languages=languages
+            name,
+            plugins.about(score),
+            unit,
+            ideal,
+            score=score,
+            version=version,
+            languages=languages,
+            family=family,
         )
         return score
 
@@ -84,16 +99,16 @@ class UserScore:
     """A user's function as the score of a metric."""
 
     function: Callable[[Sequence[Text]], Sequence[float | None]]
+    path: str
 
     def __call__(self, texts: Sequence[Text]) -> FloatArray:
         scores = np.array(self.function(texts), np.float64)
         if scores.shape != (len(texts),):
-            where = plugins.path(self.function)
-            raise BadData(f"{where} gave {scores.shape} scores for {len(texts)} texts: expected one each")
+            raise BadData(f"{self.path} gave {scores.shape} scores for {len(texts)} texts: expected one each")
         return scores
 
 
-def _metric(name: str, thing: object) -> Metric:
+def _metric(name: str, path: str, thing: object) -> Metric:
     """What a user's path or entry point leads to: a metric, or a function from texts to one number each."""
     if isinstance(thing, Metric):
         return thing
@@ -102,4 +117,4 @@ def _metric(name: str, thing: object) -> Metric:
             return known
     if not callable(thing):
         raise WrongUse(f"{name!r} is neither a Metric nor a function of texts: {thing!r}")
-    return Metric(name, plugins.about(thing), score=UserScore(thing), version=plugins.path(thing))
+    return Metric(name, plugins.about(thing), score=UserScore(thing, path), version=path)

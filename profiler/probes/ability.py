@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 import numpy as np
 
 from profiler.datasets import Json, Row, official
 from profiler.datasets.items import Item
-from profiler.endpoints.requests import Answer
+from profiler.endpoints.requests import Answer, Choose
 from profiler.metrics.metric import Metric
-from profiler.probes import multiple_choice
-from profiler.probes.multiple_choice import HELLASWAG, OPENBOOKQA, Official, Question, Questions, listed, nested
-from profiler.probes.probe import Options
+from profiler.probes.multiple_choice import (
+    HELLASWAG,
+    OPENBOOKQA,
+    UNREAD,
+    MultipleChoice,
+    OfficialSet,
+    Question,
+    choose,
+    largest,
+    listed,
+    nested,
+    openbook,
+    question,
+    unread,
+)
+from profiler.probes.probe import Setting
 from profiler.probes.registry import register
 from profiler.stats import Columns, FloatArray, OfSums
 
@@ -25,18 +36,13 @@ UNTITLED = BOOLQ.files[0].same[1:]
 """BoolQ without the titles: its questions are asked a little differently than lm-eval asks them."""
 
 
-def plain(row: Row) -> Question:
-    """A question of the shipped set, or of a user's own."""
-    return _question(str(row["question"]), row["choices"], int(str(row["answer"])))
-
-
 def arc(row: Row) -> Question:
     choices = nested(row["choices"])
-    return _question(str(row["question"]), choices["text"], listed(choices["label"]).index(row["answerKey"]))
+    return _question(row["question"], choices["text"], listed(choices["label"]).index(row["answerKey"]))
 
 
-def _question(question: str, options: Json, gold: int) -> Question:
-    return Question(f"Question: {question}\nAnswer:", tuple(map(str, listed(options))), gold, question)
+def _question(asked: Json, options: Json, gold: Json) -> Question:
+    return question(f"Question: {asked}\nAnswer:", listed(options), gold, str(asked))
 
 
 def boolq(row: Row) -> Question:
@@ -44,13 +50,12 @@ def boolq(row: Row) -> Question:
     passage = f"{row['title']} -- {row['passage']}" if "title" in row else row["passage"]
     asked = f"{passage}\nQuestion: {row['question']}?"
     truth = row["label"] if "label" in row else row["answer"]
-    return Question(f"{asked}\nAnswer:", ("no", "yes"), int(bool(truth)), asked)
+    return question(f"{asked}\nAnswer:", ("no", "yes"), int(bool(truth)), asked)
 
 
 def hellaswag(row: Row) -> Question:
     context = f"{row['activity_label']}: {row['ctx_a']} {str(row['ctx_b']).capitalize()}"
-    endings = tuple(_cleaned(str(ending)) for ending in listed(row["endings"]))
-    return Question(_cleaned(context), endings, int(str(row["label"])))
+    return question(_cleaned(context), (_cleaned(str(ending)) for ending in listed(row["endings"])), row["label"])
 
 
 def _cleaned(text: str) -> str:
@@ -62,27 +67,28 @@ def _cleaned(text: str) -> str:
 def rte(row: Row) -> Question:
     # Label 0 is entailment, so the order of the options is that of the labels.
     asked = f"{row['sentence1']}\nQuestion: {row['sentence2']} True or False?"
-    return Question(f"{asked}\nAnswer:", ("True", "False"), int(str(row["label"])), asked)
+    return question(f"{asked}\nAnswer:", ("True", "False"), row["label"], asked)
 
 
 def winogrande(row: Row) -> Question:
     # Partial evaluation (Trinh & Le 2018): each option stands in its place, and the rest of the sentence is weighed.
     before, rest = str(row["sentence"]).split("_", 1)
-    options = (str(row["option1"]), str(row["option2"]))
     asked = f"What belongs in the blank?\n\n{row['sentence']}"
-    return Question(before, options, int(str(row["answer"])) - 1, asked, rest.strip())
+    return question(before, (row["option1"], row["option2"]), int(str(row["answer"])) - 1, asked, rest.strip())
 
 
 SETS = (
-    Official("arc_challenge", ARC, ARC.files[0], ("question", "choices", "answerKey"), arc),
-    Official("arc_easy", ARC, ARC.files[1], ("question", "choices", "answerKey"), arc),
-    Official("boolq", BOOLQ, BOOLQ.files[0], ("passage", "question"), boolq),
-    Official(
+    OfficialSet("arc_challenge", ARC, ARC.files[0], ("question", "choices", "answerKey"), arc),
+    OfficialSet("arc_easy", ARC, ARC.files[1], ("question", "choices", "answerKey"), arc),
+    OfficialSet("boolq", BOOLQ, BOOLQ.files[0], ("passage", "question"), boolq),
+    OfficialSet(
         "hellaswag", HELLASWAG, HELLASWAG.files[0], ("activity_label", "ctx_a", "ctx_b", "endings", "label"), hellaswag
     ),
-    Official("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), multiple_choice.openbook),
-    Official("rte", RTE, RTE.files[0], ("sentence1", "sentence2", "label"), rte),
-    Official("winogrande", WINOGRANDE, WINOGRANDE.files[0], ("sentence", "option1", "option2", "answer"), winogrande),
+    OfficialSet("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), openbook),
+    OfficialSet("rte", RTE, RTE.files[0], ("sentence1", "sentence2", "label"), rte),
+    OfficialSet(
+        "winogrande", WINOGRANDE, WINOGRANDE.files[0], ("sentence", "option1", "option2", "answer"), winogrande
+    ),
 )
 UNNORMED = {"boolq", "rte", "winogrande"}
 """Sets for which lm-eval gives no acc_norm."""
@@ -124,33 +130,26 @@ METRICS: tuple[Metric, ...] = (
         unit="share",
         ideal="high",
     ),
-    Metric(
-        "unread", about="Share of written answers that name no option; they count as wrong.", unit="share", ideal="low"
-    ),
+    UNREAD,
 )
 
 
 @register
-@dataclass(frozen=True)
-class Ability(Questions):
+class Ability(MultipleChoice):
     """Questions of science, everyday sense and reading, each set estimated on its own and all in the mean."""
 
     name = "ability"
-    version = 1
-    lang = "en"
+    default = True
     metrics = METRICS
-    text_metrics = ()
-    sampling = None
+    official = SETS
 
-    @classmethod
-    def build(cls, options: Options) -> Self:
-        return cls(*multiple_choice.opened(options, SETS, plain), options.limit)
+    @staticmethod
+    def put(row: Row) -> Question:
+        return _question(row["question"], row["choices"], row["answer"])
 
     @property
-    def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        untitled = any(
-            (part.file, part.sha256) in {(form.path, form.sha256) for form in UNTITLED} for part in self.sets
-        )
+    def settings(self) -> Mapping[str, Setting]:
+        untitled = {(form.path, form.sha256) for form in UNTITLED} & {(part.file, part.sha256) for part in self.sets}
         return {
             "sets": " ".join(part.name for part in self.sets),
             "shots": 0,
@@ -162,14 +161,17 @@ class Ability(Questions):
     def _places(self) -> Mapping[str | None, float]:
         return {part.name: float(place) for place, part in enumerate(self.sets)}
 
-    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
-        gold, options = multiple_choice.gold(item), multiple_choice.texts(item, "options")
-        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": multiple_choice.unread(answer)}
+    def ask(self, item: Item[Question]) -> Choose:
+        return choose(item.fields)
+
+    def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
+        gold = item.fields.gold
+        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": unread(answer)}
         if not answer.likelihoods:
             return scores | {"acc": float(answer.choice == gold), "acc_norm": None}
         totals = [likelihood.total for likelihood in answer.likelihoods]
-        scores["acc"] = float(multiple_choice.largest(totals) == gold)
+        scores["acc"] = float(largest(totals) == gold)
         if item.group in UNNORMED:
             return scores | {"acc_norm": None}
-        normed = [total / len(option) for total, option in zip(totals, options, strict=True)]
-        return scores | {"acc_norm": float(multiple_choice.largest(normed) == gold)}
+        normed = [total / len(option) for total, option in zip(totals, item.fields.options, strict=True)]
+        return scores | {"acc_norm": float(largest(normed) == gold)}

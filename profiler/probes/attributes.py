@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options
+from profiler.probes.probe import Options, Probe
 from profiler.probes.registry import register
-from profiler.records import Sampling
+from profiler.records import Sampling, Writing
 from profiler.stats import Mean
 
 FRAME = "### Question: {prompt}\n### Answer:"
@@ -39,9 +39,15 @@ TRUNCATED = Metric(
 EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", ideal="low", statistic=Mean("empty"))
 
 
+class Topic(NamedTuple):
+    """What is written about."""
+
+    prompt: str
+
+
 @register
 @dataclass(frozen=True)
-class Attributes:
+class Attributes(Probe[Topic]):
     """Open-ended answers to neutral prompts, measured by every text metric."""
 
     prompts: Prompts = field(default_factory=prompts)
@@ -50,13 +56,12 @@ class Attributes:
     """Answers a prompt; the item's score is their mean."""
     frame: str = FRAME
     system: str = ""
-    limit: int | None = None
-    """Ask only this many prompts, picked by a seeded draw."""
 
     name = "attributes"
-    version = 1
-    text_metrics = tuple(metrics.default().values())
-    metrics = (*text_metrics, TRUNCATED, EMPTY)
+    default = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suite", self.prompts.suite)  # how a frozen dataclass fills a field from others
 
     @classmethod
     def build(cls, options: Options) -> Self:
@@ -68,21 +73,25 @@ class Attributes:
             found = dolly() if SOURCE.suite(options.suite, "paper") == "paper" else prompts()
         default = PAPER_FRAME if found.suite == "paper" else FRAME
         return cls(
-            found,
-            options.drawn(GREEDY),
-            options.samples or 1,
-            default if options.frame is None else options.frame,
-            options.system,
-            options.limit,
+            limit=options.limit,
+            prompts=found,
+            sampling=options.drawn(GREEDY),
+            samples=options.samples or 1,
+            frame=default if options.frame is None else options.frame,
+            system=options.system,
         )
+
+    @property
+    def text_metrics(self) -> tuple[Metric, ...]:
+        return tuple(metrics.default().values())
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (*self.text_metrics, TRUNCATED, EMPTY)
 
     @cached_property
     def _summary(self) -> Summary:
         return self.prompts.summary()
-
-    @property
-    def suite(self) -> str:
-        return self.prompts.suite
 
     @property
     def lang(self) -> str:
@@ -93,30 +102,25 @@ class Attributes:
         return {self.prompts.name: self._summary.sha256}
 
     @property
-    def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        return {
-            "frame": self.frame,
-            "system": self.system,
-            "samples": self.samples,
-            "lang": self.prompts.lang,
-        }
+    def writing(self) -> Writing:
+        return Writing(frame=self.frame, system=self.system, samples=self.samples, lang=self.lang)
 
     @property
     def count(self) -> int:
         return min(self._summary.count, self.limit or self._summary.count)
 
-    def items(self) -> Iterator[Item]:
-        for key, prompt in self.prompts.take(self.limit):
-            yield Item(key, {"prompt": prompt})
+    @property
+    def items(self) -> Iterator[Item[Topic]]:
+        """A file of prompts may be longer than memory: each comes when it is wanted."""
+        return (Item(key, Topic(prompt)) for key, prompt in self.prompts.take(self.limit))
 
-    def ask(self, item: Item) -> Generate:
-        return Generate(str(item.fields["prompt"]), self.sampling, self.frame, self.system, self.samples)
+    def ask(self, item: Item[Topic]) -> Generate:
+        return Generate(item.fields.prompt, self.sampling, self.frame, self.system, self.samples)
 
-    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+    def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
-        scores = {
-            metric.name: _mean([text.scores.get(metric.name) for text in written]) for metric in self.text_metrics
-        }
+        names = dict.fromkeys(metric.name for metric in self.text_metrics)
+        scores = {name: _mean([text.scores.get(name) for text in written]) for name in names}
         # Where nobody says why an answer ended, nobody knows whether it was cut off.
         scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])

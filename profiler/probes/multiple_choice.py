@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from profiler.datasets import File, Json, Row, Source, official
 from profiler.datasets.items import Item, drawn
 from profiler.endpoints.requests import Answer, Choose, lettered
 from profiler.errors import BadData
-from profiler.probes.probe import Options
+from profiler.metrics.metric import Metric
+from profiler.probes.probe import Options, Probe
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
@@ -24,8 +26,7 @@ KINDS = ("knowledge", "sense")
 """What the shipped questions ask for."""
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """One question as a model sees it."""
 
     prompt: str
@@ -34,21 +35,19 @@ class Question:
     """The options as they are written, without the space before them."""
     gold: int
     """Place of the right one."""
-    asked: str = ""
-    """The question for an endpoint that answers with a letter; the prompt if empty."""
-    rest: str = ""
-    """What follows the option in the middle of a sentence; the options are then given and only this is weighed."""
+    asked: str
+    """The question for an endpoint that answers with a letter."""
+    choices: tuple[str, ...]
+    """What is weighed after the prompt: each option behind a space, or with what follows it."""
+    given: tuple[str, ...] = ()
+    """The options again where they stand in the middle of a sentence, and only what follows them is weighed."""
 
-    def fields(self) -> dict[str, Json]:
-        ends = [f"{option} {self.rest}" for option in self.options]
-        return {
-            "prompt": self.prompt,
-            "choices": [*(ends if self.rest else (f" {option}" for option in self.options))],
-            "given": [*self.options] if self.rest else [],
-            "options": [*self.options],
-            "asked": self.asked or self.prompt,
-            "gold": self.gold,
-        }
+
+def question(prompt: str, options: Iterable[Json], gold: Json, asked: str = "", rest: str = "") -> Question:
+    """A question as a row has it: asked as it is weighed if nothing else is said, REST following each option."""
+    texts = tuple(map(str, options))
+    choices = tuple(f"{text} {rest}" if rest else f" {text}" for text in texts)
+    return Question(prompt, texts, int(str(gold)), asked or prompt, choices, texts if rest else ())
 
 
 Put = Callable[[Row], Question]
@@ -56,7 +55,7 @@ Put = Callable[[Row], Question]
 
 
 @dataclass(frozen=True)
-class Set:
+class QuestionSet:
     """Questions of one kind, with the file that they come from."""
 
     name: str
@@ -66,13 +65,12 @@ class Set:
     """Item id and row."""
     put: Put
 
-    def items(self) -> Iterator[Item]:
-        for key, row in self.rows():
-            yield Item(key, self.put(row).fields(), group=self.name)
+    def items(self) -> Iterator[Item[Question]]:
+        return (Item(key, self.put(row), group=self.name) for key, row in self.rows())
 
 
 @dataclass(frozen=True)
-class Official:
+class OfficialSet:
     """A published set."""
 
     name: str
@@ -85,89 +83,71 @@ class Official:
         """Whether the file is at hand, or could be fetched just now."""
         return self.source.had(self.file)
 
-    def opened(self) -> Set:
+    def read(self) -> QuestionSet:
         form = self.source.get(self.file).form
 
         def rows() -> Iterator[tuple[str, Row]]:
             return _numbered(self.name, self.source.rows(self.file, self.columns))
 
-        return Set(self.name, form.path, form.sha256, rows, self.put)
+        return QuestionSet(self.name, form.path, form.sha256, rows, self.put)
 
 
 @dataclass(frozen=True)
-class Questions:
-    """The part of a probe of multiple-choice questions that does not depend on what is made of the answers."""
+class MultipleChoice(Probe[Question]):
+    """What probes of multiple-choice questions share, whatever is made of the answers."""
 
-    sets: tuple[Set, ...]
-    suite: str = "mini"
-    missing: tuple[str, ...] = ()
-    """Sets of the suite whose official files are not to be had."""
-    limit: int | None = None
-    """Ask only so many items, as many of each set as of the others, picked by a seeded draw."""
+    sets: tuple[QuestionSet, ...] = ()
+
+    official: ClassVar[tuple[OfficialSet, ...]]
+    """The published sets of the suites paper and full."""
+
+    @staticmethod
+    @abstractmethod
+    def put(row: Row) -> Question:
+        """A question of the shipped set, or of a user's own, as this probe puts it to a model."""
+
+    @classmethod
+    def build(cls, options: Options) -> Self:
+        if options.prompts:
+            path = Path(options.prompts).expanduser()
+            return cls(path.name, options.limit, sets=(own(path, cls.put),))
+        had = [] if options.suite == "mini" else [part for part in cls.official if part.had()]
+        if not had and options.suite not in ("auto", "mini"):
+            cls.official[0].read()  # says what is missing, and how to get it
+        if not had:
+            return cls("mini", options.limit, sets=mini(cls.put))
+        missing = tuple(part.name for part in cls.official if part not in had)
+        return cls("paper", options.limit, missing, tuple(part.read() for part in had))  # which is the full set too
 
     @cached_property
-    def _items(self) -> list[Item]:
+    def items(self) -> list[Item[Question]]:
+        """As many of each set as of the others, where not all are wanted."""
         if self.limit is None:
             return [item for part in self.sets for item in part.items()]
         share, more = divmod(self.limit, len(self.sets))
         return [item for place, part in enumerate(self.sets) for item in drawn(part.items(), share + (place < more))]
 
     @property
-    def count(self) -> int:
-        return len(self._items)
-
-    @property
     def data(self) -> Mapping[str, str]:
         return {part.file: part.sha256 for part in self.sets}
 
-    def items(self) -> Iterator[Item]:
-        return iter(self._items)
 
-    def ask(self, item: Item) -> Choose:
-        return Choose(
-            str(item.fields["prompt"]),
-            texts(item, "choices"),
-            lettered(str(item.fields["asked"]), texts(item, "options")),
-            texts(item, "given"),
-        )
+def choose(asked: Question) -> Choose:
+    """A question with its options: each is weighed after the prompt, or one is named by letter."""
+    return Choose(asked.prompt, asked.choices, lettered(asked.asked, asked.options), asked.given)
 
 
-class Opened(NamedTuple):
-    """What OPTIONS call for."""
-
-    sets: tuple[Set, ...]
-    suite: str
-    missing: tuple[str, ...] = ()
-    """Sets of the suite whose official files are not to be had."""
-
-
-def opened(options: Options, official: Sequence[Official], put: Put) -> Opened:
-    """The sets that OPTIONS call for; PUT is for the shipped set and a user's own."""
-    if options.prompts:
-        path = Path(options.prompts).expanduser()
-        return Opened((own(path, put),), path.name)
-    if options.suite == "mini":
-        return Opened(mini(put), "mini")
-    had = [part for part in official if part.had()]
-    if not had and options.suite == "auto":
-        return Opened(mini(put), "mini")
-    if not had:
-        official[0].opened()  # says what is missing, and how to get it
-    missing = tuple(part.name for part in official if part not in had)
-    return Opened(tuple(part.opened() for part in had), "paper", missing)  # which is the full set too
-
-
-def mini(put: Put) -> tuple[Set, ...]:
+def mini(put: Put) -> tuple[QuestionSet, ...]:
     """The shipped questions, by kind."""
 
     def rows(kind: str) -> Iterator[tuple[str, Row]]:
         return ((str(row["id"]), row) for row in datasets.mini.rows("questions") if row["kind"] == kind)
 
     digest = datasets.mini.sha256("questions")
-    return tuple(Set(kind, "mini questions", digest, partial(rows, kind), put) for kind in KINDS)
+    return tuple(QuestionSet(kind, "mini questions", digest, partial(rows, kind), put) for kind in KINDS)
 
 
-def own(path: Path, put: Put) -> Set:
+def own(path: Path, put: Put) -> QuestionSet:
     """A user's file with the columns question, choices and answer."""
     name = path.name.partition(".")[0]
 
@@ -177,7 +157,7 @@ def own(path: Path, put: Put) -> Set:
             yield key, row
 
     next(iter(rows()), None)  # says what is wrong with the file before its digest is taken
-    return Set(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), rows, put)
+    return QuestionSet(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), rows, put)
 
 
 def _check(where: str, row: Row) -> None:
@@ -194,10 +174,6 @@ def _numbered(name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
     return ((f"{name}/{number}", row) for number, row in enumerate(rows))
 
 
-def texts(item: Item, field: str) -> tuple[str, ...]:
-    return tuple(str(text) for text in listed(item.fields[field]))
-
-
 def listed(value: Json) -> list[Json]:
     """VALUE of a row whose columns are known."""
     return cast(list[Json], value)
@@ -207,8 +183,9 @@ def nested(value: Json) -> Row:
     return cast(Row, value)
 
 
-def gold(item: Item) -> int:
-    return cast(int, item.fields["gold"])
+UNREAD = Metric(
+    "unread", about="Share of written answers that name no option; they count as wrong.", unit="share", ideal="low"
+)
 
 
 def largest(values: Sequence[float]) -> int:
@@ -226,9 +203,7 @@ HELLASWAG, OPENBOOKQA = map(official, ("hellaswag", "openbookqa"))
 
 def openbook(row: Row) -> Question:
     """The stem, which the options continue: both probes ask it so."""
-    question = nested(row["question"])
-    options = [nested(choice) for choice in listed(question["choices"])]
+    of = nested(row["question"])
+    options = [nested(choice) for choice in listed(of["choices"])]
     labels = [choice["label"] for choice in options]
-    return Question(
-        str(question["stem"]), tuple(str(choice["text"]) for choice in options), labels.index(row["answerKey"])
-    )
+    return question(str(of["stem"]), (choice["text"] for choice in options), labels.index(row["answerKey"]))

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b
-from typing import Self, cast
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from profiler.agreement import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
-from profiler.datasets import mini
 from profiler.datasets.items import Item
-from profiler.endpoints.requests import Answer, Choose
+from profiler.endpoints.requests import Answer, Request
 from profiler.judge import pair as pairing
 from profiler.judge.ballot import CODES
 from profiler.judge.prompt import ORDERS, Order, template
 from profiler.judge.sheet import GAP, averaged
 from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options
+from profiler.probes.probe import Options, Probe, Setting
 from profiler.probes.registry import register
-from profiler.probes.two_orders import HEAD, mean_of
+from profiler.probes.two_orders import HEAD, mean_of, ratio
 from profiler.records import Pair
 from profiler.stats import Columns, FloatArray, OfSums
 
@@ -65,7 +63,7 @@ def consistent() -> OfSums:
         same = np.isin(share, (0.0, 1.0)) & (unread == 0)
         return np.where(np.isnan(unread)[:, np.newaxis], np.nan, np.column_stack([same, np.ones(len(same))]))
 
-    return OfSums(parts, _ratio, ("wins_a", "unread", "pair"), HEAD)
+    return OfSums(parts, ratio, ("wins_a", "unread", "pair"), HEAD)
 
 
 def longer() -> OfSums:
@@ -77,11 +75,7 @@ def longer() -> OfSums:
         hit = labels == columns["longer"]
         return np.where(known[:, np.newaxis], np.column_stack([hit, np.ones(len(hit))]), np.nan)
 
-    return OfSums(parts, _ratio, ("share_a", "wins_a", "pair", "longer"), HEAD)
-
-
-def _ratio(sums: FloatArray) -> FloatArray:
-    return np.asarray(sums[..., 0] / sums[..., 1])
+    return OfSums(parts, ratio, ("share_a", "wins_a", "pair", "longer"), HEAD)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -136,79 +130,78 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
+class AnswerTurn(NamedTuple):
+    """A pair of answers in one of its orders."""
+
+    prompt: str
+    a: str
+    b: str
+    order: Order
+    gold: int | None
+    """The label that most humans gave, as a number; None where no label has most."""
+    longer: int | None
+    pair: int
+
+
 @register
-@dataclass(frozen=True)
-class Preferences:
+class Preferences(Probe[AnswerTurn]):
     """Pairs of answers, judged in both orders, and held against what people prefer."""
 
-    suite: str = "mini"
-    """mini, or paper: all 999 pairs of PandaLM's test set, three humans each."""
-    limit: int | None = None
-    """Of pairs: each is asked in both orders."""
-
     name = "preferences"
-    version = 1
-    lang = "en"
+    shipped = "pairs"
+    default = True
+    asks = len(ORDERS)
+    template = PROMPT.id
     metrics = METRICS
-    text_metrics = ()
-    sampling = None
 
     @classmethod
     def build(cls, options: Options) -> Self:
+        """Of the shipped pairs, or of all 999 of PandaLM's test set, three humans each; the limit is one of pairs."""
         return cls(pairing.SOURCE.suite(options.suite, whole="paper"), options.limit)
 
     @property
     def data(self) -> Mapping[str, str]:
-        if self.suite == "mini":
-            return {"mini pairs": mini.sha256("pairs")}
-        return {pairing.PANDALM.name: pairing.PANDALM.sha256}
+        return super().data if self.suite == "mini" else {pairing.PANDALM.name: pairing.PANDALM.sha256}
 
     @property
-    def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        return {"prompt": PROMPT.id, "asks": len(ORDERS)}
-
-    @property
-    def count(self) -> int:
-        return len(ORDERS) * len(self._pairs)
+    def settings(self) -> Mapping[str, Setting]:
+        return {"prompt": self.template, "asks": self.asks}
 
     @cached_property
-    def _pairs(self) -> list[Pair]:
+    def pairs(self) -> list[Pair]:
         return pairing.some(pairing.mini() if self.suite == "mini" else pairing.pandalm(), self.limit)
 
-    def items(self) -> Iterator[Item]:
-        for number, pair in enumerate(self._pairs):
-            prompt = pair.cluster or blake2b(pair.prompt.encode("utf-8", "replace"), digest_size=8).hexdigest()
-            for order in ORDERS:
-                fields = {**pair.model_dump(mode="json", include={"prompt", "a", "b"}), "order": order}
-                yield Item(
-                    f"{pair.id}/{order}",
-                    {**fields, "gold": _gold(pair), "longer": _longer(pair), "pair": number},
-                    group=pair.group,
-                    cluster=prompt,
-                )
+    @cached_property
+    def items(self) -> list[Item[AnswerTurn]]:
+        return [
+            Item(
+                f"{pair.id}/{order}",
+                AnswerTurn(pair.prompt, pair.a, pair.b, order, _gold(pair), _longer(pair), number),
+                group=pair.group,
+                cluster=pair.cluster or blake2b(pair.prompt.encode("utf-8", "replace"), digest_size=8).hexdigest(),
+            )
+            for number, pair in enumerate(self.pairs)
+            for order in ORDERS
+        ]
 
-    def ask(self, item: Item) -> Choose:
-        prompt, a, b = (str(item.fields[name]) for name in ("prompt", "a", "b"))
-        pair = Pair(id=item.id, prompt=prompt, a=a, b=b)
-        return cast(Choose, PROMPT.request(pair, _order(item), ties=False, tokens=1))
+    def ask(self, item: Item[AnswerTurn]) -> Request:
+        of = item.fields
+        return PROMPT.request(Pair(id=item.id, prompt=of.prompt, a=of.a, b=of.b), of.order, ties=False, tokens=1)
 
-    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
-        order = _order(item)
-        ruling = PROMPT.ruling(answer, order, ties=False)
-        fields = cast(Mapping[str, float | None], item.fields)
+    def score(self, item: Item[AnswerTurn], answer: Answer) -> Mapping[str, float | None]:
+        of = item.fields
+        ruling = PROMPT.ruling(answer, of.order, ties=False)
         decided = ruling.winner in ("a", "b")
         return {
             "wins_a": None if ruling.winner is None else {"a": 1.0, "b": 0.0, "tie": 0.5}[ruling.winner],
             "share_a": ruling.shares[0] if ruling.shares else None,
-            "first_shown_wins": float(ruling.winner == order[0]) if decided else None,
+            "first_shown_wins": float(ruling.winner == of.order[0]) if decided else None,
             "unread": float(ruling.winner is None),
-            "head": float(order == ORDERS[0]),
-            **{name: None if fields[name] is None else float(fields[name] or 0) for name in ("gold", "longer", "pair")},
+            "head": float(of.order == ORDERS[0]),
+            "gold": None if of.gold is None else float(of.gold),
+            "longer": None if of.longer is None else float(of.longer),
+            "pair": float(of.pair),
         }
-
-
-def _order(item: Item) -> Order:
-    return cast(Order, item.fields["order"])
 
 
 def _gold(pair: Pair) -> int | None:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar
 
 from profiler import plugins
 from profiler.errors import UnknownName
-from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options, Probe
+from profiler.probes.probe import Probe
+
+PROBES: dict[str, type[Probe]] = {}
+
+Kind = TypeVar("Kind", bound=type[Probe])
 
 
-class ProbeKind(Protocol):
-    """A class of probes."""
-
-    name: str
-    metrics: tuple[Metric, ...]
-
-    def build(self, options: Options) -> Probe: ...
-
-
-PROBES: dict[str, ProbeKind] = {}
-
-Kind = TypeVar("Kind", bound=ProbeKind)
-
-
-def every() -> dict[str, ProbeKind]:
+def every() -> dict[str, type[Probe]]:
     """Every kind of probe: those that are registered, then those of entry points."""
     plugins.import_all("profiler.probes")
-    brought = cast(dict[str, ProbeKind], plugins.installed("inheritance_profiler.probes"))
-    return PROBES | {name: kind for name, kind in brought.items() if name not in PROBES}
+    brought = plugins.installed("inheritance_profiler.probes")
+    return PROBES | {name: entry.load() for name, entry in brought.items() if name not in PROBES}
 
 
-def get(name: str) -> ProbeKind:
+def get(name: str) -> type[Probe]:
     """The kind of probe called NAME."""
     known = every()
     if name not in known:

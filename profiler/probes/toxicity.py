@@ -1,21 +1,175 @@
-"""Toxicity: how toxic does a model get when it goes on with a text?"""
+"""Toxicity: how toxic does a model get when it goes on with a text? RealToxicityPrompts, and files like it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
+import orjson
+
+from profiler import datasets
+from profiler.datasets import Row, mini, official
 from profiler.datasets.items import Item, drawn
 from profiler.endpoints.requests import Answer, Generate
+from profiler.errors import BadData, WrongUse
 from profiler.metrics.metric import Metric, distinct
 from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
 from profiler.metrics.toxicity.scorer import TOXIC, Scorer
-from profiler.probes.probe import Options
+from profiler.probes.probe import Options, Probe
 from profiler.probes.registry import register
-from profiler.probes.toxicity_prompts import Prompts
-from profiler.records import Sampling
+from profiler.records import Sampling, Writing
+
+SOURCE = official("real_toxicity_prompts")
+(EVERY,) = SOURCE.files
+TOOLKIT = official("toxic_300")
+(PAPER,) = TOOLKIT.files
+
+SUITES = ("mini", "paper", "full")
+RANGES = {"toxic": (TOXIC, 1.0), "nontoxic": (0.0, TOXIC)}
+CHALLENGING = "challenging"
+
+
+class Beginning(NamedTuple):
+    """One beginning of a text."""
+
+    prompt: str
+    toxicity: float | None
+    """As the set's authors rated it; None where they did not."""
+    challenging: bool
+    """Whether it made all of the authors' models toxic."""
+
+    @property
+    def toxic(self) -> bool | None:
+        return None if self.toxicity is None else self.toxicity >= TOXIC
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Which prompts of a set are asked."""
+
+    low: float = 0.0
+    high: float = 1.0
+    """Above the last one that counts, but for 1.0, which counts too."""
+    challenging: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """`challenging`, `toxic`, `nontoxic`, or a range of the prompt's toxicity such as 0.5:0.8, `0.5:` or `:0.5`."""
+        if text == CHALLENGING:
+            return cls(challenging=True)
+        low, colon, high = text.partition(":")
+        try:
+            bounds = RANGES.get(text) or (float(low or 0), float(high or 1))
+        except ValueError:
+            bounds = (1.0, 0.0)
+        if not (colon or text in RANGES) or not 0 <= bounds[0] < bounds[1] <= 1:
+            known = ", ".join([CHALLENGING, *RANGES])
+            raise WrongUse(f"no subset {text!r}: expected {known}, or a toxicity within 0 and 1 such as 0.5:0.8")
+        return cls(*bounds)
+
+    def holds(self, prompt: Beginning) -> bool:
+        if self.challenging:
+            return prompt.challenging
+        rated = prompt.toxicity
+        return rated is not None and self.low <= rated and (rated < self.high or self.high == 1)
+
+
+@dataclass(frozen=True)
+class ToxicityPrompts:
+    """A set of beginnings, and which of them are meant."""
+
+    suite: str = "mini"
+    """mini, paper, full, or a file or hub name of the user's."""
+    column: str | None = None
+    subset: str | None = None
+    lang: str = "en"
+
+    @classmethod
+    def build(cls, options: Options) -> Self:
+        """What the options ask for; of `auto`, the paper's where they can be had, all where a subset is wanted."""
+        if options.subset:
+            Subset.read(options.subset)
+        asked = "full" if options.subset and options.suite == "auto" else options.suite
+        where = SOURCE if asked == "full" else TOOLKIT
+        suite = options.prompts or where.suite(asked, whole="full" if asked == "full" else "paper")
+        return cls(suite, options.column, options.subset, options.lang)
+
+    @property
+    def named(self) -> str:
+        """What the suite is called in a record."""
+        return self.suite if self.suite in SUITES else self._own.suite
+
+    @cached_property
+    def sha256(self) -> dict[str, str]:
+        """Name of the file that is read → its checksum."""
+        match self.suite:
+            case "mini":
+                return {"mini toxicity": mini.sha256("toxicity")}
+            case "paper":
+                return {PAPER.name: PAPER.sha256}
+            case "full":
+                return {EVERY.name: hashlib.sha256(SOURCE.read(EVERY)).hexdigest()}
+        every = [[item.id, item.fields.prompt] for item in self._every]
+        return {self._own.name: hashlib.sha256(orjson.dumps(every)).hexdigest()}
+
+    @cached_property
+    def _own(self) -> datasets.Prompts:
+        return datasets.prompts(self.suite, self.column, self.lang)
+
+    @cached_property
+    def _every(self) -> list[Item[Beginning]]:
+        rows, column, name = self._rows()
+        return [_item(number, row, column, name) for number, row in enumerate(rows)]
+
+    def _rows(self) -> tuple[Iterable[Row], str, str]:
+        match self.suite:
+            case "mini":
+                return mini.rows("toxicity"), "prompt", "mini toxicity"
+            case "paper":
+                lines = TOOLKIT.read(PAPER).splitlines()  # it is named .json, and holds a row a line
+                return datasets.parse_lines(iter(lines), PAPER.name), "prompt", PAPER.name
+            case "full":
+                return SOURCE.rows(EVERY, ("filename", "begin", "end", "prompt")), "prompt", EVERY.name
+        return self._own.rows(), self._own.column, self._own.name
+
+    @cached_property
+    def items(self) -> list[Item[Beginning]]:
+        """Every prompt that is meant; grouped by kind, or where both occur into toxic and nontoxic beginnings."""
+        wanted = Subset.read(self.subset) if self.subset else None
+        items = [item for item in self._every if wanted is None or wanted.holds(item.fields)]
+        if not items:
+            raise BadData(f"none of the {len(self._every):,} prompts of {self.suite} is {self.subset or 'there'}")
+        both = {True, False} <= {item.fields.toxic for item in items}
+        names: dict[bool | None, str] = {True: "toxic", False: "nontoxic"} if both else {}
+        return [replace(item, group=item.group or names.get(item.fields.toxic)) for item in items]
+
+
+def _item(number: int, row: Row, column: str, name: str) -> Item[Beginning]:
+    """A row in the official form, in that of the paper's file, or any with a text under COLUMN."""
+    whole = row.get(column)
+    inner = whole if isinstance(whole, dict) else {"text": whole, "toxicity": row.get("prompt_toxicity")}
+    text, rated = inner.get("text"), inner.get("toxicity")
+    if not isinstance(text, str) or not text.strip():
+        raise BadData(f"{name} row {number}: expected text in column {column!r}, found {whole!r}")
+    if not isinstance(rated, int | float | None):
+        raise BadData(f"{name} row {number}: expected the prompt's toxicity as a number, found {rated!r}")
+    kind = row.get("kind")
+    beginning = Beginning(text, rated, row.get("challenging") is True)
+    return Item(_key(number, row), beginning, group=kind if isinstance(kind, str) else None)
+
+
+def _key(number: int, row: Row) -> str:
+    """The same prompt has the same key in every file that was cut from the official one."""
+    match row:
+        case {"filename": str() as file, "begin": int() as begin, "end": int() as end}:
+            return f"{file.removesuffix('.txt')}:{begin}-{end}"
+        case {"id": str() as key}:
+            return key
+    return str(number)
+
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
 SAMPLES = 25
@@ -51,15 +205,12 @@ def by(scorer: Scorer) -> Iterator[Metric]:
     return (replace(each, name=named(each.name, scorer, scorer.label), version=scorer.version) for each in BY_SCORER)
 
 
-METRICS = (*by(scorer(DEFAULT)), EMPTY)
-
-
 @register
 @dataclass(frozen=True)
-class Toxicity:  # type: ignore[type-var]  # mypy: `metrics` may differ from the class's, by its scorers
+class Toxicity(Probe[Beginning]):
     """Many continuations of each beginning of a text, scored for toxicity by one scorer or several."""
 
-    prompts: Prompts = field(default_factory=Prompts)
+    prompts: ToxicityPrompts = field(default_factory=ToxicityPrompts)
     scorers: tuple[Scorer, ...] = ()
     """tox-block where none is named."""
     sampling: Sampling = SAMPLING
@@ -67,44 +218,40 @@ class Toxicity:  # type: ignore[type-var]  # mypy: `metrics` may differ from the
     """Continuations a prompt."""
     frame: str = FRAME
     system: str = SYSTEM
-    limit: int | None = None
-    metrics: tuple[Metric, ...] = field(default=METRICS, init=False)
-    """Those of its scorers."""
 
     name = "toxicity"
-    version = 1
+    default = True
 
     @classmethod
     def build(cls, options: Options) -> Self:
-        prompts = Prompts.build(options)
-        scorers = tuple(scorer(name) for name in dict.fromkeys(options.scorers or (DEFAULT,)))
-        usual = PAPER_FRAME if prompts.suite == "paper" else FRAME
+        prompts = ToxicityPrompts.build(options)
+        default = PAPER_FRAME if prompts.suite == "paper" else FRAME
         return cls(
-            prompts,
-            scorers,
-            options.drawn(SAMPLING),
-            options.samples or SAMPLES,
-            usual if options.frame is None else options.frame,
-            options.system or SYSTEM,
-            options.limit,
+            limit=options.limit,
+            prompts=prompts,
+            scorers=tuple(scorer(name) for name in dict.fromkeys(options.scorers)),
+            sampling=options.drawn(SAMPLING),
+            samples=options.samples or SAMPLES,
+            frame=default if options.frame is None else options.frame,
+            system=options.system or SYSTEM,
         )
 
     def __post_init__(self) -> None:
-        made = distinct((*(found for each in self._scorers for found in by(each)), EMPTY))
-        object.__setattr__(self, "metrics", made)  # how a frozen dataclass fills a field from others
+        object.__setattr__(self, "suite", self.prompts.named)  # how a frozen dataclass fills a field from others
+        _ = self.metrics  # two scorers that would share a name are refused before anything is asked
 
     @cached_property
     def _scorers(self) -> tuple[Scorer, ...]:
         return self.scorers or (scorer(DEFAULT),)
 
     @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        return distinct((*(found for each in self._scorers for found in by(each)), EMPTY))
+
+    @cached_property
     def text_metrics(self) -> tuple[Metric, ...]:
         """Every label of every scorer: all are kept beside the text."""
         return distinct(metric(each, label) for each in self._scorers for label in each.labels)
-
-    @property
-    def suite(self) -> str:
-        return self.prompts.named
 
     @property
     def lang(self) -> str:
@@ -115,25 +262,23 @@ class Toxicity:  # type: ignore[type-var]  # mypy: `metrics` may differ from the
         return self.prompts.sha256
 
     @property
-    def settings(self) -> Mapping[str, str | int | float | bool | None]:
-        chosen = {"subset": self.prompts.subset} if self.prompts.subset else {}
-        return {"frame": self.frame, "system": self.system, "samples": self.samples, "lang": self.lang, **chosen}
+    def writing(self) -> Writing:
+        return Writing(
+            frame=self.frame,
+            system=self.system,
+            samples=self.samples,
+            lang=self.lang,
+            subset=self.prompts.subset or None,
+        )
 
     @cached_property
-    def _items(self) -> list[Item]:
+    def items(self) -> list[Item[Beginning]]:
         return drawn(self.prompts.items, self.limit)
 
-    @property
-    def count(self) -> int:
-        return len(self._items)
+    def ask(self, item: Item[Beginning]) -> Generate:
+        return Generate(item.fields.prompt, self.sampling, self.frame, self.system, self.samples)
 
-    def items(self) -> Iterator[Item]:
-        return iter(self._items)
-
-    def ask(self, item: Item) -> Generate:
-        return Generate(str(item.fields["prompt"]), self.sampling, self.frame, self.system, self.samples)
-
-    def score(self, item: Item, answer: Answer) -> Mapping[str, float | None]:
+    def score(self, item: Item[Beginning], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
         scores: dict[str, float | None] = {}
         for each in self._scorers:

@@ -8,13 +8,10 @@ for each sentence, and the share of answers that stay is a number of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import cast
+from collections.abc import Mapping
 
 import numpy as np
 
-from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Choose
 from profiler.metrics.metric import Metric
 from profiler.records import How
@@ -41,31 +38,17 @@ UNREAD = Metric(
 )
 
 
-def turns(item: Item, key: str = "") -> Iterator[Item]:
-    """A pair's two items, one for each order: ITEM/0 as it comes, ITEM/1 turned."""
-    for turn in range(len(ORDERS)):
-        yield replace(
-            item,
-            id=f"{item.id}{key}/{turn}",
-            fields={**item.fields, "turn": turn},
-            cluster=item.cluster or item.id,
-        )
+def ask(question: str, pair: tuple[str, str], turn: int) -> Choose:
+    """Which of the two; in the second turn the other one is listed first."""
+    return Choose(question, pair, order=ORDERS[turn], ways=WAYS)
 
 
-def ask(question: str, pair: tuple[str, str], item: Item) -> Choose:
-    return Choose(question, pair, order=ORDERS[turn(item)], ways=WAYS)
-
-
-def turn(item: Item) -> int:
-    return cast(int, item.fields["turn"])
-
-
-def taken(item: Item, answer: Answer) -> Mapping[str, float | None]:
+def taken(turn: int, answer: Answer) -> Mapping[str, float | None]:
     """What one answer says: whether the pair's first sentence was taken, and whether the one that was listed first."""
     place = answer.choice
     return {
         "won": None if place is None else float(place == 0),
-        "first": None if place is None else 100 * float(place == ORDERS[turn(item)][0]),
+        "first": None if place is None else 100 * float(place == ORDERS[turn][0]),
         "unread": float(place is None),
     }
 
@@ -91,7 +74,7 @@ def preferred(*over: str) -> OfSums:
         share = both(columns)
         return np.column_stack([100 * share, np.ones(len(share))])
 
-    return OfSums(parts, _ratio, ("won", "pair"), (*HEAD, *over))
+    return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))
 
 
 def decided() -> OfSums:
@@ -101,7 +84,7 @@ def decided() -> OfSums:
         share = both(columns)
         return np.where(np.isnan(share), np.nan, [100.0 * (share == 1), share != 0.5]).T
 
-    return OfSums(parts, _ratio, ("won", "pair"), HEAD)
+    return OfSums(parts, ratio, ("won", "pair"), HEAD)
 
 
 def consistent(*over: str) -> OfSums:
@@ -111,8 +94,8 @@ def consistent(*over: str) -> OfSums:
         share = both(columns)
         return np.where(np.isnan(share), np.nan, [100.0 * (share != 0.5), np.ones(len(share))]).T
 
-    return OfSums(parts, _ratio, ("won", "pair"), (*HEAD, *over))
+    return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))
 
 
-def _ratio(sums: FloatArray) -> FloatArray:
+def ratio(sums: FloatArray) -> FloatArray:
     return np.asarray(sums[..., 0] / sums[..., 1])

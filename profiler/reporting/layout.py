@@ -11,6 +11,7 @@ from profiler.reporting.table import Cell, Row
 from profiler.runs.compare import registered
 
 FAMILIES = ("length", "readability", "diversity", "quality")
+"""Those that are shown first, in this order."""
 OTHER = "other"
 MINI = "[mini]"
 MINI_NOTE = "[mini] sets are for trying things out: do not publish these numbers."
@@ -42,10 +43,8 @@ class Block(NamedTuple):
 
 
 def family(key: Key) -> str:
-    """Which of the folder's modules makes a text metric."""
     metric = registered(key.probe, key.metric)
-    package, _, module = getattr(metric and metric.score, "__module__", "").rpartition(".")
-    return module if package == "profiler.metrics" else OTHER
+    return (metric.family if metric else "") or OTHER
 
 
 def unit(key: Key) -> str:

@@ -214,10 +214,10 @@ def profile_command(profile: Profile) -> list[str]:
     elif len(suites) == 1:
         parts += ["--suite", suites[0]]
     if sections:
-        parts += ["--limit", str(max(section.items // int(section.settings.get("asks") or 1) for section in sections))]
+        parts += ["--limit", str(max(section.items // section.asks for section in sections))]
     if len(read := {section.how for section in sections} & {"loglikelihood", "top_logprobs", "letter"}) == 1:
         parts += ["--reading", *read]
-    if order := max((section.settings.get("order") or 0 for section in sections), default=0):
+    if order := max((section.order for section in sections), default=0):
         parts += ["--order", str(order)]
     drawn = [_settings(section) for section in sections if section.sampling]
     # Where probes draw in different ways, each does so by itself.
@@ -240,8 +240,9 @@ def _settings(section: Section) -> list[tuple[str, str]]:
     parts = [("--temperature", f"{drawn.temperature:g}"), ("--top-p", f"{drawn.top_p:g}")]
     parts += [("--max-tokens", str(drawn.max_tokens)), ("--seed", str(drawn.seed))]
     parts += [("--stop", stop) for stop in drawn.stop]
-    given = {name: section.settings.get(name) for name in ("samples", "frame", "system", "lang", "subset")}
-    return parts + [(f"--{name}", str(value)) for name, value in given.items() if value]
+    given = section.writing.model_dump() if section.writing else {}
+    names = ("samples", "frame", "system", "lang", "subset")
+    return parts + [(f"--{name}", str(given[name])) for name in names if given.get(name)]
 
 
 def _scorers(profile: Profile) -> list[str]:

@@ -105,7 +105,7 @@ def rulings(name: str, run: Run) -> Iterator[Judgement]:
     for sample in run.samples(Preferences.name):
         pair, _, order = sample.item.rpartition("/")
         by_pair.setdefault(pair, {})[cast(Order, order)] = sample
-    prompt = next((str(s.settings["prompt"]) for s in run.profile.sections if s.probe == Preferences.name), "")
+    prompt = next((s.template for s in run.profile.sections if s.probe == Preferences.name), "")
     for id, samples in by_pair.items():
         one = next(iter(samples.values()))
         gold = next((s.scores["gold"] for s in samples.values() if s.scores.get("gold") is not None), None)

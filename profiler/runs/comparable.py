@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from profiler.probes.forms import FORMS
+from profiler.probes.forms import kin
 from profiler.records import Profile, Section
 
 Value = str | int | float | bool | None | tuple[str, ...]
@@ -43,8 +43,8 @@ def sections(profile: Profile) -> dict[str, Section]:
 
 def _kin(probe: str, asked: Mapping[str, Section]) -> str:
     """The other form of a probe that the other side was asked, lest someone holds the two against each other."""
-    kin = [name for form in FORMS if probe in form for name in form if name in asked]
-    return f"; the other side was asked {', '.join(kin)}, another instrument" if kin else ""
+    others = [name for name in kin(probe) if name in asked]
+    return f"; the other side was asked {', '.join(others)}, another instrument" if others else ""
 
 
 def _way_of_asking(base: Profile, other: Profile) -> list[str]:

@@ -116,7 +116,7 @@ def registered(probe: str, metric: str) -> Metric | None:
     One by another scorer than ours bears our metric's name, a colon, and the scorer's.
     """
     known = probes.every().get(probe)
-    metrics = {found.name: found for found in known.metrics} if known else {}
+    metrics = {found.name: found for found in known().metrics} if known else {}
     ours = metrics.get(metric.partition(":")[0])
     return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
 

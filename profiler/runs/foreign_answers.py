@@ -16,7 +16,9 @@ from profiler.datasets import Json, Row
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Choose, Generate, Request, Weigh
 from profiler.errors import BadData
+from profiler.probes.bbq.items import BbqQuestion
 from profiler.probes.probe import Probe
+from profiler.probes.stereoset import Cluster, Clusters
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""
@@ -63,13 +65,13 @@ class ProbeItems:
 
     @cached_property
     def ids(self) -> dict[str, Item]:
-        return {item.id: item for item in self.probe.items()}
+        return {item.id: item for item in self.probe.items}
 
     @cached_property
     def _texts(self) -> dict[frozenset[str], list[str]]:
         """Texts that were weighed or begun → the ids of the items that ask just these."""
         found: dict[frozenset[str], list[str]] = {}
-        for item in self.probe.items():
+        for item in self.probe.items:
             found.setdefault(frozenset(map(_bare, asked(self.probe.ask(item)))), []).append(item.id)
         return found
 
@@ -78,9 +80,9 @@ class ProbeItems:
         """BBQ's context and question, as HELM joins them, and its answers → ids."""
         found: dict[frozenset[str], list[str]] = {}
         for item in self.ids.values():
-            context, question = item.fields.get("context"), item.fields.get("question")
-            asked = (f"{context} Question: {question}", *cast(list[str], item.fields.get("answers") or []))
-            found.setdefault(frozenset(map(_bare, asked)), []).append(item.id)
+            if isinstance(of := item.fields, BbqQuestion):
+                asked = (f"{of.context} Question: {of.question}", *of.answers)
+                found.setdefault(frozenset(map(_bare, asked)), []).append(item.id)
         return found
 
     @cached_property
@@ -89,7 +91,8 @@ class ProbeItems:
         return {
             str(name): (item.id, place)
             for item in self.ids.values()
-            for place, name in enumerate(cast(list[str], item.fields.get("ids") or []))
+            if isinstance(item.fields, Cluster)
+            for place, name in enumerate(item.fields.ids)
         }
 
     def of(self, texts: Iterable[str]) -> str:
@@ -176,14 +179,14 @@ def _pair(items: ProbeItems, row: Row) -> Row:
 
 def _sentence(items: ProbeItems, row: Row) -> Row | None:
     """A sentence of StereoSet's predictions: the last of a cluster makes its answer; the other task is passed over."""
-    if "task" in row and row["task"] != items.probe.settings.get("task"):
+    if "task" in row and not (isinstance(items.probe, Clusters) and row["task"] == items.probe.task):
         return None
     if str(row["id"]) not in items.sentences:
         raise BadData(f"no sentence {row['id']!r} in {items.probe.name} [{items.probe.suite}]")
     cluster, place = items.sentences[str(row["id"])]
     scores = items.waiting.setdefault(cluster, {})
     scores[place] = float(str(row["score"]))
-    if len(scores) < len(cast(list[Json], items.ids[cluster].fields["ids"])):
+    if len(scores) < len(items.ids[cluster].fields.ids):
         return None
     return {"item": cluster, "likelihoods": [score for _, score in sorted(items.waiting.pop(cluster).items())]}
 
@@ -213,9 +216,8 @@ def _lm_eval(items: ProbeItems, row: Row) -> Row:
         return {"item": item, "likelihoods": [weighed[_bare(text)] for text in wanted]}
     # Its BBQ offers ten ways to say that one can't tell, in the place of the item's own.
     taken = _joined(row)[totals.index(max(totals))][1].strip()
-    fields = items.item(known).fields
-    answers = cast(list[str], fields["answers"])
-    return {"item": known, "choice": answers.index(taken) if taken in answers else fields["unknown"]}
+    of: BbqQuestion = items.item(known).fields
+    return {"item": known, "choice": of.answers.index(taken) if taken in of.answers else of.unknown}
 
 
 def _joined(row: Row) -> list[tuple[str, str]]:
@@ -230,7 +232,7 @@ def _helm(items: ProbeItems, row: Row) -> Row:
     result = cast(dict[str, list[dict[str, str]]], row["result"])
     listed = [_bare(text) for text in cast(dict[str, str], row["output_mapping"]).values()]
     item = items.passage(instance["input"]["text"], listed)
-    answers = [_bare(answer) for answer in cast(list[str], items.ids[item].fields["answers"])]
+    answers = [_bare(answer) for answer in items.ids[item].fields.answers]
     order: list[Json] = [answers.index(text) for text in listed]
     return {"item": item, "texts": [result["completions"][0]["text"]], "order": order}
 

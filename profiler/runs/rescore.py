@@ -55,7 +55,7 @@ def rescore(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> lis
 
 def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> RescoreResult:
     """As `rescore`, with what was missing and what failed."""
-    waiting = {item.id: item for item in probe.items()}
+    waiting = {item.id: item for item in probe.items}
     answers = _asked(probe, foreign_answers.plain(probe, rows, answer), waiting, frozenset(waiting))
     parts: list[SampleColumns] = []
     errors: list[str] = []

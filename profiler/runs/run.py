@@ -20,7 +20,7 @@ from profiler.endpoints.client import Client
 from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError
 from profiler.metrics.metric import measure
-from profiler.probes.forms import IN_WORDS, first
+from profiler.probes.forms import first
 from profiler.probes.probe import Probe
 from profiler.records import (
     Endpoint,
@@ -88,9 +88,11 @@ async def run(
     cache and cost nothing the second time.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    for refused, why in (await refusals(client, probes)).items():
-        instead = f"; {IN_WORDS[refused]} asks about the same in words" if refused in IN_WORDS else ""
-        raise EndpointError(f"{refused} can't be asked here: {why}{instead}")
+    refused = await refusals(client, probes)
+    for probe in probes:
+        if why := refused.get(probe.name):
+            instead = f"; {probe.in_words[0]} asks about the same in words" if probe.in_words else ""
+            raise EndpointError(f"{probe.name} can't be asked here: {why}{instead}")
     for probe in probes:
         # What the scorers load is loaded now: a missing part shows before anything is paid, no thread imports later.
         measure([Text("", probe.lang)], probe.text_metrics)
@@ -155,7 +157,7 @@ async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) ->
 
 async def batches(client: Client, probe: Probe) -> AsyncIterator[list[AnsweredItem]]:
     """Answers in the order they come, a batch at a time, none held back for longer than PATIENCE."""
-    requests = ((item, probe.ask(item)) for item in probe.items())
+    requests = ((item, probe.ask(item)) for item in probe.items)
     batch: list[AnsweredItem] = []
     since = time.monotonic()
     async for (item, request), answer in client.answer(((item, request), request) for item, request in requests):
@@ -231,6 +233,10 @@ def section(probe: Probe, progress: Progress) -> Section:
         data=dict(probe.data),
         suite=probe.suite,
         settings=dict(probe.settings),
+        writing=probe.writing,
+        order=probe.order,
+        asks=probe.asks,
+        template=probe.template,
         sampling=probe.sampling,
         scorers={metric.name: metric.version for metric in (*probe.text_metrics, *probe.metrics) if metric.version},
         items=progress.done,

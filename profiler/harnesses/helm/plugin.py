@@ -41,7 +41,7 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
         given = {**given, "suite": built.suite}  # what `auto` found is part of the run's name
     if built.suite == "mini":
         hwarn(f"inherit_{probe} asks its MINI set: for trying things out; do not publish its numbers")
-    if missing := built.settings.get("missing"):
+    if missing := ", ".join(built.missing):
         hwarn(f"inherit_{probe} leaves out, because their official files are not at hand: {missing}")
     spec = ProbeSpec.of(probe, given)
     arguments = {"probe": probe, **dict(spec.given)}

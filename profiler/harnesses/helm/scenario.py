@@ -22,7 +22,7 @@ class ProbeScenario(Scenario):
 
     def get_instances(self, output_path: str) -> list[Instance]:
         probe = self.spec.built()
-        return [self._instance(item, probe.ask(item)) for item in probe.items()]
+        return [self._instance(item, probe.ask(item)) for item in probe.items]
 
     def _instance(self, item: Item, request: Request) -> Instance:
         options = request.choices if isinstance(request, Choose) else ()

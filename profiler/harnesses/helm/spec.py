@@ -130,7 +130,7 @@ def drawing(probe: Probe) -> DrawSettings:
 
 @cache
 def _items(spec: ProbeSpec) -> dict[str, Item]:
-    return {item.id: item for item in spec.built().items()}
+    return {item.id: item for item in spec.built().items}
 
 
 @cache

@@ -85,7 +85,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         self._instances: list[Instance] = []
         with found_in(self.folder):
             self.probe = self.built()
-            items = list(self.probe.items())
+            items = list(self.probe.items)
         self._every = [document(item) for item in items]
         how = self.reader.how(self.probe.ask(items[0]))
         self.OUTPUT_TYPE = "loglikelihood" if how == "loglikelihood" else "generate_until"
@@ -110,7 +110,7 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def announce(self) -> None:
         """What a user must know of the data before reading a number."""
-        if missing := self.probe.settings.get("missing"):
+        if missing := ", ".join(self.probe.missing):
             log.warning("%s leaves out what is not at hand: %s", self.task_name, missing)
         if self.probe.suite == "mini":
             log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
@@ -154,7 +154,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         with found_in(self.folder):
             self.probe = self.kind.build(self.options)
             measure([Text("", self.probe.lang)], self.probe.text_metrics)  # a missing part shows before all else
-            items = list(self.probe.items())
+            items = list(self.probe.items)
         if samples is not None:
             items = picked(items, samples)
         self._docs = [document(item) for item in items]
@@ -344,7 +344,7 @@ Group.aggregate = told(Group.aggregate)
 
 def document(item: Item) -> Doc:
     """An item as lm-eval logs it."""
-    return {"item": item.id, "group": item.group, "cluster": item.cluster, **item.fields}
+    return {"item": item.id, "group": item.group, "cluster": item.cluster, **item.fields._asdict()}
 
 
 def picked(items: Sequence[Item], places: Sequence[int]) -> list[Item]:

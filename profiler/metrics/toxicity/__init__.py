@@ -6,7 +6,7 @@ from profiler.errors import UnknownName, WrongUse
 from profiler.metrics.metric import Metric
 from profiler.metrics.registry import factory
 from profiler.metrics.toxicity.scorer import Label, Scorer
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 
 DEFAULT = "tox-block"
 KINDS = {
@@ -53,13 +53,13 @@ def named(name: str, scorer: Scorer, label: str) -> str:
 
 def scorer(text: str) -> Scorer:
     """The scorer that an order such as `detoxify:original` means; its weights are read when it is first used."""
-    made = _built(Spec.read(text))
+    made = _built(PluginSpec.read(text))
     if made.label not in made.labels:
         raise WrongUse(f"{made.name} has no label {made.label!r}: its labels are {', '.join(made.labels)}")
     return made
 
 
-def _built(order: Spec) -> Scorer:
+def _built(order: PluginSpec) -> Scorer:
     match order.kind:
         case "tox-block":
             from profiler.metrics.toxicity.tox_block import ToxBlock
@@ -81,7 +81,7 @@ def _built(order: Spec) -> Scorer:
 
             return Perspective.build(order)
         case "recorded":
-            from profiler.metrics.toxicity.recorded import Recorded
+            from profiler.metrics.toxicity.recorded import RecordedScores
 
-            return Recorded.build(order)
+            return RecordedScores.build(order)
     raise UnknownName("scorer", order.kind, [kind.partition(":")[0] for kind in KINDS], "inherit ls scorers")

@@ -11,7 +11,7 @@ from typing import Any
 from profiler import datasets
 from profiler.errors import BadData, FetchFailed, InheritError, UnknownName
 from profiler.metrics.toxicity.classifier import Classifier, Precision, fingerprint, need, placed, precise
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 RELEASES = "https://github.com/unitaryai/detoxify/releases/download/"
@@ -41,7 +41,7 @@ class Detoxify:
     usual: str | None = USUAL
 
     @classmethod
-    def build(cls, order: Spec) -> Detoxify:
+    def build(cls, order: PluginSpec) -> Detoxify:
         """Of an order such as `detoxify:unbiased` or `detoxify:original,checkpoint=FILE`."""
         order.only("label", "checkpoint", "precision")
         variant = order.what or "original"

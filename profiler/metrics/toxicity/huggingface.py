@@ -11,7 +11,7 @@ from typing import Any
 from profiler.datasets import forbidden
 from profiler.errors import BadData, WrongUse
 from profiler.metrics.toxicity.classifier import Classifier, Precision, fingerprint, need, placed, precise
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 TOXIC = ("toxicity", "toxic")
@@ -34,7 +34,7 @@ class HuggingFace:
     languages: tuple[str, ...] | None = None
 
     @classmethod
-    def build(cls, order: Spec) -> HuggingFace:
+    def build(cls, order: PluginSpec) -> HuggingFace:
         """Of an order such as `hf:OWNER/NAME`, `hf:FOLDER` or `hf:OWNER/NAME,label=hate,revision=COMMIT`."""
         order.only("label", "revision", "precision")
         if not order.what:

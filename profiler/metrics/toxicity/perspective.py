@@ -19,7 +19,7 @@ from profiler import http
 from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
 from profiler.http import Retry
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 URL = "https://commentanalyzer.googleapis.com"
@@ -49,7 +49,7 @@ class Perspective:
     languages = ("en",)
 
     @classmethod
-    def build(cls, order: Spec) -> Perspective:
+    def build(cls, order: PluginSpec) -> Perspective:
         """Of an order such as `perspective`, `perspective,rate=10` or `perspective,url=http://localhost:8080`."""
         order.only("label", "key", "rate", "url")
         if order.what:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from profiler.errors import BadData
-from profiler.plugins import Spec
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedScores:
     """Whatever scored the texts of a file that `inherit rescore` reads."""
 
     name = "recorded"
@@ -22,7 +22,7 @@ class Recorded:
     languages = None
 
     @classmethod
-    def build(cls, order: Spec) -> Recorded:
+    def build(cls, order: PluginSpec) -> RecordedScores:
         order.only()
         return cls()
 

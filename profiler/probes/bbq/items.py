@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, TypedDict, cast
+from typing import NamedTuple, cast
 
-from profiler.datasets import Json, Row, official
+from profiler.datasets import Row, official
 from profiler.datasets.items import Item
 from profiler.errors import BadData
 from profiler.probes.bbq import helm, targets
+from profiler.probes.bbq.helm import Letters
 from profiler.probes.bbq.targets import Option
 
 SOURCE = official("bbq")
@@ -42,12 +43,12 @@ COLUMNS = (
 )
 
 
-class Fields(TypedDict):
+class BbqQuestion(NamedTuple):
     """What an item carries."""
 
     context: str
     question: str
-    answers: list[str]
+    answers: tuple[str, ...]
     label: int
     """Place of the right answer."""
     unknown: int
@@ -57,11 +58,11 @@ class Fields(TypedDict):
     ambiguous: bool
     negative: bool
     names: bool
-    helm: list[int | None]
+    helm: Letters
     """Places of HELM's target and non-target."""
 
 
-class Target(NamedTuple):
+class StereotypeTarget(NamedTuple):
     """What the authors' metadata says of an item."""
 
     place: int
@@ -69,11 +70,9 @@ class Target(NamedTuple):
     names: bool
 
 
-def fields(item: Item) -> Fields:
-    return cast(Fields, item.fields)
-
-
-def items(rows: Iterable[Row], name: str, known: Mapping[str, Target] | None = None) -> Iterator[Item]:
+def items(
+    rows: Iterable[Row], name: str, known: Mapping[str, StereotypeTarget] | None = None
+) -> Iterator[Item[BbqQuestion]]:
     """The items of ROWS in the authors' format; KNOWN targets go before derived ones."""
     for number, row in enumerate(rows, 1):
         if lacking := [column for column in COLUMNS if column not in row]:
@@ -84,7 +83,7 @@ def items(rows: Iterable[Row], name: str, known: Mapping[str, Target] | None = N
             raise BadData(f"{name} row {number} is not an item of BBQ: {type(error).__name__}: {error}") from None
 
 
-def _item(row: Mapping[str, Json], known: Mapping[str, Target]) -> Item:
+def _item(row: Row, known: Mapping[str, StereotypeTarget]) -> Item[BbqQuestion]:
     category, template = str(row["category"]), str(row["question_index"])
     key = f"{category}/{row['example_id']}"
     info = cast(Mapping[str, list[str]], row["answer_info"])
@@ -93,31 +92,31 @@ def _item(row: Mapping[str, Json], known: Mapping[str, Target]) -> Item:
     groups = cast(Mapping[str, list[str]], row["additional_metadata"])["stereotyped_groups"]
     negative = row["question_polarity"] == "neg"
     told = known.get(key)
-    found: Fields = {
-        "context": str(row["context"]),
-        "question": str(row["question"]),
-        "answers": [option.answer for option in options],
-        "label": int(cast(int, row["label"])),
-        "unknown": unknown,
-        "biased": told.place if told else targets.biased(category, template, negative, groups, options),
-        "ambiguous": row["context_condition"] == "ambig",
-        "negative": negative,
-        "names": told.names if told else targets.names(category, template),
-        "helm": list(helm.letters(category, groups, options)),
-    }
-    return Item(key, cast(Mapping[str, Json], found), category, f"{category}/{template}")
+    found = BbqQuestion(
+        context=str(row["context"]),
+        question=str(row["question"]),
+        answers=tuple(option.answer for option in options),
+        label=int(cast(int, row["label"])),
+        unknown=unknown,
+        biased=told.place if told else targets.biased(category, template, negative, groups, options),
+        ambiguous=row["context_condition"] == "ambig",
+        negative=negative,
+        names=told.names if told else targets.names(category, template),
+        helm=helm.letters(category, groups, options),
+    )
+    return Item(key, found, category, f"{category}/{template}")
 
 
-def known_targets(rows: Iterable[Row]) -> dict[str, Target]:
+def known_targets(rows: Iterable[Row]) -> dict[str, StereotypeTarget]:
     """Item → what the authors' metadata says of it.
 
     Where the metadata has no target, or lists an item twice with different ones, the item is left out. The authors'
     own script joins a repeated line twice and so counts 64 items of Gender_identity double; here each counts once.
     """
-    said: dict[str, set[Target]] = {}
+    said: dict[str, set[StereotypeTarget]] = {}
     for row in rows:
         place = row["target_loc"]
         if place != "NA":
-            target = Target(int(str(place)), row["label_type"] == "name")
+            target = StereotypeTarget(int(str(place)), row["label_type"] == "name")
             said.setdefault(f"{row['category']}/{row['example_id']}", set()).add(target)
     return {key: next(iter(found)) for key, found in said.items() if len(found) == 1}

@@ -1,0 +1,79 @@
+"""The pages on how to add a metric and a probe, carried out as they stand in a copy of the packages."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILE = re.compile(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Copy:
+    """The packages, their docs and golden values, where a page's files can be added."""
+
+    def __init__(self, here: Path) -> None:
+        self.here = here
+        for name in ("profiler", "selection", "training", "lm_eval_tasks", "docs", "tests"):
+            shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def follow(self, page: str) -> list[str]:
+        """Write the files that a page shows, run what it says; what was printed by each command."""
+        text = (ROOT / "docs" / page).read_text("utf-8")
+        for path, content in FILE.findall(text):
+            (self.here / path).write_text(content, "utf-8")
+        return [self.run(*shlex.split(line)) for block in SHELL.findall(text) for line in block.splitlines()]
+
+    def run(self, name: str, *arguments: str) -> str:
+        command = {"python": [], "inherit": ["-c", "from profiler.cli import main; main()"]}[name]
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        done = subprocess.run(
+            [sys.executable, *command, *arguments],
+            cwd=self.here,
+            env=variables | {"PYTHONPATH": str(self.here)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_a_metric_is_written_as_the_page_says(copy: Copy) -> None:
+    copy.follow("write_a_metric.md")
+    listed = (copy.here / "docs" / "metrics.md").read_text("utf-8")
+    assert "| `questions` | Share of sentences that are questions. | share |" in listed
+    copy.run("python", "-m", "pytest", "-q", "-n", "0", "tests/test_metrics.py", "-k", "golden or questions")
+    (copy.here / "texts.jsonl").write_text('{"text": "Is it? It is."}\n', "utf-8")
+    assert re.search(r"questions +0\.5", copy.run("inherit", "score", "texts.jsonl"))
+    card = "from selection import score; assert 'questions' in score.plain()"
+    profile = "from profiler.probes import get; assert 'questions' in {one.name for one in get('attributes')().metrics}"
+    copy.run("python", "-c", f"{card}; {profile}")
+
+
+def test_a_probe_is_written_as_the_page_says(copy: Copy) -> None:
+    _, probes, card = copy.follow("write_a_probe.md")
+    assert "sycophancy" in probes
+    assert "ten easy questions" in card
+    assert (copy.here / "lm_eval_tasks/tasks/sycophancy.yaml").read_text("utf-8").endswith("probe: sycophancy\n")
+    assert "sycophancy" not in (copy.here / "lm_eval_tasks/groups/inheritance_profile.yaml").read_text("utf-8")
+    assert len((copy.here / "profiler/probes/sycophancy.py").read_text("utf-8").splitlines()) <= 60
+    rows = [{"item": f"{name}/{told}", "choice": told} for name in ("capital", "moon") for told in (0, 1)]
+    (copy.here / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = copy.run("inherit", "rescore", "sycophancy", "answers.jsonl")
+    assert re.search(r"alone +1\b", found)
+    assert re.search(r"told +0\b", found)
