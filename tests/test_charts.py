@@ -1,37 +1,41 @@
 """What the charts show, and that they draw without a browser, a network or a complaint."""
 
-import json
 import re
 import shutil
 import subprocess
-from xml.etree import ElementTree
+import sys
 
 import pytest
 
-from profiler import charts
+from profiler.reporting import charts
+from profiler.reporting.charts import LIGHT, PAGE, comparison_chart, profile_chart
 from profiler.reporting.comparison import comparison_report
-from profiler.reporting.layout import FAMILIES
+from profiler.reporting.layout import FAMILIES, moved, spread
 from profiler.reporting.profile import examples, profile_report
 from profiler.reporting.report import save
 from profiler.runs.compare import compare
 from tests import builders
+from tests.support.svg import Drawing
 
 BASE = builders.attributes("base", 105)
 LONG = compare(BASE, builders.attributes("long", 180, 1.05, seed=1))
 POOR = compare(BASE, builders.attributes("poor", 110, 0.8, seed=2))
+CUT = 300  # percent, as the page says
+GONE = dict.fromkeys(("absolute", "low", "high", "percent", "percent_low", "percent_high", "verdict"))
 
 
-def rows(spec):
-    """Metric → what its bar is made of, over all panels of the first column."""
-    return {row["metric"]: row for line in spec["vconcat"] for row in line["hconcat"][0]["data"]["values"]}
+def drawn(*comparisons):
+    return Drawing(charts.svg(comparison_chart(comparisons)))
 
 
-def panels(spec):
-    return [line["hconcat"][0] for line in spec["vconcat"]]
+def percents(drawing):
+    """The panels that show percent of the base, in all columns."""
+    places = [place for place, panel in enumerate(drawing.panels) if panel.scales == ("change, %",)]
+    return drawing.panels[: places[-1] + 1]
 
 
-def titles(spec):
-    return [panel["title"]["text"] for panel in panels(spec)]
+def change(comparison, metric):
+    return next(change for change in comparison.changes if change.metric == metric)
 
 
 def edited(comparison, which, **fields):
@@ -40,137 +44,158 @@ def edited(comparison, which, **fields):
 
 
 def test_each_metric_is_a_bar_in_percent_with_its_interval_and_verdict():
-    shown = rows(charts.comparison_chart([LONG]))
-    words = next(change for change in LONG.changes if change.metric == "words")
-    assert shown["words"]["value"] == words.percent
-    assert (shown["words"]["low"], shown["words"]["high"]) == (words.percent_low, words.percent_high)
-    assert shown["words"]["verdict"] == "moved"
-    assert shown["words"]["written"] == f"+{words.percent:.1f} % moved"
-    assert set(shown) == {change.metric for change in LONG.changes}
+    drawing, words = drawn(LONG), change(LONG, "words")
+    scale = percents(drawing)[-1]
+    length = drawing.panel("length")
+    bar, dot = length.labelled("bar")["words"], length.labelled("point")["words"]
+    whisker = next(line for line in length.of("line") if line.middle == pytest.approx(dot.middle))
+    assert (scale.at(bar.left), scale.at(bar.right)) == pytest.approx((0, words.percent), abs=0.01)
+    assert scale.at(dot.left) == pytest.approx(words.percent, abs=0.01)
+    ends = (words.percent_low, words.percent_high)
+    assert (scale.at(whisker.left), scale.at(whisker.right)) == pytest.approx(ends, abs=0.01)
+    assert bar.colour == dot.colour == LIGHT.moved
+    assert length.written("words") == [f"+{words.percent:.1f} % moved"]
+    assert {name for panel in drawing.panels for name in panel.labelled("bar")} == {c.metric for c in LONG.changes}
 
 
 def test_families_are_in_order_and_absolute_changes_come_last():
-    found = titles(charts.comparison_chart([LONG]))
+    found = [panel.title for panel in drawn(LONG).panels]
     percent = [title for title in found if not title.endswith(", absolute")]
     assert tuple(percent[: len(FAMILIES)]) == FAMILIES
     assert found[: len(percent)] == percent != found
 
 
 def test_where_a_percentage_means_nothing_the_change_is_shown_as_it_is():
-    truncated = next(change for change in LONG.changes if change.metric == "truncated")
+    truncated = change(LONG, "truncated")
     assert truncated.percent is None
-    assert rows(charts.comparison_chart([LONG]))["truncated"]["value"] == truncated.absolute
+    (panel,) = (panel for panel in drawn(LONG).panels if "truncated" in panel.labelled("bar"))
+    assert panel.at(panel.labelled("point")["truncated"].left) == pytest.approx(truncated.absolute, abs=1e-4)
+    assert "%" not in panel.written("truncated")[0]
 
 
 def test_a_metric_is_absolute_for_all_when_it_is_for_one():
     """Otherwise two bars of a row would have two scales."""
     odd = edited(POOR, "words", percent=None, percent_low=None, percent_high=None)
-    spec = charts.comparison_chart([LONG, odd])
-    assert "length, absolute" in titles(spec)
-    assert rows(spec)["words"]["value"] == next(c for c in LONG.changes if c.metric == "words").absolute
+    absolute = drawn(LONG, odd).panel("length, absolute")
+    words = absolute.labelled("point")["words"]
+    assert absolute.at(words.left) == pytest.approx(change(LONG, "words").absolute, abs=0.1)
 
 
 def test_percent_panels_share_one_scale_that_holds_all_intervals():
-    percent = [
-        panel for panel in panels(charts.comparison_chart([LONG, POOR])) if "absolute" not in panel["title"]["text"]
-    ]
-    domains = {tuple(panel["layer"][0]["encoding"]["x"]["scale"]["domain"]) for panel in percent}
-    assert len(domains) == 1
-    low, high = domains.pop()
-    ends = [
-        end for one in (LONG, POOR) for c in one.changes for end in (c.percent_low, c.percent_high) if end is not None
-    ]
-    assert low < min(ends) < 0 < max(ends) < high
+    panels = percents(drawn(LONG, POOR))
+    assert [panel.subtitle for panel in panels[:3]] == ["long", "poor", ""]
+    ends = {}
+    for panel in panels:
+        labels = {round(dot.middle): dot.label for dot in panel.of("point")}
+        for line in panel.of("line"):
+            assert 0 < line.left < line.right < panel.width
+            ends[labels[round(line.middle)]] = (panels[-1].at(line.left), panels[-1].at(line.right))
+    shown = [c for one in (LONG, POOR) for c in one.changes if c.percent is not None and c.percent_low is not None]
+    wanted = {f"{c.metric}: {moved(c)} {spread(c)}, {c.verdict}": (c.percent_low, c.percent_high) for c in shown}
+    assert set(ends) == set(wanted)
+    for label, interval in wanted.items():
+        assert ends[label] == pytest.approx(interval, abs=0.05)
 
 
 def test_one_extreme_does_not_flatten_the_rest():
-    spec = charts.comparison_chart([edited(LONG, "rix", percent=5000.0, percent_low=4000.0, percent_high=6000.0)])
-    assert panels(spec)[0]["layer"][0]["encoding"]["x"]["scale"]["domain"][1] < 1.1 * charts.CUT
-    assert rows(spec)["rix"]["written"] == "+5,000 % same"
+    drawing = drawn(edited(LONG, "rix", percent=5000.0, percent_low=4000.0, percent_high=6000.0))
+    scale, readability = percents(drawing)[-1], drawing.panel("readability")
+    assert CUT < scale.at(scale.width) < 1.1 * CUT
+    assert readability.labelled("bar")["rix"].right > readability.width  # and cut there
+    assert readability.written("rix") == ["+5,000 % same"]
 
 
 def test_colour_shape_and_word_say_the_verdict():
-    panel = panels(charts.comparison_chart([LONG]))[0]
-    colours, shapes = panel["encoding"]["color"]["scale"], panel["layer"][2]["encoding"]["shape"]["scale"]
-    assert colours["domain"] == shapes["domain"] == ["better", "worse", "moved", "same", "none"]
-    assert len(set(shapes["range"])) == 5
-    assert len(set(colours["range"])) == 4  # no verdict is grey like the same, and a cross
+    kinds = {"words": "better", "characters": "worse", "sentences": "moved", "word_length": "same"}
+    comparison = edited(LONG, "syllables", **GONE | {"absolute": 1.0, "percent": 1.0}, reason="too few items")
+    for metric, verdict in kinds.items():
+        comparison = edited(comparison, metric, verdict=verdict)
+    length = drawn(comparison).panel("length")
+    dots = length.labelled("point")
+    assert len({dots[name].shape for name in (*kinds, "syllables")}) == 5
+    assert {verdict: dots[name].colour for name, verdict in kinds.items()} == {
+        verdict: getattr(LIGHT, verdict) for verdict in kinds.values()
+    }
+    assert dots["syllables"].colour == LIGHT.same  # no verdict is grey like the same, and a cross
+    assert [length.written(name)[0].split()[-1] for name in kinds] == list(kinds.values())
 
 
 def test_without_a_change_there_is_a_reason_and_no_bar():
-    gone = dict.fromkeys(("absolute", "low", "high", "percent", "percent_low", "percent_high", "verdict"))
-    row = rows(charts.comparison_chart([edited(LONG, "rix", **gone, reason="undefined on the base")]))["rix"]
-    assert row["written"] == "– undefined on the base"
-    assert "value" not in row
+    panel = drawn(edited(LONG, "rix", **GONE, reason="undefined on the base")).panel("readability")
+    assert panel.written("rix") == ["– undefined on the base"]
+    assert "lix" in panel.labelled("bar")
+    assert "rix" not in panel.labelled("bar") | panel.labelled("point")
 
 
 def test_a_metric_that_one_of_several_lacks_keeps_its_row():
     short = POOR.model_copy(update={"changes": tuple(c for c in POOR.changes if c.metric != "rix")})
-    second = [
-        row
-        for line in charts.comparison_chart([LONG, short])["vconcat"]
-        for row in line["hconcat"][1]["data"]["values"]
-    ]
-    assert next(row for row in second if row["metric"] == "rix")["written"] == "– not in this run"
+    drawing = drawn(LONG, short)
+    first = drawing.panel("readability")
+    second = drawing.panels[drawing.panels.index(first) + 1]
+    row = next(label.y for label in first.names if label.text == "rix")
+    assert [words.text for words in second.words if abs(words.y - row) < 5] == ["– not in this run"]
 
 
 def test_groups_are_left_to_the_table():
     group = LONG.changes[0].model_copy(update={"group": "Age"})
-    spec = charts.comparison_chart([LONG.model_copy(update={"changes": (*LONG.changes, group)})])
-    assert sum(len(panel["data"]["values"]) for panel in panels(spec)) == len(LONG.changes)
+    drawing = drawn(LONG.model_copy(update={"changes": (*LONG.changes, group)}))
+    assert sum(len(panel.names) for panel in drawing.panels) == len(LONG.changes)
 
 
 def test_a_profile_shows_every_metric_scaled_by_unit_from_zero():
-    spec = charts.profile_chart(BASE.profile)
-    found = {row["metric"]: row for panel in spec["vconcat"] for row in panel["data"]["values"]}
+    drawing = Drawing(charts.svg(profile_chart(BASE.profile)))
+    bars = {name: bar for panel in drawing.panels for name, bar in panel.labelled("bar").items()}
     numbers = {e.metric: e for e in BASE.profile.estimates}
-    assert set(found) == set(numbers)
-    assert found["words"]["x"] == pytest.approx(numbers["words"].value / numbers["words"].high)
+    assert set(bars) == set(numbers)
+    assert {round(bar.left) for bar in bars.values()} == {0}
+    end = drawing.panel("length").width / 1.05
+    assert bars["words"].right == pytest.approx(end * numbers["words"].value / numbers["words"].high)
     grades = ("gunning_fog", "flesch_kincaid", "smog", "ari", "coleman_liau")
-    ratios = [found[name]["x"] / numbers[name].value for name in grades]
+    ratios = [bars[name].right / numbers[name].value for name in grades]
     assert ratios == pytest.approx([ratios[0]] * 5)
-    assert found["empty"]["written"] == "0 share (no interval: all items alike)"
-
-
-def numbers_in(svg):
-    return ElementTree.fromstring(svg)
+    assert "0 share (no interval: all items alike)" in drawing.words
 
 
 @pytest.mark.parametrize(
     "what", [[LONG], [LONG, POOR], [LONG, POOR, LONG, POOR], BASE.profile], ids=["1", "2", "4", "profile"]
 )
-def test_charts_draw_as_well_formed_pictures_that_say_what_they_are(what):
-    svg = charts.picture(what, ".svg").decode()
-    root = ElementTree.fromstring(svg)
-    assert root.get("role") == "img"
-    assert "95 %" in root.get("aria-label")
-    words = "".join(root.itertext())
-    assert "gunning_fog" in words
-    assert len(re.findall("<title>words: ", svg)) >= 1  # the tooltip
-    assert "NaN" not in svg
+def test_charts_draw_as_well_formed_pictures_that_say_what_they_are(what, tmp_path):
+    save(comparison_report(what) if isinstance(what, list) else profile_report(what), tmp_path / "chart.svg")
+    drawing = Drawing((tmp_path / "chart.svg").read_text("utf-8"))
+    assert drawing.root.get("role") == "img"
+    assert "95 %" in drawing.title
+    assert "gunning_fog" in drawing.text
+    assert len(re.findall("<title>words: ", drawing.source)) >= 1  # the tooltip
+    assert "NaN" not in drawing.source
 
 
 def test_a_page_chart_takes_its_colours_from_the_page():
-    svg = charts.svg(charts.comparison_chart([LONG], charts.PAGE))
+    svg = charts.svg(comparison_chart([LONG], PAGE))
     assert 'fill="var(--moved)"' in svg
     assert not re.search(r'(fill|stroke)="#(?!000)', svg)
+
+
+def test_only_drawing_waits_for_the_libraries_that_draw():
+    code = "import sys, profiler.cli, profiler.reporting.report, profiler.study.report; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "profiler.reporting.charts.changes" in loaded
+    assert not {"altair", "vl_convert"} & {*loaded}
 
 
 def test_the_drawing_engine_has_no_complaint(capfd):
     import vl_convert
 
-    for spec in (charts.comparison_chart([LONG, POOR]), charts.profile_chart(BASE.profile)):
-        vl_convert.vegalite_to_svg(json.loads(json.dumps(spec)), show_warnings=True)
+    for chart in (comparison_chart([LONG, POOR]), profile_chart(BASE.profile)):
+        vl_convert.vegalite_to_svg(chart.to_json(), show_warnings=True)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_hostile_name_neither_breaks_nor_enters_the_picture():
     """A control character inside the drawing engine would end the whole process."""
     evil = 'x\x1b[31m\x00<script>alert(1)</script>"\u202e'
-    odd = edited(LONG.model_copy(update={"other_name": evil}), "rix", metric=evil)
-    root = ElementTree.fromstring(charts.picture([odd, POOR], ".svg").decode())
-    assert not [element for element in root.iter() if "script" in element.tag]
-    assert "\x1b" not in "".join(root.itertext())
+    drawing = drawn(edited(LONG.model_copy(update={"other_name": evil}), "rix", metric=evil), POOR)
+    assert not [element for element in drawing.root.iter() if "script" in element.tag]
+    assert "\x1b" not in drawing.text
 
 
 def chromium():

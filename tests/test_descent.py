@@ -7,14 +7,15 @@ import re
 import numpy as np
 import pytest
 
-from profiler import descent
 from profiler.errors import WrongUse
 from profiler.judge.ballot import read
 from profiler.judge.descent import Descent
 from profiler.judge.jury import jury
 from profiler.records import Jury, Shift
-from profiler.reporting import judging
+from profiler.reporting import charts, judging
+from profiler.reporting.charts import before_after_chart
 from profiler.stats import Mean, interval
+from tests.support.svg import Drawing
 from tests.test_agree import value, written
 from tests.test_cli import inherit
 
@@ -142,11 +143,29 @@ async def test_page_and_picture_show_it(tmp_path):
         drawn = (tmp_path / name).read_text("utf-8")
         assert "student ← teacher" in drawn
         assert "agreement with its teacher" in drawn
-    assert descent.TITLE.replace("'", "&#39;") in (tmp_path / "r.html").read_text("utf-8")
+    assert charts.BEFORE_AFTER_TITLE.replace("'", "&#39;") in (tmp_path / "r.html").read_text("utf-8")
+
+
+def test_a_student_moves_from_a_hollow_to_a_filled_dot_of_its_own_row(tmp_path):
+    humans = {f"annotator{number}": like(share) for number, share in enumerate((0.7, 0.75, 0.9), 1)}
+    found = told(tmp_path, LINE, of=rows(**humans))
+    teacher, gold = Drawing(charts.svg(before_after_chart(found))).panels
+    for panel, against in ((teacher, "teacher"), (gold, found.reference)):
+        one, dots = shift(found, against), panel.of("point")
+        assert [panel.at(dot.left) for dot in dots] == pytest.approx([100 * one.base, 100 * one.other])
+        assert dots[0].middle < dots[1].middle
+        assert len({dot.colour for dot in dots}) == 2
+        ends = [(panel.at(line.left), panel.at(line.right)) for line in panel.of("line") if not line.label]
+        assert ends[1] == pytest.approx((100 * one.other_low, 100 * one.other_high))
+    assert [words.text for words in teacher.words] == ["50 %", "80 %"]
+    (ceiling,) = (line for line in gold.of("line") if line.label)
+    assert ceiling.label.startswith("one human agrees with the majority of the others on ")
+    assert f"{gold.at(ceiling.left):.0f} %" in ceiling.label
 
 
 def test_without_humans_there_is_one_panel(tmp_path):
     of = [{key: row[key] for key in ("id", "verdicts")} for row in rows()]
     found = told(tmp_path, LINE, of=of)
-    assert len(descent.descent_panel(found, descent.LIGHT)["hconcat"]) == 1
+    (panel,) = Drawing(charts.svg(before_after_chart(found))).panels
+    assert panel.title == "agreement with its teacher"
     assert judging.descent_table(told(tmp_path)) is None

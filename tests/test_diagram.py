@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
 import pytest
+import vl_convert
 
-from profiler import charts, probes
+from profiler import probes
 from profiler.calibration import equal_width, reliability
-from profiler.reporting.charts import reliability as diagram
+from profiler.reporting import charts
+from profiler.reporting.charts import answers, diagram, reliability_chart
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
 from profiler.stats import share_interval
 from tests import builders
+from tests.support.svg import Drawing
 
 
 def answered(size, groups=("one",), seed=0):
@@ -32,42 +34,57 @@ def run(table):
     return builders.Read(built.profile, built.probes)
 
 
-def squares(spec):
-    """Title of a square → what its dots stand for."""
-    return {square["title"]: square["layer"][2]["data"]["values"] for square in spec["vconcat"][0]["hconcat"]}
+def drawn(table):
+    return Drawing(charts.svg(reliability_chart(diagram(table), "calibration")))
 
 
 def test_dots_and_bars_are_the_bins_of_the_answers():
     table = answered(400)
-    (shown,) = squares(diagram.reliability_chart(diagram.diagram(table), "calibration")).values()
+    square, tally = drawn(table).panels
     bins = reliability(table.columns["confidence"], table.columns["correct"], equal_width(10))
-    assert [row["items"] for row in shown] == [part.items for part in bins]
-    assert [row.get("accuracy") for row in shown] == [part.accuracy for part in bins]
-    assert sum(row["items"] for row in shown) == 400
-    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in shown if row["items"])
+    filled = [part for part in bins if part.items]
+    assert sum(part.items for part in bins) == 400
+    dots, whiskers = square.of("point"), square.of("line")[1:]
+    assert [dot.left / square.width for dot in dots] == pytest.approx([part.confidence for part in filled])
+    assert [1 - dot.middle / square.height for dot in dots] == pytest.approx([part.accuracy for part in filled])
+    for dot, whisker, part in zip(dots, whiskers, filled, strict=True):
+        assert whisker.left == pytest.approx(dot.left)
+        ends = (1 - whisker.bottom / square.height, 1 - whisker.top / square.height)
+        assert ends == pytest.approx(share_interval(part.accuracy, part.items))
+        assert ends[0] <= part.accuracy <= ends[1]
+    bars = tally.of("bar")
+    assert [bar.label for bar in bars] == [
+        f"confidence {part.low:.1f} to {part.high:.1f}: {part.items} answers" for part in bins
+    ]
+    most = max(part.items for part in bins)
+    heights = [(bar.bottom - bar.top) / max(bar.bottom - bar.top for bar in bars) for bar in bars]
+    assert heights == pytest.approx([part.items / most for part in bins])
+    assert [words.text for words in tally.words] == [str(part.items) for part in filled]
 
 
 def test_an_empty_bin_has_no_dot():
-    table = builders.samples({"confidence": [0.95, 0.92], "correct": [1, 0]})
-    (shown,) = squares(diagram.reliability_chart(diagram.diagram(table), "calibration")).values()
-    assert ["accuracy" in row for row in shown] == [False] * 9 + [True]
+    square, tally = drawn(builders.samples({"confidence": [0.95, 0.92], "correct": [1, 0]})).panels
+    (dot,) = square.of("point")
+    assert dot.left / square.width == pytest.approx(0.935)
+    assert [words.text for words in tally.words] == ["2"]
 
 
 def test_an_answer_without_a_confidence_is_in_no_bin():
     table = builders.samples({"confidence": [0.95, np.nan], "correct": [1, 0]})
-    assert diagram.answers(diagram.diagram(table)) == 1
+    assert answers(diagram(table)) == 1
+    assert [words.text for words in drawn(table).panels[1].words] == ["1"]
 
 
 @pytest.mark.parametrize(
-    ("groups", "drawn"), [(["a"], ["all"]), (["a", "b"], ["all", "a", "b"]), ([*"abcd"], ["all"])], ids=len
+    ("groups", "titles"), [(["a"], ["all"]), (["a", "b"], ["all", "a", "b"]), ([*"abcd"], ["all"])], ids=len
 )
-def test_each_set_is_drawn_where_there_are_few(groups, drawn):
-    assert list(diagram.diagram(answered(80, groups))) == drawn
+def test_each_set_is_drawn_where_there_are_few(groups, titles):
+    assert [panel.title for panel in drawn(answered(80, groups)).panels if panel.title] == titles
 
 
 def test_a_probe_that_knows_no_confidence_has_no_diagram():
-    assert diagram.diagram(builders.samples({"acc": [1.0, 0.0]})) is None
-    assert diagram.diagram(builders.samples({"confidence": [np.nan], "correct": [1.0]})) is None
+    assert diagram(builders.samples({"acc": [1.0, 0.0]})) is None
+    assert diagram(builders.samples({"confidence": [np.nan], "correct": [1.0]})) is None
 
 
 @pytest.mark.parametrize(
@@ -87,8 +104,8 @@ def test_the_page_draws_it_and_warns_below_300_answers(size):
     assert "openbookqa" in page
     assert ("too few to read" in page) == (size < 300)
     assert re.search(r"[01]\.\d+ right \[[^\]]*\], \d+ answers", page)
-    spec = json.loads(re.search(r'id="chart-calibration">(.*?)</script>', page)[1])
-    assert spec["$schema"] == charts.SCHEMA
+    spec = re.search(r'id="chart-calibration">(.*?)</script>', page)[1]
+    assert Drawing(vl_convert.vegalite_to_svg(spec)).panel("openbookqa").of("point")
 
 
 def test_the_table_warns_below_300_items():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from xml.etree import ElementTree
+from typing import NamedTuple
 
 import pytest
 
-from profiler import charts, matrix
 from profiler.judge.ballot import read
 from profiler.judge.jury import jury
+from profiler.reporting import charts
+from profiler.reporting.charts import LIGHT, rater_matrix_chart
+from profiler.reporting.numbers import number
+from tests.support.svg import Drawing, Mark
 from tests.test_agree import value, written
 from tests.test_charts import opened
 from tests.test_cli import inherit
@@ -34,59 +37,76 @@ def verdicts(tmp_path):
     return written(tmp_path / "verdicts.jsonl", rows)
 
 
-def cells(path):
-    rows = matrix.matrix(jury(read([path]), resamples=20))
-    return {(cell["rater"], cell["other"]): cell for row in rows for cell in row}
+def shown(path):
+    """The heatmap, and each of its cells with what is written in it, by its two raters."""
+    panel = Drawing(charts.svg(rater_matrix_chart(jury(read([path]), resamples=20)))).panel("Who agrees with whom")
+    side = panel.width / len(panel.names)
+    names = [words.text for words in panel.names]
+    found = {}
+    for i, one in enumerate(names):
+        for k, other in enumerate(names):
+            inside = [w.text for w in panel.words if (w.x // side, w.y // side) == (k, i) and w.text]
+            cells = [m for m in panel.of("rect mark") if (round(m.left / side), round(m.top / side)) == (k, i)]
+            found[one, other] = Cell(inside, *cells)
+    assert names == [words.text for words in sorted(panel.heads, key=lambda words: words.x)]
+    return found
+
+
+class Cell(NamedTuple):
+    words: list[str]
+    mark: Mark | None = None
 
 
 def test_every_two_raters_meet_in_a_cell_with_the_numbers_of_the_table(verdicts):
-    found, told = cells(verdicts), jury(read([verdicts]), resamples=20)
-    assert found["x", "y"]["kappa"] == value(told, "kappa", against="y", rater="x")
-    assert found["x", "majority"]["kappa"] == value(told, "kappa", against="majority", rater="x") == 1
-    assert found["x", "annotator2"]["agreement_written"] == "83 %"
-    assert found["annotator1", "annotator3"]["kappa_written"] == "0.67"
+    found, told = shown(verdicts), jury(read([verdicts]), resamples=20)
+    assert found["x", "y"].words[0] == number(value(told, "kappa", against="y", rater="x"), 2) == "0.33"
+    assert value(told, "kappa", against="majority", rater="x") == 1
+    assert found["x", "majority"].words == ["1.00", "100 %"]
+    assert found["x", "annotator2"].words[1] == "83 %"
+    assert found["annotator1", "annotator3"].words[0] == "0.67"
+    assert found["x", "majority"].mark.label.startswith("x and majority: kappa 1.00")
+    assert found["x", "majority"].mark.strength > found["x", "y"].mark.strength
 
 
 def test_it_reads_the_same_along_and_across(verdicts):
-    found = cells(verdicts)
+    found = shown(verdicts)
     assert len(found) == 36
     for (one, other), cell in found.items():
-        assert cell["kappa"] == found[other, one]["kappa"]
+        assert cell.words == found[other, one].words
+    assert any(cell.words for cell in found.values())
 
 
 def test_oneself_and_a_humans_own_majority_are_left_empty(verdicts):
-    found = cells(verdicts)
-    assert found["x", "x"]["kappa"] is None
-    assert found["annotator1", "majority"]["kappa_written"] == ""
+    found = shown(verdicts)
+    assert found["x", "x"] == found["annotator1", "majority"] == Cell([])
+    assert found["x", "y"].mark
 
 
 def test_judges_come_first_then_the_majority_then_humans(verdicts):
-    names = [rater.name for rater in matrix.order(jury(read([verdicts]), resamples=20))]
+    names = list(dict.fromkeys(one for one, _ in shown(verdicts)))
     assert names == ["x", "y", "majority", "annotator1", "annotator2", "annotator3"]
 
 
-def test_agreement_below_chance_has_a_colour_of_its_own(tmp_path):
+def test_agreement_below_chance_has_a_colour_of_its_own(verdicts, tmp_path):
     rows = [{"id": i, "verdicts": {"x": 1 + i % 2, "y": 2 - i % 2}} for i in range(6)]
-    cell = cells(written(tmp_path / "v.jsonl", rows))["x", "y"]
-    assert (cell["kappa"], cell["side"], cell["kappa_written"]) == (-1, "below", "−1.00")
+    cell = shown(written(tmp_path / "v.jsonl", rows))["x", "y"]
+    assert (cell.words, cell.mark.colour) == (["−1.00", "0 %"], LIGHT.worse)
+    assert shown(verdicts)["x", "y"].mark.colour == LIGHT.moved
 
 
 def test_an_undefined_kappa_is_a_dash_and_no_zero(tmp_path):
     rows = [{"id": i, "verdicts": {"x": 1, "y": 1}} for i in range(6)]
-    cell = cells(written(tmp_path / "v.jsonl", rows))["x", "y"]
-    assert (cell["kappa_written"], cell["agreement_written"]) == ("–", "100 %")
+    assert shown(written(tmp_path / "v.jsonl", rows))["x", "y"].words == ["–", "100 %"]
 
 
 def test_a_judge_in_two_orders_is_shown_by_the_reading_that_is_compared(tmp_path):
     rows = [{"id": i, "gold": 1, "verdict": 1, "verdict_swapped": 1 + i % 2} for i in range(6)]
-    cell = cells(written(tmp_path / "v.jsonl", rows))["v", "gold"]
-    assert cell["agreement_written"] == "50 %"
+    assert shown(written(tmp_path / "v.jsonl", rows))["v", "gold"].words[1] == "50 %"
 
 
 async def test_the_picture_holds_the_numbers(verdicts, tmp_path):
     assert (await inherit("agree", verdicts, "--save", tmp_path / "m.svg")).code == 0
-    drawn = ElementTree.fromstring((tmp_path / "m.svg").read_bytes())
-    text = "".join(drawn.itertext())
+    text = Drawing((tmp_path / "m.svg").read_text("utf-8")).text
     assert "annotator3" in text
     assert "83 %" in text
     await inherit("agree", verdicts, "--save", tmp_path / "m.png")
@@ -110,7 +130,7 @@ async def test_an_ending_that_says_nothing_is_refused(verdicts, tmp_path):
 
 def test_a_hostile_judges_name_does_not_enter_the_picture(tmp_path):
     rows = [{"id": i, "verdicts": {"<script>alert(1)</script>\x1b": 1 + i % 2, "y": 1 + i % 2}} for i in range(6)]
-    drawn = charts.svg(matrix.matrix_chart(jury(read([written(tmp_path / "v.jsonl", rows)]), resamples=20)))
+    drawn = charts.svg(rater_matrix_chart(jury(read([written(tmp_path / "v.jsonl", rows)]), resamples=20)))
     assert "<script" not in drawn
     assert "\x1b" not in drawn
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from html import unescape
 
+import altair
 import numpy as np
 import pytest
 
@@ -233,7 +234,7 @@ def test_the_page_stands_alone_and_is_small(longer, poorer):
         assert addresses <= {
             "http://www.w3.org/2000/svg",
             "http://www.w3.org/1999/xlink",
-            "https://vega.github.io/schema/vega-lite/v6.json",
+            altair.SCHEMA_URL,
         }
         assert "src=" not in html.split("Content-Security-Policy")[1].split(">", 1)[1].split("<script>")[0]
         assert "default-src 'none'" in html

@@ -76,7 +76,7 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
                 head.subtitle = name
             data = [_bar(key, side.get(key)) for key in panel.keys]
             bars = change_bars(data, value, palette.verdicts(), SHAPES, width, palette, clip=True)
-            y = down("row", 0 if place else LABELS)
+            y = down("row", 0 if place else LABELS, [key.metric for key in panel.keys])
             columns.append(bars.encode(y).properties(title=head, height=alt.Step(STEP)))
         lines.append(alt.hconcat(*columns, bounds="flush", spacing=WRITTEN))
     title = f"Change of {layout.listed(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"

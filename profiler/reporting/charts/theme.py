@@ -70,7 +70,7 @@ def picture(chart: Chart, suffix: str) -> bytes:
 
 def _record(chart: Chart) -> dict[str, object]:
     """Without control characters, which abort the whole process inside the drawing engine."""
-    return {name: _printable(value) for name, value in chart.to_dict().items()}
+    return {name: _printable(value) for name, value in chart.to_dict(validate=False).items()}
 
 
 def _printable(part: object) -> object:
@@ -128,12 +128,12 @@ def written(chart: alt.Chart, at: int, palette: Palette) -> alt.Chart:
     return text.encode(x=alt.value(at), text="written:N", color=alt.value(palette.text))
 
 
-def down(field: str, room: int) -> alt.Y:
-    """A row for each value of FIELD, named in so much ROOM."""
+def down(field: str, room: int, names: Sequence[str] | None = None) -> alt.Y:
+    """A row for each value of FIELD, named in so much ROOM; in the order of NAMES or of the data."""
     import altair as alt
 
     axis = alt.Axis(labels=room > 0, labelLimit=room, minExtent=room, maxExtent=room, offset=4)
-    return alt.Y(f"{field}:N", sort=None, title=None, axis=axis)
+    return alt.Y(f"{field}:N", sort=names, title=None, axis=axis)
 
 
 def colour(field: str, colours: Mapping[str, str]) -> alt.Color:
