@@ -22,9 +22,7 @@ import numpy as np
 import orjson
 from sklearn.metrics import cohen_kappa_score
 
-from profiler.judge.ballot import read
-from profiler.judge.jury import jury
-from profiler.records import Jury
+from profiler.judging import Jury, compare_raters, read_labels
 
 VERDICTS = 100_000
 RESAMPLES = 1000
@@ -100,9 +98,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for a_prompt, what in ((1, "one pair a prompt"), (A_PROMPT, f"{A_PROMPT} pairs a prompt, resampled together")):
             path = written(Path(folder) / "verdicts.jsonl", a_prompt)
-            ballots = read([path])
+            labelled = read_labels([path])
             made: list[Jury] = []
-            took = timed(lambda found=ballots, made=made: made.append(jury(found, resamples=RESAMPLES)))
+            took = timed(lambda found=labelled, made=made: made.append(compare_raters(found, resamples=RESAMPLES)))
             numbers = made[0].numbers
             print(row(f"ours, {what}: the numbers", len(numbers), took, looped))
             command = [Path(sys.executable).with_name("inherit"), "agree", path]

@@ -12,10 +12,9 @@ import numpy as np
 
 from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
-from profiler.judge.ask import judgements
-from profiler.judge.prompt import Template, template
+from profiler.judging import Judgement, Pair, Ruling, Template, ask_judge, load_template
 from profiler.plugins import PluginSpec
-from profiler.records import Endpoint, Judgement, Pair, Ruling
+from profiler.records import Endpoint
 from profiler.stats import FloatArray
 from selection.pool import KEY, SCORE, Pool, Segment
 from selection.teacher import read_teacher
@@ -85,7 +84,7 @@ def read_judge(name: str) -> CandidateJudge:
     if not rounds.isdecimal() or int(rounds) < 1:
         raise WrongUse(f"expected rounds=1 or more in {name!r}, found {rounds!r}")
     return CandidateJudge(
-        name, read_teacher(head, {}).endpoint, template(order.options.get("prompt", "labels")), int(rounds)
+        name, read_teacher(head, {}).endpoint, load_template(order.options.get("prompt", "labels")), int(rounds)
     )
 
 
@@ -128,7 +127,7 @@ async def _judged(
     games = {pair.id: (one, other) for pair, one, other in met}
     won, played = (np.zeros(sum(map(len, tables))) for _ in range(2))
     failed, unreadable, error = 0, 0, None
-    async for judgement, _ in judgements(client, judge.name, [pair for pair, _, _ in met], judge.shown):
+    async for judgement, _ in ask_judge(client, judge.name, [pair for pair, _, _ in met], judge.shown):
         liked = preference(judgement)
         if liked is None:
             why = next((ruling.error for ruling in judgement.rulings if ruling.error), None)

@@ -16,15 +16,7 @@ from profiler.files import write_whole
 from profiler.runs.run import versions as installed
 from profiler.stats import FloatArray, IntArray
 from selection.candidates import CandidateBlock, CandidateGrid, load_block
-from selection.choose import (
-    MetricSpread,
-    admissible,
-    choose,
-    defined,
-    first_answers,
-    random_answers,
-    ranked_places,
-)
+from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
 from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
 from selection.gates import closed_gates, stopped_by_gate

@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 from profiler.errors import BadData, WrongUse
-from profiler.judge.ballot import read
-from profiler.judge.form import Wishes
-from profiler.judge.jury import jury
-from profiler.judge.label import words
-from profiler.records import Agreement, Jury, Pair, Ruling
-from profiler.records import Judgement as Row
+from profiler.judging import Agreement, Jury, Pair, Ruling, compare_raters, parse_columns, parse_labels, read_labels
+from profiler.judging import Judgement as Row
 from tests.test_cli import inherit
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("judges.json").read_text("utf-8"))
@@ -26,8 +22,11 @@ def written(path: Path, rows: list[dict]) -> Path:
     return path
 
 
-def told(*paths: Path, labels: list[str] | None = None, resamples: int = 20, **wishes: object) -> Jury:
-    return jury(read(paths, Wishes(**wishes), words(labels or [])), resamples=resamples)
+def told(
+    *paths: Path, labels: list[str] | None = None, columns: str = "", preset: str | None = None, resamples: int = 20
+) -> Jury:
+    named = parse_columns([columns] if columns else [])
+    return compare_raters(read_labels(paths, preset, named, parse_labels(labels or [])), resamples=resamples)
 
 
 def of(found: Jury, metric: str, reading: str | None = "first", rater: str | None = None, **where: object) -> Agreement:
@@ -87,24 +86,47 @@ def test_pandalms_own_file_gives_the_human_ceiling():
 
 ONE = [{"gold": 1, "verdict": 1}, {"gold": 2, "verdict": 1}, {"gold": 0, "verdict": 0}, {"gold": 1, "verdict": 1}]
 TWO = [("a", "a"), ("b", "a"), ("a", "b"), ("b", "b")]
+TEXTS = {"output_1": "x", "output_2": "y", "label": 1}
 BOTH_ORDERS = {
-    "suffix": lambda x, y: {"verdict": x, "verdict_swapped": y},
-    "numbered": lambda x, y: {"winner_1": x, "winner_2": y},
-    "list": lambda x, y: {"verdicts": [x, y]},
-    "object": lambda x, y: {"verdicts": {"ab": x, "ba": y}},
-    "llmbar": lambda x, y: {"results": [{"swap = False": {"winner": x}, "swap = True": {"winner": y}}]},
-    "fastchat": lambda x, y: {"g1_winner": {"a": "model_1"}.get(x, "model_2"), "g2_winner": y},
-    "named": lambda x, y: {"gpt4_verdict": x, "gpt4_verdict_swapped": y},
-    "bare": lambda x, y: {"first": x, "swapped": y},
+    "suffix": ("", lambda x, y: {"gold": "a", "verdict": x, "verdict_swapped": y}),
+    "list": ("", lambda x, y: {"gold": "a", "verdicts": [x, y]}),
+    "object": ("", lambda x, y: {"gold": "a", "verdicts": {"ab": x, "ba": y}}),
+    "named": ("", lambda x, y: {"gold": "a", "gpt4_verdict": x, "gpt4_verdict_swapped": y}),
+    "judges": ("", lambda x, y: {"gold": "a", "verdicts": {"gpt-4": {"ab": x, "ba": y}}}),
+    "llmbar": (
+        "id=id",
+        lambda x, y: TEXTS | {"input": "z", "results": [{"swap = False": {"winner": x}, "swap = True": {"winner": y}}]},
+    ),
+    "fastchat": (
+        "id=id,gold=gold",
+        lambda x, y: {
+            "gold": "a",
+            "question_id": 81,
+            "model_1": "p",
+            "model_2": "q",
+            "g1_winner": {"a": "model_1"}.get(x, "model_2"),
+            "g2_winner": y,
+        },
+    ),
+    "numbered": (
+        "gold=gold,verdict=winner_1,verdict_swapped=winner_2",
+        lambda x, y: {"gold": "a", "winner_1": x, "winner_2": y},
+    ),
+    "bare": ("verdict=first,verdict_swapped=swapped", lambda x, y: {"gold": "a", "first": x, "swapped": y}),
+    "nested": (
+        "gold=people.0.says,verdict=said.first,verdict_swapped=said.then",
+        lambda x, y: {"people": [{"says": "a"}], "said": {"first": x, "then": y}},
+    ),
 }
 
 
 @pytest.mark.parametrize("form", BOTH_ORDERS)
 def test_both_orders_are_found_in_many_forms(tmp_path, form):
-    rows = [{"id": i, "gold": "a", **BOTH_ORDERS[form](*two)} for i, two in enumerate(TWO)]
-    found = told(written(tmp_path / "file.jsonl", rows))
-    assert value(found, "accuracy", "first", against="gold") == 0.5
-    assert value(found, "accuracy", "swapped", against="gold") == 0.5
+    columns, row = BOTH_ORDERS[form]
+    rows = [{"id": i, **row(*two)} for i, two in enumerate(TWO)]
+    found = told(written(tmp_path / "file.jsonl", rows), columns=columns)
+    assert value(found, "accuracy", "first", against=found.reference) == 0.5
+    assert value(found, "accuracy", "swapped", against=found.reference) == 0.5
     assert value(found, "accuracy_in_both", "both") == 0.25
     assert value(found, "positional_agreement", None) == 0.5
 
@@ -116,7 +138,7 @@ def test_a_row_for_each_judge_and_order(tmp_path):
         for judge in ("gpt-4", "claude")
         for swap in (False, True)
     ]
-    found = told(written(tmp_path / "long.jsonl", rows))
+    found = told(written(tmp_path / "long.jsonl", rows), columns="verdict=winner")
     assert value(found, "positional_agreement", None, rater="claude") == 0.5
     assert value(found, "agreement", "both", rater="gpt-4", against="claude") == 1.0
 
@@ -155,7 +177,7 @@ def test_mt_bench_rows_are_joined_whichever_model_stands_first(tmp_path):
 def test_alpacaevals_preferences_are_read_as_shares(tmp_path):
     text = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "weighted"}
     rows = [{**text, "output_2": str(i), "preference": p} for i, p in enumerate([1.0000002, 1.9, 1.5, 1.2])]
-    ballots = read([written(tmp_path / "annotations.jsonl", rows)])
+    ballots = read_labels([written(tmp_path / "annotations.jsonl", rows)])
     votes = ballots.raters["weighted"].votes[False]
     assert [vote.code for vote in votes.values()] == [0, 1, 2, 0]
     assert votes[3].shares == pytest.approx((0.8, 0.2))
@@ -218,7 +240,7 @@ def test_a_second_verdict_that_seems_to_name_places_is_pointed_out(tmp_path):
     rows = [{"id": i, "gold": 1, "verdict": 1 + i % 2, "verdict_swapped": 2 - i % 2} for i in range(30)]
     path = written(tmp_path / "file.jsonl", rows)
     assert "--swapped places" in told(path).notes[0]
-    assert jury(read([path], second="places")).notes == ()
+    assert compare_raters(read_labels([path], second="places")).notes == ()
 
 
 def test_a_judge_that_prefers_length(tmp_path):
@@ -252,16 +274,17 @@ def test_a_judge_that_prefers_its_own_answers_and_those_of_its_kin(tmp_path):
         }
         for i in range(8)
     ]
-    path = written(tmp_path / "file.jsonl", rows)
-    alone = jury(read([path]))
+    named = parse_columns(["writer_a=model_a,writer_b=model_b,verdict=winner"])
+    labels = read_labels([written(tmp_path / "file.jsonl", rows)], named=named)
+    alone = compare_raters(labels)
     assert (of(alone, "own_wins", against=None).n, value(alone, "self_preference")) == (4, 0.5)
-    related = jury(read([path]), {"me": frozenset({"teacher"})})
+    related = compare_raters(labels, {"me": frozenset({"teacher"})})
     assert of(related, "own_wins", against=None).n == 8
     assert related.raters[1].related == ("teacher",)
 
 
 def test_groups_are_told_apart(tmp_path):
-    rows = [{"id": i, "category": "xy"[i % 2], "gold": 1, "verdict": 1 + i % 2} for i in range(8)]
+    rows = [{"id": i, "group": "xy"[i % 2], "gold": 1, "verdict": 1 + i % 2} for i in range(8)]
     found = told(written(tmp_path / "file.jsonl", rows))
     assert (value(found, "agreement", group="x"), value(found, "agreement", group="y")) == (1.0, 0.0)
 
@@ -278,7 +301,9 @@ def test_zero_and_one_are_not_guessed_at(tmp_path):
     [
         ([{"id": 1, "gold": "maybe", "verdict": 1}], "row 1: column 'gold': 'maybe' is no label that is known"),
         ([{"id": 1, "gold": 1, "verdict": "who knows"}], "1 labels are not known, such as 'who knows'"),
-        ([{"id": 1, "text": "x"}], "found neither human labels nor verdicts in file.jsonl"),
+        ([{"id": 1, "prompt": "x"}], "found neither human labels nor verdicts in file.jsonl"),
+        ([{"id": 1, "text": "x"}], "name its columns with --columns, as in id=…,gold=…,verdict=…, or its form with"),
+        ([{"id": 1, "swapped": "maybe", "verdict": 1}], "column 'swapped': expected true or false, found 'maybe'"),
         ([{"id": 1, "gold": 1, "verdict": 3.7}], "expected a preference from 1 to 2, found 3.7"),
         ([{"id": 1, "gold": 1, "verdict": 1}, {"id": 1, "gold": 1, "verdict": 2}], "rules on pair '1' twice"),
     ],
@@ -299,7 +324,7 @@ def test_files_without_ids_are_not_joined_by_position(tmp_path):
 
 def test_a_label_option_that_says_nothing_is_refused():
     with pytest.raises(WrongUse, match="WORD=MEANING"):
-        words(["garbage"])
+        parse_labels(["garbage"])
 
 
 async def test_the_command_prints_a_table_and_the_record(tmp_path):
@@ -319,3 +344,72 @@ async def test_named_columns_win_over_found_ones(tmp_path):
     wrong = await inherit("agree", path, "--gold", "theirs")
     assert wrong.code == 2
     assert "no column 'theirs'; found id, gold, mine, verdict" in wrong.err
+
+
+async def test_a_file_of_an_unknown_form_is_read_by_the_preset_or_the_columns_that_are_named(tmp_path):
+    texts = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "gpt-4"}
+    rows = [{**texts, "output_2": str(i), "preference": 1.0, "mine": i} for i in range(3)]
+    path = written(tmp_path / "file.jsonl", rows)
+    refused = await inherit("agree", path)
+    assert (refused.code, refused.out) == (2, "")
+    assert "name its columns with --columns" in refused.err
+    assert "found instruction, output_1, annotator, output_2, preference, mine" in refused.err
+    done = await inherit("agree", path, "--preset", "alpaca_eval", "--json")
+    assert [one.name for one in Jury.model_validate_json(done.out).raters] == ["gpt-4"]
+    done = await inherit("agree", path, "--columns", "id=mine,verdict=preference", "--json")
+    assert [one.name for one in Jury.model_validate_json(done.out).raters] == ["gpt-4"]  # the rest is AlpacaEval's
+    wrong = await inherit("agree", path, "--preset", "pandalm")
+    assert "is not of the form 'pandalm', which needs the columns idx" in wrong.err
+    assert "did you mean 'pandalm'" in (await inherit("agree", path, "--preset", "pandalma")).err
+
+
+def test_a_file_that_may_be_of_two_forms_is_refused_until_it_is_said(tmp_path):
+    row = {"input": "Say hi.", "instruction": "Be brief.", "output_1": "Hi", "output_2": "Ho", "said": 1}
+    path = written(tmp_path / "file.jsonl", [row])
+    with pytest.raises(BadData, match="may be of the forms llmbar and alpaca_eval; say which with --preset"):
+        told(path, columns="prompt=instruction,verdict=said")
+    assert told(path, columns="prompt=instruction,verdict=said", preset="llmbar").pairs == 1
+
+
+def test_columns_are_named_for_the_files_that_have_them_and_what_is_not_read_is_told(tmp_path):
+    gold = written(tmp_path / "gold.jsonl", [{"item": i, "expert": 1, "difficulty": 3} for i in range(4)])
+    judge = written(tmp_path / "judge.jsonl", [{"item": i, "answer": 1 + i % 2} for i in range(4)])
+    found = told(gold, judge, columns="id=item,gold=expert,verdict=answer")
+    assert value(found, "accuracy", rater="answer", against="expert") == 0.5
+    assert found.notes == ("gold.jsonl: only the columns that you name are read, not difficulty",)
+
+
+def test_auto_js_labels_begin_at_nought(tmp_path):
+    texts = {"scenario": "chat", "prompt": "Say hi.", "response 1": "Hi"}
+    rows = [{**texts, "response 2": str(label), "label": label} for label in (0, 1, 2)]
+    labels = read_labels([written(tmp_path / "testdata.jsonl", rows)])
+    assert [vote.code for vote in labels.raters["gold"].votes[False].values()] == [0, 1, 2]
+
+
+def test_annotators_in_one_column_are_told_apart(tmp_path):
+    rows = [{"id": 1, "annotations": [1, 2, 1]}, {"id": 2, "annotations": {"ann": "a", "bob": "tie"}}]
+    found = read_labels([written(tmp_path / "file.jsonl", rows)])
+    assert [*found.raters] == ["annotator1", "annotator2", "annotator3", "ann", "bob"]
+
+
+def test_a_column_that_is_named_for_one_role_has_no_other(tmp_path):
+    rows = [{"id": i, "gpt_verdict": 1, "me_verdict": 1 + i % 2, "me_verdict_swapped": 1} for i in range(4)]
+    found = told(written(tmp_path / "file.jsonl", rows), columns="gold=gpt_verdict")
+    assert {one.name: (one.kind, one.orders) for one in found.raters} == {
+        "gpt_verdict": ("human", 1),
+        "me": ("judge", 2),
+    }
+
+
+def test_a_verdict_on_swapped_answers_is_that_of_the_verdict_before_it(tmp_path):
+    rows = [{"id": i, "x": 1, "y": 2, "y2": 1} for i in range(4)]
+    found = told(written(tmp_path / "file.jsonl", rows), columns="verdict=x,verdict=y,verdict_swapped=y2")
+    assert {one.name: one.orders for one in found.raters} == {"x": 1, "y": 2}
+    with pytest.raises(WrongUse, match="expected --columns verdict=COLUMN before verdict_swapped=y2"):
+        parse_columns(["verdict_swapped=y2,verdict=y"])
+
+
+@pytest.mark.parametrize("given", ["gold", "golden=x", "gold="])
+def test_a_columns_option_that_says_nothing_is_refused(given):
+    with pytest.raises(WrongUse, match="expected --columns ROLE=COLUMN,… with the roles id, prompt, a, b"):
+        parse_columns([given])

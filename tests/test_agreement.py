@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
-from profiler.agreement import (
+from profiler.stats import (
     ABSENT,
     TIE,
     UNREADABLE,
@@ -18,8 +18,8 @@ from profiler.agreement import (
     alpha,
     alpha_of_two,
     coincidences,
+    count_intervals,
     crossed,
-    intervals,
     kappa,
     kinds_of,
     macro,
@@ -149,7 +149,7 @@ def test_a_human_is_held_against_the_majority_of_the_others():
 def estimate(gold, judged, formulas, clusters=None, seed=0, resamples=1000):
     kinds, one = kinds_of([gold.astype(np.int64), judged.astype(np.int64)])
     count = Count(crossed(gold, judged)[one], formulas)
-    return intervals({"it": count}, kinds, clusters, seed=seed, resamples=resamples)
+    return count_intervals({"it": count}, kinds, clusters, seed=seed, resamples=resamples)
 
 
 def test_an_interval_drawn_by_kinds_is_that_of_drawing_pairs():

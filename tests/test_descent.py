@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.judge.ballot import read
-from profiler.judge.descent import Descent
-from profiler.judge.jury import jury
-from profiler.records import Jury, Shift
+from profiler.judging import Jury, StudentJudge, TasteShift, compare_raters, read_labels
 from profiler.reporting import charts, judging
 from profiler.reporting.charts import before_after_chart
 from profiler.stats import Mean, interval
@@ -29,7 +26,7 @@ def like(share: float) -> list[int]:
 
 
 JUDGES = {"teacher": like(1), "base": like(0.5), "student": like(0.8), "poor": like(0.6)}
-LINE = Descent("student", "base", "teacher")
+LINE = StudentJudge("student", "base", "teacher")
 
 
 def rows(judges=JUDGES, **extra):
@@ -40,12 +37,12 @@ def rows(judges=JUDGES, **extra):
     ]
 
 
-def told(tmp_path, *students: Descent, of=None, resamples: int = 200) -> Jury:
+def told(tmp_path, *students: StudentJudge, of=None, resamples: int = 200) -> Jury:
     path = written(tmp_path / "verdicts.jsonl", of or rows())
-    return jury(read([path]), resamples=resamples, students=students)
+    return compare_raters(read_labels([path]), resamples=resamples, students=students)
 
 
-def shift(found: Jury, against: str, metric: str = "agreement", student: str = "student") -> Shift:
+def shift(found: Jury, against: str, metric: str = "agreement", student: str = "student") -> TasteShift:
     fits = [s for s in found.shifts if (s.student, s.against, s.metric) == (student, against, metric)]
     assert len(fits) == 1
     return fits[0]
@@ -72,7 +69,7 @@ def test_the_interval_is_that_of_the_paired_difference(tmp_path):
 
 def test_a_student_that_did_not_change_has_moved_by_nothing(tmp_path):
     of = rows(JUDGES | {"same": JUDGES["base"]})
-    one = shift(told(tmp_path, Descent("same", "base", "teacher"), of=of), "teacher", student="same")
+    one = shift(told(tmp_path, StudentJudge("same", "base", "teacher"), of=of), "teacher", student="same")
     assert (one.absolute, one.low) == (0, None)
 
 
@@ -88,14 +85,14 @@ def test_only_pairs_that_all_three_were_read_on_are_counted(tmp_path):
 
 
 def test_students_are_in_the_order_of_their_agreement_with_humans(tmp_path):
-    found = told(tmp_path, Descent("poor", "base", "teacher"), LINE)
+    found = told(tmp_path, StudentJudge("poor", "base", "teacher"), LINE)
     values = {s.student: s.other for s in found.shifts if s.against == "gold" and s.metric == "agreement"}
     assert list(values) == sorted(values, key=values.get, reverse=True) == ["student", "poor"]
 
 
 def test_other_students_teachers_stand_beside_as_a_control(tmp_path):
     of = rows(JUDGES | {"stranger": like(0.4)})
-    found = told(tmp_path, LINE, Descent("poor", "base", "stranger"), of=of)
+    found = told(tmp_path, LINE, StudentJudge("poor", "base", "stranger"), of=of)
     assert [s.against for s in found.shifts if s.student == "student"][::2] == ["teacher", "stranger", "gold"]
 
 
@@ -107,7 +104,7 @@ def test_pairs_of_one_prompt_are_drawn_together(tmp_path):
 
 
 def test_a_student_is_related_to_the_writers_it_comes_from(tmp_path):
-    of = [{**row, "a": "x", "b": "y", "model_a": "teacher", "model_b": "nobody"} for row in rows()]
+    of = [{**row, "a": "x", "b": "y", "writer_a": "teacher", "writer_b": "nobody"} for row in rows()]
     raters = {rater.name: rater.related for rater in told(tmp_path, LINE, of=of).raters}
     assert raters["student"] == raters["base"] == ("teacher",)
     assert raters["poor"] == ()
@@ -116,8 +113,8 @@ def test_a_student_is_related_to_the_writers_it_comes_from(tmp_path):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (Descent("pupil", "base", "teacher"), "no verdicts of 'pupil'; the judges are teacher, base"),
-        (Descent("student", "student", "teacher"), "give each judge a --name"),
+        (StudentJudge("pupil", "base", "teacher"), "no verdicts of 'pupil'; the judges are teacher, base"),
+        (StudentJudge("student", "student", "teacher"), "give each judge a --name"),
     ],
 )
 def test_a_student_that_can_not_be_meant_is_refused(tmp_path, line, says):

@@ -9,12 +9,11 @@ import pytest
 import vl_convert
 
 from profiler import probes
-from profiler.calibration import equal_width, reliability
 from profiler.reporting import charts
 from profiler.reporting.charts import answers, diagram, reliability_chart
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
-from profiler.stats import share_interval
+from profiler.stats import equal_width, reliability, share_interval
 from tests import builders
 from tests.support.svg import Drawing
 

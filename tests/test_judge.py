@@ -1,4 +1,4 @@
-"""`inherit judge`: what a model is asked, how its verdicts are read, and what is left of a failure."""
+"""`inherit judge`: what a model is asked, how its verdicts are read_labels, and what is left of a failure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ import pytest
 
 from profiler.endpoints.requests import Answer, Choose, Generate
 from profiler.errors import BadData, EndpointError, UnknownName
-from profiler.judge import pair as pairing
-from profiler.judge.ask import judgements
-from profiler.judge.ballot import read
-from profiler.judge.jury import jury
-from profiler.judge.prompt import parsed, template, verdict
-from profiler.records import Generation, Judgement, Likelihood, Pair
+from profiler.judging import (
+    Judgement,
+    Pair,
+    ask_judge,
+    compare_raters,
+    load_pairs,
+    load_template,
+    mini_pairs,
+    pairs_between,
+    parse_template,
+    read_labels,
+    read_verdict,
+    some_pairs,
+)
+from profiler.records import Generation, Likelihood
 from tests.asking import client
 from tests.test_cli import inherit
 from tests.wire import Fault, Script, Wire, serving
@@ -30,8 +39,8 @@ def pairs(count: int) -> list[Pair]:
 
 async def judged(wire: Wire, prompt: str, count: int = 4, ties: bool = False, **how: object) -> list[Judgement]:
     async with client(wire, **how) as asked:
-        shown = template(prompt)
-        return [made async for made, _ in judgements(asked, "wire", pairs(count), shown, ties)]
+        shown = load_template(prompt)
+        return [made async for made, _ in ask_judge(asked, "wire", pairs(count), shown, ties)]
 
 
 def weighed(first: float, second: float, *tie: float) -> Answer:
@@ -43,7 +52,7 @@ def wrote(text: str) -> Answer:
 
 
 def test_a_pair_is_asked_in_both_orders_and_an_answers_own_braces_stay():
-    shown = template("labels")
+    shown = load_template("labels")
     first, swapped = (shown.request(PAIR, order, False, 9) for order in ("ab", "ba"))
     assert isinstance(first, Choose)
     assert isinstance(swapped, Choose)
@@ -53,7 +62,7 @@ def test_a_pair_is_asked_in_both_orders_and_an_answers_own_braces_stay():
 
 
 def test_a_verdict_names_the_answer_wherever_it_was_shown():
-    shown = template("labels")
+    shown = load_template("labels")
     assert shown.ruling(weighed(-1, -2), "ab", False).winner == "a"
     swapped = shown.ruling(weighed(-1, -2), "ba", False)
     assert swapped.winner == "b"
@@ -61,7 +70,7 @@ def test_a_verdict_names_the_answer_wherever_it_was_shown():
 
 
 def test_labels_that_are_as_likely_are_a_tie_and_a_tie_may_be_offered():
-    shown = template("labels")
+    shown = load_template("labels")
     assert shown.ruling(weighed(-1, -1), "ab", False).winner == "tie"
     assert shown.ruling(weighed(-3, -2, -1), "ba", True).winner == "tie"
     request = shown.request(PAIR, "ab", True, 9)
@@ -76,7 +85,7 @@ def test_labels_that_are_as_likely_are_a_tie_and_a_tie_may_be_offered():
     [
         ("Both are fine, the first is shorter.\n[[A]]", 0),
         ("[[B]] because it answers.", 1),
-        ("If I took [[A]] … no.\nMy verdict: [[B]]", 1),
+        ("If I took [[A]] … no.\nMy read_verdict: [[B]]", 1),
         ("Either [[A]] or [[B]]", None),
         ("Answer A is better.", None),
         ("", None),
@@ -84,12 +93,12 @@ def test_labels_that_are_as_likely_are_a_tie_and_a_tie_may_be_offered():
     ],
 )
 def test_a_written_verdict_is_read_only_where_it_is_one(text, place):
-    assert verdict(text) == place
-    assert place != 2 or verdict(text, ties=False) is None
+    assert read_verdict(text) == place
+    assert place != 2 or read_verdict(text, ties=False) is None
 
 
 def test_an_unreadable_verdict_is_no_error_and_no_tie():
-    ruling = template("reasons").ruling(wrote("I like both."), "ba", False)
+    ruling = load_template("reasons").ruling(wrote("I like both."), "ba", False)
     assert (ruling.winner, ruling.error, ruling.text) == (None, None, "I like both.")
 
 
@@ -135,7 +144,7 @@ async def test_a_failure_is_an_error_on_the_pair_and_not_a_tie(tmp_path):
     assert all(r.winner is None for one in made if one.pair.id == "2" for r in one.rulings)
     path = tmp_path / "wire.jsonl"
     path.write_text("".join(one.model_dump_json() + "\n" for one in made), "utf-8")
-    found = jury(read([path]), resamples=10)
+    found = compare_raters(read_labels([path]), resamples=10)
     judge = next(one for one in found.raters if one.kind == "judge")
     assert (judge.failed, judge.unreadable, judge.labels) == (2, 0, 6)
     assert next(n.n for n in found.numbers if n.metric == "accuracy") == 3
@@ -153,7 +162,7 @@ async def test_what_was_answered_is_not_asked_again(tmp_path):
 def test_a_template_of_ones_own_needs_no_headings(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("{prompt}\nFirst: {first}\nSecond: {second}\n", "utf-8")
-    shown = template(str(path))
+    shown = load_template(str(path))
     assert (shown.name, shown.by, shown.tie) == ("mine", "labels", "")
     request = shown.request(PAIR, "ab", False, 9)
     assert isinstance(request, Choose)
@@ -161,9 +170,9 @@ def test_a_template_of_ones_own_needs_no_headings(tmp_path):
 
 
 def test_a_templates_wording_is_part_of_its_name():
-    one = parsed("mine", "{prompt} {first} {second}")
-    assert one.id == parsed("mine", "{prompt} {first} {second}").id
-    assert one.id != parsed("mine", "{prompt} {first}, {second}").id
+    one = parse_template("mine", "{prompt} {first} {second}")
+    assert one.id == parse_template("mine", "{prompt} {first} {second}").id
+    assert one.id != parse_template("mine", "{prompt} {first}, {second}").id
 
 
 @pytest.mark.parametrize(
@@ -176,26 +185,26 @@ def test_a_templates_wording_is_part_of_its_name():
 )
 def test_a_template_that_can_not_be_meant_is_refused(text, says):
     with pytest.raises(BadData) as refused:
-        parsed("mine", text)
+        parse_template("mine", text)
     assert says in str(refused.value)
 
 
 def test_a_prompt_that_is_not_there_is_refused():
     with pytest.raises(UnknownName, match="did you mean 'reasons'"):
-        template("reason")
+        load_template("reason")
     with pytest.raises(BadData, match="found no file at"):
-        template("nowhere.txt")
+        load_template("nowhere.txt")
 
 
 def test_reasons_are_asked_as_a_text():
-    request = template("reasons").request(PAIR, "ab", True, 77)
+    request = load_template("reasons").request(PAIR, "ab", True, 77)
     assert isinstance(request, Generate)
     assert request.sampling.max_tokens == 77
     assert "[[C]]" in request.prompt
 
 
 def test_the_shipped_pairs_favour_no_place_and_no_length():
-    found = pairing.mini()
+    found = mini_pairs()
     gold = [pair.humans["author"] for pair in found]
     assert Counter(gold) == {"a": 12, "b": 12}
     longer = ["a" if len(pair.a) > len(pair.b) else "b" for pair in found]
@@ -206,7 +215,7 @@ def test_the_shipped_pairs_favour_no_place_and_no_length():
 @pytest.mark.skipif(not (SHARED / "pandalm").exists(), reason="needs PandaLM's test set in ../shared/data")
 def test_pandalms_pairs_are_read_with_their_writers_and_humans(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
-    found = pairing.load(["pandalm"])
+    found = load_pairs(["pandalm"])
     assert len(found) == 999
     assert (found[0].writer_a, found[0].writer_b) == ("bloom-7b", "llama-7b")
     assert found[0].humans == {"annotator1": "b", "annotator2": "b", "annotator3": "b"}
@@ -215,7 +224,7 @@ def test_pandalms_pairs_are_read_with_their_writers_and_humans(monkeypatch):
 
 @pytest.mark.skipif(not (SHARED / "llmbar").exists(), reason="needs LLMBar in ../shared/data")
 def test_llmbars_pairs_are_read():
-    found = pairing.load([str(SHARED / "llmbar/Dataset/LLMBar/Natural/dataset.json")])
+    found = load_pairs([str(SHARED / "llmbar/Dataset/LLMBar/Natural/dataset.json")])
     assert len(found) == 100
     assert Counter(pair.humans["gold"] for pair in found) == {"a": 42, "b": 58}
 
@@ -223,25 +232,25 @@ def test_llmbars_pairs_are_read():
 @pytest.mark.skipif(not (SHARED / "candidate_pool").exists(), reason="needs the candidate pool in ../shared/data")
 def test_pairs_are_made_of_what_two_writers_wrote():
     path = SHARED / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
-    first, *_ = found = pairing.between([path], "Mixtral-8x7B-Instruct-v0.1", "alpaca-7b")
+    first, *_ = found = pairs_between([path], "Mixtral-8x7B-Instruct-v0.1", "alpaca-7b")
     assert len(found) > 700
     assert (first.writer_a, first.writer_b) == ("Mixtral-8x7B-Instruct-v0.1", "alpaca-7b")
     with pytest.raises(BadData, match="no text of 'gpt-9'; the writers are"):
-        pairing.between([path], "gpt-9", "alpaca-7b")
+        pairs_between([path], "gpt-9", "alpaca-7b")
 
 
 def test_files_of_two_teachers_are_joined_by_the_prompt(tmp_path):
     for name, text in (("x", "one"), ("y", "two")):
         rows = [{"instruction": "Say", "input": f"{i}", "output": f"{text} {i}"} for i in range(3)]
         (tmp_path / f"{name}.json").write_text(json.dumps(rows), "utf-8")
-    found = pairing.between([tmp_path / "x.json", tmp_path / "y.json"], "x", "y")
+    found = pairs_between([tmp_path / "x.json", tmp_path / "y.json"], "x", "y")
     assert (found[0].prompt, found[0].a, found[0].b) == ("Say\n\n0", "one 0", "two 0")
 
 
 def test_a_limit_picks_the_same_pairs_again_and_keeps_them_when_it_grows():
     every = pairs(50)
-    few, more = pairing.some(every, 10), pairing.some(every, 20)
-    assert few == pairing.some(every, 10)
+    few, more = some_pairs(every, 10), some_pairs(every, 20)
+    assert few == some_pairs(every, 10)
     assert {pair.id for pair in few} < {pair.id for pair in more}
 
 
@@ -249,7 +258,7 @@ def test_a_file_without_answers_is_refused(tmp_path):
     path = tmp_path / "file.jsonl"
     path.write_text('{"id": 1, "prompt": "Say hi.", "gold": 1}\n', "utf-8")
     with pytest.raises(BadData, match="expected a prompt and two answers"):
-        pairing.load([str(path)])
+        load_pairs([str(path)])
 
 
 async def test_the_command_leaves_a_verdict_file_that_agree_reads(tmp_path, monkeypatch):

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.judge.ballot import read
-from profiler.judge.descent import Descent
-from profiler.judge.jury import jury
+from profiler.judging import StudentJudge, compare_raters, read_labels
 from profiler.reporting.numbers import interval, number
 
 STUDY = Path(__file__).parents[1] / "examples" / "judge_study"
@@ -16,8 +14,8 @@ STUDY = Path(__file__).parents[1] / "examples" / "judge_study"
 
 @pytest.mark.parametrize("teacher", ["demo", "longer"])
 def test_the_files_give_the_numbers_of_the_page_again(teacher: str) -> None:
-    ballots = read([STUDY / f"{name}.jsonl" for name in ("demo", "terse", "longer")])
-    found = jury(ballots, students=[Descent("terse", "demo", teacher)])
+    ballots = read_labels([STUDY / f"{name}.jsonl" for name in ("demo", "terse", "longer")])
+    found = compare_raters(ballots, students=[StudentJudge("terse", "demo", teacher)])
     lines = (STUDY / "README.md").read_text("utf-8").splitlines()
     told = next(line for line in lines if line.startswith(f"| agreement with {teacher}"))
     shift = next(s for s in found.shifts if s.against == teacher and s.metric == "agreement")

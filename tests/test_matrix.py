@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from profiler.judge.ballot import read
-from profiler.judge.jury import jury
+from profiler.judging import compare_raters, read_labels
 from profiler.reporting import charts
 from profiler.reporting.charts import LIGHT, rater_matrix_chart
 from profiler.reporting.numbers import number
@@ -39,7 +38,9 @@ def verdicts(tmp_path):
 
 def shown(path):
     """The heatmap, and each of its cells with what is written in it, by its two raters."""
-    panel = Drawing(charts.svg(rater_matrix_chart(jury(read([path]), resamples=20)))).panel("Who agrees with whom")
+    panel = Drawing(charts.svg(rater_matrix_chart(compare_raters(read_labels([path]), resamples=20)))).panel(
+        "Who agrees with whom"
+    )
     side = panel.width / len(panel.names)
     names = [words.text for words in panel.names]
     found = {}
@@ -58,7 +59,7 @@ class Cell(NamedTuple):
 
 
 def test_every_two_raters_meet_in_a_cell_with_the_numbers_of_the_table(verdicts):
-    found, told = shown(verdicts), jury(read([verdicts]), resamples=20)
+    found, told = shown(verdicts), compare_raters(read_labels([verdicts]), resamples=20)
     assert found["x", "y"].words[0] == number(value(told, "kappa", against="y", rater="x"), 2) == "0.33"
     assert value(told, "kappa", against="majority", rater="x") == 1
     assert found["x", "majority"].words == ["1.00", "100 %"]
@@ -130,7 +131,9 @@ async def test_an_ending_that_says_nothing_is_refused(verdicts, tmp_path):
 
 def test_a_hostile_judges_name_does_not_enter_the_picture(tmp_path):
     rows = [{"id": i, "verdicts": {"<script>alert(1)</script>\x1b": 1 + i % 2, "y": 1 + i % 2}} for i in range(6)]
-    drawn = charts.svg(rater_matrix_chart(jury(read([written(tmp_path / "v.jsonl", rows)]), resamples=20)))
+    drawn = charts.svg(
+        rater_matrix_chart(compare_raters(read_labels([written(tmp_path / "v.jsonl", rows)]), resamples=20))
+    )
     assert "<script" not in drawn
     assert "\x1b" not in drawn
 

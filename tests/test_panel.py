@@ -5,20 +5,19 @@ from __future__ import annotations
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.judge.descent import Descent
-from profiler.judge.pair import mini
-from profiler.records import Endpoint, Jury
+from profiler.judging import Jury, StudentJudge, mini_pairs
+from profiler.records import Endpoint
 from profiler.runs.as_judges import path_of, preferences
 from profiler.runs.run import Progress
 from tests.test_cli import inherit
 from tests.wire import Script, serving
 
-LINE = Descent("student", "base", "teacher")
+LINE = StudentJudge("student", "base", "teacher")
 
 
 async def asked(wires, out, students=(LINE,), **how):
     judges = {name: Endpoint(model="wire", url=wire.url) for name, wire in wires.items()}
-    return [step async for step in preferences(judges, students, mini()[:8], out, resamples=50, **how)]
+    return [step async for step in preferences(judges, students, mini_pairs()[:8], out, resamples=50, **how)]
 
 
 async def test_every_judge_is_asked_and_the_students_are_told_about(tmp_path):

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from profiler.endpoints.requests import Answer, Choose
-from profiler.judge import ballot
-from profiler.judge.jury import jury
-from profiler.judge.pair import mini
+from profiler.judging import Judgement, compare_raters, mini_pairs, read_labels
 from profiler.probes.preferences import PROMPT, Preferences
 from profiler.probes.probe import Options
-from profiler.records import Endpoint, Estimate, Generation, Judgement, Likelihood, Profile
+from profiler.records import Endpoint, Estimate, Generation, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
@@ -70,7 +68,7 @@ def test_the_numbers_are_those_of_agree_on_the_same_verdicts(tmp_path, monkeypat
     monkeypatch.setenv("INHERIT_DATA", str(SHARED))
     probe = Preferences(suite, None if suite == "mini" else 120)
     given = answers(probe, draw)
-    told = jury(ballot.read([written(tmp_path / "v.jsonl", rows(probe, given))]), resamples=2)
+    told = compare_raters(read_labels([written(tmp_path / "v.jsonl", rows(probe, given))]), resamples=2)
     of_judge = {
         n.metric: n.value
         for n in told.numbers
@@ -84,7 +82,7 @@ def test_the_numbers_are_those_of_agree_on_the_same_verdicts(tmp_path, monkeypat
     for metric in ("agreement", "agreement_without_ties", "kappa", "kappa_without_ties", "positional_agreement"):
         assert found[metric].value == pytest.approx(of_judge[metric], abs=1e-12), metric
     assert found["first_shown_wins"].value == pytest.approx(of_judge["first_shown_wins"], abs=1e-12)
-    if suite == "paper":  # the reference's own row is left out of the mini set's, whose humans are one
+    if suite == "paper":  # the reference's own row is left out of the mini_pairs set's, whose humans are one
         assert found["longer_wins"].value == pytest.approx(of_judge["longer_wins"], abs=1e-12)
 
 
@@ -94,7 +92,7 @@ def test_each_pair_is_asked_in_both_orders_and_counts_once():
     assert numbers(PROBE, answers(PROBE, weighed))["agreement"].n == 24
     first, swapped = (PROBE.ask(item) for item in items[:2])
     assert isinstance(first, Choose)
-    one = mini()[0]
+    one = mini_pairs()[0]
     assert first.prompt.index(one.a) < first.prompt.index(one.b)
     assert swapped.prompt.index(one.a) > swapped.prompt.index(one.b)
 
@@ -112,7 +110,7 @@ def test_an_unreadable_verdict_is_counted_and_is_no_tie():
 
 def test_a_judge_that_knows_agrees_wholly():
     given = []
-    for pair in mini():
+    for pair in mini_pairs():
         right = 0 if next(iter(pair.humans.values())) == "a" else 1
         given += [
             Answer("loglikelihood", likelihoods=tuple(Likelihood(total=-float(i != place), tokens=1) for i in (0, 1)))

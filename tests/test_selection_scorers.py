@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.records import Judgement, Pair, Ruling
+from profiler.judging import Judgement, Pair, Ruling
 from profiler.text.counting import Text
 from selection import Pool, judge_score, score, select
 from selection.import_file import import_file

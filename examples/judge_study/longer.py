@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from profiler.records import Judgement, Pair
+from profiler.judging import Judgement, Pair
 
 
 def longer(pair: Pair) -> str:

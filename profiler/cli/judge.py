@@ -14,14 +14,27 @@ from profiler.cli.options import Chat, Data, Format, Json, Key, Model, Out, Save
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.judge.descent import Descent
-    from profiler.judge.prompt import Template
-    from profiler.records import Endpoint, Judgement, Pair
+    from profiler.judging import ColumnRoles, Judgement, Pair, StudentJudge, Template
+    from profiler.records import Endpoint
 
 Read = Literal["first", "swapped", "both", "averaged"]
 
 Gold = Annotated[list[str] | None, typer.Option(help="A column of human labels; may be repeated.")]
 Id = Annotated[str | None, typer.Option("--id", help="The column that names the pair.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="The form of the files: inherit, pandalm, llmbar, alpaca_eval, mt_bench, judgebench or auto_j; "
+        "where left out, each file's columns tell it."
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="ROLE=COLUMN,… with the roles id, prompt, a, b, writer_a, writer_b, group, gold, verdict, "
+        "verdict_swapped, judge and swapped; may be repeated."
+    ),
+]
 Label = Annotated[
     list[str] | None, typer.Option(help="WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.")
 ]
@@ -42,6 +55,8 @@ def judge(
     max_tokens: Annotated[int, typer.Option(min=1, help="New tokens for a judge's reasons, at most.")] = 512,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a server.")] = 64,
     name: Annotated[str | None, typer.Option(help="What to call the judge; the model's name if left out.")] = None,
+    preset: Preset = None,
+    columns: Roles = None,
     gold: Gold = None,
     id: Id = None,
     label: Label = None,
@@ -56,17 +71,13 @@ def judge(
     `labels` compares the probabilities of A and B, which suits small and base models; `reasons` lets a chat model write
     before it decides; `answers` weighs the answers themselves.
     """
+    from profiler import judging
     from profiler.datasets import found_in
-    from profiler.judge import ballot, jury, pair
-    from profiler.judge.form import Wishes
-    from profiler.judge.label import words
-    from profiler.judge.prompt import template
     from profiler.records import Endpoint
     from profiler.reporting.judging import jury_report
     from profiler.runs.as_judges import plain
-    from profiler.runs.as_judges import save as keep
 
-    shown = template(prompt)
+    shown = judging.load_template(prompt)
     if ties and not shown.tie:
         raise WrongUse(
             f"prompt {shown.name!r} knows no ties: it has no heading `tie:` with the sentence that allows one"
@@ -74,19 +85,19 @@ def judge(
     wanted = pairs or ["mini"]
     if between:
         first, _, second = between.partition(",")
-        found = pair.between([Path(one) for one in wanted], first.strip(), second.strip())
+        found = judging.pairs_between([Path(one) for one in wanted], first.strip(), second.strip())
     else:
         with found_in(data):
-            found = pair.load(wanted, Wishes(id, tuple(gold or ())), words(label or []))
+            found = judging.load_pairs(wanted, preset, named(columns, id, gold), judging.parse_labels(label or []))
     if wanted == ["mini"]:
         note("judging the MINI pairs: for trying things out; do not publish their numbers")
-    found = pair.some(found, limit)
+    found = judging.some_pairs(found, limit)
     called = name or model
     path = save or out / "verdicts" / f"{plain(called)}-{plain(Path(wanted[0]).name)}-{shown.id}.jsonl"
     made = finish(_judge(Endpoint(model=model, url=url, key=key, chat=chat), called, found, shown, ties, max_tokens,
                          out / "cache.sqlite", concurrency))  # fmt: skip
-    keep(made, path)
-    told = jury.jury(ballot.read([path]))
+    judging.save_judgements(made, path)
+    told = judging.compare_raters(judging.read_labels([path]))
     publish(jury_report(told), "json" if json else "table")
     note(f"{path}: {len(made):,} pairs judged")
 
@@ -126,6 +137,8 @@ def agree(
         list[Path],
         typer.Argument(help="Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."),
     ],
+    preset: Preset = None,
+    columns: Roles = None,
     gold: Gold = None,
     verdict: Annotated[
         list[str] | None, typer.Option(help="A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.")
@@ -153,24 +166,37 @@ def agree(
 ) -> None:
     """Hold recorded verdicts against human labels and each other.
 
-    Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench and JudgeBench, and rows such as
-    {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}. Files are joined by the pair's id.
+    Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench, JudgeBench and Auto-J, and rows such as
+    {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}; --columns says where any other file keeps what. Files are
+    joined by the pair's id.
     """
-    from profiler.judge import jury
-    from profiler.judge.form import Wishes
-    from profiler.judge.label import words
+    from profiler import judging
     from profiler.reporting.judging import jury_report
     from profiler.runs import as_judges
 
-    wishes = Wishes(id, tuple(gold or ()), tuple(verdict or ()))
-    ballots = as_judges.ballots(files, wishes, words(label or []), swapped)
-    found = jury.jury(ballots, relations(kin or []), reading, resamples, students=descents(student or []))
+    words = judging.parse_labels(label or [])
+    labels = as_judges.labels(files, preset, named(columns, id, gold, verdict), words, swapped)
+    found = judging.compare_raters(labels, relations(kin or []), reading, resamples, students=students(student or []))
     publish(jury_report(found, ["inherit", *sys.argv[1:]]), "json" if json else format, save)
 
 
-def descents(given: Sequence[str]) -> list[Descent]:
+def named(
+    columns: Sequence[str] | None,
+    id: str | None,
+    gold: Sequence[str] | None,
+    verdict: Sequence[str] | None = None,
+) -> ColumnRoles:
+    """What --columns says, and --id, --gold and --verdict for short."""
+    from profiler.judging import parse_columns
+
+    short = [*([f"id={id}"] if id else ()), *(f"gold={one}" for one in gold or ())]
+    pairs = [f"verdict={one.replace(',', ',verdict_swapped=')}" for one in verdict or ()]
+    return parse_columns([*(columns or ()), *short, *pairs])
+
+
+def students(given: Sequence[str]) -> list[StudentJudge]:
     """What --student says."""
-    from profiler.judge.descent import Descent
+    from profiler.judging import StudentJudge
 
     found = []
     for one in given:
@@ -178,7 +204,7 @@ def descents(given: Sequence[str]) -> list[Descent]:
         before, _, teacher = (name.strip() for name in others.partition(","))
         if not (equals and before and teacher):
             raise WrongUse(f"expected --student STUDENT=BEFORE,TEACHER, found {one!r}")
-        found.append(Descent(student.strip(), before, teacher))
+        found.append(StudentJudge(student.strip(), before, teacher))
     return found
 
 

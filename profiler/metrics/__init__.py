@@ -2,7 +2,7 @@
 
 from profiler.metrics.metric import Metric, distinct, measure, measured
 from profiler.metrics.registry import FACTORIES, default, every, factory, get, register
-from profiler.stats import FloatArray, Mean
+from profiler.stats.bootstrap import FloatArray, Mean
 from profiler.text.counting import Text
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from profiler import calibration
+from profiler import stats
 from profiler.datasets import Row
 from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
@@ -37,9 +37,8 @@ from profiler.probes.multiple_choice import (
 )
 from profiler.probes.probe import Options, Setting
 from profiler.probes.registry import register
-from profiler.probes.two_orders import ratio
 from profiler.records import Sampling, Writing
-from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums
+from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
 
 FEW = 300
 """HELM's authors ask for about so many items before an error over ten bins is read."""
@@ -70,7 +69,7 @@ def _excess(columns: Columns) -> FloatArray:
 def _binned(columns: Columns) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.searchsorted(calibration.equal_width(WIDTH), columns["confidence"])
+    place = np.searchsorted(stats.equal_width(WIDTH), columns["confidence"])
     table = np.zeros((len(excess), WIDTH + 1))
     table[np.arange(len(excess)), np.minimum(place, WIDTH - 1)] = excess
     table[:, WIDTH] = one
@@ -114,7 +113,7 @@ METRICS: tuple[Metric, ...] = (
         about="Expected calibration error over ten bins of as many answers each, as HELM computes it.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(calibration.ece_equal_mass, bins=10), folded=True),
+        statistic=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
         enough=FEW,
     ),
     Metric(
@@ -138,7 +137,7 @@ METRICS: tuple[Metric, ...] = (
         "undefined where all answers are right or all wrong.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(calibration.ece_platt, bins=10), folded=True),
+        statistic=_of(partial(stats.ece_platt, bins=10), folded=True),
         enough=FEW,
     ),
     Metric(
@@ -154,7 +153,7 @@ METRICS: tuple[Metric, ...] = (
         about="Accuracy on the tenth of the questions where confidence is highest, as in HELM; ties in mean order.",
         unit="share",
         ideal="high",
-        statistic=_of(lambda confidence, correct: calibration.selective(confidence, correct).top),
+        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
         enough=FEW,
     ),
     Metric(
@@ -162,7 +161,7 @@ METRICS: tuple[Metric, ...] = (
         about="Area under accuracy against coverage, most confident first, as in HELM; ties in mean order.",
         unit="share",
         ideal="high",
-        statistic=_of(lambda confidence, correct: calibration.selective(confidence, correct).area),
+        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
     ),
     UNREAD,
 )
@@ -260,7 +259,7 @@ class Calibration(Confidence):
         known = [mean for mean in means if mean is not None]
         if len(known) < len(means):  # an option of no tokens has no mean
             return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
-        shares = calibration.softmax(known)
+        shares = stats.softmax(known)
         taken = largest(known)
         # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
         surprise = float(np.logaddexp.reduce(known)) - known[gold]

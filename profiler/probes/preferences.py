@@ -9,21 +9,44 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from profiler.agreement import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Request
-from profiler.judge import pair as pairing
-from profiler.judge.ballot import CODES
-from profiler.judge.prompt import ORDERS, Order, template
-from profiler.judge.sheet import GAP, averaged
+from profiler.judging import (
+    CODES,
+    GAP,
+    ORDERS,
+    PANDALM,
+    PANDALM_FILE,
+    Order,
+    Pair,
+    averaged,
+    load_template,
+    mini_pairs,
+    pandalm_pairs,
+    some_pairs,
+)
 from profiler.metrics.metric import Metric
 from profiler.probes.probe import Options, Probe, Setting
 from profiler.probes.registry import register
-from profiler.probes.two_orders import HEAD, mean_of, ratio
-from profiler.records import Pair
-from profiler.stats import Columns, FloatArray, OfSums
+from profiler.probes.two_orders import HEAD, mean_of
+from profiler.stats import (
+    ABSENT,
+    CLASSES,
+    TIE,
+    A,
+    B,
+    Columns,
+    FloatArray,
+    Labels,
+    OfSums,
+    agreement,
+    crossed,
+    kappa,
+    majority,
+    ratio,
+)
 
-PROMPT = template("labels")
+PROMPT = load_template("labels")
 USES = ("share_a", "wins_a", "gold", "pair")
 
 
@@ -157,11 +180,11 @@ class Preferences(Probe[AnswerTurn]):
     @classmethod
     def build(cls, options: Options) -> Self:
         """Of the shipped pairs, or of all 999 of PandaLM's test set, three humans each; the limit is one of pairs."""
-        return cls(pairing.SOURCE.suite(options.suite, whole="paper"), options.limit)
+        return cls(PANDALM.suite(options.suite, whole="paper"), options.limit)
 
     @property
     def data(self) -> Mapping[str, str]:
-        return super().data if self.suite == "mini" else {pairing.PANDALM.name: pairing.PANDALM.sha256}
+        return super().data if self.suite == "mini" else {PANDALM_FILE.name: PANDALM_FILE.sha256}
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -169,7 +192,7 @@ class Preferences(Probe[AnswerTurn]):
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return pairing.some(pairing.mini() if self.suite == "mini" else pairing.pandalm(), self.limit)
+        return some_pairs(mini_pairs() if self.suite == "mini" else pandalm_pairs(), self.limit)
 
     @cached_property
     def items(self) -> list[Item[AnswerTurn]]:

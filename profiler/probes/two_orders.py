@@ -15,7 +15,7 @@ import numpy as np
 from profiler.endpoints.requests import Answer, Choose
 from profiler.metrics.metric import Metric
 from profiler.records import How
-from profiler.stats import Columns, FloatArray, OfSums
+from profiler.stats import Columns, FloatArray, OfSums, ratio
 
 WAYS: tuple[How, ...] = ("top_logprobs", "letter")
 """The question exists in words only: a likelihood of A or B would be yet another instrument."""
@@ -95,7 +95,3 @@ def consistent(*over: str) -> OfSums:
         return np.where(np.isnan(share), np.nan, [100.0 * (share != 0.5), np.ones(len(share))]).T
 
     return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))
-
-
-def ratio(sums: FloatArray) -> FloatArray:
-    return np.asarray(sums[..., 0] / sums[..., 1])

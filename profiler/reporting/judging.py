@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from profiler.judge.favour import LENGTHS
-from profiler.records import Agreement, Jury, Rater, Shift
+from profiler.judging import TasteShift
+from profiler.judging.judge_bias import LENGTHS
+from profiler.judging.records import Agreement, Jury, Rater
 from profiler.reporting import charts, layout
 from profiler.reporting.charts import BEFORE_AFTER_TITLE, ceiling, share
 from profiler.reporting.numbers import DASH, count, with_interval
@@ -223,13 +224,13 @@ def descent_table(jury: Jury) -> Table | None:
     )
 
 
-def _whom(shift: Shift, jury: Jury) -> str:
+def _whom(shift: TasteShift, jury: Jury) -> str:
     if shift.against == shift.teacher:
         return f"{shift.against}, its teacher" + (" and its former self" if shift.teacher == shift.before else "")
     return f"{shift.against} (humans)" if shift.against == jury.reference else f"{shift.against}, not its teacher"
 
 
-def _shift(shift: Shift) -> tuple[Cell, ...]:
+def _shift(shift: TasteShift) -> tuple[Cell, ...]:
     within = shift.low is not None and shift.high is not None and shift.low <= 0 <= shift.high
     tone: Tone = "quiet" if shift.low is None else "same" if within else "moved"
     return (

@@ -10,14 +10,28 @@ from typing import cast
 from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
 from profiler.files import write_whole
-from profiler.judge import ballot
-from profiler.judge.ask import TOKENS, judgements
-from profiler.judge.descent import Descent
-from profiler.judge.form import Wishes
-from profiler.judge.jury import jury
-from profiler.judge.prompt import Order, Template, template
+from profiler.judging import (
+    NAMES,
+    TOKENS,
+    ColumnRoles,
+    Judgement,
+    Jury,
+    Order,
+    Pair,
+    PairLabels,
+    Ruling,
+    Second,
+    StudentJudge,
+    Template,
+    Winner,
+    ask_judge,
+    compare_raters,
+    load_template,
+    read_labels,
+    save_judgements,
+)
 from profiler.probes.preferences import Preferences
-from profiler.records import Endpoint, Judgement, Jury, Pair, Ruling, Sample, Winner
+from profiler.records import Endpoint, Sample
 from profiler.runs.run import Progress
 from profiler.runs.store import Run
 from profiler.stats import RESAMPLES
@@ -28,11 +42,11 @@ WON: Mapping[float, Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
 async def judged(
     client: Client, name: str, pairs: Sequence[Pair], shown: Template, ties: bool = False, tokens: int = TOKENS
 ) -> AsyncIterator[Progress | list[Judgement]]:
-    """Ask one judge every pair; yields progress, and at the end its judgements in the order of the pairs."""
+    """Ask one judge every pair; yields progress, and at the end its ask_judge in the order of the pairs."""
     places = {pair.id: place for place, pair in enumerate(pairs)}
     made: list[Judgement] = []
     progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
-    async for judgement, answer in judgements(client, name, pairs, shown, ties, tokens):
+    async for judgement, answer in ask_judge(client, name, pairs, shown, ties, tokens):
         made.append(judgement)
         progress.add(answer, next((r.error for r in judgement.rulings if r.error), None))
         progress.seconds = time.monotonic() - clock
@@ -42,13 +56,13 @@ async def judged(
 
 async def preferences(
     judges: Mapping[str, Endpoint],
-    students: Sequence[Descent],
+    students: Sequence[StudentJudge],
     pairs: Sequence[Pair],
     out: Path,
     prompt: str = "labels",
     resamples: int = RESAMPLES,
 ) -> AsyncIterator[Progress | Jury]:
-    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the jury that tells.
+    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the compare_raters that tells.
 
     JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
     answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
@@ -56,7 +70,7 @@ async def preferences(
     """
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")
-    shown = template(prompt)
+    shown = load_template(prompt)
     paths = [path_of(out, name) for name in judges]
     if len({*paths}) < len(paths):
         raise WrongUse(f"two judges would share a file: {', '.join(judges)}; give them names that differ in letters")
@@ -66,32 +80,33 @@ async def preferences(
                 if isinstance(step, Progress):
                     yield step
                 else:
-                    save(step, path)
-    yield jury(ballot.read(paths), resamples=resamples, students=students)
+                    save_judgements(step, path)
+    yield compare_raters(read_labels(paths), resamples=resamples, students=students)
 
 
-def ballots(
+def labels(
     paths: Sequence[Path],
-    wishes: Wishes | None = None,
+    preset: str | None = None,
+    named: ColumnRoles | None = None,
     words: Mapping[str, int] | None = None,
-    second: ballot.Second = "auto",
-) -> ballot.Ballots:
+    second: Second = "auto",
+) -> PairLabels:
     """The labels of verdict files, and of runs that asked the probe `preferences`.
 
     A run knows what most humans said; where the files say it of each of them, theirs counts.
     """
     runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
     files = [path for path in paths if path not in {run.folder for run in runs}]
-    found = ballot.read(files, wishes, words, second) if files else ballot.Ballots()
+    found = read_labels(files, preset, named, words, second) if files else PairLabels()
     names = [*found.raters, *(run.profile.name for run in runs)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise WrongUse(f"two judges are called {twice[0]!r}; profile one of them with another --name")
     return of_runs({run.profile.name: run for run in runs}, found)
 
 
-def of_runs(runs: Mapping[str, Run], beside: ballot.Ballots | None = None) -> ballot.Ballots:
+def of_runs(runs: Mapping[str, Run], beside: PairLabels | None = None) -> PairLabels:
     """What the models of RUNS prefer, under the names they are given, BESIDE what files say."""
-    found = beside or ballot.Ballots()
+    found = beside or PairLabels()
     known = any(rater.human for rater in found.raters.values())
     for name, run in runs.items():
         for said in rulings(name, run):
@@ -112,7 +127,7 @@ def rulings(name: str, run: Run) -> Iterator[Judgement]:
         yield Judgement(
             pair=Pair(
                 id=id,
-                humans={} if gold is None else {"majority": ballot.NAMES[int(gold)]},
+                humans={} if gold is None else {"majority": NAMES[int(gold)]},
                 group=one.group,
                 cluster=one.cluster,
             ),

@@ -9,7 +9,17 @@ import numpy as np
 
 from profiler.metrics.metric import Metric
 from profiler.records import Estimate, Sample
-from profiler.stats import Columns, FloatArray, IntArray, OfSums, intervals
+from profiler.stats import (
+    FloatArray,
+    IntArray,
+    about_nought,
+    agreement,
+    correlation,
+    intervals,
+    kappa,
+    ranks,
+    same_side,
+)
 
 HALF = 0.5
 """From here on a rating is a yes."""
@@ -45,8 +55,8 @@ def agreements(probe: str, metrics: Sequence[Metric], samples: Iterable[Sample],
 def _pair(probe: str, names: tuple[str, str], ratings: FloatArray, items: IntArray, seed: int) -> list[Estimate]:
     known = np.asarray(~np.isnan(ratings).any(axis=1))
     x, y = ratings[known].T
-    columns = {"x": _centred(x), "y": _centred(y), "rx": _centred(_ranks(x)), "ry": _centred(_ranks(y))}
-    columns |= {"yes x": (x >= HALF).astype(np.float64), "yes y": (y >= HALF).astype(np.float64)}
+    columns = {"x": about_nought(x), "y": about_nought(y), "rx": about_nought(ranks(x)), "ry": about_nought(ranks(y))}
+    columns |= {"rated x": x, "rated y": y}
     clusters = np.unique(items[known], return_inverse=True)[1].astype(np.int64)
     found = intervals(list(MEASURES.values()), columns, clusters, seed=seed)
     return [
@@ -65,55 +75,9 @@ def _pair(probe: str, names: tuple[str, str], ratings: FloatArray, items: IntArr
     ]
 
 
-def _centred(column: FloatArray) -> FloatArray:
-    """Sums of squares lose fewer digits about the mean; a correlation is the same."""
-    return column - column.mean() if len(column) else column
-
-
-def _ranks(column: FloatArray) -> FloatArray:
-    """Places in order of size; equal values share the middle of theirs."""
-    _, which, many = np.unique(column, return_inverse=True, return_counts=True)
-    last = np.cumsum(many)
-    return np.asarray((last - (many - 1) / 2)[which], np.float64)
-
-
-def _correlation(one: str, other: str) -> OfSums:
-    """Pearson's r from sums, so that it can be resampled by weighting them."""
-
-    def parts(columns: Columns) -> FloatArray:
-        x, y = columns[one], columns[other]
-        return np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-
-    def combine(sums: FloatArray) -> FloatArray:
-        n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
-        spread = np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0)
-        # Ratings that are all alike but for rounding have no correlation.
-        return np.asarray(np.where(spread > 1e-20 * n * n, (xy - x * y / n) / np.sqrt(spread), np.nan))
-
-    return OfSums(parts, combine, (one, other))
-
-
-def _yes_and_no(columns: Columns) -> FloatArray:
-    x, y = columns["yes x"], columns["yes y"]
-    return np.column_stack([np.ones(len(x)), x, y, x * y])
-
-
-def _same(sums: FloatArray) -> FloatArray:
-    n, x, y, both = np.moveaxis(sums, -1, 0)
-    return np.asarray((n - x - y + 2 * both) / n)
-
-
-def _kappa(sums: FloatArray) -> FloatArray:
-    """Cohen 1960: (p_o - p_e) / (1 - p_e)."""
-    n, x, y, _ = np.moveaxis(sums, -1, 0)
-    chance = (x * y + (n - x) * (n - y)) / (n * n)
-    return np.asarray((_same(sums) - chance) / (1 - chance))
-
-
-YES = ("yes x", "yes y")
 MEASURES = {
-    "Pearson": _correlation("x", "y"),
-    "Spearman": _correlation("rx", "ry"),
-    "same side of 0.5": OfSums(_yes_and_no, _same, YES),
-    "kappa at 0.5": OfSums(_yes_and_no, _kappa, YES),
+    "Pearson": correlation("x", "y"),
+    "Spearman": correlation("rx", "ry"),
+    "same side of 0.5": same_side("rated x", "rated y", HALF, agreement),
+    "kappa at 0.5": same_side("rated x", "rated y", HALF, kappa),
 }

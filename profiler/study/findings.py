@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from profiler.errors import BadData
-from profiler.judge.descent import Descent
-from profiler.judge.jury import jury
-from profiler.records import Change, Comparison, Endpoint, Jury
+from profiler.judging import Jury, StudentJudge, compare_raters
+from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import as_judges
 from profiler.runs.compare import compare, registered
 from profiler.runs.run import versions
@@ -165,12 +164,12 @@ class StudyResults:
         teachers = {name: f"{name} (teacher)" if name in judges else name for name in asked_of}
         judges |= {teachers[name]: Run(self.workspace.result(stage)) for name, stage in asked_of.items()}
         lines = [
-            Descent(self.name(pupil), self.name(self._base(pupil)), teachers[source])
+            StudentJudge(self.name(pupil), self.name(self._base(pupil)), teachers[source])
             for pupil in taught
             for source in pupil.sources
             if source in teachers
         ]
-        return jury(as_judges.of_runs(judges), students=lines)
+        return compare_raters(as_judges.of_runs(judges), students=lines)
 
     def _costs(self) -> Iterator[Cost]:
         """Each stage that was done, once."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from profiler.records import SCHEMA, Change, Comparison, Jury, Record
+from profiler.judging import Jury
+from profiler.records import SCHEMA, Change, Comparison, Record
 from profiler.study.plan import Arm
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiler.records import Jury, Shift
+from profiler.judging import TasteShift
+from profiler.judging.records import Jury
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, extent, known, rows, whole, written
 from profiler.reporting.numbers import DASH, count, number
 
@@ -40,7 +41,9 @@ def before_after(jury: Jury, palette: Palette) -> alt.HConcatChart:
     return alt.hconcat(*panels, bounds="flush", spacing=80)
 
 
-def _panel(title: str, shifts: Sequence[Shift], humans: float | None, first: bool, palette: Palette) -> alt.LayerChart:
+def _panel(
+    title: str, shifts: Sequence[TasteShift], humans: float | None, first: bool, palette: Palette
+) -> alt.LayerChart:
     """A hollow dot before and a filled one after; HUMANS is how far these agree among themselves."""
     import altair as alt
 
@@ -69,7 +72,7 @@ def _panel(title: str, shifts: Sequence[Shift], humans: float | None, first: boo
     return alt.LayerChart(layer=layers, title=title, width=WIDTH, height=alt.Step(STEP))
 
 
-def _data(shift: Shift) -> list[Datum]:
+def _data(shift: TasteShift) -> list[Datum]:
     ends = {
         "before": (shift.base, shift.base_low, shift.base_high),
         "after": (shift.other, shift.other_low, shift.other_high),
@@ -88,7 +91,7 @@ def _data(shift: Shift) -> list[Datum]:
     ]
 
 
-def _name(shift: Shift) -> str:
+def _name(shift: TasteShift) -> str:
     return f"{shift.student} ← {shift.teacher}"
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from profiler.calibration import Bin, equal_width, reliability
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, known, rows, whole
 from profiler.reporting.numbers import count, interval, number
 from profiler.runs.store import SampleColumns
-from profiler.stats import share_interval
+from profiler.stats import Bin, equal_width, reliability, share_interval
 
 if TYPE_CHECKING:
     import altair as alt

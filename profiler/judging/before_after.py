@@ -7,11 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from profiler.agreement import CLASSES, Count, Formula, Labels, agreement, crossed, intervals, kappa
 from profiler.errors import WrongUse
-from profiler.judge.sheet import Sheet
-from profiler.records import Shift
-from profiler.stats import FloatArray, IntArray, Interval
+from profiler.judging.label_table import LabelTable
+from profiler.judging.records import TasteShift
+from profiler.stats import (
+    CLASSES,
+    Count,
+    FloatArray,
+    Formula,
+    IntArray,
+    Interval,
+    Labels,
+    agreement,
+    count_intervals,
+    crossed,
+    kappa,
+)
 
 METRICS: Mapping[str, Formula] = {"agreement": agreement, "kappa": kappa}
 CELLS = CLASSES * CLASSES
@@ -23,7 +34,7 @@ WHENS: Mapping[str, slice] = {
 """Where the counts of what a number is about stand."""
 
 
-class Descent(NamedTuple):
+class StudentJudge(NamedTuple):
     """Three judges: a student, what it was before training, and who taught it."""
 
     student: str
@@ -31,9 +42,9 @@ class Descent(NamedTuple):
     teacher: str
 
 
-def shifts(
-    whole: Sheet, students: Sequence[Descent], clusters: IntArray | None, resamples: int, seed: int
-) -> tuple[Shift, ...]:
+def taste_shifts(
+    whole: LabelTable, students: Sequence[StudentJudge], clusters: IntArray | None, resamples: int, seed: int
+) -> tuple[TasteShift, ...]:
     """How each student's agreement with its teacher, with others' teachers and with humans changed.
 
     Before and after are counted on the same pairs and drawn together, so that the interval is that of the change and
@@ -42,17 +53,17 @@ def shifts(
     for line in students:
         _known(line, whole)
     kinds, one = whole.kinds()
-    sheet = whole.at(one)
+    table = whole.at(one)
     counts = {
-        f"{i} {against}": _count(sheet, line, labels)
+        f"{i} {against}": _count(table, line, labels)
         for i, line in enumerate(students)
-        for against, labels in _others(sheet, line, students)
+        for against, labels in _others(table, line, students)
     }
-    found = intervals(counts, kinds, clusters, resamples, seed) if counts else {}
+    found = count_intervals(counts, kinds, clusters, resamples, seed)
     told = {
         i: [
             _shift(line, against, metric, *(found[f"{i} {against}", f"{metric} {when}"] for when in WHENS))
-            for against, _ in _others(sheet, line, students)
+            for against, _ in _others(table, line, students)
             for metric in METRICS
         ]
         for i, line in enumerate(students)
@@ -66,18 +77,18 @@ def shifts(
     return tuple(shift for i in sorted(told, key=with_humans) for shift in told[i])
 
 
-def _others(sheet: Sheet, line: Descent, students: Sequence[Descent]) -> Iterator[tuple[str, Labels]]:
+def _others(table: LabelTable, line: StudentJudge, students: Sequence[StudentJudge]) -> Iterator[tuple[str, Labels]]:
     """Its teacher first, then whoever taught other students, then the humans."""
     for name in dict.fromkeys([line.teacher, *(other.teacher for other in students)]):
         if name == line.teacher or name not in line:
-            yield name, sheet.readings[name][sheet.chosen[name]]
-    if sheet.reference is not None:
-        yield sheet.reference, sheet.gold
+            yield name, table.readings[name][table.chosen[name]]
+    if table.reference is not None:
+        yield table.reference, table.gold
 
 
-def _count(sheet: Sheet, line: Descent, other: Labels) -> Count:
+def _count(table: LabelTable, line: StudentJudge, other: Labels) -> Count:
     """Where both the student and what it was meet OTHER, on the pairs that all of them could be read on."""
-    before, after = (sheet.readings[name][sheet.chosen[name]] for name in (line.before, line.student))
+    before, after = (table.readings[name][table.chosen[name]] for name in (line.before, line.student))
     common = ((before >= 0) & (after >= 0))[:, np.newaxis]
     parts = np.hstack([crossed(other, before) * common, crossed(other, after) * common])
     return Count(parts, {f"{name} {when}": _of(made, when) for name, made in METRICS.items() for when in WHENS})
@@ -92,8 +103,10 @@ def _of(formula: Formula, when: str) -> Formula:
     return value
 
 
-def _shift(line: Descent, against: str, metric: str, before: Interval, after: Interval, change: Interval) -> Shift:
-    return Shift(
+def _shift(
+    line: StudentJudge, against: str, metric: str, before: Interval, after: Interval, change: Interval
+) -> TasteShift:
+    return TasteShift(
         student=line.student,
         before=line.before,
         teacher=line.teacher,
@@ -113,9 +126,9 @@ def _shift(line: Descent, against: str, metric: str, before: Interval, after: In
     )
 
 
-def _known(line: Descent, sheet: Sheet) -> None:
+def _known(line: StudentJudge, table: LabelTable) -> None:
     for name in line:
-        if name not in sheet.readings:
-            raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(sheet.readings) or 'none'}")
+        if name not in table.readings:
+            raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(table.readings) or 'none'}")
     if line.student == line.before:
         raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")

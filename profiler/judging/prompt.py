@@ -13,7 +13,8 @@ from typing import Literal, cast
 
 from profiler.endpoints.requests import Answer, Choose, Generate, Request
 from profiler.errors import BadData, UnknownName
-from profiler.records import Pair, Ruling, Sampling, Winner
+from profiler.judging.records import Pair, Ruling, Winner
+from profiler.records import Sampling
 
 By = Literal["labels", "reasons", "answers"]
 """How a verdict is had: the label's probability, a written verdict, or the likelihood of the answers themselves."""
@@ -80,10 +81,10 @@ class Template:
             return Ruling(order=order, error=answer.error)
         if self.by == "reasons":
             text = answer.generations[0].text
-            return Ruling(order=order, winner=_named(verdict(text, ties), order), text=text)
+            return Ruling(order=order, winner=_named(read_verdict(text, ties), order), text=text)
         text = answer.generations[0].text if answer.generations else ""
         if answer.likelihoods:
-            shares = softmax([likelihood.total for likelihood in answer.likelihoods])
+            shares = _shares([likelihood.total for likelihood in answer.likelihoods])
         elif answer.confidences:
             shares = answer.confidences
         else:
@@ -93,20 +94,20 @@ class Template:
         return Ruling(order=order, winner=_named(place, order), shares=_turned(shares, order), text=text)
 
 
-def template(name: str) -> Template:
+def load_template(name: str) -> Template:
     """The shipped template called NAME, or that of a .txt file."""
     if name in SHIPPED:
-        path = Path(str(files("profiler") / "judge" / "prompts" / f"{name}.txt"))
+        path = Path(str(files("profiler") / "judging" / "prompts" / f"{name}.txt"))
     elif name.endswith(".txt"):
         path = Path(name).expanduser()
         if not path.is_file():
             raise BadData(f"expected a judge's prompt, found no file at {name!r}")
     else:
         raise UnknownName("judge prompt", name, SHIPPED, "inherit judge --help")
-    return parsed(path.stem, path.read_text("utf-8"))
+    return parse_template(path.stem, path.read_text("utf-8"))
 
 
-def parsed(name: str, text: str) -> Template:
+def parse_template(name: str, text: str) -> Template:
     """A template's headings, then a line of dashes, then what is shown; without headings all of it is shown."""
     head, line, body = text.partition("\n---\n")
     headings: dict[str, str] = {}
@@ -130,7 +131,7 @@ def parsed(name: str, text: str) -> Template:
     )
 
 
-def verdict(text: str, ties: bool = True) -> int | None:
+def read_verdict(text: str, ties: bool = True) -> int | None:
     """The place that a written verdict names in double brackets; None where it names none, or several at the end.
 
     A judge that weighs both while it thinks may name both; then only what its last line says counts.
@@ -144,7 +145,7 @@ def verdict(text: str, ties: bool = True) -> int | None:
     return None if place == 2 and not ties else place
 
 
-def softmax(totals: Sequence[float]) -> tuple[float, ...]:
+def _shares(totals: Sequence[float]) -> tuple[float, ...]:
     """Log-probabilities as shares that sum to 1."""
     weights = [math.exp(total - max(totals)) for total in totals]
     return tuple(weight / sum(weights) for weight in weights)

@@ -1,4 +1,4 @@
-"""Intervals: arrays in, numbers out."""
+"""Intervals from resampled items, or from resampled counts: arrays in, numbers out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Columns = Mapping[str, FloatArray]
 """One value an item under each name; NaN where an item has none."""
+Formula = Callable[[FloatArray], FloatArray]
+"""Sums (…, k) → numbers (…); NaN where undefined."""
 
 RESAMPLES = 1000
 TAILS = (0.025, 0.975)
@@ -20,6 +22,21 @@ DEFINED = 0.95
 """Share of the resamples that must have a value before their spread is called an interval."""
 CELLS = 2**21
 """Weights held at a time: 16 MiB, however many items there are."""
+FEW = 0.125
+"""Items may be drawn by kind where there are fewer kinds than this share of the items."""
+
+
+class Units(NamedTuple):
+    """What the things are called that are resampled, where a reason is given for a number that is missing."""
+
+    none: str
+    one: str
+    one_cluster: str
+    alike: str
+
+
+ITEMS = Units("no item has a score", "one item", "one cluster of items", "all items alike")
+PAIRS = Units("no pair has both labels", "one pair", "one prompt", "all pairs alike")
 
 
 @dataclass(frozen=True)
@@ -37,8 +54,7 @@ class OfSums:
 
     parts: Callable[[Columns], FloatArray]
     """Columns → (items, k): what is summed. An item with a NaN among its parts is left out whole."""
-    combine: Callable[[FloatArray], FloatArray]
-    """(…, k) sums → (…) values; NaN where undefined."""
+    combine: Formula
     uses: Sequence[str] = ()
     """The columns it reads."""
     over: tuple[str, ...] = ()
@@ -59,6 +75,15 @@ class OfRows:
 
 
 Statistic = Mean | OfSums | OfRows
+
+
+@dataclass(frozen=True)
+class Count:
+    """Something counted on each item, and the numbers that are made of its sums."""
+
+    parts: FloatArray
+    """(items, k); zeros where an item has no part in it."""
+    formulas: Mapping[str, Formula]
 
 
 class Interval(NamedTuple):
@@ -102,8 +127,48 @@ def intervals(
         value = observed(statistic, columns)
         if not isinstance(statistic, Mean) and statistic.folded:
             column = centred(column, value)
-        found.append(_interval(value, defined(statistic, columns), _about(statistic, columns), clusters, column))
+        used = defined(statistic, columns)
+        undefined = int((_about(statistic, columns) & ~used).sum())
+        found.append(_interval(value, used, undefined, clusters, column, ITEMS))
     return found
+
+
+def count_intervals(
+    counts: Mapping[str, Count],
+    kinds: IntArray,
+    clusters: IntArray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    units: Units = PAIRS,
+) -> dict[tuple[str, str], Interval]:
+    """Every number of every count with its percentile interval, all from the same resamples.
+
+    A count's rows are kinds of items; KINDS says which kind each item is of. Without clusters a resample is a draw of
+    how many items of each kind there are, which is the same as drawing the items and costs as much as there are kinds.
+    """
+    if not counts:
+        return {}
+    parts = np.hstack([count.parts for count in counts.values()])
+    often = np.bincount(kinds, minlength=len(parts)).astype(np.float64)
+    drawn = _drawn_by_kind(parts, kinds, often, clusters, resamples, seed)
+    found, start = {}, 0
+    for name, count in counts.items():
+        inside = slice(start, start := start + count.parts.shape[1])
+        has = np.asarray((count.parts != 0).any(axis=1))[kinds]
+        for metric, formula in count.formulas.items():
+            value = float(_quiet(formula, often @ parts[:, inside]))
+            found[name, metric] = _interval(value, has, 0, clusters, _quiet(formula, drawn[:, inside]), units)
+    return found
+
+
+def kinds_of(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """The kind of each item, and one item of each kind: items of a kind have the same value in all COLUMNS."""
+    whole = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        _, code = np.unique(column, return_inverse=True)
+        _, whole = np.unique(whole * (int(code.max(initial=0)) + 1) + code, return_inverse=True)
+    _, first, kinds = np.unique(whole, return_index=True, return_inverse=True)
+    return kinds.astype(np.int64), first.astype(np.int64)
 
 
 def centred(drawn: FloatArray, value: float) -> FloatArray:
@@ -115,20 +180,25 @@ def centred(drawn: FloatArray, value: float) -> FloatArray:
 
 
 def _interval(
-    value: float, used: NDArray[np.bool_], about: NDArray[np.bool_], clusters: IntArray | None, drawn: FloatArray
+    value: float,
+    used: NDArray[np.bool_],
+    undefined: int,
+    clusters: IntArray | None,
+    drawn: FloatArray,
+    called: Units,
 ) -> Interval:
-    n, undefined = int(used.sum()), int((about & ~used).sum())
+    n = int(used.sum())
     if np.isnan(value):
-        return Interval(None, None, None, n, undefined, "no item has a score" if n == 0 else "nothing to divide by")
+        return Interval(None, None, None, n, undefined, called.none if n == 0 else "nothing to divide by")
     units = n if clusters is None else len(np.unique(clusters[used]))
     spread = percentiles(drawn)
     if units < 2:
-        reason = "no interval from one item" if clusters is None else "no interval from one cluster of items"
+        reason = f"no interval from {called.one if clusters is None else called.one_cluster}"
     elif spread is None:
         reason = "no interval: undefined in too many resamples"
     elif np.isclose(spread[0], spread[1], rtol=1e-12, atol=0):
         # The bootstrap would claim to be certain, which nobody is who has seen n alike items.
-        reason = "no interval: all items alike"
+        reason = f"no interval: {called.alike}"
     else:
         return Interval(value, *spread, n, undefined, None, float(drawn[np.isfinite(drawn)].std(ddof=1)))
     return Interval(value, None, None, n, undefined, reason)
@@ -207,8 +277,7 @@ def draws(
     for picks in _picks(units, resamples, seed):
         chunk = slice(start, start + len(picks))
         if table is not None:
-            weights = np.stack([np.bincount(pick, minlength=units) for pick in picks]).astype(np.float64)
-            _combine(out[chunk], weights @ table, sums)
+            _combine(out[chunk], _weights(picks, units) @ table, sums)
         if rows:
             members = _members(clusters, units)
             for draw, pick in zip(out[chunk], picks, strict=True):
@@ -261,31 +330,30 @@ def _size(columns: Columns) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-def _sums(statistic: Mean | OfSums, columns: Columns) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+def _sums(statistic: Mean | OfSums, columns: Columns) -> tuple[FloatArray, Formula]:
     """What is summed over items, and how the sums become the value."""
     if isinstance(statistic, OfSums):
         parts, combine = statistic.parts(columns), statistic.combine
     else:
         column = columns[statistic.column]
-        parts, combine = np.column_stack([column, np.ones(len(column))]), _ratio
+        parts, combine = np.column_stack([column, np.ones(len(column))]), ratio
     whole = ~np.isnan(parts).any(axis=1) & _about(statistic, columns)
     return np.where(whole[:, np.newaxis], parts, 0.0), combine
 
 
-def _ratio(sums: FloatArray) -> FloatArray:
+def ratio(sums: FloatArray) -> FloatArray:
+    """The first of two sums over the second."""
     return np.asarray(sums[..., 0] / sums[..., 1])
 
 
-def _quiet(combine: Callable[[FloatArray], FloatArray], sums: FloatArray) -> FloatArray:
+def _quiet(combine: Formula, sums: FloatArray) -> FloatArray:
     """0 / 0 is how a formula says undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = combine(sums)
     return np.asarray(np.where(np.isinf(value), np.nan, value))
 
 
-def _combine(
-    out: FloatArray, sums: FloatArray, parts: Mapping[int, tuple[FloatArray, Callable[[FloatArray], FloatArray]]]
-) -> None:
+def _combine(out: FloatArray, sums: FloatArray, parts: Mapping[int, tuple[FloatArray, Formula]]) -> None:
     start = 0
     for i, (summed, combine) in parts.items():
         stop = start + summed.shape[1]
@@ -306,6 +374,28 @@ def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
     chunk = max(1, CELLS // units)
     for start in range(0, resamples, chunk):
         yield [rng.integers(units, size=units) for _ in range(min(chunk, resamples - start))]
+
+
+def _weights(picks: Sequence[IntArray], units: int) -> FloatArray:
+    """How often each unit was picked: (picks, units)."""
+    return np.stack([np.bincount(pick, minlength=units) for pick in picks]).astype(np.float64)
+
+
+def _drawn_by_kind(
+    parts: FloatArray, kinds: IntArray, often: FloatArray, clusters: IntArray | None, resamples: int, seed: int
+) -> FloatArray:
+    """Sums of resampled items (resamples, k), whose PARTS are known by kind; as many draws of kinds where that is less.
+
+    `draws` picks the same units from the same seed, unless it is kinds that are drawn.
+    """
+    if len(kinds) == 0:
+        return np.full((resamples, parts.shape[1]), np.nan)
+    if clusters is None and len(parts) <= max(64, FEW * len(kinds)):
+        rng = np.random.default_rng(seed)
+        return np.asarray(rng.multinomial(len(kinds), often / often.sum(), size=resamples) @ parts)
+    units = len(kinds) if clusters is None else int(clusters.max()) + 1
+    table = _by_unit(parts[kinds], clusters, units)
+    return np.concatenate([_weights(picks, units) @ table for picks in _picks(units, resamples, seed)])
 
 
 def _members(clusters: IntArray | None, units: int) -> Callable[[IntArray], IntArray]:

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from profiler.agreement import (
+from profiler.judging.before_after import StudentJudge, taste_shifts
+from profiler.judging.judge_bias import biases
+from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, of
+from profiler.judging.records import Agreement, Jury, Pair, Rater
+from profiler.judging.verdict_files import PairLabels, RaterLabels
+from profiler.stats import (
     ABSENT,
+    RESAMPLES,
     TIE,
     UNREADABLE,
     Count,
     Formula,
+    IntArray,
     Labels,
     agreement,
     alpha,
     alpha_of_two,
     coincidences,
+    count_intervals,
     crossed,
-    intervals,
     kappa,
     macro,
     one_against_others,
-    share,
+    ratio,
     two_of_them,
 )
-from profiler.judge.ballot import Ballot, Ballots
-from profiler.judge.descent import Descent, shifts
-from profiler.judge.favour import favours
-from profiler.judge.sheet import Kin, Reading, Sheet, sheet
-from profiler.records import Agreement, Jury, Pair, Rater
-from profiler.stats import RESAMPLES, FloatArray, IntArray
 
 GROUPS = 24
 """More groups than these are not told apart."""
@@ -49,36 +49,26 @@ HUMANS = "humans"
 """The rater that all humans are together."""
 
 
-class Asked(NamedTuple):
-    """Something counted, and whom it is about."""
-
-    rater: str
-    against: str | None
-    reading: str | None
-    group: str | None
-    counted: Count
-
-
-def jury(
-    ballots: Ballots,
+def compare_raters(
+    labels: PairLabels,
     kin: Kin | None = None,
     reading: Reading | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    students: Sequence[Descent] = (),
+    students: Sequence[StudentJudge] = (),
 ) -> Jury:
     """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
-    kin = related(kin or {}, students, ballots)
-    whole = sheet(ballots, kin, reading)
+    kin = related(kin or {}, students, labels)
+    whole = label_table(labels, kin, reading)
     kinds, one = whole.kinds()
     asked = list(_asked(whole.at(one)))
-    groups = clusters([*ballots.pairs.values()])
-    found = intervals({str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed)
+    groups = clusters([*labels.pairs.values()])
+    found = count_intervals({str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed)
     return Jury(
-        pairs=len(ballots.pairs),
-        prompts=len(ballots.pairs) if groups is None else int(groups.max()) + 1,
+        pairs=len(labels.pairs),
+        prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
-        raters=(*(_rater(*named, whole, kin) for named in ballots.raters.items()), *_reference(whole)),
+        raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
         numbers=tuple(
             Agreement(
                 rater=entry.rater,
@@ -95,20 +85,20 @@ def jury(
             for i, entry in enumerate(asked)
             for metric in entry.counted.formulas
         ),
-        shifts=shifts(whole, students, groups, resamples, seed),
-        notes=(*ballots.notes, *_suspicions(whole, ballots)),
+        shifts=taste_shifts(whole, students, groups, resamples, seed),
+        notes=(*labels.notes, *_suspicions(whole, labels)),
         resamples=resamples,
         seed=seed,
     )
 
 
-def related(kin: Kin, students: Sequence[Descent], ballots: Ballots) -> Kin:
+def related(kin: Kin, students: Sequence[StudentJudge], labels: PairLabels) -> Kin:
     """KIN, and the writers of answers that STUDENTS come from or that come from them."""
-    wrote = {writer for pair in ballots.pairs.values() for writer in (pair.writer_a, pair.writer_b) if writer}
+    wrote = {writer for pair in labels.pairs.values() for writer in (pair.writer_a, pair.writer_b) if writer}
     found = {judge: set(writers) for judge, writers in kin.items()}
-    for line in students:
-        for judge in line:
-            found.setdefault(judge, set()).update(wrote & ({*line} - {judge}))
+    for student in students:
+        for judge in student:
+            found.setdefault(judge, set()).update(wrote & ({*student} - {judge}))
     return {judge: frozenset(writers) for judge, writers in found.items() if writers}
 
 
@@ -119,17 +109,16 @@ def clusters(pairs: list[Pair]) -> IntArray | None:
     return codes if len(names) > int(codes.max(initial=-1)) + 1 else None
 
 
-def _asked(kinds: Sheet) -> Iterator[Asked]:
+def _asked(kinds: LabelTable) -> Iterator[RaterCount]:
     """Everything that is counted, on one pair of each kind."""
     for judge in kinds.readings:
         yield from _against_humans(kinds, judge)
-        for against, reading, group, count in favours(kinds, judge):
-            yield Asked(judge, against, reading, group, count)
+        yield from biases(kinds, judge)
     yield from _among_humans(kinds)
     yield from _matrix(kinds)
 
 
-def _against_humans(kinds: Sheet, judge: str) -> Iterator[Asked]:
+def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
     readings = kinds.readings[judge]
     gold, name = kinds.gold, kinds.reference
     if name is None:
@@ -139,21 +128,21 @@ def _against_humans(kinds: Sheet, judge: str) -> Iterator[Asked]:
         right = asked & (labels == gold)
         if reading != "both":
             # Whoever can't be read is not right: what LLMBar and JudgeBench call accuracy.
-            yield Asked(judge, name, reading, None, Count(_pairs(right, asked), {"accuracy": share}))
+            yield RaterCount(judge, name, reading, None, Count(of(right, asked), {"accuracy": ratio}))
         for count in _both_ways(gold, labels, AGAINST_GOLD):
-            yield Asked(judge, name, reading, None, count)
+            yield RaterCount(judge, name, reading, None, count)
     if "swapped" in readings:
         yield from _in_both_orders(kinds, judge, name)
     labels = readings[kinds.chosen[judge]]
     for human, theirs in kinds.humans.items():
         if human != name:
             for count in _both_ways(theirs, labels, CROSSED):
-                yield Asked(judge, human, kinds.chosen[judge], None, count)
+                yield RaterCount(judge, human, kinds.chosen[judge], None, count)
     names = sorted({group for group in kinds.groups if group})
     for group in names if len(names) <= GROUPS else ():
         inside = np.array([one == group for one in kinds.groups])[:, np.newaxis]
         count = Count(crossed(gold, labels) * inside, {"agreement": agreement, "kappa": kappa})
-        yield Asked(judge, name, kinds.chosen[judge], group, count)
+        yield RaterCount(judge, name, kinds.chosen[judge], group, count)
 
 
 def _both_ways(gold: Labels, labels: Labels, formulas: Mapping[str, Formula]) -> Iterator[Count]:
@@ -162,27 +151,27 @@ def _both_ways(gold: Labels, labels: Labels, formulas: Mapping[str, Formula]) ->
     yield Count(crossed(gold, labels, ties=False), {f"{name}{WITHOUT_TIES}": made for name, made in formulas.items()})
 
 
-def _in_both_orders(kinds: Sheet, judge: str, name: str) -> Iterator[Asked]:
+def _in_both_orders(kinds: LabelTable, judge: str, name: str) -> Iterator[RaterCount]:
     """LLMBar's average accuracy, and how often both orders are right."""
     first, swapped = kinds.readings[judge]["first"], kinds.readings[judge]["swapped"]
     asked = (kinds.gold >= 0) & (first != ABSENT) & (swapped != ABSENT)
     one, other = asked & (first == kinds.gold), asked & (swapped == kinds.gold)
     mean = (one.astype(float) + other) / 2
-    yield Asked(judge, name, "both", None, Count(_pairs(mean, asked), {"average_accuracy": share}))
-    yield Asked(judge, name, "both", None, Count(_pairs(one & other, asked), {"accuracy_in_both": share}))
+    yield RaterCount(judge, name, "both", None, Count(of(mean, asked), {"average_accuracy": ratio}))
+    yield RaterCount(judge, name, "both", None, Count(of(one & other, asked), {"accuracy_in_both": ratio}))
 
 
-def _among_humans(kinds: Sheet) -> Iterator[Asked]:
+def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:
     """How far humans agree: the ceiling for a judge that is held against them."""
     if (kinds.votes.sum(axis=1) < 2).all():
         return
-    yield Asked(HUMANS, HUMANS, None, None, Count(two_of_them(kinds.votes), {"agreement": share}))
-    yield Asked(HUMANS, HUMANS, None, None, Count(coincidences(kinds.votes), {"alpha": alpha}))
+    yield RaterCount(HUMANS, HUMANS, None, None, Count(two_of_them(kinds.votes), {"agreement": ratio}))
+    yield RaterCount(HUMANS, HUMANS, None, None, Count(coincidences(kinds.votes), {"alpha": alpha}))
     others = Count(one_against_others(kinds.votes), {"agreement": agreement, "kappa": kappa})
-    yield Asked(HUMANS, "the other humans", None, None, others)
+    yield RaterCount(HUMANS, "the other humans", None, None, others)
 
 
-def _matrix(kinds: Sheet) -> Iterator[Asked]:
+def _matrix(kinds: LabelTable) -> Iterator[RaterCount]:
     """Every pair of judges, and of humans one by one."""
     judges = {name: found[kinds.chosen[name]] for name, found in kinds.readings.items()}
     for raters, readings in ((judges, kinds.chosen), (kinds.humans, {})):
@@ -191,25 +180,25 @@ def _matrix(kinds: Sheet) -> Iterator[Asked]:
             for other in names[place + 1 :]:
                 same = readings.get(one) if readings.get(one) == readings.get(other) else None
                 for count in _both_ways(raters[one], raters[other], CROSSED):
-                    yield Asked(one, other, same, None, count)
+                    yield RaterCount(one, other, same, None, count)
 
 
-def _rater(name: str, ballot: Ballot, whole: Sheet, kin: Kin) -> Rater:
-    codes = [vote.code for side in ballot.votes.values() for vote in side.values()]
+def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater:
+    codes = [vote.code for side in labels.votes.values() for vote in side.values()]
     return Rater(
         name=name,
-        kind="human" if ballot.human else "judge",
+        kind="human" if labels.human else "judge",
         labels=sum(code >= 0 for code in codes),
         ties=codes.count(TIE),
         unreadable=codes.count(UNREADABLE),
-        failed=ballot.failed,
-        orders=2 if ballot.votes[True] else 1,
+        failed=labels.failed,
+        orders=2 if labels.votes[True] else 1,
         reading=whole.chosen.get(name, "first"),
         related=tuple(sorted(kin.get(name, ()))),
     )
 
 
-def _reference(whole: Sheet) -> Iterator[Rater]:
+def _reference(whole: LabelTable) -> Iterator[Rater]:
     """The majority is a rater of its own."""
     if whole.reference == "majority":
         codes = whole.gold.tolist()
@@ -217,10 +206,10 @@ def _reference(whole: Sheet) -> Iterator[Rater]:
         yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(TIE))
 
 
-def _suspicions(whole: Sheet, ballots: Ballots) -> Iterator[str]:
+def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
     """What looks as if a file of others had been read wrongly."""
     for name, readings in whole.readings.items():
-        if "swapped" not in readings or ballots.raters[name].sure:
+        if "swapped" not in readings or labels.raters[name].sure:
             continue
         first, swapped = readings["first"], readings["swapped"]
         known = (first >= 0) & (swapped >= 0) & (first != TIE) & (swapped != TIE)
@@ -229,7 +218,3 @@ def _suspicions(whole: Sheet, ballots: Ballots) -> Iterator[str]:
                 f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "
                 "pairs; if the swapped verdicts name places and not answers, add --swapped places"
             )
-
-
-def _pairs(hit: FloatArray, of: FloatArray) -> FloatArray:
-    return np.column_stack([hit, of]).astype(np.float64)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
-from profiler.endpoints.client import Client
 from profiler.endpoints.requests import Answer
 from profiler.errors import EndpointError
-from profiler.judge.prompt import Order, Template
-from profiler.records import Judgement, Pair
+from profiler.judging.prompt import Order, Template
+from profiler.judging.records import Judgement, Pair
+
+if TYPE_CHECKING:
+    from profiler.endpoints.client import Client
 
 TOKENS = 512
 """New tokens that a judge may write to give its reasons."""
 
 
-async def judgements(
+async def ask_judge(
     client: Client, judge: str, pairs: Sequence[Pair], template: Template, ties: bool = False, tokens: int = TOKENS
 ) -> AsyncIterator[tuple[Judgement, Answer]]:
     """A judgement for each pair, as soon as its last order is answered, with all that was answered for it."""

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profiler.agreement import ABSENT, CLASSES, TIE, UNREADABLE, A, B, Labels, kinds_of, majority
 from profiler.errors import WrongUse
-from profiler.judge.ballot import Ballot, Ballots
-from profiler.records import Pair
-from profiler.stats import FloatArray, IntArray
+from profiler.judging.records import Pair
+from profiler.judging.verdict_files import PairLabels, RaterLabels
+from profiler.stats import (
+    ABSENT,
+    CLASSES,
+    TIE,
+    UNREADABLE,
+    A,
+    B,
+    Count,
+    FloatArray,
+    IntArray,
+    Labels,
+    kinds_of,
+    majority,
+)
 
 Reading = Literal["first", "swapped", "both", "averaged"]
 Kin = Mapping[str, frozenset[str]]
@@ -27,8 +40,18 @@ EACH = 8
 """Up to so many humans are held against judges one by one."""
 
 
+class RaterCount(NamedTuple):
+    """Something counted, and whom it is about."""
+
+    rater: str
+    against: str | None
+    reading: str | None
+    group: str | None
+    counted: Count
+
+
 @dataclass(frozen=True)
-class Sheet:
+class LabelTable:
     """Labels of all raters: of every pair, or of one pair of each kind."""
 
     readings: Mapping[str, Mapping[Reading, Labels]]
@@ -50,8 +73,8 @@ class Sheet:
     gap: IntArray | None = None
     """Which of GAPS the difference in length falls in."""
 
-    def at(self, rows: IntArray) -> Sheet:
-        """The sheet of some of the pairs."""
+    def at(self, rows: IntArray) -> LabelTable:
+        """The table of some of the pairs."""
         return replace(
             self,
             readings={n: {r: labels[rows] for r, labels in found.items()} for n, found in self.readings.items()},
@@ -73,21 +96,21 @@ class Sheet:
         return kinds_of(columns if self.gap is None else [*columns, self.gap])
 
 
-def sheet(ballots: Ballots, kin: Kin, reading: Reading | None) -> Sheet:
-    """All labels of BALLOTS; READING, where given, is how every judge's verdicts are read."""
-    pairs = list(ballots.pairs.values())
-    humans = {name: ballot for name, ballot in ballots.raters.items() if ballot.human}
-    judges = {name: ballot for name, ballot in ballots.raters.items() if not ballot.human}
-    readings = {name: readings_of(ballot, len(pairs)) for name, ballot in judges.items()}
+def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
+    """All LABELS in one table; READING, where given, is how every judge's verdicts are read."""
+    pairs = list(labels.pairs.values())
+    humans = {name: rater for name, rater in labels.raters.items() if rater.human}
+    judges = {name: rater for name, rater in labels.raters.items() if not rater.human}
+    readings = {name: readings_of(rater, len(pairs)) for name, rater in judges.items()}
     votes = np.zeros((len(pairs), CLASSES))
-    for name, ballot in humans.items():
+    for name, rater in humans.items():
         if name == GOLD and len(humans) > 1:
             continue
-        for place, vote in ballot.votes[False].items():
+        for place, vote in rater.votes[False].items():
             votes[place, vote.code] += vote.code >= 0
-    few = {name: labels_of(ballot, False, len(pairs)) for name, ballot in humans.items() if len(humans) <= EACH}
+    few = {name: labels_of(rater, False, len(pairs)) for name, rater in humans.items() if len(humans) <= EACH}
     longer, gap = _longer(pairs)
-    return Sheet(
+    return LabelTable(
         readings=readings,
         chosen={name: _chosen(name, found, reading) for name, found in readings.items()},
         reference=GOLD if GOLD in humans else next(iter(humans), None) if len(humans) < 2 else "majority",
@@ -101,20 +124,20 @@ def sheet(ballots: Ballots, kin: Kin, reading: Reading | None) -> Sheet:
     )
 
 
-def labels_of(ballot: Ballot, swapped: bool, size: int) -> Labels:
+def labels_of(rater: RaterLabels, swapped: bool, size: int) -> Labels:
     found = np.full(size, ABSENT, np.int8)
-    for place, vote in ballot.votes[swapped].items():
+    for place, vote in rater.votes[swapped].items():
         found[place] = vote.code
     return found
 
 
-def readings_of(ballot: Ballot, size: int) -> dict[Reading, Labels]:
+def readings_of(rater: RaterLabels, size: int) -> dict[Reading, Labels]:
     """A judge's verdicts as they can be read: by order, and both orders put together."""
-    first, swapped = labels_of(ballot, False, size), labels_of(ballot, True, size)
+    first, swapped = labels_of(rater, False, size), labels_of(rater, True, size)
     if (swapped == ABSENT).all():
         return {"first": first}
     found: dict[Reading, Labels] = {"first": first, "swapped": swapped, "both": both(first, swapped)}
-    shares = _shares(ballot, size)
+    shares = _shares(rater, size)
     if not np.isnan(shares).all():
         found["averaged"] = averaged(shares)
     return found
@@ -136,14 +159,19 @@ def averaged(shares: FloatArray) -> Labels:
     return np.where(known, found, ABSENT).astype(np.int8)
 
 
-def _shares(ballot: Ballot, size: int) -> FloatArray:
+def _shares(rater: RaterLabels, size: int) -> FloatArray:
     """The probabilities of a, b and a tie, averaged over both orders; NaN where an order gave none."""
     found = np.full((2, size, CLASSES), np.nan)
     for swapped in (False, True):
-        for place, vote in ballot.votes[swapped].items():
+        for place, vote in rater.votes[swapped].items():
             if vote.shares:
                 found[int(swapped), place] = (*vote.shares, 0.0)[:CLASSES]
     return np.asarray(found.mean(axis=0))
+
+
+def of(hit: NDArray[np.generic], those: NDArray[np.generic]) -> FloatArray:
+    """(pairs, 2): what is counted, and of how many."""
+    return np.column_stack([hit, those]).astype(np.float64)
 
 
 def _chosen(name: str, readings: Mapping[Reading, Labels], wanted: Reading | None) -> Reading:

@@ -10,56 +10,62 @@ from profiler import datasets
 from profiler.datasets import Row, official
 from profiler.datasets.items import drawn
 from profiler.errors import BadData
-from profiler.judge.ballot import NAMES, Ballots, read
-from profiler.judge.form import PROMPTS, Wishes
-from profiler.records import Pair, Winner
+from profiler.judging.columns import ColumnRoles
+from profiler.judging.records import Pair, Winner
+from profiler.judging.verdict_files import NAMES, PairLabels, read_labels
 
+PROMPTS = ("prompt", "instruction", "question", "query", "input", "context")
 TEXTS = ("text", "output", "answer", "response", "completion")
 WRITERS = ("source", "generator", "writer", "model", "teacher")
 
-SOURCE = official("pandalm")
-(PANDALM,) = SOURCE.files
+PANDALM = official("pandalm")
+(PANDALM_FILE,) = PANDALM.files
 
 
-def mini() -> list[Pair]:
+def mini_pairs() -> list[Pair]:
     """The shipped pairs."""
     return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
 
 
-def pandalm() -> list[Pair]:
+def pandalm_pairs() -> list[Pair]:
     """PandaLM's test set."""
-    SOURCE.read(PANDALM)  # says what is wrong where it is not what its authors published
-    path = SOURCE.get(PANDALM).path
-    return of_ballots(read([path]), path.name)
+    PANDALM.read(PANDALM_FILE)  # says what is wrong where it is not what its authors published
+    path = PANDALM.get(PANDALM_FILE).path
+    return pairs_of(read_labels([path]), path.name)
 
 
-def load(names: Sequence[str], wishes: Wishes | None = None, words: Mapping[str, int] | None = None) -> list[Pair]:
+def load_pairs(
+    names: Sequence[str],
+    preset: str | None = None,
+    named: ColumnRoles | None = None,
+    words: Mapping[str, int] | None = None,
+) -> list[Pair]:
     """The sets called mini or pandalm, or the pairs of files, with what humans say of them."""
     if [*names] == ["mini"]:
-        return mini()
+        return mini_pairs()
     if [*names] == ["pandalm"]:
-        return pandalm()
+        return pandalm_pairs()
     paths = [Path(name).expanduser() for name in names]
-    return of_ballots(read(paths, wishes, words, needed=False), ", ".join(path.name for path in paths))
+    return pairs_of(read_labels(paths, preset, named, words, needed=False), ", ".join(path.name for path in paths))
 
 
-def of_ballots(ballots: Ballots, name: str) -> list[Pair]:
+def pairs_of(labels: PairLabels, name: str) -> list[Pair]:
     """The pairs behind labels, with the humans' among these."""
     humans: dict[str, dict[str, Winner]] = {}
-    keys = list(ballots.pairs)
-    for rater, ballot in ballots.raters.items():
-        if ballot.human:
-            for place, vote in ballot.votes[False].items():
+    keys = list(labels.pairs)
+    for rater, theirs in labels.raters.items():
+        if theirs.human:
+            for place, vote in theirs.votes[False].items():
                 if vote.code >= 0:
                     humans.setdefault(keys[place], {})[rater] = NAMES[vote.code]
-    for pair in ballots.pairs.values():
+    for pair in labels.pairs.values():
         if not (pair.prompt and (pair.a or pair.b)):
             raise BadData(f"pair {pair.id!r} of {name}: expected a prompt and two answers, found none; "
                           "columns such as prompt, a and b, or instruction, output_1 and output_2")  # fmt: skip
-    return [pair.model_copy(update={"humans": humans.get(key, {})}) for key, pair in ballots.pairs.items()]
+    return [pair.model_copy(update={"humans": humans.get(key, {})}) for key, pair in labels.pairs.items()]
 
 
-def between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
+def pairs_between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
     """Pairs of what two writers wrote to the same prompts: each one's first text."""
     wrote: dict[str, dict[str, str]] = {}
     known: dict[str, None] = {}
@@ -79,7 +85,7 @@ def between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
     ]
 
 
-def some(pairs: Sequence[Pair], limit: int | None, seed: int = 0) -> list[Pair]:
+def some_pairs(pairs: Sequence[Pair], limit: int | None, seed: int = 0) -> list[Pair]:
     """All PAIRS, or the LIMIT of them that a seeded draw picks."""
     return drawn(pairs, limit, seed)
 

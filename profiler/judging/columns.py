@@ -1,0 +1,326 @@
+"""Where a file keeps pairs, human labels and verdicts, and what its labels mean: named presets, or as a user says."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from itertools import zip_longest
+from typing import NamedTuple, cast
+
+from pydantic import Field
+
+from profiler.datasets import Json
+from profiler.datasets.rows import Row
+from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.records import Record
+from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+
+MEANINGS: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
+"""What a user may say that a word means."""
+
+WORDS: Mapping[str, int] = {
+    **dict.fromkeys(("a", "1", "first", "left", "a>b", "a>>b", "b<a", "b<<a", "1>2", "2<1"), A),
+    **dict.fromkeys(("b", "2", "second", "right", "b>a", "b>>a", "a<b", "a<<b", "2>1", "1<2"), B),
+    **dict.fromkeys(("tie", "ties", "tied", "0", "c", "draw", "equal", "equally good", "same", "both", "neither"), TIE),
+    **dict.fromkeys(("a=b", "a==b", "a≈b", "b=a", "1=2", "tie (inconsistent)", "tie (bothbad)", "bothbad"), TIE),
+    **dict.fromkeys(("error", "garbage", "unreadable", "invalid", "unparsable", "unparseable", "unknown"), UNREADABLE),
+    **dict.fromkeys(("", "none", "null", "nan", "n/a", "na", "-1"), UNREADABLE),
+}
+NAMED = re.compile(
+    r"(?:the\s+)?(?:model|output|response|answer|assistant|option|candidate|completion|system|text|summary)"
+    r"[\s_-]*\(?([ab12])\)?"
+)
+"""model_a, Output (b), response1 …"""
+SIDES = {"a": A, "b": B, "1": A, "2": B}
+BINARY = 30
+"""A column of so many labels that knows 0 and 1 but no 2 is not taken for one of ties and firsts."""
+STRANGE = 0.2
+"""The share of a judge's words that may be unknown before the column is taken for something else."""
+UNKNOWN = -9
+HELP = "labels are 1, 2, 0 or tie, a, b, model_a, output_1, A>B and their like; give others as --label WORD=a|b|tie"
+
+TEXTS = ("id", "prompt", "a", "b", "writer_a", "writer_b", "group", "judge", "swapped")
+"""Roles that hold no labels."""
+
+
+class ColumnRoles(Record):
+    """Which columns hold what; names and texts that stand in several are joined.
+
+    A dot leads into an object or a list, a star stands for the name of a rater.
+    """
+
+    id: tuple[str, ...] = ()
+    prompt: tuple[str, ...] = ()
+    a: tuple[str, ...] = ()
+    b: tuple[str, ...] = ()
+    writer_a: tuple[str, ...] = ()
+    writer_b: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    judge: tuple[str, ...] = ()
+    """Who judged the row."""
+    swapped: tuple[str, ...] = ()
+    """Whether the row's answers were swapped."""
+    gold: tuple[str, ...] = ()
+    """Labels of humans."""
+    verdict: tuple[str, ...] = ()
+    verdict_swapped: tuple[str, ...] = ()
+    """The verdicts on swapped answers, in the order of `verdict`."""
+
+    def every(self) -> list[str]:
+        """All columns that are named, of whatever role."""
+        return [column for role in ColumnRoles.model_fields for column in getattr(self, role) if column]
+
+
+class Preset(ColumnRoles):
+    """The columns of a tool's files, as presets.toml has them."""
+
+    needs: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
+    writers: str = ""
+    """Holds the names of both writers, with an underscore between them."""
+    people: str = ""
+    """What the names of judges look like who are human."""
+    places: bool = False
+    """A verdict on swapped answers names the place of an answer, not the answer."""
+    labels: dict[str, str] = Field(default={})
+
+    def fits(self, columns: Sequence[str], left: Sequence[str]) -> bool:
+        """Whether it needs and knows COLUMNS; it has to know those that are LEFT when a user has named some."""
+        known = [*self.every(), *self.besides, self.writers]
+        needs = {*self.needs}
+        return needs <= {*columns} and not (needs and needs.isdisjoint(left)) and not unknown(left, known)
+
+
+class LabelPath(NamedTuple):
+    """Where one rater's labels stand, or those of many where there is a star in the path."""
+
+    rater: str
+    """Empty where the row or the file names it."""
+    first: str
+    swapped: str = ""
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """Where one file keeps what."""
+
+    preset: Preset
+    """Of its columns those that the file has."""
+    humans: tuple[LabelPath, ...] = ()
+    judges: tuple[LabelPath, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Columns that nobody has named."""
+    own: bool = False
+    """It is a verdict file of `inherit judge`."""
+
+
+@cache
+def presets() -> Mapping[str, tuple[Preset, ...]]:
+    """The known forms of files by name; a tool may write several."""
+    text = files("profiler.judging").joinpath("presets.toml").read_text("utf-8")
+    return {name: tuple(map(Preset.model_validate, forms)) for name, forms in tomllib.loads(text).items()}
+
+
+def parse_columns(given: Iterable[str]) -> ColumnRoles:
+    """What a user's ROLE=COLUMN,… options say."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in (part for text in given for part in text.split(",")):
+        role, _, column = (part.strip() for part in one.partition("="))
+        if role not in ColumnRoles.model_fields or not column:
+            roles = ", ".join(ColumnRoles.model_fields)
+            raise WrongUse(f"expected --columns ROLE=COLUMN,… with the roles {roles}; found {one!r}")
+        before = found.get(role, ())
+        if role == "verdict_swapped":  # of the verdict that was named last
+            before += ("",) * (len(found.get("verdict", ())) - 1 - len(before))
+            if len(before) >= len(found.get("verdict", ())):
+                raise WrongUse(f"expected --columns verdict=COLUMN before verdict_swapped={column}")
+        found[role] = (*before, column)
+    return ColumnRoles.model_validate(found)
+
+
+def file_columns(rows: Sequence[Row], file: str, preset: str | None, named: ColumnRoles) -> FileColumns:
+    """Where FILE keeps what, from its first ROWS: as its columns tell, or a PRESET, or the columns that are NAMED."""
+    columns = [*dict.fromkeys(column for row in rows for column in row)]
+    if {"pair", "rulings"} <= {*columns}:
+        return FileColumns(Preset(), own=True)
+    mine = {role: wanted for role, wanted in named if any(has(columns, column) for column in wanted if column)}
+    left = unknown(columns, named.every()) if mine else columns
+    found = _form(columns, left, file, preset)
+    form = (found or Preset()).model_copy(update={"verdict_swapped": ()} | mine if "verdict" in mine else mine)
+    texts = {
+        role: tuple(
+            one for one in getattr(form, role) if has(columns, one) and (role in mine or one not in named.every())
+        )
+        for role in TEXTS
+    }
+    free = {role: [one for one in columns if role in mine or one not in named.every()] for role in ("gold", "verdict")}
+    alone = len(form.verdict) == 1 and form.verdict_swapped
+    return FileColumns(
+        form.model_copy(update=texts),
+        tuple(
+            LabelPath(path if star or "gold" in mine else "gold", path)
+            for star, path, _ in _paths(rows, free["gold"], form.gold, ())
+        ),
+        tuple(
+            LabelPath(path if "verdict" in mine and not alone else star, path, swapped)
+            for star, path, swapped in _paths(rows, free["verdict"], form.verdict, form.verdict_swapped)
+        ),
+        () if found else tuple(left),
+    )
+
+
+def _form(columns: Sequence[str], left: Sequence[str], file: str, preset: str | None) -> Preset | None:
+    """The one form that these columns are of; None where none is, but a user has named some and only these are LEFT."""
+    if preset and preset not in presets():
+        raise UnknownName("preset", preset, [*presets()], "inherit agree --help")
+    for form in presets()[preset] if preset else ():
+        if {*form.needs} <= {*columns}:
+            return form
+    fits = {name: form for name, forms in presets().items() for form in forms if form.fits(columns, left)}
+    found = f"found {', '.join(columns)}"
+    if len(fits) > 1:
+        raise BadData(f"{file} may be of the forms {' and '.join(fits)}; say which with --preset; {found}")
+    if preset and not fits:
+        needs = " or ".join(", ".join(form.needs) for form in presets()[preset])
+        raise BadData(f"{file} is not of the form {preset!r}, which needs the columns {needs}; {found}")
+    if not fits and len(left) == len(columns):
+        raise BadData(
+            f"{file} is of no known form; name its columns with --columns, as in id=…,gold=…,verdict=…, "
+            f"or its form with --preset {'|'.join(presets())}; {found}"
+        )
+    return next(iter(fits.values()), None)
+
+
+def _paths(
+    rows: Sequence[Row], columns: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """What the star in a column's name stands for, and the ways to labels in ROWS and to those of swapped answers."""
+    taken = set[str]()
+    for first, second in zip_longest(firsts, seconds, fillvalue=""):
+        before, star, after = first.partition("*")
+        several = bool(star) and "." not in before
+        for path in [one for one in columns if fnmatchcase(one, first)] if several else [first] * has(columns, first):
+            rater = path[len(before) : len(path) - len(after)] if several else ""
+            other = second.replace("*", rater) if several else second
+            if _stands(rows, path) and (several or first.partition(".")[0] not in taken):
+                taken |= set() if star else {first.partition(".")[0]}  # one judge's labels are not several judges'
+                yield rater, path, other if second and _stands(rows, other) else ""
+
+
+def has(columns: Iterable[str], wanted: str) -> bool:
+    """Whether WANTED is one of COLUMNS, a pattern of one or a path that begins with one."""
+    return any(column == wanted or fnmatchcase(column, wanted.partition(".")[0]) for column in columns)
+
+
+def unknown(columns: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Those of COLUMNS that no KNOWN column, pattern or path is about."""
+    return [column for column in columns if not any(has([column], one) for one in known)]
+
+
+def values_at(row: Row, path: str) -> Iterator[tuple[str, Json]]:
+    """All that a path leads to in a row, with what its star stands for."""
+    return iter([("", row[path])]) if path in row else _below(row, path.split("."), "")
+
+
+def _below(value: Json | Row, keys: Sequence[str], name: str) -> Iterator[tuple[str, Json]]:
+    if not keys or (value is None and "*" not in keys):
+        yield name, cast(Json, value)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            if keys[0] in ("*", str(place), str(place - len(value))):
+                yield from _below(inner, keys[1:], f"{place + 1}" if keys[0] == "*" else name)
+    elif isinstance(value, Mapping):
+        for key in value if keys[0] == "*" else keys[:1]:
+            if key in value:
+                yield from _below(value[key], keys[1:], key if keys[0] == "*" else name)
+
+
+def _stands(rows: Sequence[Row], path: str) -> bool:
+    """Whether a path leads to a label in any of ROWS; a column may be empty in all."""
+    found = ((path in row, value) for row in rows for _, value in values_at(row, path))
+    return any(not isinstance(value, dict | list) and (plain or value is not None) for plain, value in found)
+
+
+class Vocabulary:
+    """Reads the labels of one column, and remembers what it could not read."""
+
+    def __init__(self, column: str, words: Mapping[str, int], strict: bool) -> None:
+        self.column, self._own, self._strict = column, words, strict
+        self._known: dict[str, int] = {}
+        self.unknown: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+
+    def code(self, value: Json, writers: tuple[str | None, str | None] = (None, None)) -> int:
+        """What a label says. A word that a human's column can't hold is an error; a judge's is unreadable."""
+        word = _word(value)
+        self.seen[word] += 1
+        if word in self._own:
+            return self._own[word]
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return ABSENT if self._strict else UNREADABLE
+        if isinstance(value, str) and value in writers and writers[0] != writers[1]:
+            return A if value == writers[0] else B
+        if word not in self._known:
+            self._known[word] = self._read(value, word)
+        if self._known[word] == UNKNOWN:
+            self.unknown[str(value)[:60]] += 1
+            return UNREADABLE
+        return self._known[word]
+
+    def _read(self, value: Json, word: str) -> int:
+        if isinstance(value, float) and not value.is_integer():
+            if not 0.999 < value < 2.001:
+                raise BadData(f"column {self.column!r}: expected a preference from 1 to 2, found {value!r}; {HELP}")
+            return TIE if value == 1.5 else A if value < 1.5 else B
+        found = WORDS.get(word, WORDS.get(word.strip("[]()'\"*. \n")))
+        if found is None and (named := NAMED.fullmatch(word.strip("[]'\"*. \n"))):
+            found = SIDES[named[1]]
+        if found is None and self._strict:
+            raise BadData(f"column {self.column!r}: {value!r} is no label that is known; {HELP}")
+        return UNKNOWN if found is None else found
+
+    def check(self, others: Counter[str]) -> None:
+        """Refuse a column whose labels would be guessed at. OTHERS: the labels of all columns of the file."""
+        numbers = {word for word in self.seen if word not in self._own}
+        alone = {"0", "1"} <= numbers and "2" not in numbers
+        if alone and ("2" not in others or sum(self.seen.values()) >= BINARY):
+            raise BadData(
+                f"column {self.column!r} holds 0 and 1 but no 2: either 0 is a tie, or 0 and 1 are the two answers; "
+                "say which, as in --label 0=a --label 1=b"
+            )
+        if (strange := sum(self.unknown.values())) > STRANGE * sum(self.seen.values()):
+            most = ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
+            raise BadData(f"column {self.column!r}: {strange} labels are not known, such as {most}; {HELP}")
+
+
+def parse_labels(given: Iterable[str]) -> dict[str, int]:
+    """What a user's WORD=MEANING options say."""
+    found = {}
+    for one in given:
+        word, equals, meaning = one.rpartition("=")
+        if not equals or meaning.strip().lower() not in MEANINGS:
+            raise WrongUse(f"expected --label WORD=MEANING with one of {', '.join(MEANINGS)}, found {one!r}")
+        found[_word(word)] = MEANINGS[meaning.strip().lower()]
+    return found
+
+
+def shares(value: Json) -> tuple[float, float] | None:
+    """The probabilities of both answers, where a label is a preference between 1 and 2."""
+    if not isinstance(value, float) or not 1 <= value <= 2:
+        return None
+    return 2 - value, value - 1
+
+
+def _word(value: Json) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip().lower()

@@ -1,0 +1,134 @@
+"""What judges and people say of pairs of answers, and how far they agree: what is stored of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from profiler.records import How, Record
+
+Winner = Literal["a", "b", "tie"]
+
+
+class Pair(Record):
+    """Two answers to one prompt, and what people said of them."""
+
+    id: str
+    prompt: str = ""
+    a: str = ""
+    b: str = ""
+    writer_a: str | None = None
+    """Who wrote answer a, where that is known."""
+    writer_b: str | None = None
+    humans: dict[str, Winner] = Field(default={})
+    """Annotator → the better answer."""
+    group: str | None = None
+    cluster: str | None = None
+    """Pairs of one cluster are resampled together; None for pairs of one prompt."""
+
+
+class Ruling(Record):
+    """What a judge said of a pair in one order."""
+
+    order: Literal["ab", "ba"] | None
+    """Which answer was shown first; None for a judge that was shown one at a time."""
+    winner: Winner | None = None
+    """The better answer by its name, wherever it was shown; None where the verdict could not be read."""
+    shares: tuple[float, ...] = ()
+    """Probability of a, of b, and of a tie where one was offered; empty where the instrument gives none."""
+    text: str = ""
+    """What the judge wrote."""
+    error: str | None = None
+    """Why the judge said nothing: a failure of the endpoint, never a tie."""
+
+
+class Judgement(Record):
+    """A judge's rulings on one pair: one row of a verdict file."""
+
+    pair: Pair
+    judge: str
+    how: How
+    template: str
+    """The prompt's name and digest."""
+    rulings: tuple[Ruling, ...]
+
+
+class Rater(Record):
+    """Someone whose labels are compared."""
+
+    name: str
+    kind: Literal["judge", "human", "reference"]
+    labels: int
+    """Labels that could be read, over all orders."""
+    ties: int
+    unreadable: int = 0
+    """Verdicts that name no answer; they are counted and never guessed at."""
+    failed: int = 0
+    """Verdicts that the endpoint failed to give."""
+    orders: Literal[1, 2] = 1
+    reading: str = "first"
+    """Which reading of its verdicts is compared with others': first, swapped, both or averaged."""
+    related: tuple[str, ...] = ()
+    """Writers that it comes from, or that come from it."""
+
+
+class Agreement(Record):
+    """One number about a rater, with its interval."""
+
+    rater: str
+    against: str | None = None
+    """Whom it is compared with; None for what it does by itself."""
+    reading: str | None = None
+    """first: the answers as they are; swapped; both: a win only where both orders say so; averaged over both."""
+    metric: str
+    group: str | None = None
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+    """Pairs that it rests on."""
+    reason: str | None = None
+
+
+class TasteShift(Record):
+    """How a student's agreement with another rater changed by training, on pairs that all three could be read on."""
+
+    student: str
+    before: str
+    """The judge that the student was before it was trained."""
+    teacher: str
+    against: str
+    """Whom both are held against: its teacher, another's, or the humans."""
+    metric: str
+    base: float | None
+    """Before training."""
+    base_low: float | None = None
+    base_high: float | None = None
+    other: float | None
+    """After training."""
+    other_low: float | None = None
+    other_high: float | None = None
+    absolute: float | None
+    low: float | None = None
+    """Lower end of the paired 95 % bootstrap interval of the change."""
+    high: float | None = None
+    n: int
+    reason: str | None = None
+
+
+class Jury(Record):
+    """Raters of the same pairs, and how far they agree."""
+
+    pairs: int
+    prompts: int
+    reference: str | None
+    """What verdicts are held against: a human's label, or the majority of several."""
+    raters: tuple[Rater, ...]
+    numbers: tuple[Agreement, ...]
+    shifts: tuple[TasteShift, ...] = ()
+    """What training did to the agreement of students, those first that agree with humans the most."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know before the numbers."""
+    resamples: int = 1000
+    seed: int = 0

@@ -1,0 +1,294 @@
+"""Who said what of which pair: verdict files of any form become one table of raters; and one's own are written."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import chain, islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from profiler import datasets
+from profiler.datasets import Json
+from profiler.datasets.rows import Row
+from profiler.errors import BadData
+from profiler.files import write_whole
+from profiler.judging.columns import (
+    MEANINGS,
+    ColumnRoles,
+    FileColumns,
+    LabelPath,
+    Vocabulary,
+    file_columns,
+    has,
+    shares,
+    values_at,
+)
+from profiler.judging.records import Judgement, Pair, Winner
+from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+
+Second = Literal["auto", "answers", "places"]
+"""What a verdict on swapped answers names; auto believes the file's form."""
+
+DULL = ("result", "results", "annotations", "verdicts", "judgments", "judgements", "predictions", "output", "outputs")
+"""Names of files that name no judge."""
+LOOK = 200
+"""Rows from which a file's form is told."""
+NAMES: tuple[Winner, ...] = ("a", "b", "tie")
+CODES: Mapping[str | None, int] = {"a": A, "b": B, "tie": TIE, None: UNREADABLE}
+OTHER = {A: B, B: A}
+SWAPPED = {"false": False, "0": False, "ab": False, "true": True, "1": True, "ba": True}
+"""What a row may say of whether its answers were swapped."""
+
+
+class Vote(NamedTuple):
+    """One label, and how sure the judge was of each answer."""
+
+    code: int
+    shares: tuple[float, ...] = ()
+
+
+@dataclass
+class RaterLabels:
+    """What one rater said, by pair and order: False as the answers are, True swapped."""
+
+    human: bool
+    votes: dict[bool, dict[int, Vote]] = field(default_factory=lambda: {False: {}, True: {}})
+    failed: int = 0
+    sure: bool = False
+    """It is known what its verdicts on swapped answers name."""
+
+
+@dataclass
+class PairLabels:
+    """All raters' labels of the same pairs."""
+
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    raters: dict[str, RaterLabels] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    """Pair → its number."""
+
+    def place(self, pair: Pair) -> int:
+        """The number of a pair; what is new about it is kept."""
+        known = self.pairs.get(pair.id)
+        if known is None:
+            self.places[pair.id] = len(self.pairs)
+            self.pairs[pair.id] = pair
+        elif not known.prompt and pair.prompt:
+            self.pairs[pair.id] = pair
+        elif known.prompt and pair.prompt and (known.prompt, known.a, known.b) != (pair.prompt, pair.a, pair.b):
+            raise BadData(f"pair {pair.id!r} has other texts in another file; name the column of its id with --id")
+        return self.places[pair.id]
+
+    def rater(self, name: str, human: bool) -> RaterLabels:
+        if name not in self.raters:
+            self.raters[name] = RaterLabels(human)
+        return self.raters[name]
+
+    def take(self, said: Judgement) -> None:
+        """Count what a judge of ours said of a pair, and what humans did."""
+        place = self.place(said.pair)
+        for name, winner in said.pair.humans.items():
+            self.rater(name, True).votes[False][place] = Vote(CODES[winner])
+        judge = self.rater(said.judge, False)
+        judge.sure = True
+        for ruling in said.rulings:
+            if ruling.error:
+                judge.failed += 1
+            else:
+                judge.votes[ruling.order == "ba"][place] = Vote(CODES[ruling.winner], ruling.shares)
+
+
+def read_labels(
+    paths: Sequence[Path],
+    preset: str | None = None,
+    named: ColumnRoles | None = None,
+    words: Mapping[str, int] | None = None,
+    second: Second = "auto",
+    needed: bool = True,
+) -> PairLabels:
+    """The labels of all files, which may be NEEDED; a pair is known by its id, or by its texts where it has none.
+
+    A file's columns tell its form; else a PRESET does, or the columns that a user has NAMED, where it has them.
+    """
+    named = named or ColumnRoles()
+    rows = [datasets.read(path) for path in paths]
+    heads = [[*islice(one, LOOK)] for one in rows]
+    if not all(heads):
+        raise BadData(f"{paths[heads.index([])].name} holds no rows")
+    known = [*dict.fromkeys(column for head in heads for row in head for column in row)]
+    for wanted in named.every():
+        if not has(known, wanted):
+            raise BadData(f"{', '.join(p.name for p in paths)}: no column {wanted!r}; found {', '.join(known)}")
+    labels = PairLabels()
+    for path, head, rest, name in zip(paths, heads, rows, judge_names(paths), strict=True):
+        columns = file_columns(head, path.name, preset, named)
+        if len(paths) > 1 and not (columns.own or columns.preset.id or columns.preset.a):
+            raise BadData(
+                f"{path.name} has no column of ids, so its rows can't be joined with other files'; "
+                "add an `id`, or name it with --id"
+            )
+        VerdictFile(labels, columns, path.name, name, words or {}, second).take(chain(head, rest))
+    if needed and not labels.raters:
+        raise BadData(f"found neither human labels nor verdicts in {', '.join(path.name for path in paths)}; "
+                      "name their columns with --columns, as in gold=…,verdict=…")  # fmt: skip
+    return labels
+
+
+class VerdictFile:
+    """Reads one file into the labels."""
+
+    def __init__(
+        self, labels: PairLabels, columns: FileColumns, file: str, judge: str, words: Mapping[str, int], second: Second
+    ) -> None:
+        self.labels, self.columns, self.file, self.judge = labels, columns, file, judge
+        self._words = {word: MEANINGS[meaning] for word, meaning in columns.preset.labels.items()} | dict(words)
+        self._places = second == "places" or (second == "auto" and columns.preset.places)
+        self._sure = second != "auto"
+        self._people = re.compile(columns.preset.people)
+        self._read: dict[str, Vocabulary] = {}
+        self._again = 0
+
+    def take(self, rows: Iterable[Row]) -> None:
+        for number, row in enumerate(rows):
+            try:
+                self.labels.take(Judgement.model_validate(row)) if self.columns.own else self._row(number, row)
+            except (BadData, ValidationError) as error:
+                raise BadData(f"{self.file} row {number + 1}: {error}") from None
+        self._check()
+
+    def _check(self) -> None:
+        note = self.labels.notes.append
+        if self.columns.unread:
+            note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
+        if self._again:
+            before = "of a human who had labelled the pair otherwise before; the first counts"
+            note(f"{self.file}: {self._again} labels {before}")
+        together = sum((one.seen for one in self._read.values()), Counter[str]())
+        for vocabulary in self._read.values():
+            vocabulary.check(together)
+            if strange := vocabulary.unknown:
+                most = ", ".join(repr(word) for word, _ in strange.most_common(3))
+                note(
+                    f"{self.file}: {sum(strange.values())} verdicts in {vocabulary.column!r} name no answer, "
+                    f"such as {most}; they count as unreadable"
+                )
+
+    def _row(self, number: int, row: Row) -> None:
+        pair, turned = self._pair(number, row)
+        place = self.labels.place(pair)
+        writers = (pair.writer_b, pair.writer_a) if turned else (pair.writer_a, pair.writer_b)
+
+        def vote(path: LabelPath, name: str, human: bool, swapped: bool, value: Json) -> None:
+            if "*" in path.first and isinstance(value, dict | list):
+                return
+            vocabulary = self._read.get(path.first)
+            if vocabulary is None:
+                column = f"{path.first},{path.swapped}" if path.swapped else path.first
+                vocabulary = self._read[path.first] = Vocabulary(column, self._words, strict=human)
+            code = vocabulary.code(value, writers)
+            if code != ABSENT:
+                turn = turned != (swapped and self._places)
+                odds = () if human else shares(value) or ()
+                self._count(name, human, swapped, place, Vote(OTHER.get(code, code) if turn else code, odds))
+
+        for path in self.columns.humans:
+            for name, value in values_at(row, path.first):
+                if value is not None:
+                    vote(path, f"annotator{name}" if name.isdigit() else name or path.rater, True, False, value)
+        judge = _name(row, self.columns.preset.judge)
+        human = bool(judge and self._people.fullmatch(judge))
+        order = (_name(row, self.columns.preset.swapped) or "false").strip().lower()
+        if order not in SWAPPED:
+            raise BadData(f"column {self.columns.preset.swapped[0]!r}: expected true or false, found {order!r}")
+        for path in self.columns.judges:
+            for name, value in values_at(row, path.first):
+                vote(path, judge or name or path.rater or self.judge, human, SWAPPED[order], value)
+            for name, value in values_at(row, path.swapped) if path.swapped else ():
+                vote(path, judge or name or path.rater or self.judge, human, True, value)
+
+    def _count(self, name: str, human: bool, swapped: bool, place: int, vote: Vote) -> None:
+        rater = self.labels.rater(name, human)
+        rater.sure |= self._sure
+        kept = rater.votes[swapped].setdefault(place, vote)
+        if kept.code != vote.code and not human:
+            pair = list(self.labels.pairs)[place]
+            raise BadData(
+                f"{name!r} rules on pair {pair!r} twice, and differently; name the column of the pair's id with --id"
+            )
+        self._again += kept.code != vote.code
+
+    def _pair(self, number: int, row: Row) -> tuple[Pair, bool]:
+        """A row's pair; and whether its answers had to be turned, so that one pair of writers has one id."""
+        form = self.columns.preset
+        prompt, a, b = _text(row, form.prompt), _text(row, form.a), _text(row, form.b)
+        writers = [_name(row, form.writer_a), _name(row, form.writer_b)]
+        if form.writers and len(parts := str(row.get(form.writers)).split("_")) == 2:
+            writers = [*parts]
+        turned = bool({*form.id} & {*form.writer_a}) and str(writers[0]) > str(writers[1])
+        if turned:
+            a, b, writers = b, a, writers[::-1]
+        if form.id:
+            named = dict(zip((*form.writer_a, *form.writer_b), writers, strict=False))
+            key = "/".join(str(named.get(column, _name(row, [column]))) for column in form.id)
+        elif form.a:
+            key = blake2b("\0".join([prompt, a, b]).encode("utf-8", "replace"), digest_size=8).hexdigest()
+        else:
+            key = str(number)
+        pair = Pair(
+            id=key,
+            prompt=prompt,
+            a=a,
+            b=b,
+            writer_a=writers[0],
+            writer_b=writers[1],
+            humans={},  # given, because a default would be copied deeply, row by row
+            group=_name(row, form.group),
+            cluster=_name(row, form.id[:1]) if len(form.id) > 1 else None,
+        )
+        return pair, turned
+
+
+def _values(row: Row, columns: Sequence[str]) -> list[Json]:
+    """What COLUMNS hold, where the row has them."""
+    if len(columns) == 1 and columns[0] in row:  # nearly always: this is done for every row and role
+        return [] if (value := row[columns[0]]) is None else [value]
+    return [value for column in columns for _, value in values_at(row, column) if value is not None]
+
+
+def _text(row: Row, columns: Sequence[str]) -> str:
+    return "\n\n".join(filter(None, map(_said, _values(row, columns)))) if columns else ""
+
+
+def _said(value: Json) -> str:
+    """A text; of a conversation, what was said in it."""
+    if isinstance(value, list):
+        return "\n\n".join(str(turn.get("content", "")) if isinstance(turn, dict) else str(turn) for turn in value)
+    return str(value)
+
+
+def _name(row: Row, columns: Sequence[str]) -> str | None:
+    if not columns or not (values := _values(row, columns)):
+        return None
+    return " ".join(" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in values)
+
+
+def judge_names(paths: Sequence[Path]) -> list[str]:
+    """What to call judges whose files do not name them: the file's name, with its folders' where that is dull."""
+    stems = [path.name.removesuffix(".gz").rpartition(".")[0] for path in paths]
+    told = [stem not in DULL and stems.count(stem) == 1 for stem in stems]
+    return [
+        stem if tells else "/".join([*path.resolve().parts[-3:-1], *([] if stem in DULL else [stem])])
+        for path, stem, tells in zip(paths, stems, told, strict=True)
+    ]
+
+
+def save_judgements(judgements: Sequence[Judgement], path: Path) -> None:
+    """Write a verdict file, whole or not at all."""
+    write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))
