@@ -20,8 +20,8 @@ class Fit(NamedTuple):
 
 
 def default() -> list[str]:
-    """The probes that are asked when none is named; their forms in words may stand in for them."""
-    return [name for name, kind in every().items() if kind.default]
+    """The probes that are asked when none is named, by name; their forms in words may stand in for them."""
+    return sorted(name for name, kind in every().items() if kind.default)
 
 
 def kin(probe: str) -> list[str]:
