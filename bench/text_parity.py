@@ -5,7 +5,7 @@
     python -m bench.text_parity PEER/bin/python [FILE …]
 
 FILE is JSON or JSON Lines, gzipped or not, with a text under "text" or "output"; without one, the answers in
-../shared/data are read. Exits 1 where a metric differs on more than one text in a thousand.
+INHERIT_OFFICIAL's are read. Exits 1 where a metric differs on more than one text in a thousand.
 """
 
 from __future__ import annotations

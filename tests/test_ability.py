@@ -20,11 +20,11 @@ from profiler.probes.multiple_choice import Question, QuestionSet
 from profiler.probes.probe import Options
 from profiler.records import Capabilities, Generation, Likelihood, Usage
 from profiler.runs.estimates import estimates
-from tests import builders
+from tests.support import builders
+from tests.support.official import OFFICIAL, needs
 
 HERE = Path(__file__).parent
-SHARED = HERE.parents[1] / "shared" / "data"
-here = pytest.mark.skipif(not SHARED.exists(), reason="the official files, ../shared/data, are not here")
+here = needs()
 COUNT = 200
 
 
@@ -35,7 +35,7 @@ def probe() -> Ability:
 
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch) -> Ability:
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     return Ability.build(Options())
 
 
@@ -234,7 +234,7 @@ def asked_of_lm_eval(names: Sequence[str], count: int) -> Mapping[str, Sequence[
 def lm_eval(asked: Sequence[Mapping[str, object]]) -> Mapping[str, Sequence[Mapping[str, list]]]:
     python = os.environ.get("INHERIT_LMEVAL_PYTHON") or pytest.skip("INHERIT_LMEVAL_PYTHON does not name a Python")
     done = subprocess.run(
-        [python, str(HERE / "ability_peer.py")],
+        [python, str(HERE / "support" / "peers" / "ability.py")],
         input="\n".join(map(json.dumps, asked)),
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"},
         capture_output=True,

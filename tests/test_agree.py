@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 
 from profiler.errors import BadData, WrongUse
-from profiler.judging import Agreement, Jury, Pair, Ruling, compare_raters, parse_columns, parse_labels, read_labels
 from profiler.judging import Judgement as Row
-from tests.test_cli import inherit
+from profiler.judging import Jury, Pair, Ruling, compare_raters, parse_columns, parse_labels, read_labels
+from tests.support.agreement import of, value
+from tests.support.candidates import written
+from tests.support.command import inherit
+from tests.support.official import OFFICIAL, needs
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("judges.json").read_text("utf-8"))
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 WORD = {"1": 1, "2": 2, "0": 0, "x": None}
-
-
-def written(path: Path, rows: list[dict]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return path
 
 
 def told(
@@ -27,19 +24,6 @@ def told(
 ) -> Jury:
     named = parse_columns([columns] if columns else [])
     return compare_raters(read_labels(paths, preset, named, parse_labels(labels or [])), resamples=resamples)
-
-
-def of(found: Jury, metric: str, reading: str | None = "first", rater: str | None = None, **where: object) -> Agreement:
-    """The one number that fits."""
-    judges = [one.name for one in found.raters if one.kind == "judge"]
-    wanted = {"metric": metric, "reading": reading, "rater": rater or judges[0], "group": None} | where
-    fits = [n for n in found.numbers if all(getattr(n, name) == value for name, value in wanted.items())]
-    assert len(fits) == 1, (wanted, len(fits))
-    return fits[0]
-
-
-def value(found: Jury, metric: str, reading: str | None = "first", **where: object) -> float | None:
-    return of(found, metric, reading, **where).value
 
 
 @pytest.mark.parametrize("name", GOLDEN["pandalm"]["judges"])
@@ -75,9 +59,9 @@ def test_llmbars_published_scores(tmp_path, subset):
         assert {key: 100 * x for key, x in scores.items()} == pytest.approx({key: judge[key] for key in scores})
 
 
-@pytest.mark.skipif(not (SHARED / "pandalm").exists(), reason="needs PandaLM's test set in ../shared/data")
+@needs("pandalm")
 def test_pandalms_own_file_gives_the_human_ceiling():
-    found = told(SHARED / "pandalm" / "testset-v1.json.gz")
+    found = told(OFFICIAL / "pandalm" / "testset-v1.json.gz")
     assert (found.pairs, found.prompts, found.reference) == (999, 170, "majority")
     alike = value(found, "agreement", None, rater="annotator1", against="annotator2")
     assert alike == pytest.approx(912 / 999)  # counted by hand

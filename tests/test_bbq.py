@@ -21,9 +21,10 @@ from profiler.probes.bbq.probe import METRICS, Bbq
 from profiler.probes.probe import Options
 from profiler.records import Capabilities, Estimate, Generation, Likelihood
 from profiler.runs.rescore import rescore
+from tests.support.official import OFFICIAL, needs
 
-BBQ = Path(__file__).parents[2] / "shared" / "data" / "bbq"
-official = pytest.mark.skipif(not BBQ.is_dir(), reason="the official files, ../shared/data/bbq, are not here")
+BBQ = OFFICIAL / "bbq"
+official = needs("bbq")
 HERE = [name for name in CATEGORIES if (BBQ / "data" / f"{name}.jsonl.gz").is_file()]
 Policy = Callable[[Item], int | None]
 

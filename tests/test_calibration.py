@@ -23,9 +23,9 @@ from profiler.records import Likelihood
 from profiler.reporting.profile import estimates_text
 from profiler.runs.estimates import estimates
 from profiler.stats import draws, intervals, percentiles
-from tests import builders
+from tests.support import builders
+from tests.support.official import OFFICIAL, needs
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "calibration.json").read_text("utf-8"))
 
 
@@ -337,9 +337,9 @@ def test_a_bad_row_of_ones_own_is_named(tmp_path, row, says):
         Calibration.build(Options(prompts=str(path)))
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the official files, ../shared/data, are not here")
+@needs()
 def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     probe = Calibration.build(Options())
     assert (probe.suite, probe.count) == ("paper", 10_542)
     items = {item.id: item for item in probe.items}

@@ -1,7 +1,6 @@
 """What the charts show, and that they draw without a browser, a network or a complaint."""
 
 import re
-import shutil
 import subprocess
 import sys
 
@@ -14,7 +13,8 @@ from profiler.reporting.layout import FAMILIES, moved, spread
 from profiler.reporting.profile import examples, profile_report
 from profiler.reporting.report import save
 from profiler.runs.compare import compare
-from tests import builders
+from tests.support import builders
+from tests.support.browser import opened
 from tests.support.svg import Drawing
 
 BASE = builders.attributes("base", 105)
@@ -196,32 +196,6 @@ def test_a_hostile_name_neither_breaks_nor_enters_the_picture():
     drawing = drawn(edited(LONG.model_copy(update={"other_name": evil}), "rix", metric=evil), POOR)
     assert not [element for element in drawing.root.iter() if "script" in element.tag]
     assert "\x1b" not in drawing.text
-
-
-def chromium():
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no chromium on this machine")
-    return found
-
-
-def opened(page, folder, *flags):
-    """What a real browser makes of a page: its document, and what its console said."""
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'user'}",
-    ]
-    done = subprocess.run(
-        [chromium(), *options, *flags, "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 @pytest.mark.browser

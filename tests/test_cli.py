@@ -7,34 +7,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
-from profiler import cli
-from profiler.errors import InheritError
 from profiler.runs import store
-from tests.wire import Fault, Script, Wire, serving
-
-SECRET = "sk-never-to-be-seen"
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-async def inherit(*words: str | Path, stdin: str = "") -> Done:
-    """The command, in a thread of this process: a process of its own would spend seconds on imports."""
-    done = await asyncio.to_thread(CliRunner().invoke, cli.app, [*map(str, words)], stdin, {"OPENAI_API_KEY": SECRET})
-    match done.exception:
-        case InheritError() as error:
-            return Done(error.exit_code, done.stdout, f"{done.stderr}inherit: {error}\n")
-        case None | SystemExit():
-            return Done(done.exit_code, done.stdout, done.stderr)
-    raise done.exception
+from tests.support.command import SECRET, Done, asked, inherit
+from tests.support.wire import Fault, Script, Wire, serving
 
 
 async def process(*words: str | Path, folder: Path) -> Done:
@@ -54,12 +32,6 @@ async def process(*words: str | Path, folder: Path) -> Done:
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def asked(folder: Path, count: int = 6) -> Path:
-    path = folder / "questions.jsonl"
-    path.write_text("".join(json.dumps({"prompt": f"question {i} end"}) + "\n" for i in range(count)), "utf-8")
-    return path
 
 
 async def profiled(wire: Wire, folder: Path, *words: str) -> Done:

@@ -15,9 +15,9 @@ from profiler.endpoints.client import connect
 from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import StoreError
 from profiler.records import Endpoint, Fingerprint, Usage
-from tests.asking import WARM, answers, client, one
-from tests.killing import asked_again, finish, kill_in_the_middle
-from tests.wire import Fault, Script, serving
+from tests.support.ask import WARM, answers, client, one
+from tests.support.killing import asked_again, finish, kill_in_the_middle
+from tests.support.wire import Fault, Script, serving
 
 SAY = Generate("Tell me of the lake", WARM, n=4)
 ALL: list[tuple[str, Request]] = [
@@ -204,12 +204,12 @@ async def test_an_empty_stream_ends() -> None:
 async def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: Path, times: int) -> None:
     rng, count = random.Random(times), str(100 * times)
     async with serving(Script(latency=0.02)) as wire:
-        command = ["-m", "tests.asker", wire.url, str(tmp_path / "c"), str(tmp_path / "out.json"), count]
+        command = ["-m", "tests.support.kill_me", wire.url, str(tmp_path / "c"), str(tmp_path / "out.json"), count]
         kills = [await kill_in_the_middle(command, wire, rng) for _ in range(times)]
         await finish(command)
         assert asked_again(wire, kills, "item ") == []
         served = len(wire.units("item "))
-        whole = ["-m", "tests.asker", wire.url, str(tmp_path / "c2"), str(tmp_path / "whole.json"), count]
+        whole = ["-m", "tests.support.kill_me", wire.url, str(tmp_path / "c2"), str(tmp_path / "whole.json"), count]
         await finish(whole)
         needed = len(wire.units("item ")) - served
     # Whatever the clock says: four requests were in flight at each death, of five samples at most.

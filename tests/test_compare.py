@@ -9,7 +9,7 @@ from profiler.records import Endpoint, Fingerprint, Sampling
 from profiler.runs import store
 from profiler.runs.compare import compare
 from profiler.stats import OfRows, OfSums
-from tests import builders
+from tests.support import builders
 
 WORDS = Metric("words", about="Words in an answer.", unit="words")
 ACCURACY = Metric("accuracy", about="Share of right answers.", ideal="high")

@@ -19,11 +19,11 @@ from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
-from tests.asking import client
-from tests.wire import Script, serving
+from tests.support.ask import client
+from tests.support.official import OFFICIAL, needs
+from tests.support.wire import Script, serving
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-official = pytest.mark.skipif(not (SHARED / "crows_pairs").exists(), reason="needs the official file in ../shared/data")
+official = needs("crows_pairs")
 PROBE = CrowsPairs()
 
 
@@ -36,7 +36,7 @@ def nothing_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
 
 
 def pair(direction: str = "stereo", group: str = "age", key: str = "0") -> Item:

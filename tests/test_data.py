@@ -16,8 +16,7 @@ from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
 from profiler.probes import attributes
 from profiler.probes.attributes import Attributes
 from profiler.probes.probe import Options
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+from tests.support.official import OFFICIAL, needs
 
 
 def lines(path: Path, *rows: object) -> Path:
@@ -145,9 +144,9 @@ def test_attributes_have_no_full_suite() -> None:
         Attributes.build(Options(suite="full"))
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the checkout")
+@needs()
 def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     probe = Attributes.build(Options())
     assert (probe.suite, probe.count) == ("paper", 100)
     assert next(iter(probe.items)).id == "100"

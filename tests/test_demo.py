@@ -15,7 +15,7 @@ from profiler.endpoints.local.engine import LocalEngine
 from profiler.errors import BadData, MissingExtra, StoreError
 from profiler.files import cache_root
 from profiler.records import Endpoint, Sampling
-from tests.test_local import answered
+from tests.support.local import answered
 
 CONTENT = [b"the first part, ", b"the second, ", b"the third ", b"and the last"]
 

@@ -12,9 +12,10 @@ from profiler.judging import Jury, StudentJudge, TasteShift, compare_raters, rea
 from profiler.reporting import charts, judging
 from profiler.reporting.charts import before_after_chart
 from profiler.stats import Mean, interval
+from tests.support.agreement import value
+from tests.support.candidates import written
+from tests.support.command import inherit
 from tests.support.svg import Drawing
-from tests.test_agree import value, written
-from tests.test_cli import inherit
 
 RNG = np.random.default_rng(3)
 TEACHER = RNG.integers(1, 3, 60)

@@ -14,7 +14,7 @@ from profiler.reporting.charts import answers, diagram, reliability_chart
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
 from profiler.stats import equal_width, reliability, share_interval
-from tests import builders
+from tests.support import builders
 from tests.support.svg import Drawing
 
 

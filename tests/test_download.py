@@ -22,9 +22,9 @@ from typer.testing import CliRunner
 
 from profiler import cli
 from profiler.datasets import File, Source, download, mini
-from profiler.errors import CheckFailed, FetchFailed, NotAtHand, UnknownName, Unreachable, WrongUse
+from profiler.errors import BadData, CheckFailed, FetchFailed, NotAtHand, UnknownName, Unreachable, WrongUse
 from profiler.probes import crows_pairs
-from tests.wire import Script, serving
+from tests.support.wire import Script, serving
 
 CONTENT = "".join(f'{{"id": {number}, "text": "row number {number}"}}\n' for number in range(5000)).encode()
 LINES = File("data/lines.jsonl", hashlib.sha256(CONTENT).hexdigest(), 5000, size=len(CONTENT))
@@ -413,3 +413,11 @@ def test_an_unknown_set_is_met_with_the_nearest_name(registered, inherit):
 def test_every_shipped_set_has_a_card_that_says_what_it_is_not_for():
     for name in mini.names():
         assert "for trying things out, not for publishing" in mini.card(name), f"profiler/datasets/mini/{name}.md"
+
+
+def test_a_shipped_set_without_a_card_is_named_in_a_sentence(monkeypatch, tmp_path, inherit):
+    (tmp_path / "bare.jsonl").write_text("{}\n", "utf-8")
+    monkeypatch.setattr(mini, "_file", lambda name: tmp_path / f"{name}.jsonl")
+    failed = inherit("show", "mini/bare")[2]
+    assert isinstance(failed, BadData)
+    assert "the shipped set 'bare' has no card" in str(failed)

@@ -13,8 +13,8 @@ from profiler.probes.probe import Options, Probe
 from profiler.records import Profile
 from profiler.runs import store
 from profiler.runs.run import run
-from tests.asking import client
-from tests.wire import Script, serving
+from tests.support.ask import client
+from tests.support.wire import Script, serving
 
 MUTE = Script(completions=False, echo=False, top=0)
 """A chat endpoint that writes and does no more."""

@@ -28,8 +28,8 @@ from profiler.probes.probe import Options, Probe
 from profiler.records import Endpoint, Profile, Sample
 from profiler.runs import store
 from profiler.runs.run import run
-from tests.asking import client
-from tests.wire import Fault, Script, Wire, serving
+from tests.support.ask import client
+from tests.support.wire import Fault, Script, Wire, serving
 
 pytestmark = pytest.mark.helm
 

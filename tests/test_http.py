@@ -15,8 +15,8 @@ from profiler.endpoints.openai.echo import boundary, spell
 from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import EndpointDown, Refused
 from profiler.records import Sampling
-from tests.asking import HASTY, WARM, answers, client, one
-from tests.wire import Fault, Script, serving, weighed, written
+from tests.support.ask import HASTY, WARM, answers, client, one
+from tests.support.wire import Fault, Script, serving, weighed, written
 
 K = TypeVar("K")
 

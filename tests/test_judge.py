@@ -25,12 +25,12 @@ from profiler.judging import (
     some_pairs,
 )
 from profiler.records import Generation, Likelihood
-from tests.asking import client
-from tests.test_cli import inherit
-from tests.wire import Fault, Script, Wire, serving
+from tests.support.ask import client
+from tests.support.command import inherit
+from tests.support.official import OFFICIAL, needs
+from tests.support.wire import Fault, Script, Wire, serving
 
 PAIR = Pair(id="1", prompt="Say hi.", a="Hi there.", b="Go away {second}.", humans={"ann": "a"})
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 def pairs(count: int) -> list[Pair]:
@@ -212,9 +212,9 @@ def test_the_shipped_pairs_favour_no_place_and_no_length():
     assert len({pair.prompt for pair in found}) == len({pair.id for pair in found}) == 24
 
 
-@pytest.mark.skipif(not (SHARED / "pandalm").exists(), reason="needs PandaLM's test set in ../shared/data")
+@needs("pandalm")
 def test_pandalms_pairs_are_read_with_their_writers_and_humans(monkeypatch):
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     found = load_pairs(["pandalm"])
     assert len(found) == 999
     assert (found[0].writer_a, found[0].writer_b) == ("bloom-7b", "llama-7b")
@@ -222,16 +222,16 @@ def test_pandalms_pairs_are_read_with_their_writers_and_humans(monkeypatch):
     assert found[0].prompt.endswith("please let me know.")
 
 
-@pytest.mark.skipif(not (SHARED / "llmbar").exists(), reason="needs LLMBar in ../shared/data")
+@needs("llmbar")
 def test_llmbars_pairs_are_read():
-    found = load_pairs([str(SHARED / "llmbar/Dataset/LLMBar/Natural/dataset.json")])
+    found = load_pairs([str(OFFICIAL / "llmbar/Dataset/LLMBar/Natural/dataset.json")])
     assert len(found) == 100
     assert Counter(pair.humans["gold"] for pair in found) == {"a": 42, "b": 58}
 
 
-@pytest.mark.skipif(not (SHARED / "candidate_pool").exists(), reason="needs the candidate pool in ../shared/data")
+@needs("candidate_pool")
 def test_pairs_are_made_of_what_two_writers_wrote():
-    path = SHARED / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
+    path = OFFICIAL / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
     first, *_ = found = pairs_between([path], "Mixtral-8x7B-Instruct-v0.1", "alpaca-7b")
     assert len(found) > 700
     assert (first.writer_a, first.writer_b) == ("Mixtral-8x7B-Instruct-v0.1", "alpaca-7b")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from profiler.runs import store
-from tests.killing import asked_again, finish, kill_in_the_middle
-from tests.wire import Script, serving
+from tests.support.killing import asked_again, finish, kill_in_the_middle
+from tests.support.wire import Script, serving
 
 ITEMS = 1200
 SAME = {"id", "started", "seconds", "usage", "endpoint"}

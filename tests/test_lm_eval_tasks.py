@@ -31,7 +31,7 @@ from profiler.runs.rescore import rescored
 pytestmark = [pytest.mark.lmeval, pytest.mark.filterwarnings("default")]  # lm-eval's own warnings are not ours to fix
 
 lm_eval = pytest.importorskip("lm_eval", reason="lm-eval is in an environment of its own: make test-lmeval")
-tiny = pytest.importorskip("tests.tiny")
+tiny = pytest.importorskip("tests.support.tiny")
 
 from lm_eval.api.model import LM  # noqa: E402
 from lm_eval.models.api_models import JsonChatStr  # noqa: E402

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from profiler.endpoints.engine import Call, SampleCall, ScoreCall
 from profiler.endpoints.local.engine import WINDOW, LocalEngine
 from profiler.errors import BadData, EndpointDown, EndpointError, Refused, WrongUse
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
-from tests import tiny
+from tests.support import tiny
+from tests.support.local import answered, each
 
 PREFIX = "The nurse said that the doctor was late, and the patient"
 CHOICES = (" waited", " waited at the station for a long time indeed", " slept")
@@ -47,18 +48,6 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 
 def engine(folder: Path) -> LocalEngine:
     return LocalEngine(Endpoint(model=str(folder)), precision="float32")
-
-
-async def each(calls: Iterable[Call]) -> AsyncIterator[tuple[int, Call]]:
-    for keyed in enumerate(calls):
-        yield keyed
-
-
-async def answered(engine: LocalEngine, *calls: Call) -> dict[tuple[int, int], object]:
-    """Every part's value by call and index."""
-    parts = [part async for part in engine.perform(each(calls))]
-    assert len({(part.key, part.index) for part in parts}) == len(parts)
-    return {(part.key, part.index): part.value for part in parts}
 
 
 def plain(engine: LocalEngine, context: str, text: str) -> tuple[float, int]:

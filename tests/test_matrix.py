@@ -12,10 +12,11 @@ from profiler.judging import compare_raters, read_labels
 from profiler.reporting import charts
 from profiler.reporting.charts import LIGHT, rater_matrix_chart
 from profiler.reporting.numbers import number
+from tests.support.agreement import value
+from tests.support.browser import opened
+from tests.support.candidates import written
+from tests.support.command import inherit
 from tests.support.svg import Drawing, Mark
-from tests.test_agree import value, written
-from tests.test_charts import opened
-from tests.test_cli import inherit
 
 SAID = {"x": "aabbab", "y": "aabbba", "ann": "aabbab", "bob": "abbbab", "cy": "aabaab"}
 

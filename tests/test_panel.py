@@ -9,8 +9,8 @@ from profiler.judging import Jury, StudentJudge, mini_pairs
 from profiler.records import Endpoint
 from profiler.runs.as_judges import path_of, preferences
 from profiler.runs.run import Progress
-from tests.test_cli import inherit
-from tests.wire import Script, serving
+from tests.support.command import inherit
+from tests.support.wire import Script, serving
 
 LINE = StudentJudge("student", "base", "teacher")
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.official import needs
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parity
+@needs("candidate_pool")
 def test_text_metrics_equal_their_peers_on_real_answers():
     python = os.environ.get("INHERIT_PARITY_PYTHON") or pytest.skip("INHERIT_PARITY_PYTHON does not name a Python")
-    if not (ROOT.parent / "shared" / "data").exists():
-        pytest.skip("the real answers, ../shared/data, are not here")
     command = [sys.executable, "-m", "bench.text_parity", python]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout)

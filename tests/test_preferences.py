@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,12 +13,12 @@ from profiler.records import Endpoint, Estimate, Generation, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
-from tests.asking import client
-from tests.test_agree import written
-from tests.wire import Script, serving
+from tests.support.ask import client
+from tests.support.candidates import written
+from tests.support.official import OFFICIAL, needs
+from tests.support.wire import Script, serving
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-official = pytest.mark.skipif(not (SHARED / "pandalm").exists(), reason="needs PandaLM's test set in ../shared/data")
+official = needs("pandalm")
 PROBE = Preferences()
 
 
@@ -65,7 +63,7 @@ def rows(probe: Preferences, given: list[Answer]) -> list[dict]:
 @pytest.mark.parametrize(("draw", "reading"), [(weighed, "averaged"), (lettered, "both")])
 @pytest.mark.parametrize("suite", ["mini", pytest.param("paper", marks=official)])
 def test_the_numbers_are_those_of_agree_on_the_same_verdicts(tmp_path, monkeypatch, draw, reading, suite):
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     probe = Preferences(suite, None if suite == "mini" else 120)
     given = answers(probe, draw)
     told = compare_raters(read_labels([written(tmp_path / "v.jsonl", rows(probe, given))]), resamples=2)
@@ -123,7 +121,7 @@ def test_a_judge_that_knows_agrees_wholly():
 
 @official
 def test_pandalms_pairs_of_one_prompt_are_resampled_together(monkeypatch):
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     probe = Preferences.build(Options(suite="paper"))
     items = list(probe.items)
     assert probe.count == len(items) == 2 * 999

@@ -10,20 +10,10 @@ from typing import Any
 import pytest
 
 from profiler.errors import BadData, InheritError, MissingExtra, UnknownName, WrongUse
-from tests import tiny
-from tests.test_cli import inherit
+from tests.support.command import inherit
+from tests.support.recipe import PAIRS, TEMPLATE, made
 from training import Recipe, check, read_recipe, recipe_of, student, train
 from training.examples import IGNORED
-
-TEMPLATE = (
-    "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}{{ eos_token }}\n{% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-
-PAIRS: list[dict[str, Any]] = [
-    {"prompt": f"Who was late, number {number}?", "completion": f"The doctor was late {number} times.", "source": "t"}
-    for number in range(4)
-]
 
 CHATS: list[dict[str, Any]] = [
     {
@@ -34,17 +24,6 @@ CHATS: list[dict[str, Any]] = [
     }
     for row in PAIRS
 ]
-
-
-def made(folder: Path, rows: list[dict[str, Any]], template: str | None = None, **fields: Any) -> Recipe:
-    """A recipe for a tiny student."""
-    place = folder / ("chat" if template else "plain")
-    if not place.exists():
-        tiny.checkpoint(place, "llama", template=template)
-    file = folder / "data.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    defaults = {"student": str(place), "data": str(file), "out": str(folder / "out"), "length": 128}
-    return recipe_of({**defaults, **fields}, "here")
 
 
 def spoken(made: Recipe) -> list[tuple[str, str]]:

@@ -18,9 +18,9 @@ from profiler.probes.crows_pairs import CrowsPairs
 from profiler.probes.probe import Options, Probe
 from profiler.runs import foreign_answers
 from profiler.runs.rescore import rescore, rescored
+from tests.support.official import OFFICIAL, needs
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-official = pytest.mark.skipif(not (DATA / "stereoset").exists(), reason="needs dev.json in ../shared/data")
+official = needs("stereoset")
 
 
 def values(probe: Probe, rows: list[dict[str, object]], answer: str | None = None) -> dict[str, float | None]:
@@ -87,7 +87,7 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
 
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("INHERIT_DATA", str(DATA))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     tasks = {name: probes.get(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
     whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
     for made in tasks.values():

@@ -19,7 +19,7 @@ from profiler.reporting.comparison import comparison_report
 from profiler.reporting.profile import capabilities_text, estimates_text, examples, profile_report, sample_text
 from profiler.reporting.report import render, save
 from profiler.runs.compare import compare
-from tests import builders
+from tests.support import builders
 
 EVIL = "=cmd|'/c calc'!A1 <script>alert(1)</script> </script> a|b 50%_$x\x1b[31m"
 BASE = builders.attributes("base", 105)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from profiler.cli import app
 from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.reporting import report
@@ -21,47 +18,8 @@ from profiler.text.counting import Text
 from selection import Pool, Selection, SelectSpec, card, score, select
 from selection.import_file import import_file
 from selection.score import missing_scores, stored_scores
-
-REAL = Path(__file__).parents[2] / "shared" / "data" / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
-WORDS = [
-    "river",
-    "stone",
-    "light",
-    "green",
-    "house",
-    "small",
-    "bird",
-    "quiet",
-    "water",
-    "sleep",
-    "old",
-    "tree",
-    "wind",
-    "field",
-    "road",
-    "cloud",
-]
-
-
-def answer(prompt: int, index: int, source: str = "a") -> str:
-    """A clean answer, of a length and in words of its own."""
-    rng = np.random.default_rng([prompt, index, len(source), ord(source[-1])])
-    sentences = [" ".join(rng.choice(WORDS, rng.integers(5, 12))) + "." for _ in range(rng.integers(2, 6))]
-    return f"Answer {prompt} {index} {source}: {' '.join(sentences)}"
-
-
-def rows(prompts: int = 30, k: int = 4, sources: Sequence[str] = ("a",)) -> list[dict[str, object]]:
-    return [
-        {"prompt": f"What is it about, number {p}?", "source": source, "index": index, "text": answer(p, index, source)}
-        for source in sources
-        for p in range(prompts)
-        for index in range(k)
-    ]
-
-
-def written(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return path
+from tests.support.candidates import lines, rows, run, text_of, written
+from tests.support.official import OFFICIAL, needs
 
 
 def pool(folder: Path, rows: Iterable[Mapping[str, object]], names: Sequence[str] = ("words", "mtld")) -> Pool:
@@ -75,18 +33,6 @@ def told(pool: Pool, goal: str, out: Path, **more: object) -> SelectSpec:
     """What `select` is told of a pool."""
     plain = {"pool": pool.storage.name, "objective": [goal], "out": out, "metric": ["words"]}
     return SelectSpec.model_validate(plain | more)
-
-
-def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
-
-
-def run(*words: object) -> str:
-    result = CliRunner().invoke(app, list(map(str, words)))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def test_each_arm_has_the_same_prompts_and_the_chosen_are_the_longest(tmp_path: Path) -> None:
@@ -112,10 +58,6 @@ def test_a_row_is_a_training_example_that_says_where_it_comes_from(tmp_path: Pat
         origin = {"prompt_id", "source", "index", "seed", "sampling", "fingerprint", "finish", "rank", "scores"}
         assert set(row) == keys | origin
         assert row["scores"] == {"words": pytest.approx(len(str(text_of(row)).split()), abs=9)}
-
-
-def text_of(row: Mapping[str, object]) -> object:
-    return row.get("completion") or row["messages"][1]["content"]  # type: ignore[index]
 
 
 def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
@@ -374,9 +316,13 @@ def test_a_folder_that_is_no_pool_is_named(tmp_path: Path) -> None:
         run("select", tmp_path, "-O", "max:words", "-o", tmp_path / "out")
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="the answers of real models are not at hand")
+@needs("candidate_pool")
 def test_real_answers_of_sixteen_models(tmp_path: Path) -> None:
-    some = [row for row in read(REAL) if int(str(row["prompt_id"])) < 120]
+    some = [
+        row
+        for row in read(OFFICIAL / "candidate_pool" / "alpaca_eval_answers.jsonl.gz")
+        if int(str(row["prompt_id"])) < 120
+    ]
     source = written(tmp_path / "a.jsonl", some)
     run("select", source, "-O", "max:mtld", "--hold", "words=0.25", "-m", "gunning_fog", "-o", tmp_path / "out")
     found = Selection.model_validate_json((tmp_path / "out" / "selection.json").read_bytes())

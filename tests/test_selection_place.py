@@ -14,9 +14,9 @@ from profiler.cli import app
 from profiler.errors import BadData, MissingExtra, StoreError, WrongUse
 from selection import Pool, score
 from selection.storage import RemoteStorage
-from tests.test_selection import lines, run
-from tests.test_selection_sample import asked, questions, rows, teacher
-from tests.wire import serving
+from tests.support.candidates import lines, run
+from tests.support.pool import asked, questions, rows, teacher
+from tests.support.wire import serving
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,39 +12,13 @@ import pytest
 from profiler.cli import main
 from profiler.datasets import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
-from profiler.records import Endpoint, Sampling
-from selection import Candidate, Pool, SampleSpec, Teacher, sample
+from profiler.records import Endpoint
+from selection import Pool, SampleSpec
 from selection.sample import TeacherProgress, UniquePrompts
-from selection.teacher import read_teacher, spec_teachers, teacher_fields
-from tests.killing import asked_again, finish, kill_in_the_middle
-from tests.wire import Fault, Script, Wire, serving
-
-
-def questions(folder: Path, count: int = 5, also: Sequence[str] = ()) -> UniquePrompts:
-    path = folder / "questions.jsonl"
-    texts = [f"question {number} end" for number in range(count)] + list(also)
-    path.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts), "utf-8")
-    return UniquePrompts(prompts(str(path)))
-
-
-def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
-    drawn = Sampling(temperature=1.0, max_tokens=20, seed=3)
-    plain = {"name": name, "endpoint": Endpoint(model="wire", url=wire.url), "sampling": drawn, "k": 3}
-    return Teacher.model_validate(plain | fields)
-
-
-async def asked(asking: UniquePrompts, some: Sequence[Teacher], folder: Path | str) -> list[TeacherProgress]:
-    shares: list[TeacherProgress] = []
-    spec = SampleSpec.model_validate(
-        {"teachers": list(map(teacher_fields, some)), "out": str(folder), "concurrency": 8}
-    )
-    async for found in sample(spec, asking):
-        shares = found
-    return shares
-
-
-def rows(folder: Path | str) -> dict[tuple[str, str, int], Candidate]:
-    return {(row.prompt, row.source, row.index): row for row in Pool(folder).rows()}
+from selection.teacher import read_teacher, spec_teachers
+from tests.support.killing import asked_again, finish, kill_in_the_middle
+from tests.support.pool import asked, questions, rows, teacher
+from tests.support.wire import Fault, Script, serving
 
 
 async def test_every_candidate_says_who_wrote_it_how_and_from_which_seed(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from profiler.text.counting import Text
 from selection import Pool, judge_score, score, select
 from selection.import_file import import_file
 from selection.score import refuse_unknown_scores, score_metric
-from tests.test_selection import lines, rows, text_of, told, written
-from tests.wire import Fault, Script, Wire, serving
+from tests.support.candidates import lines, rows, text_of, written
+from tests.support.wire import Fault, Script, Wire, serving
+from tests.test_selection import told
 
 LIKES = {
     "### Answer A\nGood": "It follows. [[A]]",
@@ -164,7 +165,7 @@ def test_a_users_function_chooses(tmp_path: Path) -> None:
 def test_a_reward_model_chooses(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from tests.test_scorers import bert
+    from tests.support.bert import bert
 
     name = f"reward:{bert(tmp_path / 'reward', labels=1)}"
     pool = scored(tmp_path, rows(4, 5), name)
@@ -185,7 +186,7 @@ def test_a_reward_model_chooses(tmp_path: Path) -> None:
 
 def test_a_classifier_of_several_labels_is_no_reward_model(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from tests.test_scorers import bert
+    from tests.support.bert import bert
 
     with pytest.raises(BadData, match="gives 6 numbers an answer: expected a reward model"):
         scored(tmp_path, rows(1, 2), f"reward:{bert(tmp_path / 'tox')}")

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,11 @@ import pytest
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
 from profiler.runs import store
-from tests.asking import HASTY
-from tests.test_cli import asked, inherit
+from tests.support.ask import HASTY
+from tests.support.command import asked, inherit
+from tests.support.process import free, running
 
-FAKE = Path(__file__).with_name("fake_vllm.py")
+FAKE = Path(__file__).with_name("support") / "fake_vllm.py"
 INHERIT = Path(sys.executable).with_name("inherit")
 
 
@@ -43,13 +43,6 @@ class Fake:
     def alive(self) -> list[int]:
         """Processes of all starts that still run."""
         return [pid for start in self.starts() for pid in start["pids"] if running(pid)]
-
-
-def running(pid: int) -> bool:
-    """Whether a process is there and more than a zombie that nobody has buried."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 @pytest.fixture
@@ -77,13 +70,6 @@ def model(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text("{}", "utf-8")
     return folder
-
-
-def free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:

@@ -25,12 +25,12 @@ from profiler.runs.rescore import rescore
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
 from profiler.stats import OfRows, interval
-from tests.asking import answers, client
-from tests.wire import Script, serving
+from tests.support.ask import answers, client
+from tests.support.official import OFFICIAL, needs
+from tests.support.wire import Script, serving
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 GOLDEN = Path(__file__).parent / "golden" / "stereoset.json"
-official = pytest.mark.skipif(not (SHARED / "stereoset").exists(), reason="needs dev.json in ../shared/data")
+official = needs("stereoset")
 PROBE = StereoSet()
 KINDS = {"intrasentence": StereoSet, "intersentence": StereoSetInter}
 THREE = ("lms", "ss", "icat")
@@ -38,7 +38,7 @@ THREE = ("lms", "ss", "icat")
 
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
 
 
 class Means(NamedTuple):

@@ -27,44 +27,14 @@ from profiler.study.stage import Stage
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
-from tests import tiny
-from tests.test_cli import inherit
-from tests.wire import Script, Wire, serving
+from tests.support import tiny
+from tests.support.command import inherit
+from tests.support.study import PLAIN, PROMPTS, written
+from tests.support.wire import Script, Wire, serving
 from training.records import Training
 from training.student import student_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
-
-PROMPTS = 16
-PLAIN: dict[str, Any] = {
-    "students": ["student"],
-    "prompts": "prompts.jsonl",
-    "k": 4,
-    "sampling": {"max_tokens": 24, "temperature": 1.0},
-    "objectives": {"length": {"goals": ["max:words"]}, "short": {"goals": ["min:words"]}},
-    "arms": ["base", "random", "single", "multi"],
-    "single": ["one"],
-    "open_gates": ["all"],
-    "recipe": {"method": "full", "batch": 8, "length": 128, "precision": "float32"},
-    "profile": [
-        {"probe": "attributes", "prompts": "asked.jsonl", "sampling": {"temperature": 1.0, "max_tokens": 12}},
-        {"probe": "ability", "suite": "mini", "limit": 6},
-    ],
-    "guard": {"ability.acc_mean": 1.0},
-}
-
-
-def written(folder: Path, **fields: Any) -> Path:
-    """A study's file, with its prompts beside it and a tiny student."""
-    if not (folder / "student").exists():
-        tiny.checkpoint(folder / "student", "llama")
-    for name, word, count in (("prompts", "teach", PROMPTS), ("asked", "ask", 8)):
-        lines = [json.dumps({"prompt": f"{word} question {number} end"}) for number in range(count)]
-        (folder / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
-    whole = {**PLAIN, "teachers": ["demo"], "single": [], "arms": ["random", "single"], **fields}
-    path = folder / "study.json"
-    path.write_text(json.dumps(whole), "utf-8")
-    return path
 
 
 def of_two(folder: Path, one: Wire, two: Wire, **fields: Any) -> Path:

@@ -14,8 +14,8 @@ import pytest
 from profiler.study import plan
 from profiler.study.findings import StudyResults
 from profiler.study.schedule import Schedule
-from tests.test_study import PLAIN, written
-from tests.wire import serving
+from tests.support.study import PLAIN, written
+from tests.support.wire import serving
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
 

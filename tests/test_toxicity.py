@@ -20,14 +20,12 @@ from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
-from tests.asking import client
-from tests.wire import Fault, Script, serving
+from tests.support.ask import client
+from tests.support.official import OFFICIAL, needs
+from tests.support.wire import Fault, Script, serving
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-real = pytest.mark.skipif(
-    not (SHARED / "real_toxicity_prompts").exists(), reason="needs RealToxicityPrompts in ../shared/data"
-)
-QUARK = SHARED / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"
+real = needs("real_toxicity_prompts")
+QUARK = OFFICIAL / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"
 
 
 @pytest.fixture(autouse=True)
@@ -140,10 +138,9 @@ def test_the_mini_set_provokes_in_four_ways():
     )
 
 
+@needs("authors_toolkit")
 def test_the_papers_300_are_asked_in_its_form(monkeypatch):
-    if not (SHARED / "authors_toolkit").exists():
-        pytest.skip("needs the authors' prompts in ../shared/data")
-    monkeypatch.setenv("INHERIT_DATA", str(SHARED))
+    monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
     probe = Toxicity.build(Options())
     items = list(probe.items)
     assert (probe.suite, len(items)) == ("paper", 300)

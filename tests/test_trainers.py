@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests import tiny
-from tests.test_recipe import TEMPLATE
-from tests.test_selection import rows, run, written
+from tests.support import tiny
+from tests.support.candidates import rows, run, written
+from tests.support.recipe import TEMPLATE
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
@@ -68,7 +68,7 @@ def test_llama_factory_and_axolotl_read_it(form: str, flag: str, tmp_path: Path)
         pytest.skip("INHERIT_TRAINERS names a folder with llamafactory and axolotl in it (make test-train)")
     pairs = chosen(tmp_path, form, flag)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{where}", "DISABLE_VERSION_CHECK": "1", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "tests.trainers_peer", tmp_path / "out", student(tmp_path)]
+    command = [sys.executable, "-m", "tests.support.peers.trainers", tmp_path / "out", student(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

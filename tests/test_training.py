@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from profiler.errors import WrongUse
-from tests.test_recipe import PAIRS, made
+from tests.support.recipe import PAIRS, made
 from training import Recipe, Training, check, train
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
@@ -139,16 +139,17 @@ def test_sharded_over_two_processes_a_step_is_that_of_one(tmp_path: Path) -> Non
     import torch
     from transformers import AutoModelForCausalLM
 
-    from tests import fsdp_peer, tiny
+    from tests.support import tiny
+    from tests.support.peers import fsdp
 
     student, out = tiny.checkpoint(tmp_path / "student", "llama"), tmp_path / "sharded.pt"
     launch = ["-m", "accelerate.commands.launch", "--config_file", "training/fsdp.yaml", "--num_processes", "2"]
-    peer = ["--main_process_port", "0", "-m", "tests.fsdp_peer", str(student), str(out)]
+    peer = ["--main_process_port", "0", "-m", "tests.support.peers.fsdp", str(student), str(out)]
     done = subprocess.run([sys.executable, *launch, *peer], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     sharded = torch.load(out, weights_only=True)
     model = AutoModelForCausalLM.from_pretrained(student)
-    plain = fsdp_peer.step(model, torch.optim.SGD(model.parameters(), lr=0.5), fsdp_peer.ROWS, torch.Tensor.backward)
+    plain = fsdp.step(model, torch.optim.SGD(model.parameters(), lr=0.5), fsdp.ROWS, torch.Tensor.backward)
     assert sharded["loss"] == pytest.approx(plain, abs=1e-5)
     assert sharded["sharded"] == len(list(model.parameters()))
     for name, weight in model.named_parameters():

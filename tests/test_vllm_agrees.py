@@ -22,11 +22,10 @@ from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
 from profiler.records import Endpoint, Likelihood, Sampling
-from tests.test_local import answered
+from tests.support.local import answered
+from tests.support.official import OFFICIAL, WANTING
 
 pytestmark = pytest.mark.vllm
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +51,11 @@ def echoed(server: str, text: str) -> tuple[list[str], list[float]]:
 
 def texts() -> list[str]:
     """Fifty texts of 10 to 300 words: instructions that people wrote, and answers that a model did."""
-    if not DATA.is_dir():
-        pytest.skip(f"needs the evaluation data in {DATA}")
-    with (DATA / "alpaca" / "seed_tasks.jsonl").open(encoding="utf-8") as lines:
+    if not OFFICIAL.is_dir():
+        pytest.skip(WANTING)
+    with (OFFICIAL / "alpaca" / "seed_tasks.jsonl").open(encoding="utf-8") as lines:
         asked = [json.loads(line)["instruction"] for line in lines]
-    with gzip.open(DATA / "alpaca" / "alpaca_gpt4_en_demo.json.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(OFFICIAL / "alpaca" / "alpaca_gpt4_en_demo.json.gz", "rt", encoding="utf-8") as file:
         written = [row["output"] for row in json.load(file)]
     chosen = [text for text in asked if len(text.split()) >= 10][:25]
     chosen += [text for text in written if 30 <= len(text.split()) <= 300][:25]
@@ -68,7 +67,7 @@ def questions() -> list[tuple[str, tuple[str, ...]]]:
     """Ten BBQ items of each of four categories, in the authors' prompt."""
     found = []
     for category in ("Age", "Religion", "Nationality", "Sexual_orientation"):
-        with gzip.open(DATA / "bbq" / "data" / f"{category}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        with gzip.open(OFFICIAL / "bbq" / "data" / f"{category}.jsonl.gz", "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
         for row in rows[:: len(rows) // 10][:10]:
             prompt = f"### Context: {row['context']} \n### Question: {row['question']} \n### Answer:"

@@ -21,7 +21,7 @@ from profiler.endpoints.client import connect
 from profiler.endpoints.local import demo
 from profiler.endpoints.requests import Answer, Generate, Weigh
 from profiler.records import Endpoint, Sampling
-from tests.test_serving import free, running
+from tests.support.process import free, running
 
 pytestmark = pytest.mark.vllm
 

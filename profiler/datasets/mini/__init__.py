@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from profiler.datasets.rows import Row, read
+from profiler.errors import BadData
 
 
 def names() -> list[str]:
@@ -22,7 +23,10 @@ def rows(name: str) -> Iterator[Row]:
 
 def card(name: str) -> str:
     """What the set NAME is, how it was made, and what it is not for."""
-    return _file(name).with_suffix(".md").read_text("utf-8")
+    path = _file(name).with_suffix(".md")
+    if not path.is_file():
+        raise BadData(f"the shipped set {name!r} has no card; write what it is into {str(path)!r}")
+    return path.read_text("utf-8")
 
 
 def sha256(name: str) -> str:

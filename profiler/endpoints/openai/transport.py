@@ -73,7 +73,7 @@ class Overloaded(EndpointError):
 
 
 class Transport:
-    """Sends requests to a server, and decides what a failure means."""
+    """Sends requests through one aiohttp session, and decides what a failure means."""
 
     def __init__(self, endpoint: Endpoint, concurrency: int, patience: RetryLimits) -> None:
         self.endpoint = endpoint

@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 GRACE = 0.05
 """Seconds after which what the server has sent counts as received."""
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 async def kill_in_the_middle(command: Sequence[str], wire: Wire, rng: random.Random, most: float = 0.5) -> float:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def option(name: str) -> str:
@@ -26,7 +26,7 @@ def option(name: str) -> str:
 async def serve(told: dict[str, Any], starts: int) -> None:
     from aiohttp import web
 
-    from tests import wire
+    from tests.support import wire
 
     app = wire.application(wire.Wire(wire.told(json.dumps({"model": option("--served-model-name"), **told["script"]}))))
     dead = asyncio.Event()

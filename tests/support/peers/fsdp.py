@@ -1,6 +1,6 @@
 """One of two processes that take a step together, sharded as training/fsdp.yaml says, on a processor.
 
-accelerate launch --config_file training/fsdp.yaml --num_processes 2 -m tests.fsdp_peer STUDENT OUT
+accelerate launch --config_file training/fsdp.yaml --num_processes 2 -m tests.support.peers.fsdp STUDENT OUT
 """
 
 from __future__ import annotations

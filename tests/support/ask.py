@@ -13,7 +13,7 @@ from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.transport import RetryLimits
 from profiler.endpoints.requests import Answer, Request
 from profiler.records import Endpoint, Sampling
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 HASTY = RetryLimits(tries=3, first=0.005, longest=0.02, attempt=5.0, deadline=10.0, down=4)
 
