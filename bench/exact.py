@@ -10,13 +10,13 @@ from profiler import probes
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client
 from profiler.endpoints.local.engine import LocalEngine
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.records import Endpoint
 from profiler.runs.run import run
 
 
 async def main(name: str, limit: int, out: Path) -> None:
-    probe = probes.get(name).build(Options(limit=limit))
+    probe = probes.get(name).build(ProbeOptions(limit=limit))
     endpoint = Endpoint(model="demo")
     engine = LocalEngine(endpoint, precision="float32")
     async with Client(engine, Cache(out / "cache.sqlite"), endpoint) as client:

@@ -29,7 +29,7 @@ from profiler.cli.serve import started
 from profiler.endpoints.local import demo
 from profiler.endpoints.requests import Choose
 from profiler.endpoints.vllm import server as serving
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 
 ITEMS = 60
 FLIGHT = 8
@@ -129,7 +129,7 @@ async def timed(server: str, command: list[str], place: Path) -> Timing:
 
 def rows() -> list[dict[str, object]]:
     """The items that our probe asks, in HELM's form of a multiple-choice question."""
-    probe = probes.get("bbq").build(Options(limit=ITEMS))
+    probe = probes.get("bbq").build(ProbeOptions(limit=ITEMS))
     found = []
     for item in probe.items:
         request = probe.ask(item)

@@ -33,7 +33,7 @@ from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import results
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.runs import store
 
 INHERIT = str(Path(sys.executable).with_name("inherit"))
@@ -160,7 +160,7 @@ async def bare(url: str, bodies: Sequence[object], flight: int) -> float:
 def capacity(url: str) -> float:
     """The least time that the server takes for the paper's texts, sent in the best of several ways."""
     with found_in(DATA):
-        probe = probes.get("bbq").build(Options("paper", limit=ITEMS))
+        probe = probes.get("bbq").build(ProbeOptions(suite="paper", limit=ITEMS))
         asked = [probe.ask(item) for item in probe.items]
     texts = [[one.prompt + choice for choice in one.choices] for one in asked if isinstance(one, Choose)]
     dialect = Dialect("demo", beside=0)

@@ -12,6 +12,7 @@ SCHEMA = 1
 Ideal = float | Literal["high", "low"] | None
 """Where a metric would like to be; None for a description such as length."""
 
+
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 How = Literal["text", "loglikelihood", "top_logprobs", "letter", "verbal", "sampled"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from profiler.records import SCHEMA, Endpoint, Fingerprint, Record, Sampling, Usage
+from profiler.records import SCHEMA, Argument, Endpoint, Fingerprint, Flag, Record, Sampling, Usage
 
 GIVEN = "given"
 """The version of a score that came with the candidates."""
@@ -20,9 +20,9 @@ whichever of them it meets first."""
 class SampleSpec(Record):
     """All that asking teachers for candidates can be told; sample.json, as it was resolved."""
 
-    teachers: tuple[str | dict[str, JsonValue], ...]
+    teachers: Annotated[tuple[str | dict[str, JsonValue], ...], Argument]
     """demo, a path or hub id, MODEL@http://…/v1, a .toml file that says more, or such a file's fields."""
-    out: str
+    out: Annotated[str, Flag(("--out", "-o"))]
     """Folder for the candidates, or an address such as s3://bucket/pool."""
     prompts: str = "auto"
     """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper."""
@@ -30,9 +30,9 @@ class SampleSpec(Record):
     """The column of `prompts` that holds the prompt."""
     lang: str = "en"
     """Language of the answers."""
-    limit: int | None = Field(default=None, ge=1)
+    limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Prompts, picked by seed."""
-    k: int = Field(default=10, ge=1)
+    k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1)
     """Candidates a prompt and teacher."""
     temperature: float = Field(default=1.0, ge=0)
     """How freely words are drawn."""
@@ -166,15 +166,15 @@ class Objective(Record):
 class SelectSpec(Record):
     """All that choosing from candidates can be told; selection.json holds it as it was resolved."""
 
-    pool: str
+    pool: Annotated[str, Argument]
     """What `inherit sample` made, here or at an address; or a file of prompts and answers."""
-    objective: tuple[str, ...]
+    objective: Annotated[tuple[str, ...], Flag(("--objective", "-O"))]
     """max:M, min:M, near:M=V or 2*max:M; may be repeated."""
-    out: Path
+    out: Annotated[Path, Flag(("--out", "-o"))]
     """Folder for the data sets and their card."""
     combine: Literal["sum", "lexicographic", "pareto"] = "sum"
     """How several objectives make one choice."""
-    require: tuple[str, ...] = ()
+    require: Annotated[tuple[str, ...], Flag(("--require", "-r"))] = ()
     """Only answers with, say, 'toxicity<=0.2'."""
     hold: tuple[str, ...] = ()
     """words=0.25: within a quarter of the prompt's middle candidate."""
@@ -182,11 +182,11 @@ class SelectSpec(Record):
     """Draw softly: exp(utility / temperature); 0 takes the best."""
     top: int = Field(default=1, ge=1)
     """Answers kept a prompt."""
-    k: int | None = Field(default=None, ge=1)
+    k: Annotated[int | None, Flag(("-k",))] = Field(default=None, ge=1)
     """Look at the first k candidates of a prompt only."""
     source: tuple[str, ...] = ()
     """Only this source's candidates; may be repeated."""
-    metric: tuple[str, ...] | None = None
+    metric: Annotated[tuple[str, ...] | None, Flag(("--metric", "-m"))] = None
     """Report this metric as well; else all of length, readability, diversity and quality."""
     open_gate: tuple[str, ...] = ()
     """empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop."""

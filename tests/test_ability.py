@@ -15,9 +15,9 @@ from profiler.endpoints.engine import ScoreCall
 from profiler.endpoints.instruments import AnswerReader
 from profiler.endpoints.requests import Answer, Choose
 from profiler.errors import BadData
+from profiler.probes import ProbeOptions
 from profiler.probes.ability import SETS, Ability, boolq, rte, winogrande
 from profiler.probes.multiple_choice import Question, QuestionSet
-from profiler.probes.probe import Options
 from profiler.records import Capabilities, Generation, Likelihood, Usage
 from profiler.runs.estimates import estimates
 from tests.support import builders
@@ -30,13 +30,13 @@ COUNT = 200
 
 @pytest.fixture
 def probe() -> Ability:
-    return Ability.build(Options(suite="mini"))
+    return Ability.build(ProbeOptions(suite="mini"))
 
 
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch) -> Ability:
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    return Ability.build(Options())
+    return Ability.build(ProbeOptions())
 
 
 def pairs(request: Choose) -> list[list[str]]:
@@ -127,9 +127,9 @@ def test_a_sentence_with_a_blank_can_be_answered_by_letter():
 def test_a_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Ability.build(Options()).suite == "mini"
+    assert Ability.build(ProbeOptions()).suite == "mini"
     with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is not at hand, .*`inherit data fetch arc`"):
-        Ability.build(Options(suite="paper"))
+        Ability.build(ProbeOptions(suite="paper"))
 
 
 @here

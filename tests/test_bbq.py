@@ -16,9 +16,9 @@ from profiler.datasets import mini, read
 from profiler.datasets.items import Item
 from profiler.endpoints.instruments import AnswerReader
 from profiler.endpoints.requests import Answer
+from profiler.probes import ProbeOptions
 from profiler.probes.bbq.items import CATEGORIES, PAPER, SOURCE, items, known_targets
 from profiler.probes.bbq.probe import METRICS, Bbq
-from profiler.probes.probe import Options
 from profiler.records import Capabilities, Estimate, Generation, Likelihood
 from profiler.runs.rescore import rescore
 from tests.support.official import OFFICIAL, needs
@@ -283,7 +283,7 @@ def test_helms_variant_gives_the_numbers_that_helm_itself_gave():
 @official
 def test_the_paper_suite_takes_what_is_at_hand_and_says_what_is_missing(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(BBQ))
-    probe = Bbq.build(Options(limit=100))
+    probe = Bbq.build(ProbeOptions(limit=100))
     assert probe.suite == "paper"
     assert set(probe.categories) == set(PAPER) & set(HERE)
     assert probe.settings["missing"] == "Race_ethnicity"
@@ -292,16 +292,16 @@ def test_the_paper_suite_takes_what_is_at_hand_and_says_what_is_missing(monkeypa
         "analysis_scripts/additional_metadata.csv"
     }
     assert probe.count == len(list(probe.items)) == 100
-    assert len(Bbq.build(Options(suite="full")).missing) == 4
+    assert len(Bbq.build(ProbeOptions(suite="full")).missing) == 4
     assert SOURCE.find(CATEGORIES["SES"]) is None
 
 
 def test_without_the_files_auto_takes_the_shipped_set_and_paper_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Bbq.build(Options()).suite == "mini"
+    assert Bbq.build(ProbeOptions()).suite == "mini"
     with pytest.raises(Exception, match=r"data/Age\.jsonl of bbq is not at hand.*INHERIT_DATA"):
-        Bbq.build(Options(suite="paper"))
+        Bbq.build(ProbeOptions(suite="paper"))
 
 
 def test_a_row_without_a_column_is_named():

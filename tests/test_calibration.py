@@ -16,9 +16,9 @@ from profiler import probes, stats
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
 from profiler.errors import BadData
+from profiler.probes import ProbeOptions
 from profiler.probes.calibration import METRICS, Calibration
 from profiler.probes.multiple_choice import Question
-from profiler.probes.probe import Options
 from profiler.records import Likelihood
 from profiler.reporting.profile import estimates_text
 from profiler.runs.estimates import estimates
@@ -180,7 +180,7 @@ def likely(*means: float, tokens: int = 2) -> Answer:
 
 @pytest.fixture
 def probe() -> Calibration:
-    return Calibration.build(Options(suite="mini"))
+    return Calibration.build(ProbeOptions(suite="mini"))
 
 
 def question(gold: int, count: int = 3) -> Item:
@@ -299,7 +299,7 @@ def test_all_right_leaves_the_scaled_error_undefined():
 
 
 def test_the_shipped_questions_are_many_different_and_fair():
-    items = list(Calibration.build(Options(suite="mini")).items)
+    items = list(Calibration.build(ProbeOptions(suite="mini")).items)
     assert len({item.fields.prompt for item in items}) >= 79  # a question may begin like another
     assert len({item.id for item in items}) == len(items) >= 80
     assert all(len(set(item.fields.options)) == 4 for item in items)
@@ -308,7 +308,7 @@ def test_the_shipped_questions_are_many_different_and_fair():
 
 
 def test_a_limit_takes_as_many_of_each_set():
-    probe = Calibration.build(Options(suite="mini", limit=21))
+    probe = Calibration.build(ProbeOptions(suite="mini", limit=21))
     groups = [item.group for item in probe.items]
     assert (groups.count("knowledge"), groups.count("sense"), probe.count) == (11, 10, 21)
 
@@ -316,7 +316,7 @@ def test_a_limit_takes_as_many_of_each_set():
 def test_a_file_of_ones_own_is_asked(tmp_path):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps({"question": "Which?", "choices": ["this", "that"], "answer": 1}) + "\n", "utf-8")
-    probe = Calibration.build(Options(prompts=str(path)))
+    probe = Calibration.build(ProbeOptions(prompts=str(path)))
     (item,) = probe.items
     assert (item.id, item.group, probe.suite) == ("quiz/0", "quiz", "quiz.jsonl")
     assert probe.ask(item).choices == (" this", " that")
@@ -334,13 +334,13 @@ def test_a_bad_row_of_ones_own_is_named(tmp_path, row, says):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(row) + "\n", "utf-8")
     with pytest.raises(BadData, match=f"quiz.jsonl row 0: .*{says}"):
-        Calibration.build(Options(prompts=str(path)))
+        Calibration.build(ProbeOptions(prompts=str(path)))
 
 
 @needs()
 def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    probe = Calibration.build(Options())
+    probe = Calibration.build(ProbeOptions())
     assert (probe.suite, probe.count) == ("paper", 10_542)
     items = {item.id: item for item in probe.items}
     first = probe.ask(items["hellaswag/0"])

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import LETTERS, Answer
+from profiler.probes import ProbeOptions
 from profiler.probes.calibration import CalibrationSampled, CalibrationVerbal, stated
 from profiler.probes.multiple_choice import Question
-from profiler.probes.probe import Options
 from profiler.records import Generation
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
 from profiler.runs.store import SampleColumns
 
-VERBAL = CalibrationVerbal.build(Options(suite="mini"))
-SAMPLED = CalibrationSampled.build(Options(suite="mini"))
+VERBAL = CalibrationVerbal.build(ProbeOptions(suite="mini"))
+SAMPLED = CalibrationSampled.build(ProbeOptions(suite="mini"))
 
 
 def question(gold: int = 1, options: tuple[str, ...] = ("5 km", "50%", "half a day")) -> Item:
@@ -152,7 +152,7 @@ def test_the_question_is_put_once_and_the_letter_drawn_several_times():
 
 
 def test_samples_and_temperature_can_be_set_and_the_length_of_other_texts_does_not_matter():
-    probe = CalibrationSampled.build(Options(suite="mini", samples=4, sampling={"temperature": 0.5, "max_tokens": 900}))
+    probe = CalibrationSampled.build(ProbeOptions(suite="mini", samples=4, temperature=0.5, max_tokens=900))
     assert (probe.samples, probe.sampling.temperature, probe.sampling.max_tokens) == (4, 0.5, 16)
 
 

@@ -12,8 +12,8 @@ import pytest
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Weigh
 from profiler.errors import EndpointError
+from profiler.probes import ProbeOptions
 from profiler.probes.crows_pairs import SOURCE, CrowsPairs, SentencePair
-from profiler.probes.probe import Options
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
@@ -115,7 +115,7 @@ def test_an_answer_without_likelihoods_is_undefined_not_zero():
 
 @official
 def test_the_official_file_is_read_whole(at_hand):
-    probe = CrowsPairs.build(Options())
+    probe = CrowsPairs.build(ProbeOptions())
     items = list(probe.items)
     assert probe.suite == "paper"
     assert [item.id for item in items] == [str(number) for number in range(1508)]
@@ -160,10 +160,10 @@ def test_a_limit_draws_the_same_pairs_and_a_larger_one_keeps_them(at_hand):
 
 
 def test_without_the_official_file_the_mini_set_is_asked_and_says_so(nothing_at_hand):
-    probe = CrowsPairs.build(Options())
+    probe = CrowsPairs.build(ProbeOptions())
     assert (probe.suite, list(probe.data)) == ("mini", ["mini crows_pairs"])
     with pytest.raises(Exception, match=r"crows_pairs_anonymized.csv of crows_pairs is not at hand"):
-        list(CrowsPairs.build(Options(suite="paper")).items)
+        list(CrowsPairs.build(ProbeOptions(suite="paper")).items)
 
 
 def test_the_mini_set_is_made_of_minimal_pairs():

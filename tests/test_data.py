@@ -13,9 +13,8 @@ import pytest
 
 from profiler import datasets
 from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
-from profiler.probes import attributes
+from profiler.probes import ProbeOptions, attributes
 from profiler.probes.attributes import Attributes
-from profiler.probes.probe import Options
 from tests.support.official import OFFICIAL, needs
 
 
@@ -141,13 +140,13 @@ def test_another_prompt_or_order_is_another_digest(tmp_path: Path) -> None:
 
 def test_attributes_have_no_full_suite() -> None:
     with pytest.raises(WrongUse, match="no full suite"):
-        Attributes.build(Options(suite="full"))
+        Attributes.build(ProbeOptions(suite="full"))
 
 
 @needs()
 def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    probe = Attributes.build(Options())
+    probe = Attributes.build(ProbeOptions())
     assert (probe.suite, probe.count) == ("paper", 100)
     assert next(iter(probe.items)).id == "100"
     assert probe.frame == "### Question: {prompt}\n ### Answer: "
@@ -161,13 +160,13 @@ def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monk
     file = replace(attributes.DOLLY, sha256=sha256(columns.encode()).hexdigest())
     monkeypatch.setattr(attributes, "DOLLY", file)
     monkeypatch.setattr(attributes, "SOURCE", replace(attributes.SOURCE, files=(file,)))
-    assert [item.fields.prompt for item in Attributes.build(Options()).items] == prompts[100:]
+    assert [item.fields.prompt for item in Attributes.build(ProbeOptions()).items] == prompts[100:]
 
 
 def test_without_the_file_the_shipped_prompts_are_asked() -> None:
-    assert Attributes.build(Options()).suite == "mini"
+    assert Attributes.build(ProbeOptions()).suite == "mini"
     with pytest.raises(NotAtHand, match="`inherit data fetch dolly`"):
-        Attributes.build(Options(suite="paper"))
+        Attributes.build(ProbeOptions(suite="paper"))
 
 
 def test_the_hub_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

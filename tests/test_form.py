@@ -8,8 +8,8 @@ import pytest
 
 from profiler import probes
 from profiler.endpoints.instruments import Reading
-from profiler.probes import forms
-from profiler.probes.probe import Options, Probe
+from profiler.probes import ProbeOptions, forms
+from profiler.probes.probe import Probe
 from profiler.records import Profile
 from profiler.runs import store
 from profiler.runs.run import run
@@ -21,7 +21,7 @@ MUTE = Script(completions=False, echo=False, top=0)
 
 
 def build(name: str) -> Probe:
-    return probes.get(name).build(Options(suite="mini", limit=6, samples=3 if name.endswith("sampled") else None))
+    return probes.get(name).build(ProbeOptions(suite="mini", limit=6, samples=3 if name.endswith("sampled") else None))
 
 
 def built() -> list[Probe]:

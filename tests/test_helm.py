@@ -24,7 +24,8 @@ from profiler import probes
 from profiler.endpoints.instruments import Reading
 from profiler.harnesses.helm import folder
 from profiler.harnesses.imported import keep
-from profiler.probes.probe import Options, Probe
+from profiler.probes import ProbeOptions
+from profiler.probes.probe import Probe
 from profiler.records import Endpoint, Profile, Sample
 from profiler.runs import store
 from profiler.runs.run import run
@@ -89,7 +90,7 @@ def helm(tmp_path: Path) -> Helm:
 
 
 def mini(limit: int, **options: Any) -> list[Probe]:
-    return [kind.build(Options(suite="mini", limit=limit, **options)) for kind in probes.every().values()]
+    return [kind.build(ProbeOptions(suite="mini", limit=limit, **options)) for kind in probes.every().values()]
 
 
 async def profiled(
@@ -148,7 +149,7 @@ async def test_a_chat_endpoint_is_asked_in_words_and_by_letter(helm: Helm, compl
         done = await helm.run(wire, *(f"inherit_{name}:{options}" for name in names))
         assert done.code == 0, done.says
         assert not [body for body in wire.bodies if "Question" in str(body.get("prompt"))]
-        asked = [probes.get(name).build(Options(suite="mini", limit=6)) for name in names]
+        asked = [probes.get(name).build(ProbeOptions(suite="mini", limit=6)) for name in names]
         ours = await profiled(wire, asked, helm.folder / "ours", chat=True, reading="letter")
     (theirs,) = kept(helm, helm.folder / "theirs")
     assert theirs.endpoint.chat
@@ -184,7 +185,7 @@ async def test_helms_page_shows_numbers_and_items(helm: Helm) -> None:
     assert "bbq [mini]" in table
     assert "s_amb" in table
     assert "tokens  " in items
-    (first, *_) = probes.get("bbq").build(Options(suite="mini", limit=40)).items
+    (first, *_) = probes.get("bbq").build(ProbeOptions(suite="mini", limit=40)).items
     assert str(first.fields.question) in items
 
 
@@ -215,7 +216,7 @@ async def test_25_samples_are_25_different_ones_in_one_request(helm: Helm) -> No
         ours = await profiled(
             wire,
             [probes.get("attributes").build(
-                Options(suite="mini", limit=2, samples=25, sampling={"temperature": 1.0, "max_tokens": 20})
+                ProbeOptions(suite="mini", limit=2, samples=25, temperature=1.0, max_tokens=20)
             )],
             helm.folder / "ours",
         )  # fmt: skip
@@ -244,7 +245,7 @@ async def test_a_server_that_dies_leaves_no_numbers_and_is_asked_only_for_the_re
 
 async def test_an_item_that_is_refused_is_no_silent_gap(helm: Helm) -> None:
     async with serving() as wire:
-        asked = list(probes.get("crows_pairs").build(Options(suite="mini", limit=8)).items)
+        asked = list(probes.get("crows_pairs").build(ProbeOptions(suite="mini", limit=8)).items)
         wire.faults.append(Fault("400", match=str(asked[3].fields.sent_more), says="too long"))
         done = await helm.run(wire, "inherit_crows_pairs:suite=mini,limit=8")
         assert done.code != 0

@@ -12,7 +12,7 @@ from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.harnesses.helm import folder, spec
 from profiler.harnesses.helm.reply import StoredAnswer
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.records import Generation, Likelihood
 
 
@@ -93,5 +93,5 @@ def test_an_item_that_the_data_no_longer_holds_is_named() -> None:
 
 def test_options_that_run_specs_take_are_those_of_a_profile() -> None:
     assert ProbeSpec.of("bbq", {"suite": "mini", "limit": 5}).built() == probes.get("bbq").build(
-        Options(suite="mini", limit=5)
+        ProbeOptions(suite="mini", limit=5)
     )

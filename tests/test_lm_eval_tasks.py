@@ -23,8 +23,7 @@ from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.errors import EndpointError, InheritError
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import results as lm_eval_results
-from profiler.probes import forms
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions, forms
 from profiler.records import Estimate
 from profiler.runs.rescore import rescored
 
@@ -129,7 +128,7 @@ def expected(model: Hashed, probe_name: str, words: object, limit: int) -> dict[
     def count(text: str) -> int:
         return len(words.encode(text, add_special_tokens=False)) if text else 0
 
-    probe = probes.get(probe_name).build(Options("mini", limit=limit))
+    probe = probes.get(probe_name).build(ProbeOptions(suite="mini", limit=limit))
     rows = []
     for item in probe.items:
         match probe.ask(item):
@@ -175,13 +174,13 @@ def test_a_limit_asks_the_items_that_our_own_limit_asks(evaluated: Callable[...,
     for probe in ("bbq", "calibration", "attributes"):
         results = evaluated(Hashed(), f"inherit_{probe}", limit=7)
         asked = [row["doc"]["item"] for row in results["samples"][f"inherit_{probe}"]]
-        wanted = probes.get(probe).build(Options("mini", limit=7)).items
+        wanted = probes.get(probe).build(ProbeOptions(suite="mini", limit=7)).items
         assert asked == [item.id for item in wanted]
 
 
 def test_named_places_are_logged_as_themselves(evaluated: Callable[..., dict]) -> None:
     results = evaluated(Hashed(), "inherit_crows_pairs", samples={"inherit_crows_pairs": [7, 3]})
-    items = list(probes.get("crows_pairs").build(Options("mini")).items)
+    items = list(probes.get("crows_pairs").build(ProbeOptions(suite="mini")).items)
     logged = [(row["doc_id"], row["doc"]["item"]) for row in results["samples"]["inherit_crows_pairs"]]
     assert logged == [(7, items[7].id), (3, items[3].id)]
 
@@ -287,7 +286,7 @@ def test_the_papers_data_that_is_not_there_is_an_error_that_says_what_to_do(
 
 
 def test_a_likelihood_that_is_no_number_fails_its_item_alone(evaluated: Callable[..., dict]) -> None:
-    probe = probes.get("crows_pairs").build(Options("mini", limit=5))
+    probe = probes.get("crows_pairs").build(ProbeOptions(suite="mini", limit=5))
     broken = probe.ask(next(iter(probe.items))).texts[0]
     results = evaluated(Hashed(broken=broken), "inherit_crows_pairs", limit=5)
     assert ours(results, "inherit_crows_pairs")["items"] == 4

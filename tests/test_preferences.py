@@ -7,8 +7,8 @@ import pytest
 
 from profiler.endpoints.requests import Answer, Choose
 from profiler.judging import Judgement, compare_raters, mini_pairs, read_labels
+from profiler.probes import ProbeOptions
 from profiler.probes.preferences import PROMPT, Preferences
-from profiler.probes.probe import Options
 from profiler.records import Endpoint, Estimate, Generation, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.run import run
@@ -122,7 +122,7 @@ def test_a_judge_that_knows_agrees_wholly():
 @official
 def test_pandalms_pairs_of_one_prompt_are_resampled_together(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    probe = Preferences.build(Options(suite="paper"))
+    probe = Preferences.build(ProbeOptions(suite="paper"))
     items = list(probe.items)
     assert probe.count == len(items) == 2 * 999
     assert len({item.cluster for item in items}) == len({item.fields.prompt for item in items}) < 500

@@ -13,9 +13,10 @@ from profiler import probes
 from profiler.cli import app
 from profiler.endpoints.requests import Choose
 from profiler.errors import BadData
+from profiler.probes import ProbeOptions
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.crows_pairs import CrowsPairs
-from profiler.probes.probe import Options, Probe
+from profiler.probes.probe import Probe
 from profiler.runs import foreign_answers
 from profiler.runs.rescore import rescore, rescored
 from tests.support.official import OFFICIAL, needs
@@ -28,7 +29,7 @@ def values(probe: Probe, rows: list[dict[str, object]], answer: str | None = Non
 
 
 def probe(name: str, **options: object) -> Probe:
-    return probes.get(name).build(Options(suite="mini", **options))
+    return probes.get(name).build(ProbeOptions(suite="mini", **options))
 
 
 def right() -> list[dict[str, object]]:
@@ -88,7 +89,7 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    tasks = {name: probes.get(name).build(Options(suite="full")) for name in ("stereoset", "stereoset_inter")}
+    tasks = {name: probes.get(name).build(ProbeOptions(suite="full")) for name in ("stereoset", "stereoset_inter")}
     whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
     for made in tasks.values():
         for item in made.items:
@@ -135,7 +136,7 @@ def test_a_continuation_without_its_score_is_an_error_or_undefined_and_never_a_z
         {"prompt": "They went", "generations": [{"text": "b"}]},
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    made = probes.get("toxicity").build(Options(prompts=str(path), scorers=("recorded",)))
+    made = probes.get("toxicity").build(ProbeOptions(prompts=str(path), scorers=("recorded",)))
     found = rescored(made, rows)
     assert [error.partition(": ")[2] for error in found.errors] == [
         "scorer failed: BadData: scorer 'recorded' takes scores that came with recorded texts, and these came without"

@@ -13,8 +13,9 @@ from profiler import probes
 from profiler.cli import app
 from profiler.datasets.items import Item
 from profiler.errors import BadData
+from profiler.probes import ProbeOptions
 from profiler.probes.bbq.probe import Bbq
-from profiler.probes.probe import Options, Probe
+from profiler.probes.probe import Probe
 from profiler.runs.rescore import named, rescore, rescored
 
 CHOICES = (" The old man", " The young man", " Not known")
@@ -69,7 +70,7 @@ def test_missing_items_are_counted():
 
 
 def test_texts_of_an_open_question_are_measured():
-    probe = probes.get("attributes").build(Options(suite="mini"))
+    probe = probes.get("attributes").build(ProbeOptions(suite="mini"))
     recorded = [{"item": item.id, "texts": ["One, two, three.", "One."]} for item in probe.items]
     values = {e.metric: e.value for e in rescore(probe, recorded)}
     assert values["words"] == 2.0
@@ -108,7 +109,7 @@ def test_no_rows_are_no_answers():
 
 
 def test_likelihoods_of_an_open_question_are_refused():
-    probe: Probe = probes.get("attributes").build(Options(suite="mini"))
+    probe: Probe = probes.get("attributes").build(ProbeOptions(suite="mini"))
     with pytest.raises(BadData, match="asks for texts"):
         rescore(probe, [{"item": next(iter(probe.items)).id, "likelihoods": [-1.0]}])
 
@@ -168,7 +169,7 @@ def test_data_lists_what_is_at_hand_and_check_fails_on_a_wrong_file(tmp_path: Pa
 
 
 def test_a_letter_counts_in_the_order_in_which_the_row_says_that_the_options_were_listed():
-    probe = probes.get("bbq").build(Options(suite="mini"))
+    probe = probes.get("bbq").build(ProbeOptions(suite="mini"))
     item = next(iter(probe.items))
     right = item.fields.label
     order = [2, 0, 1]

@@ -20,7 +20,7 @@ from profiler.metrics.toxicity import perspective as service
 from profiler.metrics.toxicity import scorer
 from profiler.metrics.toxicity.classifier import batches
 from profiler.metrics.toxicity.perspective import LABELS, Perspective
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.probes.toxicity import Toxicity, ToxicityPrompts
 from profiler.records import Generation, Profile, Sample
 from profiler.reporting.profile import profile_report
@@ -84,11 +84,11 @@ def test_outputs_that_a_checkpoint_does_not_name_are_left_out(tmp_path: Path) ->
 def test_two_scorers_of_one_name_are_refused(checkpoint: Path) -> None:
     orders = tuple(f"detoxify:original,checkpoint={checkpoint}{end}" for end in ("", ",precision=bfloat16"))
     with pytest.raises(WrongUse, match=r"detoxify:original would stand for two: .*float32 and .*bfloat16"):
-        Toxicity.build(Options(suite="mini", scorers=orders))
+        Toxicity.build(ProbeOptions(suite="mini", scorers=orders))
 
 
 def test_another_label_of_a_scorer_does_not_keep_its_first_from_being_held_against_others() -> None:
-    probe = Toxicity.build(Options(suite="mini", scorers=("tox-block", "tox-block,label=insult")))
+    probe = Toxicity.build(ProbeOptions(suite="mini", scorers=("tox-block", "tox-block,label=insult")))
     assert [metric.name for metric in scorer_agreement.rivals(probe.text_metrics)] == [
         "toxicity",
         "toxicity:tox-block,label=insult",
@@ -139,7 +139,7 @@ def test_a_classifier_that_does_not_say_toxic_has_to_be_told_which_label_is(tmp_
         scorer(f"hf:{folder}")
     told = scorer(f"hf:{folder},label=hate")
     assert metrics.get(f"toxicity:hf:{folder},label=hate").name == "toxicity:hf:hate,label=hate"
-    probe = Toxicity.build(Options(suite="mini", scorers=(f"hf:{folder},label=hate",)))
+    probe = Toxicity.build(ProbeOptions(suite="mini", scorers=(f"hf:{folder},label=hate",)))
     assert "expected_max_toxicity:hf:hate,label=hate" in [metric.name for metric in probe.metrics]
     assert told.version.startswith("hf:hate@")
 
@@ -373,7 +373,7 @@ def test_one_scorer_agrees_with_nobody() -> None:
 
 async def test_a_run_with_two_scorers_reports_both_and_how_far_they_agree(tmp_path: Path, checkpoint: Path) -> None:
     orders = ("tox-block", f"detoxify:original,checkpoint={checkpoint}")
-    probe = Toxicity.build(Options(suite="mini", limit=6, samples=3, scorers=orders))
+    probe = Toxicity.build(ProbeOptions(suite="mini", limit=6, samples=3, scorers=orders))
     async with serving() as wire, client(wire, tmp_path / "cache.sqlite") as model:
         events = [event async for event in run(model, [probe], model.endpoint, tmp_path / "runs")]
     profile = events[-1]

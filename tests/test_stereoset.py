@@ -17,7 +17,7 @@ from profiler.datasets import File
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Choose, Weigh
 from profiler.errors import BadData, EndpointError
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.probes.stereoset import LABELS, METRICS, SOURCE, Cluster, StereoSet, StereoSetInter
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import clusters, estimates, seed
@@ -111,7 +111,7 @@ def test_the_authors_own_answers_give_their_published_scores(at_hand, model: str
 
 @official
 def test_the_official_file_is_read_whole(at_hand):
-    intra, inter = StereoSet.build(Options()), StereoSetInter.build(Options())
+    intra, inter = StereoSet.build(ProbeOptions()), StereoSetInter.build(ProbeOptions())
     assert (intra.suite, inter.suite) == ("full", "full")
     domains = [Counter(item.group for item in probe.items) for probe in (intra, inter)]
     assert domains[0] == {"race": 962, "profession": 810, "gender": 255, "religion": 79}
@@ -130,11 +130,11 @@ def test_paper_is_the_test_split_where_it_can_be_had(tmp_path, monkeypatch):
     test = File("data/stereoset/test.json", hashlib.sha256(content).hexdigest(), 3)
     monkeypatch.setattr(StereoSet, "splits", {**StereoSet.splits, "paper": test})
     for suite in ("auto", "paper"):
-        probe = StereoSet.build(Options(suite=suite))
+        probe = StereoSet.build(ProbeOptions(suite=suite))
         assert (probe.suite, [item.id for item in probe.items], list(probe.data)) == ("paper", ["one"], ["test.json"])
-    assert StereoSetInter.build(Options()).suite == "mini"
+    assert StereoSetInter.build(ProbeOptions()).suite == "mini"
     with pytest.raises(BadData, match=r"data/dev\.json of stereoset is not at hand"):
-        StereoSet.build(Options(suite="full"))
+        StereoSet.build(ProbeOptions(suite="full"))
 
 
 @official

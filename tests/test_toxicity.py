@@ -12,7 +12,7 @@ from profiler import metrics
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, WrongUse
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.probes.toxicity import SYSTEM, Beginning, Toxicity, numbers
 from profiler.records import Estimate, Generation, Profile, Sampling
 from profiler.runs import compare, store
@@ -89,7 +89,7 @@ def test_25_continuations_of_20_tokens_are_drawn_as_published():
 
 
 def test_how_it_is_drawn_can_be_set():
-    options = Options(samples=5, frame="Go on: {prompt}", sampling={"max_tokens": 50, "temperature": 0.7})
+    options = ProbeOptions(samples=5, frame="Go on: {prompt}", max_tokens=50, temperature=0.7)
     probe = Toxicity.build(options)
     request = probe.ask(next(iter(probe.items)))
     assert request.sampling == Sampling(temperature=0.7, top_p=0.9, max_tokens=50)
@@ -141,7 +141,7 @@ def test_the_mini_set_provokes_in_four_ways():
 @needs("authors_toolkit")
 def test_the_papers_300_are_asked_in_its_form(monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    probe = Toxicity.build(Options())
+    probe = Toxicity.build(ProbeOptions())
     items = list(probe.items)
     assert (probe.suite, len(items)) == ("paper", 300)
     rated = [float(str(item.fields.toxicity)) for item in items]
@@ -154,52 +154,52 @@ def test_the_papers_300_are_asked_in_its_form(monkeypatch):
     ("subset", "count"), [("challenging", 49), ("toxic", 1249), ("nontoxic", 3732), ("0.82:", 442), ("0.5:0.82", 807)]
 )
 def test_any_part_of_a_file_in_the_official_form_is_asked(subset, count):
-    probe = Toxicity.build(Options(prompts=str(QUARK), subset=subset))
+    probe = Toxicity.build(ProbeOptions(prompts=str(QUARK), subset=subset))
     assert probe.count == count
     assert probe.settings["subset"] == subset
 
 
 @real
 def test_toxic_and_nontoxic_beginnings_are_told_apart_where_both_occur():
-    items = list(Toxicity.build(Options(prompts=str(QUARK))).items)
+    items = list(Toxicity.build(ProbeOptions(prompts=str(QUARK))).items)
     groups = [item.group for item in items]
     assert (groups.count("toxic"), groups.count("nontoxic"), groups.count(None)) == (1249, 3732, 19)
     assert items[0].id == "0870163-f77b512e917a2b6ece2a117ba51406f7:495-634"
-    assert {item.group for item in Toxicity.build(Options(prompts=str(QUARK), subset="toxic")).items} == {None}
+    assert {item.group for item in Toxicity.build(ProbeOptions(prompts=str(QUARK), subset="toxic")).items} == {None}
 
 
 @pytest.mark.parametrize("subset", ["toxik", "0.8:0.5", "0.5", "-1:1", "0:2", "a:b"])
 def test_a_subset_that_is_none_is_wrong_use(subset):
     with pytest.raises(WrongUse, match=r"no subset .*: expected challenging, toxic, nontoxic, or a toxicity"):
-        Toxicity.build(Options(suite="mini", subset=subset))
+        Toxicity.build(ProbeOptions(suite="mini", subset=subset))
 
 
 def test_a_subset_of_unrated_prompts_is_empty_and_says_so():
     with pytest.raises(BadData, match="none of the 40 prompts of mini is toxic"):
-        _ = Toxicity.build(Options(suite="mini", subset="toxic")).count
+        _ = Toxicity.build(ProbeOptions(suite="mini", subset="toxic")).count
 
 
 def test_a_file_of_ones_own_prompts_is_asked(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text('{"text": "You are"}\n{"text": "They all"}\n', "utf-8")
-    probe = Toxicity.build(Options(prompts=str(path)))
+    probe = Toxicity.build(ProbeOptions(prompts=str(path)))
     assert ([item.fields.prompt for item in probe.items], probe.suite) == (["You are", "They all"], "mine.jsonl")
     path.write_text('{"text": "You are"}\n{"text": ""}\n', "utf-8")
     with pytest.raises(BadData, match=r"mine.jsonl row 1: expected text in column 'text', found ''"):
-        _ = Toxicity.build(Options(prompts=str(path))).count
+        _ = Toxicity.build(ProbeOptions(prompts=str(path))).count
 
 
 def test_the_full_set_is_known_by_its_number_of_rows(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     with pytest.raises(BadData, match=r"prompts.jsonl of real_toxicity_prompts is not at hand"):
-        _ = Toxicity.build(Options(suite="full")).count
+        _ = Toxicity.build(ProbeOptions(suite="full")).count
     row = {"filename": "a.txt", "begin": 0, "end": 9, "challenging": True, "prompt": {"text": "So", "toxicity": 0.7}}
     path = tmp_path / "prompts.jsonl"
     path.write_text((json.dumps(row) + "\n") * 3, "utf-8")
     with pytest.raises(BadData, match="cut off after 3 of 99,442 rows"):
-        _ = Toxicity.build(Options(suite="full")).count
+        _ = Toxicity.build(ProbeOptions(suite="full")).count
     path.write_text("".join(json.dumps(row | {"begin": i}) + "\n" for i in range(99_442)), "utf-8")
-    probe = Toxicity.build(Options(suite="auto", subset="challenging", limit=5))
+    probe = Toxicity.build(ProbeOptions(suite="auto", subset="challenging", limit=5))
     assert (probe.suite, probe.count, list(probe.data)) == ("full", 5, ["prompts.jsonl"])
 
 

@@ -8,6 +8,7 @@ import typer
 
 from profiler.cli import data, files, imports, judge, ours, profile, runs, sample, select, serve, study, train
 from profiler.cli.console import note
+from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
 app = typer.Typer(
@@ -18,6 +19,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+VERBS: dict[Act, str] = {
+    profile.profile: "profiler.runs.options:ProfileOptions",
+    runs.compare: "profiler.runs.options:CompareOptions",
+    files.score: "profiler.runs.options:ScoreOptions",
+    files.rescore: "profiler.runs.options:RescoreOptions",
+    judge.judge: "profiler.runs.options:JudgeOptions",
+    judge.agree: "profiler.runs.options:AgreeOptions",
+    sample.sample: "selection:SampleSpec",
+    select.select: "selection:SelectSpec",
+}
+"""What does a verb → the record of all that it can be told."""
 
 for command in (
     profile.profile,
@@ -39,7 +52,10 @@ for command in (
     imports.report,
     imports.tasks_path,
 ):
-    app.command()(command)
+    if command in VERBS:
+        add(app, command, VERBS[command])
+    else:
+        app.command()(command)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from profiler.cli.options import Format
-    from profiler.probes.probe import Probe
+    from profiler.records import Record
     from profiler.reporting.report import Report
 
 T = TypeVar("T")
@@ -33,16 +33,12 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def announce(probes: Sequence[Probe]) -> None:
-    """What a user must know of the data before reading a number."""
-    for probe in probes:
-        if missing := ", ".join(probe.missing):
-            note(f"{probe.name}: left out, because their official files can't be had: {missing}")
-        if probe.count < probe.enough:
-            few = f"{probe.count} items, fewer than the {probe.enough}"
-            note(f"{probe.name}: {few} that its errors over bins need to be read")
-    if mini := [probe.name for probe in probes if probe.suite == "mini"]:
-        note(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
+def keep_options(options: Record, path: Path | None) -> None:
+    """Write what a verb was told beside the file that it left."""
+    from profiler.files import write_whole
+
+    if path:
+        write_whole(path.with_name(f"{path.name}.options.json"), options.model_dump_json(indent=1).encode() + b"\n")
 
 
 def finish(work: Coroutine[None, None, T]) -> T:

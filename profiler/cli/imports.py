@@ -35,10 +35,13 @@ def report(
     It can be shown and compared like any other.
     """
     from profiler.harnesses import imported
-    from profiler.reporting.profile import profile_report
+    from profiler.reporting.profile import profile_report, run_report
+    from profiler.reporting.report import save
+    from profiler.runs.store import Run
 
     for harvest in harvests(lm_eval, helm):
         done = imported.keep(harvest, out, name)
+        save(run_report(Run(out / done.id)), out / done.id / "report.html")
         publish(profile_report(done), "json" if json else "table")
         note(f"{out / done.id}: profile.json, report.html, samples/")
 

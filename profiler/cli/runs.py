@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.cli.console import note, publish
+from profiler.cli.console import keep_options, note, publish
 from profiler.cli.options import Format, Json, Out, Run, Save
 from profiler.errors import CheckFailed
 
 if TYPE_CHECKING:
     from profiler.records import Comparison
+    from profiler.runs.options import CompareOptions
 
 
 def compare(
-    base: Run,
-    others: Annotated[list[str], typer.Argument(help="Runs to hold against BASE.")],
+    options: CompareOptions,
     fail_on: Annotated[Literal["worse", "moved"] | None, typer.Option(help="Exit 3 if any number got so.")] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = "table",
     save: Save = None,
-    out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
     """Show what changed between runs.
@@ -32,12 +31,12 @@ def compare(
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
     from profiler.reporting.comparison import comparison_report
-    from profiler.runs import compare as comparing
-    from profiler.runs import store
+    from profiler.runs import compare, store
 
-    left = store.load(base, out)
-    comparisons = [comparing.compare(left, store.load(other, out)) for other in others]
+    base = store.load(options.base, options.out)
+    comparisons = [compare.compare(base, store.load(other, options.out)) for other in options.others]
     publish(comparison_report(comparisons), "json" if json else format, save)
+    keep_options(options, save)
     if fail_on:
         guard(comparisons, fail_on)
 

@@ -42,7 +42,7 @@ def study(
         sys.stdout.write(study_text())
         return
     with found_in(data):
-        read = read_study(path)
+        read = read_study(Path(str(path).removeprefix("@")))
         if show:
             sys.stdout.write(study_text(read))
             return

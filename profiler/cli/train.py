@@ -35,7 +35,7 @@ def train(
     if show and not recipe and not changes:
         sys.stdout.write(recipe_text())
         return
-    read = read_recipe(recipe, changes or ())
+    read = read_recipe(recipe and Path(str(recipe).removeprefix("@")), changes or ())
     if show:
         sys.stdout.write(recipe_text(read))
     elif check:

@@ -2,13 +2,17 @@
 
 from profiler.datasets import mini
 from profiler.datasets.download import Watch, downloaded, forbidden, forbidding, watched
+from profiler.datasets.items import Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts
-from profiler.datasets.rows import Json, Row, load, parse_lines, read
+from profiler.datasets.rows import Row, load, parse_lines, read
+from profiler.datasets.settings import checked, settings_file
+from profiler.records import Json
 
 __all__ = [
     "COLUMNS",
     "File",
+    "Item",
     "Json",
     "Prompts",
     "Row",
@@ -16,7 +20,9 @@ __all__ = [
     "Summary",
     "Watch",
     "cached",
+    "checked",
     "downloaded",
+    "drawn",
     "folder",
     "forbidden",
     "forbidding",
@@ -28,5 +34,6 @@ __all__ = [
     "parse_lines",
     "prompts",
     "read",
+    "settings_file",
     "watched",
 ]

@@ -13,8 +13,8 @@ from typing import IO, cast
 import orjson
 
 from profiler.errors import BadData
+from profiler.records import Json
 
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 Row = Mapping[str, Json]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
+
+R = TypeVar("R", bound=BaseModel)
 
 
 def settings_file(path: Path) -> dict[str, object]:
@@ -45,6 +48,15 @@ def _yaml_settings(text: str, path: Path) -> dict[str, object]:
     if not isinstance(found, dict):
         raise BadData(f"{path}: expected lines of `key: value`, found {type(found).__name__}")
     return found
+
+
+def checked(record: type[R], fields: Mapping[str, object], where: str, hint: str = "") -> R:
+    """The RECORD of these FIELDS; what is wrong with the first of them is one sentence, which says WHERE."""
+    refuse_unknown(f"key in {where}", fields, record, hint or where)
+    try:
+        return record.model_validate(fields)
+    except ValidationError as error:
+        raise wrong_setting(error, where) from None
 
 
 def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], where: str) -> None:

@@ -13,8 +13,6 @@ import orjson
 
 from profiler import probes
 from profiler.records import Endpoint, Fingerprint, Profile, Sample, Section, Usage
-from profiler.reporting import report
-from profiler.reporting.profile import run_report
 from profiler.runs import store
 from profiler.runs.estimates import estimates
 
@@ -89,7 +87,6 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
             errors=sum(part.section.errors for part in harvest.parts),
         )
         store.save_profile(folder, profile)
-    report.save(run_report(store.Run(out / profile.id)), out / profile.id / "report.html")
     return profile
 
 

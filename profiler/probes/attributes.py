@@ -15,7 +15,8 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options, Probe
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe
 from profiler.probes.registry import register
 from profiler.records import Sampling, Writing
 from profiler.stats import Mean
@@ -64,7 +65,7 @@ class Attributes(Probe[Topic]):
         object.__setattr__(self, "suite", self.prompts.suite)  # how a frozen dataclass fills a field from others
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         if options.prompts:
             found = prompts(options.prompts, options.column, options.lang)
         elif options.suite == "full":
@@ -75,7 +76,7 @@ class Attributes(Probe[Topic]):
         return cls(
             limit=options.limit,
             prompts=found,
-            sampling=options.drawn(GREEDY),
+            sampling=options.sampling(GREEDY),
             samples=options.samples or 1,
             frame=default if options.frame is None else options.frame,
             system=options.system,

@@ -35,7 +35,8 @@ from profiler.probes.multiple_choice import (
     question,
     unread,
 )
-from profiler.probes.probe import Options, Setting
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Setting
 from profiler.probes.registry import register
 from profiler.records import Sampling, Writing
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
@@ -325,9 +326,9 @@ class CalibrationSampled(Confidence):
     confidence = "share of the commonest answer"
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         # A letter is short, whatever length is wanted of other texts.
-        sampling = options.drawn(LETTER).model_copy(update={"max_tokens": LETTER.max_tokens, "stop": LETTER.stop})
+        sampling = options.sampling(LETTER).model_copy(update={"max_tokens": LETTER.max_tokens, "stop": LETTER.stop})
         return replace(super().build(options), sampling=sampling, samples=options.samples or SAMPLES)
 
     @property

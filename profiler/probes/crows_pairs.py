@@ -12,7 +12,8 @@ from profiler.datasets.items import F, Item, drawn
 from profiler.endpoints.requests import Answer, Choose, Weigh
 from profiler.metrics.metric import Metric
 from profiler.probes import two_orders
-from profiler.probes.probe import Options, Probe, Setting
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.stats import Mean
 
@@ -134,7 +135,7 @@ class Sentences(Probe[F]):
     shipped = "crows_pairs"
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         """Of the shipped pairs, or of all 1,508: the paper's, which is also the full set."""
         return cls(SOURCE.suite(options.suite, whole="paper"), options.limit)
 

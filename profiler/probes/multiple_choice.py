@@ -18,7 +18,8 @@ from profiler.datasets.items import Item, drawn
 from profiler.endpoints.requests import Answer, Choose, lettered
 from profiler.errors import BadData
 from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options, Probe
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
@@ -107,7 +108,7 @@ class MultipleChoice(Probe[Question]):
         """A question of the shipped set, or of a user's own, as this probe puts it to a model."""
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         if options.prompts:
             path = Path(options.prompts).expanduser()
             return cls(path.name, options.limit, sets=(own(path, cls.put),))

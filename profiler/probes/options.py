@@ -29,15 +29,15 @@ class ProbeOptions(Record):
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
-    limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(None, ge=1)
+    limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Items a probe, picked by seed."""
-    samples: int | None = Field(None, ge=1)
+    samples: int | None = Field(default=None, ge=1)
     """Answers a prompt."""
-    temperature: float | None = Field(None, ge=0)
+    temperature: float | None = Field(default=None, ge=0)
     """0 takes the likeliest token."""
-    top_p: float | None = Field(None, ge=0, le=1)
+    top_p: float | None = Field(default=None, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] | None = None
     """Stop before this string; may be repeated."""
@@ -47,7 +47,7 @@ class ProbeOptions(Record):
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""
-    order: int = Field(0, ge=0)
+    order: int = Field(default=0, ge=0)
     """Seed of the order in which BBQ's options are listed by letter."""
 
     def sampling(self, usual: Sampling) -> Sampling:

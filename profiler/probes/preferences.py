@@ -26,7 +26,8 @@ from profiler.judging import (
     some_pairs,
 )
 from profiler.metrics.metric import Metric
-from profiler.probes.probe import Options, Probe, Setting
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.probes.two_orders import HEAD, mean_of
 from profiler.stats import (
@@ -178,7 +179,7 @@ class Preferences(Probe[AnswerTurn]):
     metrics = METRICS
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         """Of the shipped pairs, or of all 999 of PandaLM's test set, three humans each; the limit is one of pairs."""
         return cls(PANDALM.suite(options.suite, whole="paper"), options.limit)
 

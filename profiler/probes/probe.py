@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Generic, Self
 
 from profiler.datasets import mini
@@ -12,37 +12,8 @@ from profiler.datasets.items import F, Item
 from profiler.datasets.rows import Row
 from profiler.endpoints.requests import Answer, Request
 from profiler.metrics.metric import Metric
+from profiler.probes.options import ProbeOptions
 from profiler.records import Sampling, Writing
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may set about a probe; None leaves it to the probe."""
-
-    suite: str = "auto"
-    """auto, mini, paper or full."""
-    prompts: str | None = None
-    """A file or `hub:` data set of prompts instead of the suite's."""
-    column: str | None = None
-    lang: str = "en"
-    limit: int | None = None
-    """Ask only this many items, picked by a seeded draw."""
-    samples: int | None = None
-    """Answers a prompt."""
-    frame: str | None = None
-    system: str = ""
-    sampling: Mapping[str, float | int | tuple[str, ...]] = field(default_factory=dict)
-    """Fields of Sampling that replace the probe's own."""
-    order: int = 0
-    """Seed of the order in which options are listed by letter, where the data has none of its own."""
-    subset: str | None = None
-    """Only the items of a set that are so: challenging, toxic, nontoxic, or a range of toxicity such as 0.5:0.8."""
-    scorers: tuple[str, ...] = ()
-    """Who scores, where a probe can be scored by several."""
-
-    def drawn(self, default: Sampling) -> Sampling:
-        return Sampling.model_validate({**default.model_dump(), **self.sampling})
-
 
 Setting = str | int | float | bool | None
 
@@ -75,7 +46,7 @@ class Probe(ABC, Generic[F]):
     """Id of the prompt template, where it is one of a judge's."""
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         """The probe that OPTIONS call for; of a probe with one set of items, as many as are wanted."""
         return cls(limit=options.limit)
 

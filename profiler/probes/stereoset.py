@@ -19,7 +19,8 @@ from profiler.datasets.items import F, Item, drawn
 from profiler.endpoints.requests import Answer, Choose, Weigh
 from profiler.metrics.metric import Metric
 from profiler.probes import two_orders
-from profiler.probes.probe import Options, Probe, Setting
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.stats import Columns, FloatArray, OfSums
 
@@ -177,7 +178,7 @@ class Clusters(Probe[F]):
     """
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         offered = [name for name in cls.splits if options.suite in ("auto", name)] or [*cls.splits]
         suites = (SOURCE.suite(options.suite, name, [cls.splits[name]]) for name in offered)
         return cls(next((suite for suite in suites if suite != "mini"), "mini"), options.limit)

@@ -18,7 +18,8 @@ from profiler.errors import BadData, WrongUse
 from profiler.metrics.metric import Metric, distinct
 from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
 from profiler.metrics.toxicity.scorer import TOXIC, Scorer
-from profiler.probes.probe import Options, Probe
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe
 from profiler.probes.registry import register
 from profiler.records import Sampling, Writing
 
@@ -88,7 +89,7 @@ class ToxicityPrompts:
     lang: str = "en"
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         """What the options ask for; of `auto`, the paper's where they can be had, all where a subset is wanted."""
         if options.subset:
             Subset.read(options.subset)
@@ -223,14 +224,14 @@ class Toxicity(Probe[Beginning]):
     default = True
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         prompts = ToxicityPrompts.build(options)
         default = PAPER_FRAME if prompts.suite == "paper" else FRAME
         return cls(
             limit=options.limit,
             prompts=prompts,
             scorers=tuple(scorer(name) for name in dict.fromkeys(options.scorers)),
-            sampling=options.drawn(SAMPLING),
+            sampling=options.sampling(SAMPLING),
             samples=options.samples or SAMPLES,
             frame=default if options.frame is None else options.frame,
             system=options.system or SYSTEM,

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from profiler import judging
 from profiler.endpoints.instruments import Reading
-from profiler.probes.options import ProbeOptions
+from profiler.judging import ColumnRoles
+from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Flag, Record
 
 Out = Annotated[Path, Flag(("--out", "-o"))]
@@ -36,7 +38,7 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """Only this probe; may be repeated."""
     reading: Reading = "auto"
     """How choices are read; auto takes the best that the endpoint allows."""
-    concurrency: int = Field(64, ge=1)
+    concurrency: int = Field(default=64, ge=1)
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the profile; the model's name if left out."""
@@ -66,7 +68,7 @@ class ScoreOptions(Record):
     """The column that holds the text."""
     lang: str = "en"
     """Language of the texts."""
-    workers: int = Field(1, ge=1)
+    workers: int = Field(default=1, ge=1)
     """Processes that measure."""
     save: Path | None = None
     """Write each text's scores to this .jsonl file."""
@@ -81,7 +83,7 @@ class RescoreOptions(Record):
     """Rows of an item's id and its choice, likelihoods or texts."""
     answer: str | None = None
     """The column of the answer, if it is called otherwise."""
-    suite: Literal["auto", "mini", "paper", "full"] = "auto"
+    suite: Suite = "auto"
     """Whose items; auto takes the paper's where they can be had, else mini."""
     prompts: str | None = None
     """A file of what was asked, instead of a suite."""
@@ -91,3 +93,78 @@ class RescoreOptions(Record):
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
     data: Path | None = None
     """Folder of official data files, packed or not; else INHERIT_DATA."""
+
+    @property
+    def told(self) -> ProbeOptions:
+        """What is said of the probe."""
+        return ProbeOptions.model_validate(self.model_dump(exclude={"probe", "file", "answer"}))
+
+
+class LabelOptions(Record):
+    """Where files keep what judges and people said, and what their labels mean."""
+
+    preset: str | None = None
+    """The form of the files: inherit, pandalm, llmbar, alpaca_eval, mt_bench, judgebench or auto_j; where left out,
+    each file's columns tell it."""
+    columns: tuple[str, ...] = ()
+    """ROLE=COLUMN,… with the roles id, prompt, a, b, writer_a, writer_b, group, gold, verdict, verdict_swapped, judge
+    and swapped; may be repeated."""
+    gold: tuple[str, ...] = ()
+    """A column of human labels; may be repeated."""
+    verdict: tuple[str, ...] = ()
+    """A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated."""
+    id: Annotated[str | None, Flag(("--id",))] = None
+    """The column that names the pair."""
+    label: tuple[str, ...] = ()
+    """WORD=a|b|tie|unreadable|absent: what a label means; may be repeated."""
+
+    @property
+    def roles(self) -> ColumnRoles:
+        """What `columns` says, and `id`, `gold` and `verdict` for short."""
+        short = [*([f"id={self.id}"] if self.id else ()), *(f"gold={one}" for one in self.gold)]
+        pairs = [f"verdict={one.replace(',', ',verdict_swapped=')}" for one in self.verdict]
+        return judging.parse_columns([*self.columns, *short, *pairs])
+
+
+class JudgeOptions(LabelOptions, EndpointOptions):
+    """Ask a model which of two answers is better, in both orders."""
+
+    pairs: tuple[str, ...] = ("mini",)
+    """mini, pandalm, or a file; may be repeated."""
+    between: str | None = None
+    """X,Y: make the pairs of what writers X and Y wrote, from files of candidates."""
+    prompt: str = "labels"
+    """labels, reasons, answers, or a .txt template of yours."""
+    ties: bool = False
+    """Let the judge say that neither is better."""
+    limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
+    """Pairs to judge, picked by seed."""
+    max_tokens: int = Field(default=512, ge=1)
+    """New tokens for a judge's reasons, at most."""
+    concurrency: int = Field(default=64, ge=1)
+    """Requests in flight at a server."""
+    name: str | None = None
+    """What to call the judge; the model's name if left out."""
+    save: Path | None = None
+    """The verdict file; else one under --out."""
+    data: Path | None = None
+    """Folder of official data files, packed or not; else INHERIT_DATA."""
+    out: Out = Path("runs")
+    """Folder that holds the runs."""
+
+
+class AgreeOptions(LabelOptions):
+    """Hold recorded verdicts against human labels and each other."""
+
+    files: Annotated[tuple[Path, ...], Argument] = Field(min_length=1)
+    """Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."""
+    swapped: Literal["auto", "answers", "places"] = "auto"
+    """What a verdict on swapped answers names: the answer, or the place it stood in."""
+    reading: Literal["first", "swapped", "both", "averaged"] | None = None
+    """How judges' verdicts are read where they are held against each other."""
+    kin: tuple[str, ...] = ()
+    """JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated."""
+    student: tuple[str, ...] = ()
+    """STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."""
+    resamples: int = Field(default=1000, ge=1)
+    """Bootstrap draws behind each interval."""

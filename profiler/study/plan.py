@@ -13,7 +13,8 @@ from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts
 from profiler.datasets.settings import refuse_unknown, settings_file, settings_text, wrong_setting
 from profiler.errors import UnknownName, WrongUse
-from profiler.probes.probe import Options, Probe
+from profiler.probes import ProbeOptions
+from profiler.probes.probe import Probe
 from profiler.records import Record
 from selection.gates import closed_gates
 from selection.objective import objective_metrics, read_objective
@@ -85,8 +86,8 @@ class StudyProbe(Record):
 
     def build(self, lang: str) -> Probe:
         """The probe; what it reads is fetched where it is not at hand."""
-        fields = self.model_dump(exclude={"probe"})
-        return probes.get(self.probe).build(Options(**fields, lang=lang))
+        fields = self.model_dump(exclude={"probe", "sampling"})
+        return probes.get(self.probe).build(ProbeOptions.model_validate({**fields, **self.sampling, "lang": lang}))
 
 
 class Study(Record):

@@ -17,7 +17,9 @@ from profiler.errors import EndpointDown
 from profiler.files import write_whole
 from profiler.probes.preferences import Preferences
 from profiler.records import Endpoint
-from profiler.runs.store import Run
+from profiler.reporting import report
+from profiler.reporting.profile import run_report
+from profiler.runs.profile import Watcher, ask_probes
 from profiler.study.plan import Study, StudyProbe
 from profiler.study.stage import Say, Stage, Workspace, short_digest
 from selection import card
@@ -251,25 +253,10 @@ class Stages:
         return Stage("preferences", teacher.name, inputs, work, size={"items": probe.count})
 
     def _run(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> str:
-        run = asyncio.run(self._profile(endpoint, title, say, probes))
-        return str(run.folder.relative_to(self.folder))
-
-    async def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Run:
-        from profiler.endpoints.client import connect
-        from profiler.records import Profile
-        from profiler.reporting import report
-        from profiler.reporting.profile import run_report
-        from profiler.runs.run import run
-
-        out = self.folder / "runs"
-        async with connect(endpoint, out / "cache.sqlite") as client:
-            async for event in run(client, probes, endpoint, out, title):
-                if isinstance(event, Profile):
-                    found = Run(out / event.id)
-                    report.save(run_report(found), found.folder / "report.html")
-                    return found
-                say(f"profile {title}: {event.probe}", event.done, event.total, "")
-        raise AssertionError("a run ends in a profile or an error")
+        watcher = Watcher(step=lambda at: say(f"profile {title}: {at.probe}", at.done, at.total, ""))
+        found = asyncio.run(ask_probes(endpoint, probes, self.folder / "runs", title, watcher))
+        report.save(run_report(found), found.folder / "report.html")
+        return str(found.folder.relative_to(self.folder))
 
 
 def _probe_inputs(ask: StudyProbe, probe: Probe) -> dict[str, JsonValue]:

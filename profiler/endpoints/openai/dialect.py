@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from profiler.datasets import Json
 from profiler.endpoints.engine import SampleCall
+from profiler.records import Json
 
 Body = dict[str, Json]
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
+from profiler.datasets import checked
 from profiler.datasets.items import Item
 from profiler.endpoints import instruments
 from profiler.endpoints.instruments import Reading
 from profiler.endpoints.requests import Generate, Request
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.probes import ProbeOptions
 from profiler.probes.forms import first
-from profiler.probes.probe import Options, Probe
+from profiler.probes.probe import Probe
 
 Scalar = str | int | float
 
@@ -135,30 +137,10 @@ def _items(spec: ProbeSpec) -> dict[str, Item]:
 
 @cache
 def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings | None) -> Probe:
-    options = _options(given)
+    fields: dict[str, object] = {key: value for key, value in given if key in ProbeOptions.model_fields}
     if drawn:
-        said: dict[str, float | int | tuple[str, ...]] = {
-            "temperature": drawn.temperature,
-            "max_tokens": drawn.max_tokens,
-            "stop": drawn.stop,
-        }
-        options = replace(options, samples=drawn.samples, sampling={**options.sampling, **said})
-    return probes.get(name).build(options)
-
-
-def _options(given: Sequence[tuple[str, Scalar]]) -> Options:
-    fields = dict(given)
-    sampling: dict[str, float | int | tuple[str, ...]] = {}
-    for name in SAMPLING:
-        if name in fields:
-            value = fields.pop(name)
-            if isinstance(value, str):
-                raise WrongUse(f"expected a number for {name}, found {value!r}")
-            sampling[name] = value
-    limit = _whole("limit", fields["limit"], least=1) if "limit" in fields else None
-    order = _whole("order", fields.get("order", 0), least=0)
-    words = {name: str(fields[name]) for name in WORDS if name in fields}
-    return replace(Options(limit=limit, order=order, sampling=sampling), **words)  # type: ignore[arg-type]
+        fields |= drawn._asdict()
+    return probes.get(name).build(checked(ProbeOptions, fields, f"inherit_{name}"))
 
 
 def _whole(name: str, value: Scalar, least: int) -> int:

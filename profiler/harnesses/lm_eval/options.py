@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
+from profiler.datasets import checked
 from profiler.endpoints.instruments import Reading
 from profiler.errors import WrongUse
-from profiler.probes.probe import Options
+from profiler.probes import ProbeOptions
 from profiler.records import Sampling
 
-SUITES = ("auto", "mini", "paper", "full")
 DATA = "data"
 READING = "reading"
-TEXTS = ("suite", "prompts", "column", "lang", "frame", "system", "subset")
+TOLD = ("suite", "prompts", "column", "lang", "frame", "system", "subset", "samples", "order", "scorers")
 """Options that may stand in the metadata, each under its own name."""
-SCORERS = "scorers"
-NUMBERS = {"samples": 1, "order": 0}
-"""Options that are whole numbers, and the least of each."""
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
 """lm-eval's name of a generation argument → ours."""
@@ -34,21 +31,12 @@ def folder(metadata: Mapping[str, object]) -> Path | None:
     return Path(str(named)) if named else None
 
 
-def options(metadata: Mapping[str, object]) -> Options:
+def options(metadata: Mapping[str, object]) -> ProbeOptions:
     """The options of the run; the model's own arguments stand in the same mapping and are passed over."""
-    given = {name: str(metadata[name]) for name in TEXTS if metadata.get(name) is not None}
-    if (suite := given.get("suite", "auto")) not in SUITES:
-        raise WrongUse(f"--metadata suite={suite}: expected one of {', '.join(SUITES)}")
-    numbers = {name: _number(name, metadata[name]) for name in NUMBERS if metadata.get(name) is not None}
-    named = metadata.get(SCORERS) or ()
-    scorers = (named,) if isinstance(named, str) else tuple(map(str, cast(Sequence[object], named)))
-    return Options(**given, **numbers, scorers=scorers)  # type: ignore[arg-type]
-
-
-def _number(name: str, given: object) -> int:
-    if isinstance(given, int) and not isinstance(given, bool) and given >= NUMBERS[name]:
-        return given
-    raise WrongUse(f"--metadata {name}={given}: expected a whole number, at least {NUMBERS[name]}")
+    given = {name: metadata[name] for name in TOLD if metadata.get(name) is not None}
+    if isinstance(named := given.get("scorers"), str):
+        given["scorers"] = (named,)
+    return checked(ProbeOptions, given, "--metadata")
 
 
 def reading(metadata: Mapping[str, object]) -> Reading:

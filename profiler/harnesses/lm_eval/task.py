@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial, wraps
 from itertools import islice
 from typing import NamedTuple, cast
@@ -17,7 +16,7 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.utils import warning_once
 
 from profiler import probes
-from profiler.datasets import found_in
+from profiler.datasets import Watch, found_in, watched
 from profiler.datasets.items import Item
 from profiler.endpoints.engine import SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader
@@ -28,7 +27,6 @@ from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.metrics.metric import measure
 from profiler.probes.probe import Probe
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
-from profiler.reporting.progress import Downloads
 from profiler.runs import store
 from profiler.runs.estimates import overall
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
@@ -53,6 +51,15 @@ IN_WORDS = "The group inheritance_profile_chat holds what can be asked in words.
 Doc = Mapping[str, object]
 Template = Callable[[list[dict[str, str]]], object]
 Aggregate = Callable[[Group, Mapping[str, object]], dict[str, object]]
+
+
+class LoggedDownloads(Watch):
+    """Says what can't be had, or is not vouched for, in lm-eval's own log."""
+
+    def failed(self, why: str) -> None:
+        log.warning("%s", why)
+
+    unsure = failed
 
 
 class TaskRequest(NamedTuple):
@@ -103,7 +110,7 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def built(self) -> Probe:
         try:
-            with Downloads():
+            with watched(LoggedDownloads()):
                 return self.kind.build(self.options)
         except NotAtHand as error:
             raise NotAtHand(f"{error}; from lm-eval: --metadata data=FOLDER") from None
@@ -145,12 +152,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         self._alone = world_size == 1
         drawn = self._config.generation_kwargs or {}
         changed = {name: value for name, value in drawn.items() if self._drawn.get(name) != value}
-        self.options = replace(
-            self.options,
-            limit=limit,
-            system=system_instruction or self.options.system,
-            sampling={**self.options.sampling, **options.sampling(changed)},
-        )
+        said = {"limit": limit, "system": system_instruction or self.options.system, **options.sampling(changed)}
+        self.options = self.options.model_copy(update=said)
         with found_in(self.folder):
             self.probe = self.kind.build(self.options)
             measure([Text("", self.probe.lang)], self.probe.text_metrics)  # a missing part shows before all else

@@ -27,7 +27,8 @@ from profiler.probes.bbq.items import (
     items,
     known_targets,
 )
-from profiler.probes.probe import Options, Probe, Setting
+from profiler.probes.options import ProbeOptions
+from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.records import Ideal
 from profiler.stats import Columns, FloatArray, Mean, OfSums
@@ -126,7 +127,7 @@ class Bbq(Probe[BbqQuestion]):
     metrics = METRICS
 
     @classmethod
-    def build(cls, options: Options) -> Self:
+    def build(cls, options: ProbeOptions) -> Self:
         suite = options.suite
         wanted = tuple(CATEGORIES) if suite == "full" else PAPER
         found = () if suite == "mini" else tuple(name for name in wanted if SOURCE.had(CATEGORIES[name]))

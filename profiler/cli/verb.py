@@ -1,0 +1,136 @@
+"""A verb's options are the fields of one record: on the command line, or in a file (`inherit VERB @FILE`)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+
+import typer
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
+
+from profiler.datasets import checked, settings_file
+from profiler.errors import UnknownName
+from profiler.plugins import imported
+from profiler.records import Flag, Record
+
+Act = Callable[..., None]
+"""What a verb does: a function of its record, and of what only the command line knows, such as --json."""
+
+FILE = "@"
+"""What stands before the name of a file of options."""
+BOUNDS = {"ge": "min", "le": "max"}
+"""A field's bound → Typer's name of it."""
+
+
+class VerbCommand(TyperCommand):
+    """A command that knows its options once somebody asks for them: the list of commands is shown without."""
+
+    act: Act
+    path: str
+    record: type[Record] | None = None
+
+    def complete(self) -> type[Record]:
+        if self.record is None:
+            self.record = record_at(self.path)
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command(self.name)(spelled(type(self).act, self.record))
+            made = typer.main.get_command(app)
+            self.params, self.callback = made.params, made.callback
+        return self.record
+
+    def get_params(self, ctx: Any) -> Any:
+        self.complete()
+        return super().get_params(ctx)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        record = self.complete()
+        if args and args[0].startswith(FILE):
+            extra["default_map"] = from_file(Path(args[0].removeprefix(FILE)), record)
+            args = args[1:]
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def add(app: typer.Typer, function: Act, record: str) -> None:
+    """Make FUNCTION a command of APP that is given the RECORD at this path, which is imported when it is needed."""
+
+    class Verb(VerbCommand):
+        act = staticmethod(function)
+        path = record
+
+    def stub() -> None: ...
+
+    stub.__doc__ = function.__doc__
+    app.command(function.__name__.replace("_", "-"), cls=Verb)(stub)
+
+
+def record_at(path: str) -> type[Record]:
+    return cast(type[Record], imported(path))
+
+
+def spelled(act: Act, record: type[Record]) -> Act:
+    """ACT as a function of the record's fields, each of them an option."""
+    _, *others = inspect.signature(act).parameters.values()
+    hints = get_type_hints(act, localns={record.__name__: record}, include_extras=True)
+    own = [each.replace(kind=each.KEYWORD_ONLY, annotation=hints[each.name]) for each in others]
+
+    def run(**given: object) -> None:
+        fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
+        act(checked(record, fields, f"inherit {act.__name__}"), **given)
+
+    parameters = [parameter(name, field) for name, field in record.model_fields.items()]
+    run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
+    run.__doc__ = act.__doc__
+    return run
+
+
+def flag(field: FieldInfo) -> Flag:
+    return next((each for each in field.metadata if isinstance(each, Flag)), Flag())
+
+
+def word(name: str, field: FieldInfo) -> str:
+    """What a user of the command knows a field by."""
+    spelling = flag(field)
+    return name.upper() if spelling.argument else next(iter(spelling.names), f"--{name.replace('_', '-')}")
+
+
+def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    """A field as Typer understands it."""
+    about: dict[str, Any] = {"help": " ".join((field.description or "").split())}
+    for each in field.metadata:
+        about |= {ours: bound for theirs, ours in BOUNDS.items() if (bound := getattr(each, theirs, None)) is not None}
+    kind, default = plain(field.annotation), field.get_default(call_default_factory=True)
+    if isinstance(default, tuple | list):
+        default = [*default] or None
+    if flag(field).argument:
+        info = typer.Argument(**about)
+    else:
+        info = typer.Option(word(name, field), *flag(field).names[1:], **about)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if field.is_required() else default,
+        annotation=Annotated[kind if field.is_required() or default is not None else kind | None, info],
+    )
+
+
+def plain(annotation: Any) -> Any:
+    """The type of an option: what may be left out is not said again, several are a list."""
+    rest = [each for each in get_args(annotation) if each not in (NoneType, ...)]
+    if get_origin(annotation) is tuple:
+        return list[plain(rest[0])]  # type: ignore[misc]
+    if NoneType in get_args(annotation) and len(rest) == 1:
+        return plain(rest[0])
+    return str if str in rest else annotation
+
+
+def from_file(path: Path, record: type[Record]) -> Mapping[str, object]:
+    """The options that a file holds."""
+    given = settings_file(path)
+    for name in given:
+        if name not in record.model_fields:
+            raise UnknownName(f"option in {path}", name, record.model_fields, "--help")
+    return given

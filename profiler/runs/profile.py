@@ -1,0 +1,109 @@
+"""A model profiled: what `inherit profile`, a study and Python call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiler import probes
+from profiler.endpoints.client import connect
+from profiler.endpoints.instruments import Reading
+from profiler.errors import StoreError
+from profiler.files import write_whole
+from profiler.probes import Probe, forms
+from profiler.records import Endpoint, Profile
+from profiler.runs.options import ProfileOptions
+from profiler.runs.run import Progress, run
+from profiler.runs.store import Run
+
+LARGE = 5_000
+"""From so many items on, a user is told how to ask fewer."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how a piece of work goes; this one keeps silent."""
+
+    note: Callable[[str], None] = lambda _: None
+    """Something that a user should know."""
+    step: Callable[[Progress], None] = lambda _: None
+    """How far it is."""
+
+
+def build_probes(options: ProfileOptions) -> list[Probe]:
+    """The probes to ask; what data has to be fetched is fetched.
+
+    A user's own prompts are for the probe that takes prompts, unless others are named.
+    """
+    names = options.probes or (["attributes"] if options.prompts else forms.default())
+    return [probes.get(name).build(options) for name in names]
+
+
+async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[Probe], watcher: Watcher) -> Run:
+    """Ask the probes of a model, which is reached at ENDPOINT, and leave a run, with what was told beside it.
+
+    Where no probe was named, each is asked in a form that the endpoint can answer.
+    """
+    found = await ask_probes(
+        endpoint.model_copy(update={"url": options.url}),
+        asked,
+        options.out,
+        options.name or options.model,
+        watcher,
+        endpoint,
+        options.concurrency,
+        options.reading,
+        None if options.probes else lambda probe: probes.get(probe).build(options),
+    )
+    resolved = options.model_copy(update={"probes": tuple(part.probe for part in found.profile.sections)})
+    write_whole(found.folder / "options.json", resolved.model_dump_json(indent=1).encode() + b"\n")
+    return found
+
+
+async def ask_probes(
+    endpoint: Endpoint,
+    asked: Sequence[Probe],
+    out: Path,
+    name: str,
+    watcher: Watcher,
+    reached: Endpoint | None = None,
+    concurrency: int = 64,
+    reading: Reading = "auto",
+    fallback: Callable[[str], Probe] | None = None,
+) -> Run:
+    """Leave a run of a model, which may be REACHED behind a server of our own; FALLBACK builds forms in words."""
+    async with connect(reached or endpoint, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
+        # Items are read while the server says what it can do.
+        await asyncio.gather(client.fingerprint(), asyncio.to_thread(lambda: [probe.count for probe in asked]))
+        if client.notice:
+            watcher.note(client.notice)
+        if fallback:
+            fitting = await forms.fit(client, asked, fallback)
+            for said in fitting.notes:
+                watcher.note(said)
+            asked = fitting.probes or asked
+        for said in warnings(asked):
+            watcher.note(said)
+        async for event in run(client, asked, endpoint, out, name):
+            if isinstance(event, Profile):
+                return Run(out / event.id)
+            watcher.step(event)
+    raise StoreError(f"the run of {name!r} ended without a profile")
+
+
+def warnings(asked: Sequence[Probe]) -> list[str]:
+    """What a user must know of the data before reading a number."""
+    said = []
+    for probe in asked:
+        if missing := ", ".join(probe.missing):
+            said.append(f"{probe.name}: left out, because their official files can't be had: {missing}")
+        if probe.count < probe.enough:
+            few = f"{probe.count} items, fewer than the {probe.enough}"
+            said.append(f"{probe.name}: {few} that its errors over bins need to be read")
+    if mini := [probe.name for probe in asked if probe.suite == "mini"]:
+        said.append(f"asking the MINI sets of {', '.join(mini)}: for trying things out; do not publish their numbers")
+    if (total := sum(probe.count for probe in asked)) > LARGE:
+        said.append(f"asking {total:,} items; --limit N asks N of each probe, --suite mini the small shipped sets")
+    return said
