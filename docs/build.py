@@ -12,7 +12,7 @@ from typing import cast
 import typer
 from typer.core import TyperGroup
 
-from inheritance_profile_finder import finder
+import inheritance_profile_finder as finder
 from profiler import cli, metrics, probes
 from profiler.metrics import Metric
 from profiler.probes.registry import PROBES

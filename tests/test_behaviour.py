@@ -31,6 +31,7 @@ VARIES = (
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?", "TIME"),
     (r'("seconds": ?)[\d.e-]+', r"\1SECONDS"),
     (r"[\d,.]+ (items|tokens)/s", r"RATE \1/s"),
+    (r"(?m)^.* (\d+)/(\d+)  .*\n", lambda found: found[0] if found[1] == found[2] else ""),
     (r"took [\d.,]+ (ms|s|min|h)\b", "took SECONDS"),
     (r"https?://(?!127)[\w.-]+", "https://HOST"),
     (r"(inherit_\* tasks by itself: ).*", r"\1KNOWN"),
@@ -423,8 +424,8 @@ async def test_help(kept: Kept) -> None:
 
 def test_a_wheel_has_four_packages_and_one_pth() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["packages"] == ["profiler", "lm_eval_tasks", "selection", "training"]
+    assert wheel["only-include"][:4] == ["profiler", "lm_eval_tasks", "selection", "training"]
     assert list(wheel["force-include"].values()) == ["inheritance_profile.pth"]
     finder = ROOT / "lm_eval_tasks" / "inheritance_profile.pth"
     assert finder.read_text("utf-8") == "import lm_eval_tasks.finder; lm_eval_tasks.finder.main()\n"
-    assert all((ROOT / package / "__init__.py").is_file() for package in wheel["packages"])
+    assert all((ROOT / package / "__init__.py").is_file() for package in wheel["only-include"][:4])

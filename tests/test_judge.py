@@ -1,4 +1,4 @@
-"""`inherit judge`: what a model is asked, how its verdicts are read_labels, and what is left of a failure."""
+"""`inherit judge`: what a model is asked, how its verdicts are read, and what is left of a failure."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ async def test_the_command_leaves_a_verdict_file_that_agree_reads(tmp_path, monk
         assert (len(rows), {row.judge for row in rows}) == (8, {"me/it"})
         other = await inherit("judge", "wire", "--url", wire.url, "-n", "8", "--prompt", "answers", "--name", "likely")
     assert other.code == 0, other.err
-    (path,) = Path("runs/verdicts").iterdir()
+    (path,) = Path("runs/verdicts").glob("*.jsonl")
     assert path.name.startswith("likely-mini-answers@")
     both = await inherit("agree", "v.jsonl", path)
     assert "me/it and likely: agreement" in both.out

@@ -149,9 +149,9 @@ def test_options_stand_among_the_models_arguments() -> None:
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"suite": "papers"}, "expected one of auto, mini, paper, full"),
-        ({"samples": 0}, "at least 1"),
-        ({"samples": "many"}, "at least 1"),
+        ({"suite": "papers"}, "`suite`: Input should be 'auto', 'mini', 'paper' or 'full', found 'papers'"),
+        ({"samples": 0}, "`samples`: Input should be greater than or equal to 1, found 0"),
+        ({"samples": "many"}, "`samples`: Input should be a valid integer"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(metadata: Mapping[str, object], said: str) -> None:

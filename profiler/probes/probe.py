@@ -31,7 +31,7 @@ class Probe(ABC, Generic[F]):
 
     name: ClassVar[str]
     shipped: ClassVar[str] = ""
-    """The set of our own that it asks as its mini suite: profiler/mini/NAME.jsonl."""
+    """The set of our own that it asks as its mini suite: profiler/datasets/mini/NAME.jsonl."""
     version = 1
     """Goes up whenever the same answers would give other numbers."""
     default: ClassVar[bool] = False
