@@ -161,8 +161,8 @@ def test_mt_bench_rows_are_joined_whichever_model_stands_first(tmp_path):
 def test_alpacaevals_preferences_are_read_as_shares(tmp_path):
     text = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "weighted"}
     rows = [{**text, "output_2": str(i), "preference": p} for i, p in enumerate([1.0000002, 1.9, 1.5, 1.2])]
-    ballots = read_labels([written(tmp_path / "annotations.jsonl", rows)])
-    votes = ballots.raters["weighted"].votes[False]
+    labels = read_labels([written(tmp_path / "annotations.jsonl", rows)])
+    votes = labels.raters["weighted"].votes[False]
     assert [vote.code for vote in votes.values()] == [0, 1, 2, 0]
     assert votes[3].shares == pytest.approx((0.8, 0.2))
 
@@ -383,6 +383,13 @@ def test_a_column_that_is_named_for_one_role_has_no_other(tmp_path):
         "gpt_verdict": ("human", 1),
         "me": ("judge", 2),
     }
+
+
+def test_naming_some_columns_leaves_the_others_to_the_form(tmp_path):
+    texts = {"instruction": "Say hi.", "response1": "Hi", "response2": "Ho"}
+    rows = [{"idx": i, **texts, "annotator1": 1, "annotator2": 1 + i % 2} for i in range(4)]
+    found = told(written(tmp_path / "file.jsonl", rows), columns="id=idx,gold=annotator1,verdict=annotator2")
+    assert (found.pairs, found.prompts, found.notes) == (4, 1, ())
 
 
 def test_a_verdict_on_swapped_answers_is_that_of_the_verdict_before_it(tmp_path):

@@ -14,8 +14,8 @@ STUDY = Path(__file__).parents[1] / "examples" / "judge_study"
 
 @pytest.mark.parametrize("teacher", ["demo", "longer"])
 def test_the_files_give_the_numbers_of_the_page_again(teacher: str) -> None:
-    ballots = read_labels([STUDY / f"{name}.jsonl" for name in ("demo", "terse", "longer")])
-    found = compare_raters(ballots, students=[StudentJudge("terse", "demo", teacher)])
+    labels = read_labels([STUDY / f"{name}.jsonl" for name in ("demo", "terse", "longer")])
+    found = compare_raters(labels, students=[StudentJudge("terse", "demo", teacher)])
     lines = (STUDY / "README.md").read_text("utf-8").splitlines()
     told = next(line for line in lines if line.startswith(f"| agreement with {teacher}"))
     shift = next(s for s in found.shifts if s.against == teacher and s.metric == "agreement")

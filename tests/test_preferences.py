@@ -80,7 +80,7 @@ def test_the_numbers_are_those_of_agree_on_the_same_verdicts(tmp_path, monkeypat
     for metric in ("agreement", "agreement_without_ties", "kappa", "kappa_without_ties", "positional_agreement"):
         assert found[metric].value == pytest.approx(of_judge[metric], abs=1e-12), metric
     assert found["first_shown_wins"].value == pytest.approx(of_judge["first_shown_wins"], abs=1e-12)
-    if suite == "paper":  # the reference's own row is left out of the mini_pairs set's, whose humans are one
+    if suite == "paper":  # the reference's own row is left out of the mini set's, whose humans are one
         assert found["longer_wins"].value == pytest.approx(of_judge["longer_wins"], abs=1e-12)
 
 

@@ -3,7 +3,7 @@
 from profiler.judging.agreement import compare_raters
 from profiler.judging.ask import TOKENS, ask_judge
 from profiler.judging.before_after import StudentJudge
-from profiler.judging.columns import ColumnRoles, parse_columns, parse_labels, presets
+from profiler.judging.columns import ColumnRoles, parse_columns, parse_labels
 from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
 from profiler.judging.pairs import (
@@ -20,42 +20,9 @@ from profiler.judging.records import Agreement, Judgement, Jury, Pair, Rater, Ru
 from profiler.judging.verdict_files import CODES, NAMES, PairLabels, Second, read_labels, save_judgements
 
 __all__ = [
-    "CODES",
-    "GAP",
-    "LENGTHS",
-    "NAMES",
-    "ORDERS",
-    "PANDALM",
-    "PANDALM_FILE",
-    "TOKENS",
-    "Agreement",
-    "ColumnRoles",
-    "Judgement",
-    "Jury",
-    "Order",
-    "Pair",
-    "PairLabels",
-    "Rater",
-    "Ruling",
-    "Second",
-    "StudentJudge",
-    "TasteShift",
-    "Template",
-    "Winner",
-    "ask_judge",
-    "averaged",
-    "compare_raters",
-    "load_pairs",
-    "load_template",
-    "mini_pairs",
-    "pairs_between",
-    "pandalm_pairs",
-    "parse_columns",
-    "parse_labels",
-    "parse_template",
-    "presets",
-    "read_labels",
-    "read_verdict",
-    "save_judgements",
-    "some_pairs",
-]
+    "CODES", "GAP", "LENGTHS", "NAMES", "ORDERS", "PANDALM", "PANDALM_FILE", "TOKENS", "Agreement", "ColumnRoles",
+    "Judgement", "Jury", "Order", "Pair", "PairLabels", "Rater", "Ruling", "Second", "StudentJudge", "TasteShift",
+    "Template", "Winner", "ask_judge", "averaged", "compare_raters", "load_pairs", "load_template", "mini_pairs",
+    "pairs_between", "pandalm_pairs", "parse_columns", "parse_labels", "parse_template", "read_labels",
+    "read_verdict", "save_judgements", "some_pairs",
+]  # fmt: skip

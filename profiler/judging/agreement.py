@@ -8,7 +8,7 @@ import numpy as np
 
 from profiler.judging.before_after import StudentJudge, taste_shifts
 from profiler.judging.judge_bias import biases
-from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, of
+from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.stats import (
@@ -61,9 +61,9 @@ def compare_raters(
     kin = related(kin or {}, students, labels)
     whole = label_table(labels, kin, reading)
     kinds, one = whole.kinds()
-    asked = list(_asked(whole.at(one)))
+    counts = list(_counts(whole.at(one)))
     groups = clusters([*labels.pairs.values()])
-    found = count_intervals({str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed)
+    found = count_intervals({str(i): entry.counted for i, entry in enumerate(counts)}, kinds, groups, resamples, seed)
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
@@ -82,7 +82,7 @@ def compare_raters(
                 n=found[str(i), metric].n,
                 reason=found[str(i), metric].reason,
             )
-            for i, entry in enumerate(asked)
+            for i, entry in enumerate(counts)
             for metric in entry.counted.formulas
         ),
         shifts=taste_shifts(whole, students, groups, resamples, seed),
@@ -109,7 +109,7 @@ def clusters(pairs: list[Pair]) -> IntArray | None:
     return codes if len(names) > int(codes.max(initial=-1)) + 1 else None
 
 
-def _asked(kinds: LabelTable) -> Iterator[RaterCount]:
+def _counts(kinds: LabelTable) -> Iterator[RaterCount]:
     """Everything that is counted, on one pair of each kind."""
     for judge in kinds.readings:
         yield from _against_humans(kinds, judge)
@@ -128,7 +128,7 @@ def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
         right = asked & (labels == gold)
         if reading != "both":
             # Whoever can't be read is not right: what LLMBar and JudgeBench call accuracy.
-            yield RaterCount(judge, name, reading, None, Count(of(right, asked), {"accuracy": ratio}))
+            yield RaterCount(judge, name, reading, None, share("accuracy", right, asked))
         for count in _both_ways(gold, labels, AGAINST_GOLD):
             yield RaterCount(judge, name, reading, None, count)
     if "swapped" in readings:
@@ -157,8 +157,8 @@ def _in_both_orders(kinds: LabelTable, judge: str, name: str) -> Iterator[RaterC
     asked = (kinds.gold >= 0) & (first != ABSENT) & (swapped != ABSENT)
     one, other = asked & (first == kinds.gold), asked & (swapped == kinds.gold)
     mean = (one.astype(float) + other) / 2
-    yield RaterCount(judge, name, "both", None, Count(of(mean, asked), {"average_accuracy": ratio}))
-    yield RaterCount(judge, name, "both", None, Count(of(one & other, asked), {"accuracy_in_both": ratio}))
+    yield RaterCount(judge, name, "both", None, share("average_accuracy", mean, asked))
+    yield RaterCount(judge, name, "both", None, share("accuracy_in_both", one & other, asked))
 
 
 def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:

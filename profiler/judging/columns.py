@@ -93,9 +93,7 @@ class Preset(ColumnRoles):
 
     def fits(self, columns: Sequence[str], left: Sequence[str]) -> bool:
         """Whether it needs and knows COLUMNS; it has to know those that are LEFT when a user has named some."""
-        known = [*self.every(), *self.besides, self.writers]
-        needs = {*self.needs}
-        return needs <= {*columns} and not (needs and needs.isdisjoint(left)) and not unknown(left, known)
+        return {*self.needs} <= {*columns} and not unknown(left, [*self.every(), *self.besides, self.writers])
 
 
 class LabelPath(NamedTuple):
@@ -183,7 +181,10 @@ def _form(columns: Sequence[str], left: Sequence[str], file: str, preset: str | 
     for form in presets()[preset] if preset else ():
         if {*form.needs} <= {*columns}:
             return form
+    if not left:
+        return None
     fits = {name: form for name, forms in presets().items() for form in forms if form.fits(columns, left)}
+    fits = {name: form for name, form in fits.items() if form.needs} or fits
     found = f"found {', '.join(columns)}"
     if len(fits) > 1:
         raise BadData(f"{file} may be of the forms {' and '.join(fits)}; say which with --preset; {found}")

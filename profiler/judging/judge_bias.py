@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from profiler.judging.label_table import GAPS, LabelTable, RaterCount, of
-from profiler.stats import ABSENT, TIE, A, B, Count, Labels, agreement, crossed, kappa, ratio
+from profiler.judging.label_table import GAPS, LabelTable, RaterCount, share
+from profiler.stats import ABSENT, TIE, A, B, Count, Labels, agreement, crossed, kappa
 
 LENGTHS = (
     f"0–{GAPS[0]} characters",
@@ -33,14 +33,14 @@ def position(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     first, swapped = table.readings[judge]["first"], table.readings[judge]["swapped"]
     asked = (first != ABSENT) & (swapped != ABSENT)
     same = asked & (first == swapped) & (first >= 0)
-    yield RaterCount(judge, None, None, None, Count(of(same, asked), {"positional_agreement": ratio}))
+    yield RaterCount(judge, None, None, None, share("positional_agreement", same, asked))
     yield RaterCount(judge, None, None, None, Count(crossed(first, swapped), {"kappa_of_orders": kappa}))
     # Swapped, it is answer b that is shown first.
     shown_first = ((first == A).astype(float) + (swapped == B)) * asked
     decided = (_decided(first).astype(float) + _decided(swapped)) * asked
-    yield RaterCount(judge, None, None, None, Count(of(shown_first, decided), {"first_shown_wins": ratio}))
+    yield RaterCount(judge, None, None, None, share("first_shown_wins", shown_first, decided))
     flips = asked & _decided(first) & _decided(swapped) & (first != swapped)
-    yield RaterCount(judge, None, None, None, Count(of(flips & (first == A), flips), {"flips_to_first_shown": ratio}))
+    yield RaterCount(judge, None, None, None, share("flips_to_first_shown", flips & (first == A), flips))
 
 
 def length(table: LabelTable, judge: str, longer: Labels, gap: np.ndarray) -> Iterator[RaterCount]:
@@ -50,16 +50,12 @@ def length(table: LabelTable, judge: str, longer: Labels, gap: np.ndarray) -> It
     for who, said in ((None, labels), (table.reference, table.gold)):
         if who is None or table.reference is not None:
             both = (longer != ABSENT) & _decided(said) & (labels != ABSENT)
-            yield RaterCount(
-                judge, who, reading, None, Count(of(both & (said == longer), both), {"longer_wins": ratio})
-            )
+            yield RaterCount(judge, who, reading, None, share("longer_wins", both & (said == longer), both))
     for place, name in enumerate(LENGTHS):
         inside = (gap == place) & (labels != ABSENT)
         if place:
             both = inside & _decided(labels)
-            yield RaterCount(
-                judge, None, reading, name, Count(of(both & (labels == longer), both), {"longer_wins": ratio})
-            )
+            yield RaterCount(judge, None, reading, name, share("longer_wins", both & (labels == longer), both))
         if table.reference is not None:
             crossing = crossed(table.gold, labels) * inside[:, np.newaxis]
             yield RaterCount(judge, table.reference, reading, name, Count(crossing, {"agreement": agreement}))
@@ -70,15 +66,13 @@ def itself(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     reading, own = table.chosen[judge], table.own[judge]
     labels = table.readings[judge][reading]
     both = (own != ABSENT) & _decided(labels)
-    yield RaterCount(judge, None, reading, None, Count(of(both & (labels == own), both), {"own_wins": ratio}))
+    yield RaterCount(judge, None, reading, None, share("own_wins", both & (labels == own), both))
     if table.reference is None:
         return
     known = both & _decided(table.gold)
-    yield RaterCount(
-        judge, table.reference, reading, None, Count(of(known & (table.gold == own), known), {"own_wins": ratio})
-    )
+    yield RaterCount(judge, table.reference, reading, None, share("own_wins", known & (table.gold == own), known))
     more = (labels == own).astype(float) - (table.gold == own)
-    yield RaterCount(judge, table.reference, reading, None, Count(of(more * known, known), {"self_preference": ratio}))
+    yield RaterCount(judge, table.reference, reading, None, share("self_preference", more * known, known))
 
 
 def _decided(labels: Labels) -> np.ndarray:

@@ -25,6 +25,7 @@ from profiler.stats import (
     Labels,
     kinds_of,
     majority,
+    ratio,
 )
 
 Reading = Literal["first", "swapped", "both", "averaged"]
@@ -169,9 +170,9 @@ def _shares(rater: RaterLabels, size: int) -> FloatArray:
     return np.asarray(found.mean(axis=0))
 
 
-def of(hit: NDArray[np.generic], those: NDArray[np.generic]) -> FloatArray:
-    """(pairs, 2): what is counted, and of how many."""
-    return np.column_stack([hit, those]).astype(np.float64)
+def share(metric: str, hit: NDArray[np.generic], those: NDArray[np.generic]) -> Count:
+    """A number that is the share of HIT among THOSE pairs."""
+    return Count(np.column_stack([hit, those]).astype(np.float64), {metric: ratio})
 
 
 def _chosen(name: str, readings: Mapping[Reading, Labels], wanted: Reading | None) -> Reading:

@@ -42,7 +42,7 @@ WON: Mapping[float, Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
 async def judged(
     client: Client, name: str, pairs: Sequence[Pair], shown: Template, ties: bool = False, tokens: int = TOKENS
 ) -> AsyncIterator[Progress | list[Judgement]]:
-    """Ask one judge every pair; yields progress, and at the end its ask_judge in the order of the pairs."""
+    """Ask one judge every pair; yields progress, and at the end its judgements in the order of the pairs."""
     places = {pair.id: place for place, pair in enumerate(pairs)}
     made: list[Judgement] = []
     progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
@@ -62,7 +62,7 @@ async def preferences(
     prompt: str = "labels",
     resamples: int = RESAMPLES,
 ) -> AsyncIterator[Progress | Jury]:
-    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the compare_raters that tells.
+    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the jury that tells.
 
     JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
     answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
