@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 import sys
+import tomllib
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +21,7 @@ from profiler.metrics import Metric
 from profiler.probes.registry import PROBES
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 TASKS = Path(finder.FOLDER)
 TASK = "task: inherit_{name}\nclass: !function profiler.harnesses.lm_eval.task.ProbeTask\nprobe: {name}\n"
 MADE = "<!-- made by docs/build.py; change the code, then run `make docs` -->\n\n"
@@ -80,8 +84,56 @@ def tasks() -> dict[Path, str]:
     }
 
 
+HOUSE = """# How it is built
+
+A **probe** asks a model things and scores each answer into columns; a **metric** reduces columns to one number; a
+**profile** is those numbers with intervals and everything needed to get them again. Scoring is pure functions, so the
+command, Python, lm-eval, HELM and selection call the same ones and get the same numbers. A run is a folder. Every verb is
+**one record**: the command's options, a file of them (`inherit VERB @FILE`) and what is written beside the result are made
+from it.
+
+A folder is a room. Its `__init__` says what it is and lists what others may use; the rest is its own. A room uses only
+those on lower floors:
+
+```text
+{floors}
+```
+
+`selection` and `training` stand between `study` and `reporting`. `make check` keeps the floors, `tests/test_house.py` the
+faces and that a name means one thing.
+"""
+
+
+def house() -> str:
+    """The map: every room, and a line for each of its files."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    floors = "\n".join(re.sub(" [:|] ", "   ", floor) for floor in contract["layers"])
+    rooms = [ROOT / "profiler", *sorted(path for path in (ROOT / "profiler").rglob("*") if path.is_dir())]
+    rooms += [ROOT / "selection", ROOT / "training", ROOT / "lm_eval_tasks"]
+    return MADE + HOUSE.format(floors=floors) + "".join(map(_room, rooms))
+
+
+def _room(folder: Path) -> str:
+    files = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+    if not (folder / "__init__.py").is_file() or not (files or _first(folder / "__init__.py")):
+        return ""
+    lines = "".join(f"| `{path.name}` | {_first(path)} |\n" for path in files)
+    table = f"\n| file | what it is |\n|---|---|\n{lines}" if lines else ""
+    return f"\n## {folder.relative_to(ROOT)}/\n\n{_first(folder / '__init__.py')}\n{table}"
+
+
+def _first(path: Path) -> str:
+    """The first sentence of a module."""
+    return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n\n")[0].replace("\n", " ")
+
+
 def main() -> None:
-    pages = {HERE / "metrics.md": text_metrics(), HERE / "cli.md": commands(), **tasks()}
+    pages = {
+        HERE / "metrics.md": text_metrics(),
+        HERE / "cli.md": commands(),
+        HERE / "how_it_is_built.md": house(),
+        **tasks(),
+    }
     stale = {path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}
     stray = {*TASKS.rglob("*.yaml")} - {*pages}
     if "--check" in sys.argv and (wrong := sorted(path.name for path in stale | stray)):

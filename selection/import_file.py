@@ -38,7 +38,7 @@ def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
         if there.about.prompts == {name: digest} and there.about.lang == lang:
             return there
         raise BadData(f"{str(folder)!r} holds the candidates of another file; choose another --out, or take it away")
-    columns = FileColumns(file)
+    columns = CandidateColumns(file)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # left by one that was stopped
     sources = _BlockWriter(columns, Pool.create(part, PoolContents(sources=(), lang=lang))).write()
@@ -48,7 +48,7 @@ def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
     return Pool(folder)
 
 
-class FileColumns:
+class CandidateColumns:
     """Which column of a file is what."""
 
     def __init__(self, file: Path) -> None:
@@ -106,7 +106,7 @@ class FileColumns:
 class _BlockWriter:
     """Rows on their way into blocks of whole prompts, in whatever order they come."""
 
-    def __init__(self, columns: FileColumns, pool: Pool) -> None:
+    def __init__(self, columns: CandidateColumns, pool: Pool) -> None:
         self.columns, self.pool = columns, pool
         self.blocks: dict[int, list[dict[str, object]]] = {}
         self.written: dict[int, int] = {}

@@ -61,7 +61,7 @@ HOW = (
 )
 
 
-class Topic(NamedTuple):
+class JudgeTopic(NamedTuple):
     """Numbers under one heading."""
 
     title: str
@@ -123,45 +123,45 @@ def jury_table(jury: Jury) -> Table:
     )
 
 
-def _topics(jury: Jury, judge: str) -> Iterator[Topic]:
+def _topics(jury: Jury, judge: str) -> Iterator[JudgeTopic]:
     """What is told of one judge, in the order it is read."""
     mine = [number for number in jury.numbers if number.rater == judge]
     gold = [n for n in mine if n.against == jury.reference and n.against is not None and not n.group]
-    yield Topic(f"against {jury.reference}", [n for n in gold if n.metric not in FAVOURS])
+    yield JudgeTopic(f"against {jury.reference}", [n for n in gold if n.metric not in FAVOURS])
     humans = {rater.name for rater in jury.raters if rater.kind == "human"} - {jury.reference}
     for human in sorted(humans):
-        yield Topic("against each human", [n for n in mine if n.against == human and n.metric in BRIEF], human)
-    yield Topic("position", [n for n in mine if n.against is None and n.reading is None])
+        yield JudgeTopic("against each human", [n for n in mine if n.against == human and n.metric in BRIEF], human)
+    yield JudgeTopic("position", [n for n in mine if n.against is None and n.reading is None])
     length = [n for n in mine if n.metric == "longer_wins"]
-    yield Topic("length", [n for n in length if n.against is None and not n.group])
-    yield Topic("length", [n for n in length if n.against is not None], f"{jury.reference}:")
+    yield JudgeTopic("length", [n for n in length if n.against is None and not n.group])
+    yield JudgeTopic("length", [n for n in length if n.against is not None], f"{jury.reference}:")
     for group in dict.fromkeys(n.group for n in length if n.group):
-        yield Topic("length", [n for n in length if n.group == group], f"differ by {group}:")
+        yield JudgeTopic("length", [n for n in length if n.group == group], f"differ by {group}:")
     groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
     for group in groups:
         if group in LENGTHS:
-            yield Topic("length", [n for n in mine if n.group == group and n.against], f"differ by {group}:")
+            yield JudgeTopic("length", [n for n in mine if n.group == group and n.against], f"differ by {group}:")
     for group in groups:
         if group not in LENGTHS:
-            yield Topic("by group", [n for n in mine if n.group == group and n.against], f"{group}:")
+            yield JudgeTopic("by group", [n for n in mine if n.group == group and n.against], f"{group}:")
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
-    yield Topic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
-    yield Topic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
+    yield JudgeTopic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
+    yield JudgeTopic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
 
 
-def _human_topics(jury: Jury, numbers: Sequence[Agreement]) -> Iterator[Topic]:
-    yield Topic("two of them", [number for number in numbers if number.against == "humans"])
-    yield Topic("one against the majority of the others", [n for n in numbers if n.against == "the other humans"])
+def _human_topics(jury: Jury, numbers: Sequence[Agreement]) -> Iterator[JudgeTopic]:
+    yield JudgeTopic("two of them", [number for number in numbers if number.against == "humans"])
+    yield JudgeTopic("one against the majority of the others", [n for n in numbers if n.against == "the other humans"])
     names = {rater.name for rater in jury.raters if rater.kind == "human"}
     yield from _each("one by one", [n for n in jury.numbers if n.rater in names])
 
 
-def _each(title: str, numbers: Sequence[Agreement]) -> Iterator[Topic]:
+def _each(title: str, numbers: Sequence[Agreement]) -> Iterator[JudgeTopic]:
     """Every two raters by themselves."""
-    return (Topic(title, [n], f"{n.rater} and {n.against}:") for n in numbers if n.metric in BRIEF)
+    return (JudgeTopic(title, [n], f"{n.rater} and {n.against}:") for n in numbers if n.metric in BRIEF)
 
 
-def _rows(topics: Iterator[Topic], readings: Sequence[str]) -> Iterator[Row]:
+def _rows(topics: Iterator[JudgeTopic], readings: Sequence[str]) -> Iterator[Row]:
     title = ""
     for topic in topics:
         if topic.numbers and topic.title != title:
