@@ -87,20 +87,20 @@ def tasks() -> dict[Path, str]:
 HOUSE = """# How it is built
 
 A **probe** asks a model things and scores each answer into columns; a **metric** reduces columns to one number; a
-**profile** is those numbers with intervals and everything needed to get them again. Scoring is pure functions, so the
-command, Python, lm-eval, HELM and selection call the same ones and get the same numbers. A run is a folder. Every verb is
-**one record**: the command's options, a file of them (`inherit VERB @FILE`) and what is written beside the result are made
-from it.
+**profile** is those numbers with intervals and everything needed to get them again. Scoring is pure functions, so
+the command, Python, lm-eval, HELM and selection call the same ones and get the same numbers. A run is a folder. Every
+verb is **one record**: the command's options, a file of them (`inherit VERB @FILE`) and what is written beside the
+result are made from it.
 
-A folder is a room. Its `__init__` says what it is and lists what others may use; the rest is its own. A room uses only
-those on lower floors:
+A folder is a room. Its `__init__` says what it is and lists what others may use; the rest is its own. A room uses
+only those on lower floors:
 
 ```text
 {floors}
 ```
 
-`selection` and `training` stand between `study` and `reporting`. `make check` keeps the floors, `tests/test_house.py` the
-faces and that a name means one thing.
+`selection` and `training` stand between `study` and `reporting`. `make check` keeps the floors, `tests/test_house.py`
+the faces, and that a name means one thing.
 """
 
 

@@ -7,21 +7,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
-from profiler.stats import (
+from profiler.stats import Count, count_intervals, kinds_of
+from profiler.stats.raters import (
     ABSENT,
     TIE,
     UNREADABLE,
     A,
     B,
-    Count,
     agreement,
     alpha,
     alpha_of_two,
     coincidences,
-    count_intervals,
     crossed,
     kappa,
-    kinds_of,
     macro,
     majority,
     one_against_others,

@@ -11,7 +11,7 @@ from profiler.errors import WrongUse
 from profiler.judging import Jury, StudentJudge, TasteShift, compare_raters, read_labels
 from profiler.reporting import charts, judging
 from profiler.reporting.charts import before_after_chart
-from profiler.stats import Mean, interval
+from profiler.stats import Mean, intervals
 from tests.support.agreement import value
 from tests.support.candidates import written
 from tests.support.command import inherit
@@ -62,7 +62,7 @@ def test_before_and_after_are_the_numbers_of_the_matrix_and_the_change_is_betwee
 def test_the_interval_is_that_of_the_paired_difference(tmp_path):
     found = shift(told(tmp_path, LINE, resamples=4000), "teacher")
     moved = (np.array(JUDGES["student"]) == TEACHER).astype(float) - (np.array(JUDGES["base"]) == TEACHER)
-    wanted = interval(Mean("moved"), {"moved": moved}, resamples=4000, seed=7)
+    wanted = intervals([Mean("moved")], {"moved": moved}, resamples=4000, seed=7)[0]
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.02)
     unpaired = np.hypot(found.base_high - found.base_low, found.other_high - found.other_low)
     assert found.high - found.low < 0.9 * unpaired

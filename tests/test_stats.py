@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from profiler.stats import Mean, OfRows, OfSums, adjusted, draws, interval, intervals
+from profiler.stats import Mean, OfRows, OfSums, adjusted, draws, intervals
 
 MANY = np.full(20, 1e9)
 """So many items that the correction for few of them vanishes."""
@@ -21,7 +21,7 @@ def column(*values: float | None) -> np.ndarray:
 
 def test_mean_interval_matches_the_normal_theory():
     x = np.random.default_rng(1).normal(50, 12, 400)
-    found = interval(Mean("x"), {"x": x}, resamples=20_000)
+    found = intervals([Mean("x")], {"x": x}, resamples=20_000)[0]
     error = x.std() / np.sqrt(400)
     assert found.value == pytest.approx(x.mean())
     assert found.low == pytest.approx(x.mean() - 1.96 * error, abs=0.05 * error)
@@ -67,53 +67,53 @@ def test_same_seed_same_draws_and_another_seed_others():
 
 def test_items_of_a_cluster_go_together():
     x = np.repeat(np.random.default_rng(5).normal(size=40), 25)
-    alone = interval(Mean("x"), {"x": x})
-    together = interval(Mean("x"), {"x": x}, np.arange(1000) // 25)
+    alone = intervals([Mean("x")], {"x": x})[0]
+    together = intervals([Mean("x")], {"x": x}, np.arange(1000) // 25)[0]
     assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(5, rel=0.15)
 
 
 def test_undefined_scores_are_left_out_and_counted():
-    found = interval(Mean("x"), {"x": column(1, None, 3, None, 5)})
+    found = intervals([Mean("x")], {"x": column(1, None, 3, None, 5)})[0]
     assert (found.value, found.n, found.undefined) == (3, 3, 2)
     assert 1 <= found.low < 3 < found.high <= 5
 
 
 @pytest.mark.parametrize("values", [(), (None, None)])
 def test_nothing_to_average_is_none_and_not_zero(values):
-    found = interval(Mean("x"), {"x": column(*values)})
+    found = intervals([Mean("x")], {"x": column(*values)})[0]
     assert found[:3] == (None, None, None)
     assert found.reason == "no item has a score"
 
 
 def test_division_by_nothing_is_undefined():
-    found = interval(ratio(), {"x": column(1, 2), "y": column(0, 0)})
+    found = intervals([ratio()], {"x": column(1, 2), "y": column(0, 0)})[0]
     assert (found.value, found.n, found.reason) == (None, 2, "nothing to divide by")
 
 
 def test_one_item_has_a_value_but_no_interval():
-    found = interval(Mean("x"), {"x": column(4, None)})
+    found = intervals([Mean("x")], {"x": column(4, None)})[0]
     assert (found.value, found.low, found.high) == (4, None, None)
     assert found.reason == "no interval from one item"
 
 
 def test_one_cluster_has_no_interval():
-    found = interval(Mean("x"), {"x": column(4, 5)}, np.array([0, 0]))
+    found = intervals([Mean("x")], {"x": column(4, 5)}, np.array([0, 0]))[0]
     assert (found.value, found.low, found.reason) == (4.5, None, "no interval from one cluster of items")
 
 
 def test_items_all_alike_claim_no_certainty():
-    found = interval(Mean("x"), {"x": np.full(37, 0.1)})
+    found = intervals([Mean("x")], {"x": np.full(37, 0.1)})[0]
     assert (found.value, found.low) == (pytest.approx(0.1), None)
     assert found.reason == "no interval: all items alike"
 
 
 def test_a_value_that_most_resamples_can_not_compute_has_no_interval():
-    found = interval(ratio(), {"x": column(1, 0, 0, 0), "y": column(1, 0, 0, 0)})
+    found = intervals([ratio()], {"x": column(1, 0, 0, 0), "y": column(1, 0, 0, 0)})[0]
     assert (found.value, found.low, found.reason) == (1, None, "no interval: undefined in too many resamples")
 
 
 def test_an_item_with_an_undefined_part_is_left_out_of_a_ratio_whole():
-    found = interval(ratio(), {"x": column(1, None, 3), "y": column(2, 100, 4)})
+    found = intervals([ratio()], {"x": column(1, None, 3), "y": column(2, 100, 4)})[0]
     assert (found.value, found.n, found.undefined) == (pytest.approx(4 / 6), 2, 1)
 
 
@@ -177,7 +177,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(statistic, truth):
     hits = 0
     for seed in range(1500):
         x, noise = rng.gamma(2, 0.5, 100), rng.gamma(4, 0.25, 100)
-        found = interval(statistic, {"x": x, "y": x + noise}, resamples=1000, seed=seed)
+        found = intervals([statistic], {"x": x, "y": x + noise}, resamples=1000, seed=seed)[0]
         hits += found.low <= truth <= found.high
     assert 0.925 <= hits / 1500 <= 0.965
 
@@ -218,9 +218,9 @@ def test_items_that_a_statistic_is_not_about_are_neither_counted_nor_undefined()
         "value": np.array([1.0, 0.0, np.nan, 5.0, np.nan]),
         "about": np.array([1.0, 1.0, 1.0, 0.0, np.nan]),
     }
-    mean = interval(Mean("value", over=("about",)), columns)
+    mean = intervals([Mean("value", over=("about",))], columns)[0]
     assert (mean.value, mean.n, mean.undefined) == (0.5, 2, 1)
     ratio = OfSums(
         lambda c: np.column_stack([c["value"], np.ones(5)]), lambda s: s[..., 0] / s[..., 1], over=("about",)
     )
-    assert interval(ratio, columns)[:5] == mean[:5]
+    assert intervals([ratio], columns)[0][:5] == mean[:5]

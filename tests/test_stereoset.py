@@ -24,7 +24,7 @@ from profiler.runs.estimates import clusters, estimates, seed
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
 from profiler.runs.store import SampleColumns
-from profiler.stats import OfRows, interval
+from profiler.stats import OfRows, intervals
 from tests.support.ask import answers, client
 from tests.support.official import OFFICIAL, needs
 from tests.support.wire import Script, serving
@@ -251,9 +251,9 @@ def test_intervals_are_those_of_terms_resampled_whole() -> None:
         lms = 100 * (picked["related"] * weight).sum() / weight.sum()
         return float(lms * min(ss, 100 - ss) / 50)
 
-    slow = interval(OfRows(authors, ("stereo", "related", "share")), columns, which, 300, seed("stereoset"))
+    slow = intervals([OfRows(authors, ("stereo", "related", "share"))], columns, which, 300, seed("stereoset"))[0]
     icat = next(metric for metric in METRICS if metric.name == "icat").reduction()
-    fast = interval(icat, columns, which, 300, seed("stereoset"))
+    fast = intervals([icat], columns, which, 300, seed("stereoset"))[0]
     assert fast[:3] == pytest.approx(slow[:3])
 
 

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
+from profiler import stats
 from profiler.judging.before_after import StudentJudge, taste_shifts
 from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater
 from profiler.judging.verdict_files import PairLabels, RaterLabels
-from profiler.stats import (
-    ABSENT,
-    RESAMPLES,
-    TIE,
-    UNREADABLE,
-    Count,
-    Formula,
-    IntArray,
-    Labels,
-    agreement,
-    alpha,
-    alpha_of_two,
-    coincidences,
-    count_intervals,
-    crossed,
-    kappa,
-    macro,
-    one_against_others,
-    ratio,
-    two_of_them,
-)
+from profiler.stats import raters
 
 GROUPS = 24
 """More groups than these are not told apart."""
 
-CROSSED: Mapping[str, Formula] = {"agreement": agreement, "kappa": kappa, "alpha": alpha_of_two}
-AGAINST_GOLD: Mapping[str, Formula] = {
+CROSSED: Mapping[str, stats.Formula] = {
+    "agreement": raters.agreement,
+    "kappa": raters.kappa,
+    "alpha": raters.alpha_of_two,
+}
+AGAINST_GOLD: Mapping[str, stats.Formula] = {
     **CROSSED,
-    "precision": macro("precision"),
-    "recall": macro("recall"),
-    "f1": macro("f1"),
+    "precision": raters.macro("precision"),
+    "recall": raters.macro("recall"),
+    "f1": raters.macro("f1"),
 }
 WITHOUT_TIES = "_without_ties"
 """Ends the name of a number that leaves out the pairs which either side calls a tie."""
@@ -53,7 +39,7 @@ def compare_raters(
     labels: PairLabels,
     kin: Kin | None = None,
     reading: Reading | None = None,
-    resamples: int = RESAMPLES,
+    resamples: int = stats.RESAMPLES,
     seed: int = 0,
     students: Sequence[StudentJudge] = (),
 ) -> Jury:
@@ -61,28 +47,19 @@ def compare_raters(
     kin = related(kin or {}, students, labels)
     whole = label_table(labels, kin, reading)
     kinds, one = whole.kinds()
-    counts = list(_counts(whole.at(one)))
+    asked = list(_asked(whole.at(one)))
     groups = clusters([*labels.pairs.values()])
-    found = count_intervals({str(i): entry.counted for i, entry in enumerate(counts)}, kinds, groups, resamples, seed)
+    found = stats.count_intervals(
+        {str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed
+    )
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
         raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
         numbers=tuple(
-            Agreement(
-                rater=entry.rater,
-                against=entry.against,
-                reading=entry.reading,
-                metric=metric,
-                group=entry.group,
-                value=found[str(i), metric].value,
-                low=found[str(i), metric].low,
-                high=found[str(i), metric].high,
-                n=found[str(i), metric].n,
-                reason=found[str(i), metric].reason,
-            )
-            for i, entry in enumerate(counts)
+            _number(entry, metric, found[str(i), metric])
+            for i, entry in enumerate(asked)
             for metric in entry.counted.formulas
         ),
         shifts=taste_shifts(whole, students, groups, resamples, seed),
@@ -102,14 +79,14 @@ def related(kin: Kin, students: Sequence[StudentJudge], labels: PairLabels) -> K
     return {judge: frozenset(writers) for judge, writers in found.items() if writers}
 
 
-def clusters(pairs: list[Pair]) -> IntArray | None:
+def clusters(pairs: list[Pair]) -> stats.IntArray | None:
     """A code for each pair's prompt; None where every prompt has one pair."""
     names = [pair.cluster or pair.prompt or f"\0{pair.id}" for pair in pairs]
     codes = np.unique(names, return_inverse=True)[1].astype(np.int64)
     return codes if len(names) > int(codes.max(initial=-1)) + 1 else None
 
 
-def _counts(kinds: LabelTable) -> Iterator[RaterCount]:
+def _asked(kinds: LabelTable) -> Iterator[RaterCount]:
     """Everything that is counted, on one pair of each kind."""
     for judge in kinds.readings:
         yield from _against_humans(kinds, judge)
@@ -119,68 +96,86 @@ def _counts(kinds: LabelTable) -> Iterator[RaterCount]:
 
 
 def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
-    readings = kinds.readings[judge]
+    readings, chosen = kinds.readings[judge], kinds.chosen[judge]
     gold, name = kinds.gold, kinds.reference
     if name is None:
         return
     for reading, labels in readings.items():
-        asked = (gold >= 0) & (labels != ABSENT)
-        right = asked & (labels == gold)
+        asked = (gold >= 0) & (labels != raters.ABSENT)
         if reading != "both":
             # Whoever can't be read is not right: what LLMBar and JudgeBench call accuracy.
-            yield RaterCount(judge, name, reading, None, share("accuracy", right, asked))
-        for count in _both_ways(gold, labels, AGAINST_GOLD):
-            yield RaterCount(judge, name, reading, None, count)
+            yield RaterCount(judge, share("accuracy", asked & (labels == gold), asked), name, reading)
+        yield from _meeting(judge, name, reading, gold, labels, AGAINST_GOLD)
     if "swapped" in readings:
         yield from _in_both_orders(kinds, judge, name)
-    labels = readings[kinds.chosen[judge]]
+    labels = readings[chosen]
     for human, theirs in kinds.humans.items():
         if human != name:
-            for count in _both_ways(theirs, labels, CROSSED):
-                yield RaterCount(judge, human, kinds.chosen[judge], None, count)
+            yield from _meeting(judge, human, chosen, theirs, labels)
     names = sorted({group for group in kinds.groups if group})
     for group in names if len(names) <= GROUPS else ():
         inside = np.array([one == group for one in kinds.groups])[:, np.newaxis]
-        count = Count(crossed(gold, labels) * inside, {"agreement": agreement, "kappa": kappa})
-        yield RaterCount(judge, name, kinds.chosen[judge], group, count)
+        count = stats.Count(
+            raters.crossed(gold, labels) * inside, {"agreement": raters.agreement, "kappa": raters.kappa}
+        )
+        yield RaterCount(judge, count, name, chosen, group)
 
 
-def _both_ways(gold: Labels, labels: Labels, formulas: Mapping[str, Formula]) -> Iterator[Count]:
+def _meeting(
+    rater: str,
+    against: str,
+    reading: str | None,
+    theirs: raters.Labels,
+    labels: raters.Labels,
+    formulas: Mapping[str, stats.Formula] = CROSSED,
+) -> Iterator[RaterCount]:
     """With ties as a label of their own, and with them left out."""
-    yield Count(crossed(gold, labels), formulas)
-    yield Count(crossed(gold, labels, ties=False), {f"{name}{WITHOUT_TIES}": made for name, made in formulas.items()})
+    yield RaterCount(rater, stats.Count(raters.crossed(theirs, labels), formulas), against, reading)
+    without = {f"{name}{WITHOUT_TIES}": made for name, made in formulas.items()}
+    yield RaterCount(rater, stats.Count(raters.crossed(theirs, labels, ties=False), without), against, reading)
 
 
 def _in_both_orders(kinds: LabelTable, judge: str, name: str) -> Iterator[RaterCount]:
     """LLMBar's average accuracy, and how often both orders are right."""
     first, swapped = kinds.readings[judge]["first"], kinds.readings[judge]["swapped"]
-    asked = (kinds.gold >= 0) & (first != ABSENT) & (swapped != ABSENT)
+    asked = (kinds.gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
     one, other = asked & (first == kinds.gold), asked & (swapped == kinds.gold)
-    mean = (one.astype(float) + other) / 2
-    yield RaterCount(judge, name, "both", None, share("average_accuracy", mean, asked))
-    yield RaterCount(judge, name, "both", None, share("accuracy_in_both", one & other, asked))
+    yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
+    yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
 
 
 def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:
     """How far humans agree: the ceiling for a judge that is held against them."""
     if (kinds.votes.sum(axis=1) < 2).all():
         return
-    yield RaterCount(HUMANS, HUMANS, None, None, Count(two_of_them(kinds.votes), {"agreement": ratio}))
-    yield RaterCount(HUMANS, HUMANS, None, None, Count(coincidences(kinds.votes), {"alpha": alpha}))
-    others = Count(one_against_others(kinds.votes), {"agreement": agreement, "kappa": kappa})
-    yield RaterCount(HUMANS, "the other humans", None, None, others)
+    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(kinds.votes), {"agreement": stats.ratio}), HUMANS)
+    yield RaterCount(HUMANS, stats.Count(raters.coincidences(kinds.votes), {"alpha": raters.alpha}), HUMANS)
+    others = stats.Count(raters.one_against_others(kinds.votes), {"agreement": raters.agreement, "kappa": raters.kappa})
+    yield RaterCount(HUMANS, others, "the other humans")
 
 
 def _matrix(kinds: LabelTable) -> Iterator[RaterCount]:
     """Every pair of judges, and of humans one by one."""
     judges = {name: found[kinds.chosen[name]] for name, found in kinds.readings.items()}
-    for raters, readings in ((judges, kinds.chosen), (kinds.humans, {})):
-        names = list(raters)
-        for place, one in enumerate(names):
-            for other in names[place + 1 :]:
-                same = readings.get(one) if readings.get(one) == readings.get(other) else None
-                for count in _both_ways(raters[one], raters[other], CROSSED):
-                    yield RaterCount(one, other, same, None, count)
+    for labels, readings in ((judges, kinds.chosen), (kinds.humans, {})):
+        for one, other in combinations(labels, 2):
+            same = readings.get(one) if readings.get(one) == readings.get(other) else None
+            yield from _meeting(one, other, same, labels[one], labels[other])
+
+
+def _number(entry: RaterCount, metric: str, found: stats.Interval) -> Agreement:
+    return Agreement(
+        rater=entry.rater,
+        against=entry.against,
+        reading=entry.reading,
+        metric=metric,
+        group=entry.group,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=found.n,
+        reason=found.reason,
+    )
 
 
 def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater:
@@ -189,8 +184,8 @@ def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater
         name=name,
         kind="human" if labels.human else "judge",
         labels=sum(code >= 0 for code in codes),
-        ties=codes.count(TIE),
-        unreadable=codes.count(UNREADABLE),
+        ties=codes.count(raters.TIE),
+        unreadable=codes.count(raters.UNREADABLE),
         failed=labels.failed,
         orders=2 if labels.votes[True] else 1,
         reading=whole.chosen.get(name, "first"),
@@ -203,7 +198,7 @@ def _reference(whole: LabelTable) -> Iterator[Rater]:
     if whole.reference == "majority":
         codes = whole.gold.tolist()
         known = sum(code >= 0 for code in codes)
-        yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(TIE))
+        yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(raters.TIE))
 
 
 def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
@@ -212,7 +207,7 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
         if "swapped" not in readings or labels.raters[name].sure:
             continue
         first, swapped = readings["first"], readings["swapped"]
-        known = (first >= 0) & (swapped >= 0) & (first != TIE) & (swapped != TIE)
+        known = (first >= 0) & (swapped >= 0) & (first != raters.TIE) & (swapped != raters.TIE)
         if known.sum() >= 20 and (first == swapped)[known].mean() < 0.3:
             yield (
                 f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "

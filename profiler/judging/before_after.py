@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from profiler import stats
 from profiler.errors import WrongUse
 from profiler.judging.label_table import LabelTable
 from profiler.judging.records import TasteShift
-from profiler.stats import (
-    CLASSES,
-    Count,
-    FloatArray,
-    Formula,
-    IntArray,
-    Interval,
-    Labels,
-    agreement,
-    count_intervals,
-    crossed,
-    kappa,
-)
+from profiler.stats import raters
 
-METRICS: Mapping[str, Formula] = {"agreement": agreement, "kappa": kappa}
-CELLS = CLASSES * CLASSES
-WHENS: Mapping[str, slice] = {
-    "before": slice(0, CELLS),
-    "after": slice(CELLS, 2 * CELLS),
-    "change": slice(0, 2 * CELLS),
-}
-"""Where the counts of what a number is about stand."""
+METRICS: Mapping[str, stats.Formula] = {"agreement": raters.agreement, "kappa": raters.kappa}
+WHENS = ("before", "after", "change")
 
 
 class StudentJudge(NamedTuple):
@@ -43,7 +27,7 @@ class StudentJudge(NamedTuple):
 
 
 def taste_shifts(
-    whole: LabelTable, students: Sequence[StudentJudge], clusters: IntArray | None, resamples: int, seed: int
+    whole: LabelTable, students: Sequence[StudentJudge], clusters: stats.IntArray | None, resamples: int, seed: int
 ) -> tuple[TasteShift, ...]:
     """How each student's agreement with its teacher, with others' teachers and with humans changed.
 
@@ -51,7 +35,11 @@ def taste_shifts(
     not of two surveys. Ordered by the students' agreement with humans, as the paper's figure 3 is.
     """
     for line in students:
-        _known(line, whole)
+        for name in line:
+            if name not in whole.readings:
+                raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(whole.readings) or 'none'}")
+        if line.student == line.before:
+            raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")
     kinds, one = whole.kinds()
     table = whole.at(one)
     counts = {
@@ -59,25 +47,27 @@ def taste_shifts(
         for i, line in enumerate(students)
         for against, labels in _others(table, line, students)
     }
-    found = count_intervals(counts, kinds, clusters, resamples, seed)
-    told = {
-        i: [
+    found = stats.count_intervals(counts, kinds, clusters, resamples, seed)
+    shifts = [
+        [
             _shift(line, against, metric, *(found[f"{i} {against}", f"{metric} {when}"] for when in WHENS))
             for against, _ in _others(table, line, students)
             for metric in METRICS
         ]
         for i, line in enumerate(students)
-    }
+    ]
 
-    def with_humans(i: int) -> float:
+    def with_humans(told: Iterable[TasteShift]) -> float:
         """Minus a student's agreement with humans; the order in which they were named where there are none."""
-        values = [s.other for s in told[i] if s.against == whole.reference and s.metric == "agreement"]
-        return -(values[0] or 0.0) if values else 0.0
+        with_them = (s.other for s in told if s.against == whole.reference and s.metric == "agreement")
+        return -(next(with_them, None) or 0.0)
 
-    return tuple(shift for i in sorted(told, key=with_humans) for shift in told[i])
+    return tuple(chain.from_iterable(sorted(shifts, key=with_humans)))
 
 
-def _others(table: LabelTable, line: StudentJudge, students: Sequence[StudentJudge]) -> Iterator[tuple[str, Labels]]:
+def _others(
+    table: LabelTable, line: StudentJudge, students: Sequence[StudentJudge]
+) -> Iterator[tuple[str, raters.Labels]]:
     """Its teacher first, then whoever taught other students, then the humans."""
     for name in dict.fromkeys([line.teacher, *(other.teacher for other in students)]):
         if name == line.teacher or name not in line:
@@ -86,30 +76,27 @@ def _others(table: LabelTable, line: StudentJudge, students: Sequence[StudentJud
         yield table.reference, table.gold
 
 
-def _count(table: LabelTable, line: StudentJudge, other: Labels) -> Count:
+def _count(table: LabelTable, line: StudentJudge, other: raters.Labels) -> stats.Count:
     """Where both the student and what it was meet OTHER, on the pairs that all of them could be read on."""
     before, after = (table.readings[name][table.chosen[name]] for name in (line.before, line.student))
     common = ((before >= 0) & (after >= 0))[:, np.newaxis]
-    parts = np.hstack([crossed(other, before) * common, crossed(other, after) * common])
-    return Count(parts, {f"{name} {when}": _of(made, when) for name, made in METRICS.items() for when in WHENS})
+    parts = np.hstack([raters.crossed(other, before) * common, raters.crossed(other, after) * common])
+    return stats.Count(parts, {f"{name} {when}": _of(made, when) for name, made in METRICS.items() for when in WHENS})
 
 
-def _of(formula: Formula, when: str) -> Formula:
-    def value(sums: FloatArray) -> FloatArray:
-        if when != "change":
-            return formula(sums[..., WHENS[when]])
-        return formula(sums[..., WHENS["after"]]) - formula(sums[..., WHENS["before"]])
+def _of(formula: stats.Formula, when: str) -> stats.Formula:
+    def value(sums: stats.FloatArray) -> stats.FloatArray:
+        before, after = (formula(each) for each in np.split(sums, 2, axis=-1))
+        return {"before": before, "after": after, "change": after - before}[when]
 
     return value
 
 
 def _shift(
-    line: StudentJudge, against: str, metric: str, before: Interval, after: Interval, change: Interval
+    line: StudentJudge, against: str, metric: str, before: stats.Interval, after: stats.Interval, change: stats.Interval
 ) -> TasteShift:
     return TasteShift(
-        student=line.student,
-        before=line.before,
-        teacher=line.teacher,
+        **line._asdict(),
         against=against,
         metric=metric,
         base=before.value,
@@ -124,11 +111,3 @@ def _shift(
         n=change.n,
         reason=change.reason,
     )
-
-
-def _known(line: StudentJudge, table: LabelTable) -> None:
-    for name in line:
-        if name not in table.readings:
-            raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(table.readings) or 'none'}")
-    if line.student == line.before:
-        raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")

@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -20,7 +20,7 @@ from profiler.datasets import Json
 from profiler.datasets.rows import Row
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Record
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
 
 MEANINGS: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
 """What a user may say that a word means."""
@@ -43,7 +43,6 @@ BINARY = 30
 """A column of so many labels that knows 0 and 1 but no 2 is not taken for one of ties and firsts."""
 STRANGE = 0.2
 """The share of a judge's words that may be unknown before the column is taken for something else."""
-UNKNOWN = -9
 HELP = "labels are 1, 2, 0 or tie, a, b, model_a, output_1, A>B and their like; give others as --label WORD=a|b|tie"
 
 TEXTS = ("id", "prompt", "a", "b", "writer_a", "writer_b", "group", "judge", "swapped")
@@ -254,7 +253,7 @@ class Vocabulary:
 
     def __init__(self, column: str, words: Mapping[str, int], strict: bool) -> None:
         self.column, self._own, self._strict = column, words, strict
-        self._known: dict[str, int] = {}
+        self._known: dict[str, int | None] = {}
         self.unknown: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
 
@@ -270,12 +269,12 @@ class Vocabulary:
             return A if value == writers[0] else B
         if word not in self._known:
             self._known[word] = self._read(value, word)
-        if self._known[word] == UNKNOWN:
+        if (known := self._known[word]) is None:
             self.unknown[str(value)[:60]] += 1
             return UNREADABLE
-        return self._known[word]
+        return known
 
-    def _read(self, value: Json, word: str) -> int:
+    def _read(self, value: Json, word: str) -> int | None:
         if isinstance(value, float) and not value.is_integer():
             if not 0.999 < value < 2.001:
                 raise BadData(f"column {self.column!r}: expected a preference from 1 to 2, found {value!r}; {HELP}")
@@ -285,20 +284,24 @@ class Vocabulary:
             found = SIDES[named[1]]
         if found is None and self._strict:
             raise BadData(f"column {self.column!r}: {value!r} is no label that is known; {HELP}")
-        return UNKNOWN if found is None else found
+        return found
 
-    def check(self, others: Counter[str]) -> None:
+    @property
+    def strangest(self) -> str:
+        """The words that could not be read most often."""
+        return ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
+
+    def check(self, others: Collection[str]) -> None:
         """Refuse a column whose labels would be guessed at. OTHERS: the labels of all columns of the file."""
-        numbers = {word for word in self.seen if word not in self._own}
+        numbers = self.seen.keys() - self._own.keys()
         alone = {"0", "1"} <= numbers and "2" not in numbers
-        if alone and ("2" not in others or sum(self.seen.values()) >= BINARY):
+        if alone and ("2" not in others or self.seen.total() >= BINARY):
             raise BadData(
                 f"column {self.column!r} holds 0 and 1 but no 2: either 0 is a tie, or 0 and 1 are the two answers; "
                 "say which, as in --label 0=a --label 1=b"
             )
-        if (strange := sum(self.unknown.values())) > STRANGE * sum(self.seen.values()):
-            most = ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
-            raise BadData(f"column {self.column!r}: {strange} labels are not known, such as {most}; {HELP}")
+        if (many := self.unknown.total()) > STRANGE * self.seen.total():
+            raise BadData(f"column {self.column!r}: {many} labels are not known, such as {self.strangest}; {HELP}")
 
 
 def parse_labels(given: Iterable[str]) -> dict[str, int]:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from profiler.judging.label_table import GAPS, LabelTable, RaterCount, share
-from profiler.stats import ABSENT, TIE, A, B, Count, Labels, agreement, crossed, kappa
+from profiler.stats import Count
+from profiler.stats.raters import ABSENT, TIE, A, B, Labels, agreement, crossed, kappa
 
 LENGTHS = (
     f"0–{GAPS[0]} characters",
@@ -33,14 +34,14 @@ def position(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     first, swapped = table.readings[judge]["first"], table.readings[judge]["swapped"]
     asked = (first != ABSENT) & (swapped != ABSENT)
     same = asked & (first == swapped) & (first >= 0)
-    yield RaterCount(judge, None, None, None, share("positional_agreement", same, asked))
-    yield RaterCount(judge, None, None, None, Count(crossed(first, swapped), {"kappa_of_orders": kappa}))
+    yield RaterCount(judge, share("positional_agreement", same, asked))
+    yield RaterCount(judge, Count(crossed(first, swapped), {"kappa_of_orders": kappa}))
     # Swapped, it is answer b that is shown first.
     shown_first = ((first == A).astype(float) + (swapped == B)) * asked
     decided = (_decided(first).astype(float) + _decided(swapped)) * asked
-    yield RaterCount(judge, None, None, None, share("first_shown_wins", shown_first, decided))
+    yield RaterCount(judge, share("first_shown_wins", shown_first, decided))
     flips = asked & _decided(first) & _decided(swapped) & (first != swapped)
-    yield RaterCount(judge, None, None, None, share("flips_to_first_shown", flips & (first == A), flips))
+    yield RaterCount(judge, share("flips_to_first_shown", flips & (first == A), flips))
 
 
 def length(table: LabelTable, judge: str, longer: Labels, gap: np.ndarray) -> Iterator[RaterCount]:
@@ -50,15 +51,15 @@ def length(table: LabelTable, judge: str, longer: Labels, gap: np.ndarray) -> It
     for who, said in ((None, labels), (table.reference, table.gold)):
         if who is None or table.reference is not None:
             both = (longer != ABSENT) & _decided(said) & (labels != ABSENT)
-            yield RaterCount(judge, who, reading, None, share("longer_wins", both & (said == longer), both))
+            yield RaterCount(judge, share("longer_wins", both & (said == longer), both), who, reading)
     for place, name in enumerate(LENGTHS):
         inside = (gap == place) & (labels != ABSENT)
         if place:
             both = inside & _decided(labels)
-            yield RaterCount(judge, None, reading, name, share("longer_wins", both & (labels == longer), both))
+            yield RaterCount(judge, share("longer_wins", both & (labels == longer), both), None, reading, name)
         if table.reference is not None:
             crossing = crossed(table.gold, labels) * inside[:, np.newaxis]
-            yield RaterCount(judge, table.reference, reading, name, Count(crossing, {"agreement": agreement}))
+            yield RaterCount(judge, Count(crossing, {"agreement": agreement}), table.reference, reading, name)
 
 
 def itself(table: LabelTable, judge: str) -> Iterator[RaterCount]:
@@ -66,13 +67,13 @@ def itself(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     reading, own = table.chosen[judge], table.own[judge]
     labels = table.readings[judge][reading]
     both = (own != ABSENT) & _decided(labels)
-    yield RaterCount(judge, None, reading, None, share("own_wins", both & (labels == own), both))
+    yield RaterCount(judge, share("own_wins", both & (labels == own), both), None, reading)
     if table.reference is None:
         return
     known = both & _decided(table.gold)
-    yield RaterCount(judge, table.reference, reading, None, share("own_wins", known & (table.gold == own), known))
+    yield RaterCount(judge, share("own_wins", known & (table.gold == own), known), table.reference, reading)
     more = (labels == own).astype(float) - (table.gold == own)
-    yield RaterCount(judge, table.reference, reading, None, share("self_preference", more * known, known))
+    yield RaterCount(judge, share("self_preference", more * known, known), table.reference, reading)
 
 
 def _decided(labels: Labels) -> np.ndarray:

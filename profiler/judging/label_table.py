@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler import stats
 from profiler.errors import WrongUse
 from profiler.judging.records import Pair
-from profiler.judging.verdict_files import PairLabels, RaterLabels
-from profiler.stats import (
-    ABSENT,
-    CLASSES,
-    TIE,
-    UNREADABLE,
-    A,
-    B,
-    Count,
-    FloatArray,
-    IntArray,
-    Labels,
-    kinds_of,
-    majority,
-    ratio,
-)
+from profiler.judging.verdict_files import PairLabels, RaterLabels, Vote
+from profiler.stats import raters
 
 Reading = Literal["first", "swapped", "both", "averaged"]
 Kin = Mapping[str, frozenset[str]]
@@ -45,36 +32,36 @@ class RaterCount(NamedTuple):
     """Something counted, and whom it is about."""
 
     rater: str
-    against: str | None
-    reading: str | None
-    group: str | None
-    counted: Count
+    counted: stats.Count
+    against: str | None = None
+    reading: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
 class LabelTable:
     """Labels of all raters: of every pair, or of one pair of each kind."""
 
-    readings: Mapping[str, Mapping[Reading, Labels]]
+    readings: Mapping[str, Mapping[Reading, raters.Labels]]
     """Judge → its verdicts, by reading."""
     chosen: Mapping[str, Reading]
     """Judge → the reading that is compared with other judges'."""
     reference: str | None
-    gold: Labels
+    gold: raters.Labels
     """What verdicts are held against."""
-    votes: FloatArray
+    votes: stats.FloatArray
     """How many humans say what: (pairs, 3)."""
-    humans: Mapping[str, Labels]
+    humans: Mapping[str, raters.Labels]
     """The labels of each human; empty where there are too many to tell apart."""
-    own: Mapping[str, Labels]
+    own: Mapping[str, raters.Labels]
     """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
     groups: Sequence[str | None]
-    longer: Labels | None = None
+    longer: raters.Labels | None = None
     """The longer answer; ABSENT where they are about as long, None where no texts are known."""
-    gap: IntArray | None = None
+    gap: stats.IntArray | None = None
     """Which of GAPS the difference in length falls in."""
 
-    def at(self, rows: IntArray) -> LabelTable:
+    def at(self, rows: stats.IntArray) -> LabelTable:
         """The table of some of the pairs."""
         return replace(
             self,
@@ -88,36 +75,33 @@ class LabelTable:
             gap=None if self.gap is None else self.gap[rows],
         )
 
-    def kinds(self) -> tuple[IntArray, IntArray]:
+    def kinds(self) -> tuple[stats.IntArray, stats.IntArray]:
         """The kind of each pair, and one pair of each kind."""
         labels = [*(x for found in self.readings.values() for x in found.values()), *self.humans.values()]
         labels += [self.gold, *self.own.values(), *([] if self.longer is None else [self.longer])]
         columns = [column.astype(np.int64) for column in labels]
         columns += [*self.votes.T.astype(np.int64), np.unique([g or "" for g in self.groups], return_inverse=True)[1]]
-        return kinds_of(columns if self.gap is None else [*columns, self.gap])
+        return stats.kinds_of(columns if self.gap is None else [*columns, self.gap])
 
 
 def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
     """All LABELS in one table; READING, where given, is how every judge's verdicts are read."""
     pairs = list(labels.pairs.values())
-    humans = {name: rater for name, rater in labels.raters.items() if rater.human}
+    humans = {name: labels_of(rater, labels.pairs) for name, rater in labels.raters.items() if rater.human}
     judges = {name: rater for name, rater in labels.raters.items() if not rater.human}
-    readings = {name: readings_of(rater, len(pairs)) for name, rater in judges.items()}
-    votes = np.zeros((len(pairs), CLASSES))
-    for name, rater in humans.items():
-        if name == GOLD and len(humans) > 1:
-            continue
-        for place, vote in rater.votes[False].items():
-            votes[place, vote.code] += vote.code >= 0
-    few = {name: labels_of(rater, False, len(pairs)) for name, rater in humans.items() if len(humans) <= EACH}
+    readings = {name: readings_of(rater, labels.pairs) for name, rater in judges.items()}
+    votes = np.zeros((len(pairs), raters.CLASSES))
+    for name, said in humans.items():
+        if name != GOLD or len(humans) == 1:
+            votes += said[:, np.newaxis] == np.arange(raters.CLASSES)
     longer, gap = _longer(pairs)
     return LabelTable(
         readings=readings,
         chosen={name: _chosen(name, found, reading) for name, found in readings.items()},
         reference=GOLD if GOLD in humans else next(iter(humans), None) if len(humans) < 2 else "majority",
-        gold=labels_of(humans[GOLD], False, len(pairs)) if GOLD in humans else majority(votes),
+        gold=humans[GOLD] if GOLD in humans else raters.majority(votes),
         votes=votes,
-        humans=few,
+        humans=humans if len(humans) <= EACH else {},
         own={name: _own(pairs, frozenset({name}) | kin.get(name, frozenset())) for name in judges},
         groups=[pair.group for pair in pairs],
         longer=longer,
@@ -125,57 +109,53 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
     )
 
 
-def labels_of(rater: RaterLabels, swapped: bool, size: int) -> Labels:
-    found = np.full(size, ABSENT, np.int8)
-    for place, vote in rater.votes[swapped].items():
-        found[place] = vote.code
-    return found
+def labels_of(rater: RaterLabels, pairs: Collection[str], swapped: bool = False) -> raters.Labels:
+    votes = rater.votes[swapped]
+    return np.array([votes[pair].code if pair in votes else raters.ABSENT for pair in pairs], np.int8)
 
 
-def readings_of(rater: RaterLabels, size: int) -> dict[Reading, Labels]:
+def readings_of(rater: RaterLabels, pairs: Collection[str]) -> dict[Reading, raters.Labels]:
     """A judge's verdicts as they can be read: by order, and both orders put together."""
-    first, swapped = labels_of(rater, False, size), labels_of(rater, True, size)
-    if (swapped == ABSENT).all():
+    first, swapped = labels_of(rater, pairs), labels_of(rater, pairs, swapped=True)
+    if (swapped == raters.ABSENT).all():
         return {"first": first}
-    found: dict[Reading, Labels] = {"first": first, "swapped": swapped, "both": both(first, swapped)}
-    shares = _shares(rater, size)
+    found: dict[Reading, raters.Labels] = {"first": first, "swapped": swapped, "both": both(first, swapped)}
+    shares = _shares(rater, pairs)
     if not np.isnan(shares).all():
         found["averaged"] = averaged(shares)
     return found
 
 
-def both(first: Labels, swapped: Labels) -> Labels:
+def both(first: raters.Labels, swapped: raters.Labels) -> raters.Labels:
     """Zheng et al. 2023: an answer wins where both orders say so; verdicts that differ are a tie."""
-    joined = np.where(first == swapped, first, TIE)
-    joined[(first == UNREADABLE) | (swapped == UNREADABLE)] = UNREADABLE
-    joined[(first == ABSENT) | (swapped == ABSENT)] = ABSENT
+    joined = np.where(first == swapped, first, raters.TIE)
+    joined[(first == raters.UNREADABLE) | (swapped == raters.UNREADABLE)] = raters.UNREADABLE
+    joined[(first == raters.ABSENT) | (swapped == raters.ABSENT)] = raters.ABSENT
     return joined.astype(np.int8)
 
 
-def averaged(shares: FloatArray) -> Labels:
+def averaged(shares: stats.FloatArray) -> raters.Labels:
     """The likeliest label by SHARES (pairs, 3); a tie where two are as likely, ABSENT where none are known."""
     known = ~np.isnan(shares).any(axis=1)
     ranked = np.sort(np.nan_to_num(shares), axis=1)
-    found = np.where(ranked[:, -1] > ranked[:, -2], np.nan_to_num(shares).argmax(1), TIE)
-    return np.where(known, found, ABSENT).astype(np.int8)
+    found = np.where(ranked[:, -1] > ranked[:, -2], np.nan_to_num(shares).argmax(1), raters.TIE)
+    return np.where(known, found, raters.ABSENT).astype(np.int8)
 
 
-def _shares(rater: RaterLabels, size: int) -> FloatArray:
+def _shares(rater: RaterLabels, pairs: Collection[str]) -> stats.FloatArray:
     """The probabilities of a, b and a tie, averaged over both orders; NaN where an order gave none."""
-    found = np.full((2, size, CLASSES), np.nan)
-    for swapped in (False, True):
-        for place, vote in rater.votes[swapped].items():
-            if vote.shares:
-                found[int(swapped), place] = (*vote.shares, 0.0)[:CLASSES]
+    nothing = Vote(raters.ABSENT, (np.nan,) * raters.CLASSES)
+    said = [[votes.get(pair, nothing).shares or nothing.shares for pair in pairs] for votes in rater.votes.values()]
+    found = np.array([[(*shares, 0.0)[: raters.CLASSES] for shares in order] for order in said])
     return np.asarray(found.mean(axis=0))
 
 
-def share(metric: str, hit: NDArray[np.generic], those: NDArray[np.generic]) -> Count:
-    """A number that is the share of HIT among THOSE pairs."""
-    return Count(np.column_stack([hit, those]).astype(np.float64), {metric: ratio})
+def share(metric: str, hit: NDArray[np.generic], among: NDArray[np.generic]) -> stats.Count:
+    """Of how many pairs something is so."""
+    return stats.Count(np.column_stack([hit, among]).astype(np.float64), {metric: stats.ratio})
 
 
-def _chosen(name: str, readings: Mapping[Reading, Labels], wanted: Reading | None) -> Reading:
+def _chosen(name: str, readings: Mapping[Reading, raters.Labels], wanted: Reading | None) -> Reading:
     """Probabilities say more than labels, and two orders more than one."""
     if wanted is None:
         return next(reading for reading in ("averaged", "both", "first") if reading in readings)
@@ -184,14 +164,14 @@ def _chosen(name: str, readings: Mapping[Reading, Labels], wanted: Reading | Non
     return wanted
 
 
-def _own(pairs: Sequence[Pair], kin: frozenset[str]) -> Labels:
+def _own(pairs: Sequence[Pair], kin: frozenset[str]) -> raters.Labels:
     mine = [(pair.writer_a in kin, pair.writer_b in kin) for pair in pairs]
-    return np.array([A if a and not b else B if b and not a else ABSENT for a, b in mine], np.int8)
+    return np.array([raters.A if a and not b else raters.B if b and not a else raters.ABSENT for a, b in mine], np.int8)
 
 
-def _longer(pairs: Sequence[Pair]) -> tuple[Labels | None, IntArray | None]:
+def _longer(pairs: Sequence[Pair]) -> tuple[raters.Labels | None, stats.IntArray | None]:
     if not any(pair.a or pair.b for pair in pairs):
         return None, None
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
-    longer = np.where(gap > GAP, A, np.where(gap < -GAP, B, ABSENT)).astype(np.int8)
+    longer = np.where(gap > GAP, raters.A, np.where(gap < -GAP, raters.B, raters.ABSENT)).astype(np.int8)
     return longer, np.digitize(np.abs(gap), GAPS, right=True).astype(np.int64)

@@ -51,18 +51,16 @@ def load_pairs(
 
 def pairs_of(labels: PairLabels, name: str) -> list[Pair]:
     """The pairs behind labels, with the humans' among these."""
-    humans: dict[str, dict[str, Winner]] = {}
-    keys = list(labels.pairs)
+    humans: dict[str, dict[str, Winner]] = {key: {} for key in labels.pairs}
     for rater, theirs in labels.raters.items():
-        if theirs.human:
-            for place, vote in theirs.votes[False].items():
-                if vote.code >= 0:
-                    humans.setdefault(keys[place], {})[rater] = NAMES[vote.code]
+        for key, vote in theirs.votes[False].items() if theirs.human else ():
+            if vote.code >= 0:
+                humans[key][rater] = NAMES[vote.code]
     for pair in labels.pairs.values():
         if not (pair.prompt and (pair.a or pair.b)):
             raise BadData(f"pair {pair.id!r} of {name}: expected a prompt and two answers, found none; "
                           "columns such as prompt, a and b, or instruction, output_1 and output_2")  # fmt: skip
-    return [pair.model_copy(update={"humans": humans.get(key, {})}) for key, pair in labels.pairs.items()]
+    return [pair.model_copy(update={"humans": humans[key]}) for key, pair in labels.pairs.items()]
 
 
 def pairs_between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:

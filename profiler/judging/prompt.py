@@ -21,7 +21,6 @@ By = Literal["labels", "reasons", "answers"]
 Order = Literal["ab", "ba"]
 ORDERS: tuple[Order, ...] = ("ab", "ba")
 
-SHIPPED = ("labels", "reasons", "answers")
 PLACES: Mapping[By, tuple[str, ...]] = {
     "labels": ("prompt", "first", "second"),
     "reasons": ("prompt", "first", "second"),
@@ -79,31 +78,28 @@ class Template:
         """What a judge's answer says, by the answers' names."""
         if answer.error:
             return Ruling(order=order, error=answer.error)
-        if self.by == "reasons":
-            text = answer.generations[0].text
-            return Ruling(order=order, winner=_named(read_verdict(text, ties), order), text=text)
         text = answer.generations[0].text if answer.generations else ""
-        if answer.likelihoods:
-            shares = _shares([likelihood.total for likelihood in answer.likelihoods])
-        elif answer.confidences:
-            shares = answer.confidences
-        else:
-            return Ruling(order=order, winner=_named(answer.choice, order), text=text)
-        best = [place for place, share in enumerate(shares) if share == max(shares)]
-        place = best[0] if len(best) == 1 else 2
-        return Ruling(order=order, winner=_named(place, order), shares=_turned(shares, order), text=text)
+        shares = _shares([likelihood.total for likelihood in answer.likelihoods]) or answer.confidences
+        place = read_verdict(text, ties) if self.by == "reasons" else answer.choice
+        if shares:
+            best = [place for place, share in enumerate(shares) if share == max(shares)]
+            place = best[0] if len(best) == 1 else 2
+        if order == "ba":
+            shares = (*shares[1::-1], *shares[2:])
+        names: tuple[Winner, ...] = ("b", "a", "tie") if order == "ba" else ("a", "b", "tie")
+        return Ruling(order=order, winner=None if place is None else names[place], shares=shares, text=text)
 
 
 def load_template(name: str) -> Template:
     """The shipped template called NAME, or that of a .txt file."""
-    if name in SHIPPED:
+    if name in PLACES:
         path = Path(str(files("profiler") / "judging" / "prompts" / f"{name}.txt"))
     elif name.endswith(".txt"):
         path = Path(name).expanduser()
         if not path.is_file():
             raise BadData(f"expected a judge's prompt, found no file at {name!r}")
     else:
-        raise UnknownName("judge prompt", name, SHIPPED, "inherit judge --help")
+        raise UnknownName("judge prompt", name, PLACES, "inherit judge --help")
     return parse_template(path.stem, path.read_text("utf-8"))
 
 
@@ -111,14 +107,11 @@ def parse_template(name: str, text: str) -> Template:
     """A template's headings, then a line of dashes, then what is shown; without headings all of it is shown."""
     head, line, body = text.partition("\n---\n")
     headings: dict[str, str] = {}
-    if line:
-        for number, row in enumerate(head.splitlines(), 1):
-            key, colon, value = row.partition(":")
-            if not colon or key.strip() not in HEADINGS:
-                raise BadData(
-                    f"prompt {name!r} line {number}: expected {', '.join(HEADINGS)} and a colon, found {row!r}"
-                )
-            headings[key.strip()] = value.strip()
+    for number, row in enumerate(head.splitlines() if line else (), 1):
+        key, colon, value = row.partition(":")
+        if not colon or key.strip() not in HEADINGS:
+            raise BadData(f"prompt {name!r} line {number}: expected {', '.join(HEADINGS)} and a colon, found {row!r}")
+        headings[key.strip()] = value.strip()
     by = headings.get("by", "labels")
     if by not in PLACES:
         raise BadData(f"prompt {name!r}: expected `by:` {', '.join(PLACES)}, found {by!r}")
@@ -149,15 +142,3 @@ def _shares(totals: Sequence[float]) -> tuple[float, ...]:
     """Log-probabilities as shares that sum to 1."""
     weights = [math.exp(total - max(totals)) for total in totals]
     return tuple(weight / sum(weights) for weight in weights)
-
-
-def _named(place: int | None, order: Order | None) -> Winner | None:
-    """The answer that stood in a place; the third place is a tie."""
-    if place is None:
-        return None
-    names: tuple[Winner, ...] = ("b", "a", "tie") if order == "ba" else ("a", "b", "tie")
-    return names[place]
-
-
-def _turned(shares: Sequence[float], order: Order | None) -> tuple[float, ...]:
-    return (shares[1], shares[0], *shares[2:]) if order == "ba" else tuple(shares)

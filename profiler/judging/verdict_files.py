@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -30,7 +29,7 @@ from profiler.judging.columns import (
     values_at,
 )
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""
@@ -55,10 +54,10 @@ class Vote(NamedTuple):
 
 @dataclass
 class RaterLabels:
-    """What one rater said, by pair and order: False as the answers are, True swapped."""
+    """What one rater said, by order (False as the answers are, True swapped) and by the pair's id."""
 
     human: bool
-    votes: dict[bool, dict[int, Vote]] = field(default_factory=lambda: {False: {}, True: {}})
+    votes: dict[bool, dict[str, Vote]] = field(default_factory=lambda: {False: {}, True: {}})
     failed: int = 0
     sure: bool = False
     """It is known what its verdicts on swapped answers name."""
@@ -71,20 +70,14 @@ class PairLabels:
     pairs: dict[str, Pair] = field(default_factory=dict)
     raters: dict[str, RaterLabels] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-    """Pair → its number."""
 
-    def place(self, pair: Pair) -> int:
-        """The number of a pair; what is new about it is kept."""
+    def keep(self, pair: Pair) -> None:
+        """Take in what is new about a pair."""
         known = self.pairs.get(pair.id)
-        if known is None:
-            self.places[pair.id] = len(self.pairs)
+        if known is None or (not known.prompt and pair.prompt):
             self.pairs[pair.id] = pair
-        elif not known.prompt and pair.prompt:
-            self.pairs[pair.id] = pair
-        elif known.prompt and pair.prompt and (known.prompt, known.a, known.b) != (pair.prompt, pair.a, pair.b):
+        elif pair.prompt and (known.prompt, known.a, known.b) != (pair.prompt, pair.a, pair.b):
             raise BadData(f"pair {pair.id!r} has other texts in another file; name the column of its id with --id")
-        return self.places[pair.id]
 
     def rater(self, name: str, human: bool) -> RaterLabels:
         if name not in self.raters:
@@ -93,16 +86,16 @@ class PairLabels:
 
     def take(self, said: Judgement) -> None:
         """Count what a judge of ours said of a pair, and what humans did."""
-        place = self.place(said.pair)
+        self.keep(said.pair)
         for name, winner in said.pair.humans.items():
-            self.rater(name, True).votes[False][place] = Vote(CODES[winner])
+            self.rater(name, True).votes[False][said.pair.id] = Vote(CODES[winner])
         judge = self.rater(said.judge, False)
         judge.sure = True
         for ruling in said.rulings:
             if ruling.error:
                 judge.failed += 1
             else:
-                judge.votes[ruling.order == "ba"][place] = Vote(CODES[ruling.winner], ruling.shares)
+                judge.votes[ruling.order == "ba"][said.pair.id] = Vote(CODES[ruling.winner], ruling.shares)
 
 
 def read_labels(
@@ -161,28 +154,24 @@ class VerdictFile:
                 self.labels.take(Judgement.model_validate(row)) if self.columns.own else self._row(number, row)
             except (BadData, ValidationError) as error:
                 raise BadData(f"{self.file} row {number + 1}: {error}") from None
-        self._check()
-
-    def _check(self) -> None:
         note = self.labels.notes.append
         if self.columns.unread:
             note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
         if self._again:
             before = "of a human who had labelled the pair otherwise before; the first counts"
             note(f"{self.file}: {self._again} labels {before}")
-        together = sum((one.seen for one in self._read.values()), Counter[str]())
+        together = {word for one in self._read.values() for word in one.seen}
         for vocabulary in self._read.values():
             vocabulary.check(together)
-            if strange := vocabulary.unknown:
-                most = ", ".join(repr(word) for word, _ in strange.most_common(3))
+            if many := vocabulary.unknown.total():
                 note(
-                    f"{self.file}: {sum(strange.values())} verdicts in {vocabulary.column!r} name no answer, "
-                    f"such as {most}; they count as unreadable"
+                    f"{self.file}: {many} verdicts in {vocabulary.column!r} name no answer, "
+                    f"such as {vocabulary.strangest}; they count as unreadable"
                 )
 
     def _row(self, number: int, row: Row) -> None:
         pair, turned = self._pair(number, row)
-        place = self.labels.place(pair)
+        self.labels.keep(pair)
         writers = (pair.writer_b, pair.writer_a) if turned else (pair.writer_a, pair.writer_b)
 
         def vote(path: LabelPath, name: str, human: bool, swapped: bool, value: Json) -> None:
@@ -196,7 +185,7 @@ class VerdictFile:
             if code != ABSENT:
                 turn = turned != (swapped and self._places)
                 odds = () if human else shares(value) or ()
-                self._count(name, human, swapped, place, Vote(OTHER.get(code, code) if turn else code, odds))
+                self._count(name, human, swapped, pair.id, Vote(OTHER.get(code, code) if turn else code, odds))
 
         for path in self.columns.humans:
             for name, value in values_at(row, path.first):
@@ -208,17 +197,15 @@ class VerdictFile:
         if order not in SWAPPED:
             raise BadData(f"column {self.columns.preset.swapped[0]!r}: expected true or false, found {order!r}")
         for path in self.columns.judges:
-            for name, value in values_at(row, path.first):
-                vote(path, judge or name or path.rater or self.judge, human, SWAPPED[order], value)
-            for name, value in values_at(row, path.swapped) if path.swapped else ():
-                vote(path, judge or name or path.rater or self.judge, human, True, value)
+            for swapped, column in ((SWAPPED[order], path.first), (True, path.swapped)):
+                for name, value in values_at(row, column) if column else ():
+                    vote(path, judge or name or path.rater or self.judge, human, swapped, value)
 
-    def _count(self, name: str, human: bool, swapped: bool, place: int, vote: Vote) -> None:
+    def _count(self, name: str, human: bool, swapped: bool, pair: str, vote: Vote) -> None:
         rater = self.labels.rater(name, human)
         rater.sure |= self._sure
-        kept = rater.votes[swapped].setdefault(place, vote)
+        kept = rater.votes[swapped].setdefault(pair, vote)
         if kept.code != vote.code and not human:
-            pair = list(self.labels.pairs)[place]
             raise BadData(
                 f"{name!r} rules on pair {pair!r} twice, and differently; name the column of the pair's id with --id"
             )

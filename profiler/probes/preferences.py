@@ -30,22 +30,8 @@ from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import (
-    ABSENT,
-    CLASSES,
-    TIE,
-    A,
-    B,
-    Columns,
-    FloatArray,
-    Labels,
-    OfSums,
-    agreement,
-    crossed,
-    kappa,
-    majority,
-    ratio,
-)
+from profiler.stats import Columns, FloatArray, OfSums, ratio
+from profiler.stats.raters import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
 
 PROMPT = load_template("labels")
 USES = ("share_a", "wins_a", "gold", "pair")

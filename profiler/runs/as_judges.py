@@ -7,46 +7,32 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from profiler import judging
 from profiler.endpoints.client import Client, connect
 from profiler.errors import WrongUse
-from profiler.files import write_whole
-from profiler.judging import (
-    NAMES,
-    TOKENS,
-    ColumnRoles,
-    Judgement,
-    Jury,
-    Order,
-    Pair,
-    PairLabels,
-    Ruling,
-    Second,
-    StudentJudge,
-    Template,
-    Winner,
-    ask_judge,
-    compare_raters,
-    load_template,
-    read_labels,
-    save_judgements,
-)
+from profiler.judging import Judgement, Jury, Pair, PairLabels, Ruling, StudentJudge
 from profiler.probes.preferences import Preferences
 from profiler.records import Endpoint, Sample
 from profiler.runs.run import Progress
 from profiler.runs.store import Run
 from profiler.stats import RESAMPLES
 
-WON: Mapping[float, Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
+WON: Mapping[float, judging.Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}
 
 
 async def judged(
-    client: Client, name: str, pairs: Sequence[Pair], shown: Template, ties: bool = False, tokens: int = TOKENS
+    client: Client,
+    name: str,
+    pairs: Sequence[Pair],
+    shown: judging.Template,
+    ties: bool = False,
+    tokens: int = judging.TOKENS,
 ) -> AsyncIterator[Progress | list[Judgement]]:
     """Ask one judge every pair; yields progress, and at the end its judgements in the order of the pairs."""
     places = {pair.id: place for place, pair in enumerate(pairs)}
     made: list[Judgement] = []
     progress, clock = Progress(f"judge {name}", len(pairs)), time.monotonic()
-    async for judgement, answer in ask_judge(client, name, pairs, shown, ties, tokens):
+    async for judgement, answer in judging.ask_judge(client, name, pairs, shown, ties, tokens):
         made.append(judgement)
         progress.add(answer, next((r.error for r in judgement.rulings if r.error), None))
         progress.seconds = time.monotonic() - clock
@@ -70,7 +56,7 @@ async def preferences(
     """
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")
-    shown = load_template(prompt)
+    shown = judging.load_template(prompt)
     paths = [path_of(out, name) for name in judges]
     if len({*paths}) < len(paths):
         raise WrongUse(f"two judges would share a file: {', '.join(judges)}; give them names that differ in letters")
@@ -80,16 +66,16 @@ async def preferences(
                 if isinstance(step, Progress):
                     yield step
                 else:
-                    save_judgements(step, path)
-    yield compare_raters(read_labels(paths), resamples=resamples, students=students)
+                    judging.save_judgements(step, path)
+    yield judging.compare_raters(judging.read_labels(paths), resamples=resamples, students=students)
 
 
 def labels(
     paths: Sequence[Path],
     preset: str | None = None,
-    named: ColumnRoles | None = None,
+    named: judging.ColumnRoles | None = None,
     words: Mapping[str, int] | None = None,
-    second: Second = "auto",
+    second: judging.Second = "auto",
 ) -> PairLabels:
     """The labels of verdict files, and of runs that asked the probe `preferences`.
 
@@ -97,7 +83,7 @@ def labels(
     """
     runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
     files = [path for path in paths if path not in {run.folder for run in runs}]
-    found = read_labels(files, preset, named, words, second) if files else PairLabels()
+    found = judging.read_labels(files, preset, named, words, second) if files else PairLabels()
     names = [*found.raters, *(run.profile.name for run in runs)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise WrongUse(f"two judges are called {twice[0]!r}; profile one of them with another --name")
@@ -116,21 +102,17 @@ def of_runs(runs: Mapping[str, Run], beside: PairLabels | None = None) -> PairLa
 
 def rulings(name: str, run: Run) -> Iterator[Judgement]:
     """What a profiled model said of each pair; the texts of the pairs are not in the run."""
-    by_pair: dict[str, dict[Order, Sample]] = {}
+    by_pair: dict[str, dict[judging.Order, Sample]] = {}
     for sample in run.samples(Preferences.name):
         pair, _, order = sample.item.rpartition("/")
-        by_pair.setdefault(pair, {})[cast(Order, order)] = sample
+        by_pair.setdefault(pair, {})[cast(judging.Order, order)] = sample
     prompt = next((s.template for s in run.profile.sections if s.probe == Preferences.name), "")
     for id, samples in by_pair.items():
         one = next(iter(samples.values()))
         gold = next((s.scores["gold"] for s in samples.values() if s.scores.get("gold") is not None), None)
+        humans: dict[str, judging.Winner] = {} if gold is None else {"majority": judging.NAMES[int(gold)]}
         yield Judgement(
-            pair=Pair(
-                id=id,
-                humans={} if gold is None else {"majority": NAMES[int(gold)]},
-                group=one.group,
-                cluster=one.cluster,
-            ),
+            pair=Pair(id=id, humans=humans, group=one.group, cluster=one.cluster),
             judge=name,
             how=one.how,
             template=prompt,
@@ -138,17 +120,13 @@ def rulings(name: str, run: Run) -> Iterator[Judgement]:
         )
 
 
-def _ruling(order: Order, sample: Sample) -> Ruling:
+def _ruling(order: judging.Order, sample: Sample) -> Ruling:
     if sample.error:
         return Ruling(order=order, error=sample.error)
     won, share = sample.scores["wins_a"], sample.scores["share_a"]
-    winner = None if won is None else WON[won]
-    return Ruling(order=order, winner=winner, shares=() if share is None else (share, 1 - share))
-
-
-def save(judgements: Sequence[Judgement], path: Path) -> None:
-    """Write a verdict file, whole or not at all."""
-    write_whole(path, "".join(one.model_dump_json() + "\n" for one in judgements).encode("utf-8", "replace"))
+    return Ruling(
+        order=order, winner=None if won is None else WON[won], shares=() if share is None else (share, 1 - share)
+    )
 
 
 def path_of(out: Path, name: str) -> Path:

@@ -1,8 +1,8 @@
-"""One run held against another: what changed, and how surely."""
+"""One run held against another: whether it can be, what changed, and how surely."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -11,12 +11,12 @@ import numpy as np
 from profiler import probes
 from profiler.errors import NotComparable
 from profiler.metrics.metric import Metric
+from profiler.probes.forms import kin
 from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
-from profiler.runs.comparable import differences, refusals, sections
 from profiler.runs.estimates import clusters
 from profiler.runs.estimates import seed as seed_of
-from profiler.runs.store import SampleColumns
-from profiler.stats import RESAMPLES, Columns, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
+from profiler.runs.store import SampleColumns, or_none
+from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
 
 ALPHA = 0.05
 FEW = 6
@@ -29,6 +29,7 @@ FAR = 5
 BOTH = "both sides' "
 """Before the name of a column that is cut to the items which have a value on both sides."""
 
+Value = str | int | float | bool | None | tuple[str, ...]
 Find = Callable[[str, str], Metric | None]
 
 
@@ -46,6 +47,11 @@ class PairedColumns(NamedTuple):
 
     base: SampleColumns
     other: SampleColumns
+
+    def of(self, group: str | None) -> PairedColumns:
+        """The items of a group, as the base has it; all of them for None."""
+        rows = [row for row, name in enumerate(self.base.groups) if group in (None, name)]
+        return PairedColumns(self.base.take(rows), self.other.take(rows))
 
 
 @dataclass(frozen=True)
@@ -83,26 +89,32 @@ def compare(
     has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure.
     """
     refused = refusals(base.profile, other.profile)
+    asked, theirs = sections(base.profile), sections(other.profile)
     shifts: list[PairedChange] = []
     notes: list[str] = []
-    for probe in sections(base.profile):
+    for probe in asked:
         if probe not in refused:
+            left, right = asked[probe], theirs[probe]
             pair = paired(base.columns(probe), other.columns(probe))
-            sides = sections(base.profile)[probe], sections(other.profile)[probe]
-            if why := _too_little(pair, *sides):
-                refused[probe] = why
+            both = len(pair.base.items)
+            answered = f"answered on both sides (of {left.items} and {right.items})"
+            if both == 0 or both < OVERLAP * min(left.items - left.errors, right.items - right.errors):
+                refused[probe] = f"only {both} items were {answered}"
                 continue
-            notes += _left_out(pair, *sides)
+            if not both == left.items == right.items:
+                notes.append(f"{probe}: compared on the {both} items {answered}")
             shifts += _shifts(base.profile, other.profile, pair, probe, find or registered, resamples, seed)
     if not shifts:
-        raise NotComparable(_nothing(base.profile, other.profile, refused))
+        why = "\n".join(f"  {probe}: {reason}" for probe, reason in refused.items()) or "  no probe was asked"
+        names = f"{base.profile.name!r} and {other.profile.name!r}"
+        raise NotComparable(f"{names} have nothing that can be compared:\n{why}")
     return Comparison(
         base=base.profile.id,
         other=other.profile.id,
         base_name=base.profile.name,
         other_name=other.profile.name,
         changes=tuple(_judged(shifts)),
-        suites={probe: part.suite for probe, part in sections(base.profile).items() if probe not in refused},
+        suites={probe: part.suite for probe, part in asked.items() if probe not in refused},
         differs=(*differences(base.profile, other.profile), *notes),
         refused=refused,
         resamples=resamples,
@@ -140,7 +152,7 @@ def paired(base: SampleColumns, other: SampleColumns) -> PairedColumns:
     """The items that both sides answered, matched by key."""
     where = {item: row for row, item in enumerate(other.items)}
     kept = [row for row, item in enumerate(base.items) if item in where]
-    return PairedColumns(_take(base, kept), _take(other, [where[base.items[row]] for row in kept]))
+    return PairedColumns(base.take(kept), other.take([where[base.items[row]] for row in kept]))
 
 
 def _shifts(
@@ -152,7 +164,7 @@ def _shifts(
     for group in dict.fromkeys(estimate.group for estimate in numbers):
         wanted = [estimate for estimate in numbers if estimate.group == group]
         known = [(e, metric) for e in wanted if e.metric not in missing and (metric := find(probe, e.metric))]
-        yield from _measured(known, _group(pair, group), resamples, seed_of(probe) + seed)
+        yield from _measured(known, pair.of(group), resamples, seed_of(probe) + seed)
         yield from (_untold(e, missing[e.metric], resamples) for e in wanted if e.metric in missing)
 
 
@@ -162,7 +174,13 @@ def _measured(
     """Both sides of some numbers of the same items, resampled alike."""
     which = clusters(pair.base)
     plain = [metric.reduction() for _, metric in known]
-    sides = _of_both(pair, {statistic.column for statistic in plain if isinstance(statistic, Mean)})
+    # A mean would seem to change because other items have a value: SMOG, say, when answers get longer.
+    means = {statistic.column for statistic in plain if isinstance(statistic, Mean)}
+    gone = {name: np.isnan(pair.base.columns[name]) | np.isnan(pair.other.columns[name]) for name in means}
+    sides = [
+        side.columns | {BOTH + name: np.where(gone[name], np.nan, side.columns[name]) for name in means}
+        for side in pair
+    ]
     statistics = [replace(each, column=BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
     base, other = (draws(statistics, side, which, resamples, seed) for side in sides)
     for i, (estimate, metric) in enumerate(known):
@@ -179,22 +197,6 @@ def _measured(
         )
 
 
-def _of_both(pair: PairedColumns, means: set[str]) -> tuple[Columns, Columns]:
-    """The columns, and beside each that is averaged one without the items that are undefined on either side.
-
-    Else a mean would seem to change because other items have a value: SMOG, say, when answers get longer.
-    """
-    undefined = {name: np.isnan(pair.base.columns[name]) | np.isnan(pair.other.columns[name]) for name in means}
-    base, other = (
-        {
-            **side.columns,
-            **{BOTH + name: np.where(gone, np.nan, side.columns[name]) for name, gone in undefined.items()},
-        }
-        for side in pair
-    )
-    return base, other
-
-
 def _missing(base: Profile, other: Profile, pair: PairedColumns, probe: str, find: Find) -> dict[str, str]:
     """Metric → why it can't be compared although its probe can."""
     left, right = sections(base)[probe], sections(other)[probe]
@@ -209,14 +211,9 @@ def _missing(base: Profile, other: Profile, pair: PairedColumns, probe: str, fin
             found[name] = f"made by {made[0] or 'unknown'} and by {made[1] or 'unknown'}: two different metrics"
         elif metric is None:
             found[name] = "this version of inherit no longer knows it"
-        elif not all(column in side.columns for side in pair for column in _columns(metric)):
+        elif not all(column in side.columns for side in pair for column in metric.reduction().uses):
             found[name] = "its scores were not stored"
     return found
-
-
-def _columns(metric: Metric) -> Sequence[str]:
-    statistic = metric.reduction()
-    return [statistic.column] if isinstance(statistic, Mean) else statistic.uses
 
 
 def _untold(estimate: Estimate, reason: str, resamples: int) -> PairedChange:
@@ -225,11 +222,8 @@ def _untold(estimate: Estimate, reason: str, resamples: int) -> PairedChange:
 
 
 def _judged(shifts: Sequence[PairedChange]) -> Iterator[Change]:
-    for family in (
-        [s for s in shifts if s.estimate.group is None],
-        [s for s in shifts if s.estimate.group is not None],
-    ):
-        if family:
+    for whole in (True, False):
+        if family := [shift for shift in shifts if (shift.estimate.group is None) == whole]:
             units = np.array([float(shift.units) for shift in family])
             changes = np.array([shift.change for shift in family])
             p = adjusted(np.column_stack([shift.deltas for shift in family]), changes, units)
@@ -237,7 +231,9 @@ def _judged(shifts: Sequence[PairedChange]) -> Iterator[Change]:
 
 
 def _change(shift: PairedChange, p: float) -> Change:
-    reason = shift.reason or _why_undefined(shift)
+    reason = shift.reason
+    if reason is None and np.isnan(shift.change):
+        reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
     spread = percentiles(shift.deltas) if shift.units > 1 else None
     low, high = spread or (None, None)
     percent, percent_low, percent_high = _percent(shift, spread is not None)
@@ -248,25 +244,19 @@ def _change(shift: PairedChange, p: float) -> Change:
         probe=shift.estimate.probe,
         metric=shift.estimate.metric,
         group=shift.estimate.group,
-        base=_or_none(shift.base),
-        other=_or_none(shift.other),
-        absolute=_or_none(shift.change),
+        base=or_none(shift.base),
+        other=or_none(shift.other),
+        absolute=or_none(shift.change),
         low=low,
         high=high,
         percent=percent,
         percent_low=percent_low,
         percent_high=percent_high,
-        p=None if few else _or_none(p),
+        p=None if few else or_none(p),
         n=shift.n,
         verdict=None if reason else verdict(shift.ideal, shift, p),
         reason=reason,
     )
-
-
-def _why_undefined(shift: PairedChange) -> str | None:
-    if not np.isnan(shift.change):
-        return None
-    return "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
 
 
 def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, float | None, float | None]:
@@ -281,47 +271,82 @@ def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, fl
     return 100 * shift.change / abs(shift.base), *(spread or (None, None))
 
 
-def _too_little(pair: PairedColumns, base: Section, other: Section) -> str | None:
-    both, answered = len(pair.base.items), min(base.items - base.errors, other.items - other.errors)
-    if both == 0 or both < OVERLAP * answered:
-        return f"only {both} items were answered on both sides (of {base.items} and {other.items})"
-    return None
-
-
-def _left_out(pair: PairedColumns, base: Section, other: Section) -> list[str]:
-    both = len(pair.base.items)
-    if both == base.items == other.items:
-        return []
-    return [f"{base.probe}: compared on the {both} items answered on both sides (of {base.items} and {other.items})"]
-
-
-def _nothing(base: Profile, other: Profile, refused: dict[str, str]) -> str:
-    why = "\n".join(f"  {probe}: {reason}" for probe, reason in refused.items())
-    return f"{base.name!r} and {other.name!r} have nothing that can be compared:\n{why or '  no probe was asked'}"
-
-
-def _group(pair: PairedColumns, group: str | None) -> PairedColumns:
-    """The items of a group, as the base has it; all of them for None."""
-    if group is None:
-        return pair
-    rows = [row for row, name in enumerate(pair.base.groups) if name == group]
-    return PairedColumns(_take(pair.base, rows), _take(pair.other, rows))
-
-
-def _take(samples: SampleColumns, rows: Sequence[int]) -> SampleColumns:
-    index = np.array(rows, dtype=np.int64)
-    return SampleColumns(
-        [samples.items[row] for row in rows],
-        [samples.groups[row] for row in rows],
-        [samples.clusters[row] for row in rows],
-        {name: column[index] for name, column in samples.columns.items()},
-    )
-
-
 def _without_rounding(delta: FloatArray, base: FloatArray) -> FloatArray:
     """The last bit of a floating sum is not a change."""
     return np.where(np.abs(delta) <= 1e-12 * np.abs(base), 0.0, delta)
 
 
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def refusals(base: Profile, other: Profile) -> dict[str, str]:
+    """Probe → why its numbers can't be held against each other; a probe that is not named here can be compared."""
+    left, right = sections(base), sections(other)
+    # A chat template asks another question than plain text does.
+    asked = _changed("asked", *("by chat" if side.endpoint.chat else "by completion" for side in (base, other)))
+    found = {}
+    for probe in dict.fromkeys([*left, *right]):
+        if probe not in right:
+            found[probe] = f"only the base was asked it{_kin(probe, right)}"
+        elif probe not in left:
+            found[probe] = f"only the other was asked it{_kin(probe, left)}"
+        elif why := [*asked, *_mismatches(left[probe], right[probe])]:
+            found[probe] = "; ".join(why)
+    return found
+
+
+def differences(base: Profile, other: Profile) -> list[str]:
+    """What differs without making the two sides incomparable: it may be why a number moved."""
+    left, right = sections(base), sections(other)
+    found = []
+    if base.fingerprint.id != other.fingerprint.id:
+        found += _changed("weights", *(f"{side.endpoint.model} ({side.fingerprint.id})" for side in (base, other)))
+    found += _changed("reached at", *(side.endpoint.place for side in (base, other)))
+    for probe in left:
+        if probe in right:
+            sampling = (side[probe].sampling for side in (left, right))
+            found += _fields(probe, *(asked.model_dump() if asked else {} for asked in sampling))
+    return found + _fields("version of", base.versions, other.versions)
+
+
+def sections(profile: Profile) -> dict[str, Section]:
+    return {section.probe: section for section in profile.sections}
+
+
+def _kin(probe: str, asked: Mapping[str, Section]) -> str:
+    """The other form of a probe that the other side was asked, lest someone holds the two against each other."""
+    others = [name for name in kin(probe) if name in asked]
+    return f"; the other side was asked {', '.join(others)}, another instrument" if others else ""
+
+
+def _mismatches(base: Section, other: Section) -> list[str]:
+    return [
+        *_changed("probe version", base.version, other.version),
+        *_changed("read by", base.how, other.how),
+        *_changed("suite", base.suite, other.suite),
+        *_fields("data", _short(base.data), _short(other.data)),
+        *_fields("setting", base.settings, other.settings),
+    ]
+
+
+def _fields(what: str, base: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
+    names = dict.fromkeys([*base, *other])
+    return [line for name in names for line in _changed(f"{what} {name}", base.get(name), other.get(name))]
+
+
+def _changed(what: str, base: Value, other: Value) -> list[str]:
+    return [] if base == other else [f"{what}: {_said(base)} → {_said(other)}"]
+
+
+def _said(value: Value) -> str:
+    match value:
+        case None:
+            return "none"
+        case tuple():
+            return ", ".join(map(repr, value)) or "none"
+        case str():
+            return value if value and value == value.strip() and "\n" not in value else repr(value)
+        case _:
+            return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _short(data: Mapping[str, str]) -> dict[str, str]:
+    """Enough of a hash to tell two files apart by eye."""
+    return {name: digest[:12] for name, digest in data.items()}

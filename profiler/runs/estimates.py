@@ -21,7 +21,7 @@ def estimates(
     return [
         estimate
         for group in (None, *groups)
-        for estimate in overall(probe, metrics, subset(samples, group), lang, resamples, group)
+        for estimate in overall(probe, metrics, samples.of(group), lang, resamples, group)
     ]
 
 
@@ -34,22 +34,16 @@ def overall(
     group: str | None = None,
 ) -> list[Estimate]:
     """Each of METRICS over all SAMPLES, which make up GROUP if one is named."""
-    columns = {name: np.full(len(samples.items), np.nan) for metric in metrics for name in uses(metric.reduction())}
-    columns.update(samples.columns)
     statistics = [metric.reduction() for metric in metrics]
+    nothing = np.full(len(samples.items), np.nan)
+    columns = {name: nothing for statistic in statistics for name in uses(statistic)} | samples.columns
     found = intervals(statistics, columns, clusters(samples), resamples, seed(probe))
     return [
         Estimate(
             probe=probe,
             metric=metric.name,
             group=group,
-            value=interval.value,
-            low=interval.low,
-            high=interval.high,
-            stderr=interval.stderr,
-            n=interval.n,
-            undefined=interval.undefined,
-            reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n),
+            **interval._replace(reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n))._asdict(),
         )
         for metric, interval in zip(metrics, found, strict=True)
     ]
@@ -57,19 +51,6 @@ def overall(
 
 def _few(metric: Metric, items: int) -> str | None:
     return f"from fewer than {metric.enough} items: noisy" if items < metric.enough else None
-
-
-def subset(samples: SampleColumns, group: str | None) -> SampleColumns:
-    """The samples of one group; all of them for None."""
-    if group is None:
-        return samples
-    rows = [row for row, name in enumerate(samples.groups) if name == group]
-    return SampleColumns(
-        [samples.items[row] for row in rows],
-        [samples.groups[row] for row in rows],
-        [samples.clusters[row] for row in rows],
-        {name: column[rows] for name, column in samples.columns.items()},
-    )
 
 
 def clusters(samples: SampleColumns) -> IntArray | None:

@@ -6,7 +6,7 @@ differ from ours in their spaces only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -69,20 +69,14 @@ class ProbeItems:
 
     @cached_property
     def _texts(self) -> dict[frozenset[str], list[str]]:
-        """Texts that were weighed or begun → the ids of the items that ask just these."""
+        """Texts that are weighed or begun → the ids of the items that ask just these."""
         found: dict[frozenset[str], list[str]] = {}
         for item in self.probe.items:
-            found.setdefault(frozenset(map(_bare, asked(self.probe.ask(item)))), []).append(item.id)
-        return found
-
-    @cached_property
-    def _passages(self) -> dict[frozenset[str], list[str]]:
-        """BBQ's context and question, as HELM joins them, and its answers → ids."""
-        found: dict[frozenset[str], list[str]] = {}
-        for item in self.ids.values():
+            keys = [asked(self.probe.ask(item))]
             if isinstance(of := item.fields, BbqQuestion):
-                asked = (f"{of.context} Question: {of.question}", *of.answers)
-                found.setdefault(frozenset(map(_bare, asked)), []).append(item.id)
+                keys.append([f"{of.context} Question: {of.question}", *of.answers])  # as HELM has them
+            for texts in keys:
+                found.setdefault(frozenset(map(_bare, texts)), []).append(item.id)
         return found
 
     @cached_property
@@ -97,22 +91,16 @@ class ProbeItems:
 
     def of(self, texts: Iterable[str]) -> str:
         """The id of the item that asks these texts; where several do, of the next one."""
-        return self._next(self._texts, frozenset(map(_bare, texts)))
-
-    def passage(self, text: str, answers: Iterable[str]) -> str:
-        return self._next(self._passages, frozenset(map(_bare, (text, *answers))))
+        key = frozenset(map(_bare, texts))
+        if not (held := self._texts.get(key)):
+            longest = max(key, key=len, default="")
+            raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {longest[:80]!r}")
+        return held.pop(0) if len(held) > 1 else held[0]
 
     def item(self, key: str) -> Item:
         if key not in self.ids:
             raise BadData(f"no item {key!r} in {self.probe.name} [{self.probe.suite}]")
         return self.ids[key]
-
-    def _next(self, index: Mapping[frozenset[str], list[str]], key: frozenset[str]) -> str:
-        held = index.get(key)
-        if not held:
-            longest = max(key, key=len, default="")
-            raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {longest[:80]!r}")
-        return held.pop(0) if len(held) > 1 else held[0]
 
 
 def asked(request: Request) -> list[str]:
@@ -231,7 +219,7 @@ def _helm(items: ProbeItems, row: Row) -> Row:
     instance = cast(dict[str, dict[str, str]], row["instance"])
     result = cast(dict[str, list[dict[str, str]]], row["result"])
     listed = [_bare(text) for text in cast(dict[str, str], row["output_mapping"]).values()]
-    item = items.passage(instance["input"]["text"], listed)
+    item = items.of([instance["input"]["text"], *listed])
     answers = [_bare(answer) for answer in items.ids[item].fields.answers]
     order: list[Json] = [answers.index(text) for text in listed]
     return {"item": item, "texts": [result["completions"][0]["text"]], "order": order}

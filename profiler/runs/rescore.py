@@ -7,19 +7,16 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple, cast
 
-import numpy as np
-
 from profiler.datasets import Json, Row
 from profiler.datasets.items import Item
 from profiler.endpoints.instruments import read_letter
 from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import BadData
 from profiler.probes.probe import Probe
-from profiler.records import Estimate, Generation, Likelihood
+from profiler.records import Estimate, Generation, Likelihood, Sample
 from profiler.runs import foreign_answers, store
 from profiler.runs.estimates import estimates
 from profiler.runs.run import AnsweredItem, scored
-from profiler.runs.store import SampleColumns
 
 KINDS = ("choice", "likelihoods", "texts")
 BATCH = 1000
@@ -57,13 +54,15 @@ def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Re
     """As `rescore`, with what was missing and what failed."""
     waiting = {item.id: item for item in probe.items}
     answers = _asked(probe, foreign_answers.plain(probe, rows, answer), waiting, frozenset(waiting))
-    parts: list[SampleColumns] = []
     errors: list[str] = []
-    while batch := list(islice(answers, BATCH)):
-        samples = scored(probe, batch)
-        parts.append(store.columns(samples))
-        errors += [f"{sample.item}: {sample.error}" for sample in samples if sample.error]
-    columns = _joined(parts)
+
+    def samples() -> Iterator[Sample]:
+        while batch := list(islice(answers, BATCH)):
+            made = scored(probe, batch)
+            errors.extend(f"{sample.item}: {sample.error}" for sample in made if sample.error)
+            yield from made
+
+    columns = store.columns(samples())
     return RescoreResult(
         estimates(probe.name, probe.metrics, columns, probe.lang),
         len(columns.items) + len(errors),
@@ -203,19 +202,3 @@ def named(text: str, choices: Sequence[str], order: Sequence[int]) -> int | None
 
 def _plain(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".")
-
-
-def _joined(parts: Sequence[SampleColumns]) -> SampleColumns:
-    """All parts in the order of their keys, as a finished run has them."""
-    items = [item for part in parts for item in part.items]
-    groups = [group for part in parts for group in part.groups]
-    clusters = [cluster for part in parts for cluster in part.clusters]
-    order = sorted(range(len(items)), key=items.__getitem__)
-    names = dict.fromkeys(name for part in parts for name in part.columns)
-    columns = {
-        name: np.concatenate([part.columns.get(name, np.full(len(part.items), np.nan)) for part in parts])[order]
-        for name in names
-    }
-    return SampleColumns(
-        [items[row] for row in order], [groups[row] for row in order], [clusters[row] for row in order], columns
-    )

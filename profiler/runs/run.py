@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,10 +110,8 @@ async def run(
                 yield progress
             sections.append(section(probe, progress))
             numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
-            if scorer_agreement.rivals(probe.text_metrics):
-                agreed += scorer_agreement.agreements(
-                    probe.name, probe.text_metrics, store.Run(folder).samples(probe.name)
-                )
+            rated = store.Run(folder).samples(probe.name)
+            agreed += scorer_agreement.agreements(probe.name, probe.text_metrics, rated)
             usage = usage + progress.usage
         profile = Profile(
             id=folder.name,
@@ -140,9 +139,8 @@ async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
 
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
     """Ask a probe's items, score the answers in batches as they come, seal its samples; yields after each batch."""
-    journal = store.Journal(folder, probe.name)
     clock = time.monotonic()
-    try:
+    with contextlib.closing(store.Journal(folder, probe.name)) as journal:
         async for batch in batches(client, probe):
             made = await asyncio.to_thread(scored, probe, batch)
             journal.append(made)
@@ -151,8 +149,6 @@ async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) ->
             progress.seconds = time.monotonic() - clock
             yield
         journal.seal()
-    finally:
-        journal.close()
 
 
 async def batches(client: Client, probe: Probe) -> AsyncIterator[list[AnsweredItem]]:
@@ -175,8 +171,7 @@ def scored(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
         return samples(probe, batch)
     except Exception as error:  # the sample boundary: whatever a scorer raises is the sample's error
         if len(batch) == 1:
-            (item, request, answer), why = batch[0], f"scorer failed: {type(error).__name__}: {error}"
-            return [record(probe, item, request, answer, {}, why)]
+            return [record(probe, batch[0], {}, f"scorer failed: {type(error).__name__}: {error}")]
         return [sample for asked in batch for sample in scored(probe, [asked])]
 
 
@@ -187,28 +182,21 @@ def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
     lacking = [each for each in probe.text_metrics if any(each.name not in text.scores for text in written)]
     columns = measure([Text(text.text, probe.lang) for text in written], lacking)
     values = {name: iter(column.tolist()) for name, column in columns.items()}
+
+    def with_scores(text: Generation) -> Generation:
+        scores = {name: store.or_none(next(column)) for name, column in values.items()}
+        return text.model_copy(update={"scores": text.scores | scores})
+
     made = []
     for item, request, answer in batch:
-        measured = tuple(
-            text.model_copy(
-                update={"scores": {**text.scores, **{name: defined(next(column)) for name, column in values.items()}}}
-            )
-            for text in answer.generations
-        )
-        answer = replace(answer, generations=measured)
+        answer = replace(answer, generations=tuple(map(with_scores, answer.generations)))
         scores = {} if answer.error else probe.score(item, answer)
-        made.append(record(probe, item, request, answer, scores, answer.error))
+        made.append(record(probe, AnsweredItem(item, request, answer), scores, answer.error))
     return made
 
 
-def defined(value: float) -> float | None:
-    """NaN lives in arrays only; everywhere else undefined is None."""
-    return None if value != value else value
-
-
-def record(
-    probe: Probe, item: Item, request: Request, answer: Answer, scores: Mapping[str, float | None], error: str | None
-) -> Sample:
+def record(probe: Probe, asked: AnsweredItem, scores: Mapping[str, float | None], error: str | None) -> Sample:
+    item, request, answer = asked
     return Sample(
         probe=probe.name,
         item=item.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -61,40 +61,31 @@ def _stdin(stream: IO[bytes]) -> Iterator[Row]:
 
 
 def score(
-    found: Iterable[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
     metrics = distinct(map(get, names)) if names else tuple(default().values())
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
     lang = "en"
-    with contextlib.nullcontext() if save is None else _opened(save) as lines:
-        for batch, columns in measured(_batches(found), metrics, workers):
+    with contextlib.ExitStack() as saving:
+        if save:
+            saving.enter_context(disk(save))
+            lines = saving.enter_context(save.open("wb"))
+        for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), metrics, workers):
             rows += [str(numbered.row) for numbered in batch]
             lang = batch[0].text.lang
             for name, column in columns.items():
                 kept[name].append(column)
-            if lines:
+            if save:
                 lines.writelines(_lines(batch, columns))
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
     return estimates("texts", metrics, samples, lang)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    with disk(path), path.open("wb") as file:
-        yield file
-
-
-def _batches(found: Iterable[NumberedText]) -> Iterator[list[NumberedText]]:
-    rest = iter(found)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
-
-
 def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:
     table = zip(*(column.tolist() for column in columns.values()), strict=True)
     for numbered, values in zip(batch, table, strict=True):
-        scores = {name: None if value != value else value for name, value in zip(columns, values, strict=True)}
+        scores = dict(zip(columns, values, strict=True))  # of which NaN is written as null
         yield orjson.dumps({"row": numbered.row, **scores}) + b"\n"

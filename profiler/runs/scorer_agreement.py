@@ -7,19 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from profiler import stats
 from profiler.metrics.metric import Metric
 from profiler.records import Estimate, Sample
-from profiler.stats import (
-    FloatArray,
-    IntArray,
-    about_nought,
-    agreement,
-    correlation,
-    intervals,
-    kappa,
-    ranks,
-    same_side,
-)
+from profiler.stats import FloatArray, IntArray, raters
 
 HALF = 0.5
 """From here on a rating is a yes."""
@@ -55,29 +46,23 @@ def agreements(probe: str, metrics: Sequence[Metric], samples: Iterable[Sample],
 def _pair(probe: str, names: tuple[str, str], ratings: FloatArray, items: IntArray, seed: int) -> list[Estimate]:
     known = np.asarray(~np.isnan(ratings).any(axis=1))
     x, y = ratings[known].T
-    columns = {"x": about_nought(x), "y": about_nought(y), "rx": about_nought(ranks(x)), "ry": about_nought(ranks(y))}
-    columns |= {"rated x": x, "rated y": y}
+    columns = {"x": x, "y": y, "rx": raters.ranks(x), "ry": raters.ranks(y)}
     clusters = np.unique(items[known], return_inverse=True)[1].astype(np.int64)
-    found = intervals(list(MEASURES.values()), columns, clusters, seed=seed)
+    found = stats.intervals(list(MEASURES.values()), columns, clusters, seed=seed)
     return [
         Estimate(
             probe=probe,
             metric=measure,
             group=" / ".join(names),
-            value=interval.value,
-            low=interval.low,
-            high=interval.high,
-            n=interval.n,
-            undefined=len(known) - int(known.sum()),
-            reason=interval.reason,
+            **interval._replace(undefined=len(known) - int(known.sum()), stderr=None)._asdict(),
         )
         for measure, interval in zip(MEASURES, found, strict=True)
     ]
 
 
 MEASURES = {
-    "Pearson": correlation("x", "y"),
-    "Spearman": correlation("rx", "ry"),
-    "same side of 0.5": same_side("rated x", "rated y", HALF, agreement),
-    "kappa at 0.5": same_side("rated x", "rated y", HALF, kappa),
+    "Pearson": raters.correlation("x", "y"),
+    "Spearman": raters.correlation("rx", "ry"),
+    "same side of 0.5": raters.same_side("x", "y", HALF, raters.agreement),
+    "kappa at 0.5": raters.same_side("x", "y", HALF, raters.kappa),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import count
+from itertools import count, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import orjson
@@ -19,9 +20,6 @@ from profiler.errors import BadData, InheritError, StoreError, UnknownName
 from profiler.files import disk, locked, whole_lines, write_whole
 from profiler.records import SCHEMA, Profile, Sample
 from profiler.stats import FloatArray
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 BATCH = 1000
 KEYS = ("item", "group", "cluster", "prompt", "how", "error")
@@ -39,18 +37,38 @@ class SampleColumns(NamedTuple):
     columns: dict[str, FloatArray]
     """NaN where an item has no such score."""
 
+    def take(self, rows: Sequence[int]) -> SampleColumns:
+        """Some of the items, in the order of ROWS."""
+        index = np.array(rows, np.int64)
+        return SampleColumns(
+            [self.items[row] for row in rows],
+            [self.groups[row] for row in rows],
+            [self.clusters[row] for row in rows],
+            {name: column[index] for name, column in self.columns.items()},
+        )
+
+    def of(self, group: str | None) -> SampleColumns:
+        """The items of a group; all of them for None."""
+        return self if group is None else self.take([row for row, name in enumerate(self.groups) if name == group])
+
 
 def columns(samples: Iterable[Sample]) -> SampleColumns:
     """The scores of SAMPLES as a finished run has them: in the order of their keys, without those that failed."""
-    rows = sorted((sample for sample in samples if sample.error is None), key=lambda sample: sample.item)
-    names = dict.fromkeys(name for sample in rows for name in sample.scores)
+    found = [(sample.item, sample.group, sample.cluster, sample.scores) for sample in samples if sample.error is None]
+    rows = sorted(found, key=itemgetter(0))
+    names = dict.fromkeys(name for *_, scores in rows for name in scores)
     return SampleColumns(
-        [sample.item for sample in rows],
-        [sample.group for sample in rows],
-        [sample.cluster for sample in rows],
+        [item for item, *_ in rows],
+        [group for _, group, _, _ in rows],
+        [cluster for _, _, cluster, _ in rows],
         # None becomes NaN
-        {name: np.array([sample.scores.get(name) for sample in rows], np.float64) for name in names},
+        {name: np.array([scores.get(name) for *_, scores in rows], np.float64) for name in names},
     )
+
+
+def or_none(value: float) -> float | None:
+    """NaN lives in arrays only; everywhere else undefined is None."""
+    return None if value != value else value
 
 
 class Run:
@@ -126,31 +144,17 @@ def seal(lines: Path, target: Path) -> None:
     )
     part = target.with_suffix(".parquet.part")
     with disk(target), pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        for batch in _batches(whole_lines(lines)):
-            writer.write_table(_table(batch, names, schema))
+        left = whole_lines(lines)
+        while batch := list(islice(left, BATCH)):
+            writer.write_table(pa.Table.from_pylist(list(map(_row, batch)), schema=schema))
     part.replace(target)
 
 
-def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _table(lines: list[bytes], names: list[str], schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    rows = [orjson.loads(line) for line in lines]
-    columns: dict[str, list[object]] = {key: [row[key] for row in rows] for key in (*KEYS, "choice", "order")}
-    columns["json"] = [line.rstrip(b"\n").decode() for line in lines]
-    for name in names:
-        columns[f"score.{name}"] = [row["scores"].get(name) for row in rows]
-    return pa.table(columns, schema=schema)
+def _row(line: bytes) -> dict[str, object]:
+    """What a line of a journal says, by column."""
+    sample = orjson.loads(line)
+    scores = {f"score.{name}": value for name, value in sample["scores"].items()}
+    return {**sample, **scores, "json": line.rstrip(b"\n").decode()}
 
 
 def read_columns(path: Path) -> SampleColumns:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,17 @@ class Mean:
     column: str
     over: tuple[str, ...] = ()
     """Columns that are 1 for the items it is about; the others neither count nor are called undefined."""
+    folded: ClassVar = False
+
+    @property
+    def uses(self) -> Sequence[str]:
+        return (self.column,)
+
+    def parts(self, columns: Columns) -> FloatArray:
+        return np.column_stack([columns[self.column], np.ones(_size(columns))])
+
+    def combine(self, sums: FloatArray) -> FloatArray:
+        return ratio(sums)
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,11 @@ class OfRows:
     uses: Sequence[str] = ()
     folded: bool = False
     """As for sums."""
+    over: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self, columns: Columns) -> FloatArray:
+        """What must not be NaN."""
+        return np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in self.uses)])
 
 
 Statistic = Mean | OfSums | OfRows
@@ -102,17 +119,6 @@ class Interval(NamedTuple):
     """The standard deviation of the draws that the interval is read from."""
 
 
-def interval(
-    statistic: Statistic,
-    columns: Columns,
-    clusters: IntArray | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """The statistic with its percentile interval, items of a cluster resampled together."""
-    return intervals([statistic], columns, clusters, resamples, seed)[0]
-
-
 def intervals(
     statistics: Sequence[Statistic],
     columns: Columns,
@@ -125,7 +131,7 @@ def intervals(
     found = []
     for statistic, column in zip(statistics, drawn.T, strict=True):
         value = observed(statistic, columns)
-        if not isinstance(statistic, Mean) and statistic.folded:
+        if statistic.folded:
             column = centred(column, value)
         used = defined(statistic, columns)
         undefined = int((_about(statistic, columns) & ~used).sum())
@@ -139,7 +145,6 @@ def count_intervals(
     clusters: IntArray | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    units: Units = PAIRS,
 ) -> dict[tuple[str, str], Interval]:
     """Every number of every count with its percentile interval, all from the same resamples.
 
@@ -157,7 +162,7 @@ def count_intervals(
         has = np.asarray((count.parts != 0).any(axis=1))[kinds]
         for metric, formula in count.formulas.items():
             value = float(_quiet(formula, often @ parts[:, inside]))
-            found[name, metric] = _interval(value, has, 0, clusters, _quiet(formula, drawn[:, inside]), units)
+            found[name, metric] = _interval(value, has, 0, clusters, _quiet(formula, drawn[:, inside]), PAIRS)
     return found
 
 
@@ -225,32 +230,25 @@ def observed(statistic: Statistic, columns: Columns) -> float:
     """The statistic of the items as they are; NaN when undefined."""
     if isinstance(statistic, OfRows):
         return float(statistic.value(columns)) if _size(columns) else np.nan
-    parts, combine = _sums(statistic, columns)
-    return float(_quiet(combine, parts.sum(axis=0)))
+    return float(_quiet(statistic.combine, _summed(statistic, columns).sum(axis=0)))
 
 
 def uses(statistic: Statistic) -> Sequence[str]:
     """The columns that a statistic reads."""
-    if isinstance(statistic, OfRows):
-        return statistic.uses
-    return [statistic.column, *statistic.over] if isinstance(statistic, Mean) else [*statistic.uses, *statistic.over]
+    return [*statistic.uses, *statistic.over]
 
 
 def _about(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
     """Which items the statistic is about, with a value or without."""
     about = np.ones(_size(columns), bool)
-    for name in () if isinstance(statistic, OfRows) else statistic.over:
+    for name in statistic.over:
         about &= columns[name] == 1
     return about
 
 
 def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
     """Which items the statistic rests on."""
-    if isinstance(statistic, OfSums):
-        table = statistic.parts(columns)
-    else:
-        table = np.column_stack([np.zeros(_size(columns)), *(columns[name] for name in uses(statistic))])
-    return np.asarray(~np.isnan(table).any(axis=1) & _about(statistic, columns))
+    return np.asarray(~np.isnan(statistic.parts(columns)).any(axis=1) & _about(statistic, columns))
 
 
 def draws(
@@ -270,21 +268,20 @@ def draws(
     out = np.full((resamples, len(statistics)), np.nan)
     if units == 0:
         return out
-    sums = {i: _sums(s, columns) for i, s in enumerate(statistics) if not isinstance(s, OfRows)}
+    sums = {i: s for i, s in enumerate(statistics) if not isinstance(s, OfRows)}
     rows = {i: s for i, s in enumerate(statistics) if isinstance(s, OfRows)}
-    table = _by_unit(np.hstack([parts for parts, _ in sums.values()]), clusters, units) if sums else None
-    start = 0
-    for picks in _picks(units, resamples, seed):
-        chunk = slice(start, start + len(picks))
-        if table is not None:
-            _combine(out[chunk], _weights(picks, units) @ table, sums)
-        if rows:
-            members = _members(clusters, units)
-            for draw, pick in zip(out[chunk], picks, strict=True):
-                taken = {name: column[members(pick)] for name, column in columns.items()}
-                for i, statistic in rows.items():
-                    draw[i] = statistic.value(taken)
-        start += len(picks)
+    if sums:
+        parts = [_summed(statistic, columns) for statistic in sums.values()]
+        drawn = _resampled(np.hstack(parts), clusters, units, resamples, seed)
+        ends = np.cumsum([part.shape[1] for part in parts])[:-1]
+        for (i, of_sums), each in zip(sums.items(), np.split(drawn, ends, axis=1), strict=True):
+            out[:, i] = _quiet(of_sums.combine, each)
+    if rows:
+        members = _members(clusters, units)
+        for draw, pick in zip(out, chain.from_iterable(_picks(units, resamples, seed)), strict=True):
+            taken = {name: column[members(pick)] for name, column in columns.items()}
+            for i, of_rows in rows.items():
+                draw[i] = of_rows.value(taken)
     return out
 
 
@@ -330,15 +327,11 @@ def _size(columns: Columns) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-def _sums(statistic: Mean | OfSums, columns: Columns) -> tuple[FloatArray, Formula]:
-    """What is summed over items, and how the sums become the value."""
-    if isinstance(statistic, OfSums):
-        parts, combine = statistic.parts(columns), statistic.combine
-    else:
-        column = columns[statistic.column]
-        parts, combine = np.column_stack([column, np.ones(len(column))]), ratio
+def _summed(statistic: Mean | OfSums, columns: Columns) -> FloatArray:
+    """What is summed over items: (items, k)."""
+    parts = statistic.parts(columns)
     whole = ~np.isnan(parts).any(axis=1) & _about(statistic, columns)
-    return np.where(whole[:, np.newaxis], parts, 0.0), combine
+    return np.where(whole[:, np.newaxis], parts, 0.0)
 
 
 def ratio(sums: FloatArray) -> FloatArray:
@@ -353,19 +346,11 @@ def _quiet(combine: Formula, sums: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isinf(value), np.nan, value))
 
 
-def _combine(out: FloatArray, sums: FloatArray, parts: Mapping[int, tuple[FloatArray, Formula]]) -> None:
-    start = 0
-    for i, (summed, combine) in parts.items():
-        stop = start + summed.shape[1]
-        out[:, i] = _quiet(combine, sums[:, start:stop])
-        start = stop
-
-
-def _by_unit(table: FloatArray, clusters: IntArray | None, units: int) -> FloatArray:
-    """Sums within each cluster; the table itself where items stand alone."""
-    if clusters is None:
-        return table
-    return np.column_stack([np.bincount(clusters, weights=column, minlength=units) for column in table.T])
+def _resampled(table: FloatArray, clusters: IntArray | None, units: int, resamples: int, seed: int) -> FloatArray:
+    """Sums of resampled rows of TABLE, or of resampled clusters of them: (resamples, k)."""
+    if clusters is not None:
+        table = np.column_stack([np.bincount(clusters, weights=column, minlength=units) for column in table.T])
+    return np.concatenate([_weights(picks, units) @ table for picks in _picks(units, resamples, seed)])
 
 
 def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
@@ -394,8 +379,7 @@ def _drawn_by_kind(
         rng = np.random.default_rng(seed)
         return np.asarray(rng.multinomial(len(kinds), often / often.sum(), size=resamples) @ parts)
     units = len(kinds) if clusters is None else int(clusters.max()) + 1
-    table = _by_unit(parts[kinds], clusters, units)
-    return np.concatenate([_weights(picks, units) @ table for picks in _picks(units, resamples, seed)])
+    return _resampled(parts[kinds], clusters, units, resamples, seed)
 
 
 def _members(clusters: IntArray | None, units: int) -> Callable[[IntArray], IntArray]:

@@ -76,16 +76,11 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, edges: ArrayLike) -> 
     rising, uppers = _outcomes(confidence, correct), np.asarray(edges, np.float64)
     stops = _stops(rising.confidence, uppers)
     bounds = zip([0.0, *uppers[:-1]], uppers, [0, *stops[:-1]], stops, strict=True)
-    return [
-        Bin(
-            float(low),
-            float(high),
-            int(stop - start),
-            float(rising.confidence[start:stop].mean()) if stop > start else None,
-            float(rising.correct[start:stop].mean()) if stop > start else None,
-        )
-        for low, high, start, stop in bounds
-    ]
+    found = []
+    for low, high, start, stop in bounds:
+        means = (float(column[start:stop].mean()) if stop > start else None for column in rising)
+        found.append(Bin(float(low), float(high), int(stop - start), *means))
+    return found
 
 
 def ece(confidence: ArrayLike, correct: ArrayLike, edges: ArrayLike) -> float:

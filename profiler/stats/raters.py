@@ -125,10 +125,11 @@ def same_side(one: str, other: str, half: float, formula: Formula) -> OfSums:
 
 
 def correlation(one: str, other: str) -> OfSums:
-    """Pearson's r from sums, so that it can be resampled by weighting them; of columns about nought."""
+    """Pearson's r from sums, so that it can be resampled by weighting them."""
 
     def parts(columns: Columns) -> FloatArray:
-        x, y = columns[one], columns[other]
+        # Sums of squares lose fewer digits about the mean; a correlation is the same.
+        x, y = (columns[name] - columns[name].sum() / max(len(columns[name]), 1) for name in (one, other))
         return np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
 
     def combine(sums: FloatArray) -> FloatArray:
@@ -138,11 +139,6 @@ def correlation(one: str, other: str) -> OfSums:
         return np.asarray(np.where(spread > 1e-20 * n * n, (xy - x * y / n) / np.sqrt(spread), np.nan))
 
     return OfSums(parts, combine, (one, other))
-
-
-def about_nought(column: FloatArray) -> FloatArray:
-    """Sums of squares lose fewer digits about the mean; a correlation is the same."""
-    return column - column.mean() if len(column) else column
 
 
 def ranks(column: FloatArray) -> FloatArray:
