@@ -427,5 +427,5 @@ def test_a_wheel_has_four_packages_and_one_pth() -> None:
     assert wheel["only-include"][:4] == ["profiler", "lm_eval_tasks", "selection", "training"]
     assert list(wheel["force-include"].values()) == ["inheritance_profile.pth"]
     finder = ROOT / "lm_eval_tasks" / "inheritance_profile.pth"
-    assert finder.read_text("utf-8") == "import lm_eval_tasks.finder; lm_eval_tasks.finder.main()\n"
+    assert finder.read_text("utf-8") == "import inheritance_profile_finder; inheritance_profile_finder.main()\n"
     assert all((ROOT / package / "__init__.py").is_file() for package in wheel["only-include"][:4])

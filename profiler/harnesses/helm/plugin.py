@@ -86,7 +86,7 @@ def deployment(name: str) -> ModelDeployment:
         model_name=name,
         client_spec=ClientSpec(f"{HERE}.client.InheritClient", reached),
         tokenizer_name=name,
-        window_service_spec=WindowServiceSpec(f"{HERE}.tokenizer.Window"),
+        window_service_spec=WindowServiceSpec(f"{HERE}.tokenizer.TextWindow"),
         max_sequence_length=window(Endpoint(model=served, url=url)) or UNKNOWN,
     )
 
