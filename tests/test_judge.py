@@ -19,11 +19,10 @@ from profiler.judging import (
     load_template,
     mini_pairs,
     pairs_between,
-    parse_template,
     read_labels,
-    read_verdict,
     some_pairs,
 )
+from profiler.judging.prompt import parse_template, read_verdict
 from profiler.records import Generation, Likelihood
 from tests.support.ask import client
 from tests.support.command import inherit

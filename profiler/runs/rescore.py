@@ -108,14 +108,11 @@ def _answer(request: Request, row: Row) -> Answer:
             f"expected one of {', '.join(KINDS)}, found {', '.join(given) or ', '.join(row)}; "
             "`--answer` names a column that is called otherwise"
         )
-    value = row[given[0]]
-    match given[0]:
-        case "choice":
-            return _choice(request, value)
-        case "likelihoods":
-            return _likelihoods(request, value)
-        case _:
-            return _texts(request, value, row)
+    if "choice" in row:
+        return _choice(request, row["choice"])
+    if "likelihoods" in row:
+        return _likelihoods(request, row["likelihoods"])
+    return _texts(request, row["texts"], row)
 
 
 def _choice(request: Request, value: Json) -> Answer:
