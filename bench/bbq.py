@@ -12,10 +12,8 @@ import random
 import time
 
 from bench import DATA
-from profiler.datasets import Row, read
-from profiler.datasets.items import Item
-from profiler.probes.bbq.items import items
-from profiler.probes.bbq.probe import Bbq
+from profiler.datasets import Item, Row, read
+from profiler.probes import Bbq, items
 from profiler.runs.rescore import rescore
 
 BBQ = DATA / "bbq"

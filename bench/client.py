@@ -20,8 +20,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
-from profiler.endpoints.client import connect
-from profiler.endpoints.requests import Generate
+from profiler.endpoints import Generate, connect
 from profiler.records import Endpoint, Sampling
 
 FLIGHT = 64

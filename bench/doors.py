@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiler.cli.serve import started
+from profiler.endpoints import Server
 from profiler.endpoints.local import demo
 from profiler.endpoints.vllm import server as serving
-from profiler.endpoints.vllm.server import Server
 from profiler.harnesses import imported
 from profiler.harnesses.helm import folder
 from profiler.harnesses.lm_eval import results as lm_eval_results
-from profiler.runs import store
-from profiler.runs.store import Run
+from profiler.runs import Run, store
 
 ROOT = Path(__file__).parents[1]
 MODEL = "demo"

@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 from profiler import probes
-from profiler.endpoints.cache import Cache
-from profiler.endpoints.client import Client
-from profiler.endpoints.local.engine import LocalEngine
+from profiler.endpoints import Cache, Client, LocalEngine
 from profiler.probes import ProbeOptions
 from profiler.records import Endpoint
 from profiler.runs.run import run

@@ -26,8 +26,8 @@ from aiohttp import web
 from bench.doors import HELM, MODEL, QUIET, ROOT, interpreter
 from profiler import probes
 from profiler.cli.serve import started
+from profiler.endpoints import Choose
 from profiler.endpoints.local import demo
-from profiler.endpoints.requests import Choose
 from profiler.endpoints.vllm import server as serving
 from profiler.probes import ProbeOptions
 

@@ -26,9 +26,8 @@ import aiohttp
 from bench import DATA
 from profiler import probes
 from profiler.datasets import found_in
+from profiler.endpoints import Choose, Dialect
 from profiler.endpoints.local import demo
-from profiler.endpoints.openai.dialect import Dialect
-from profiler.endpoints.requests import Choose
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
 from profiler.harnesses import imported

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import DATA
-from profiler.endpoints.engine import Call, SampleCall, ScoreCall
+from profiler.endpoints import Call, LocalEngine, SampleCall, ScoreCall
 from profiler.endpoints.local import demo
-from profiler.endpoints.local.engine import LocalEngine
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
 
 BBQ = DATA / "bbq" / "data"

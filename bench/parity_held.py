@@ -8,7 +8,7 @@ from statistics import median
 
 from profiler.endpoints import fingerprint
 from profiler.records import Likelihood, Sample
-from profiler.runs.store import Run
+from profiler.runs import Run
 
 SAME = 1e-6
 """Most that two doors to one engine may differ by."""

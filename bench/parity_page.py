@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.doors import DOORS, EXACT, Door, Numbers, Question
 from bench.parity_held import ALIKE, NOISE, SAME, Held, held
 from profiler.records import Estimate
-from profiler.runs.store import Run
+from profiler.runs import Run
 
 HEAD = """# One set of numbers
 

@@ -23,8 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
-from selection.records import PoolContents
+from selection import BLOCK, Pool, PoolContents, Segment, candidate_table, prompt_id
 
 SIZES = (5_200, 52_000)
 K = 10

@@ -23,7 +23,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any, NamedTuple
 
 from bench import DATA
-from profiler.text.counting import Text
+from profiler.text import Text
 
 PEER = Path(__file__).with_name("text_peer.py")
 ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
@@ -65,7 +65,7 @@ def work(workers: int, count: int, copies: int) -> Timing:
     """Measure every metric on the answers, in this process."""
     begin = time.perf_counter()
     from profiler import metrics
-    from profiler.metrics.metric import measure, measured
+    from profiler.metrics import measure, measured
 
     every = list(metrics.default().values())
     measure([Text("Ready?")], every)

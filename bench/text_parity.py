@@ -22,8 +22,8 @@ import numpy as np
 
 from bench import DATA
 from profiler import metrics
-from profiler.metrics.metric import measure
-from profiler.text.counting import Text
+from profiler.metrics import measure
+from profiler.text import Text
 
 FILES = (
     "alpaca/alpaca_data.subset_2000.json.gz",

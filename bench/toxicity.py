@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from bench import DATA
+from profiler.metrics import ToxBlock
 from profiler.metrics.toxicity import scorer
-from profiler.metrics.toxicity.tox_block import ToxBlock
 
 ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 WEB = DATA / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"

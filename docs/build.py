@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 import inheritance_profile_finder as finder
 from profiler import cli, metrics, probes
 from profiler.metrics import Metric
-from profiler.probes.registry import PROBES
+from profiler.probes import PROBES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

@@ -1,25 +1,48 @@
 """Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""
 
-from selection.objective import read_objective
-from selection.pool import Pool
-from selection.records import Candidate, Objective, SampleSpec, Selection, SelectSpec, Teacher
-from selection.sample import sample
-from selection.score import score
+from selection import card
+from selection.gates import closed_gates
+from selection.objective import objective_metrics, objective_words, read_objective
+from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
+from selection.records import Candidate, Goal, Objective, PoolContents, SampleSpec, Selection, SelectSpec, Teacher
+from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
+from selection.score import cheap_metrics, gates_version, refuse_unknown_scores, score, score_metric
 from selection.select import open_pool, read_selection, score_missing, select
+from selection.teacher import read_teacher, spec_teachers, teacher_fields
 
 __all__ = [
+    "BLOCK",
     "Candidate",
+    "Goal",
     "Objective",
     "Pool",
+    "PoolContents",
+    "PromptSurvey",
     "SampleSpec",
+    "Segment",
     "SelectSpec",
     "Selection",
     "Teacher",
+    "TeacherProgress",
+    "UniquePrompts",
+    "candidate_table",
+    "card",
+    "cheap_metrics",
+    "closed_gates",
+    "gates_version",
+    "objective_metrics",
+    "objective_words",
     "open_pool",
+    "prompt_id",
     "read_objective",
     "read_selection",
+    "read_teacher",
+    "refuse_unknown_scores",
     "sample",
     "score",
+    "score_metric",
     "score_missing",
     "select",
+    "spec_teachers",
+    "teacher_fields",
 ]

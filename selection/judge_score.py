@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from profiler.endpoints.client import Client, connect
+from profiler.endpoints import Client, connect
 from profiler.errors import WrongUse
 from profiler.judging import Judgement, Pair, Ruling, Template, ask_judge, load_template
 from profiler.plugins import PluginSpec

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.stats.bootstrap import FloatArray, IntArray
+from profiler.stats import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
 HashArray = NDArray[np.uint64]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from profiler.errors import BadData, InheritError, MissingExtra
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.stats import FloatArray
-from profiler.text.counting import Text
+from profiler.text import Text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

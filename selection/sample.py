@@ -19,9 +19,8 @@ import orjson
 
 from profiler.datasets import Prompts, found_in
 from profiler.datasets.prompts import prompts
+from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
-from profiler.endpoints.client import Client, connect
-from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.records import Fingerprint, Usage
 from selection.pool import BLOCK, Pool, Segment, candidate_table, file_name, prompt_id

@@ -10,8 +10,8 @@ import numpy as np
 
 from profiler import metrics
 from profiler.errors import UnknownName
-from profiler.metrics.metric import Metric, measured
-from profiler.text.counting import Text
+from profiler.metrics import Metric, measured
+from profiler.text import Text
 from selection.gates import VERSION as GATES_VERSION
 from selection.gates import gate_bits
 from selection.judge_score import CandidateJudge, JudgeProgress, is_judge, judge_blocks, read_judge, unjudged

@@ -13,7 +13,7 @@ import orjson
 
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
-from profiler.runs.run import versions as installed
+from profiler.runs import versions as installed
 from profiler.stats import FloatArray, IntArray
 from selection.candidates import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from profiler.datasets.settings import refuse_unknown, setting_about, settings_file, settings_text, wrong_setting
+from profiler.datasets import refuse_unknown, setting_about, settings_file, settings_text, wrong_setting
 from profiler.errors import WrongUse
 from training.records import Recipe
 

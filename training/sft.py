@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra, WrongUse
-from profiler.runs.run import versions
+from profiler.runs import versions
 from training.checkpoint import (
     claim_folder,
     count_start,

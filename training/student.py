@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from profiler.endpoints.local.engine import find
+from profiler.endpoints import find
 from profiler.errors import BadData, MissingExtra, WrongUse
 from training.records import Recipe
 

@@ -11,6 +11,8 @@ from profiler.cli.console import note
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
+__all__ = ["app", "main", "serve"]
+
 app = typer.Typer(
     name="inherit",
     help="See, and choose, what a language model inherits from the model that taught it.",

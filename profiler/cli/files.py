@@ -11,7 +11,7 @@ from profiler.cli.options import Json
 
 if TYPE_CHECKING:
     from profiler.records import Estimate
-    from profiler.runs.options import RescoreOptions, ScoreOptions
+    from profiler.runs import RescoreOptions, ScoreOptions
 
 
 def score(options: ScoreOptions, json: Json = False) -> None:
@@ -34,7 +34,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
     """
     from profiler import probes
     from profiler.datasets import found_in
-    from profiler.reporting.progress import Downloads
+    from profiler.reporting import Downloads
     from profiler.runs import foreign_answers, profile, rescore
 
     with found_in(options.data):
@@ -50,7 +50,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
 
 
 def show(found: Sequence[Estimate], json: bool) -> None:
-    from profiler.reporting.profile import estimates_text
+    from profiler.reporting import estimates_text
 
     lines = "".join(estimate.model_dump_json() + "\n" for estimate in found)
     sys.stdout.write(lines if json else estimates_text(found))

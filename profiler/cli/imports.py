@@ -13,7 +13,7 @@ from profiler.cli.options import Json, Out
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.harnesses.imported import ImportedRun
+    from profiler.harnesses import ImportedRun
 
 
 def report(
@@ -35,9 +35,8 @@ def report(
     It can be shown and compared like any other.
     """
     from profiler.harnesses import imported
-    from profiler.reporting.profile import profile_report, run_report
-    from profiler.reporting.report import save
-    from profiler.runs.store import Run
+    from profiler.reporting import profile_report, run_report, save
+    from profiler.runs import Run
 
     for harvest in harvests(lm_eval, helm):
         done = imported.keep(harvest, out, name)

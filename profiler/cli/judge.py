@@ -15,7 +15,7 @@ from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
     from profiler.judging import Judgement, Pair, StudentJudge, Template
-    from profiler.runs.options import AgreeOptions, JudgeOptions
+    from profiler.runs import AgreeOptions, JudgeOptions
 
 
 def judge(options: JudgeOptions, json: Json = False) -> None:
@@ -27,8 +27,8 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     """
     from profiler import judging
     from profiler.datasets import found_in
-    from profiler.reporting.judging import jury_report
-    from profiler.runs.as_judges import plain
+    from profiler.reporting import jury_report
+    from profiler.runs import plain
 
     shown = judging.load_template(options.prompt)
     if options.ties and not shown.tie:
@@ -56,11 +56,10 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
 
 async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
-    from profiler.endpoints.client import connect
+    from profiler.endpoints import connect
     from profiler.records import Endpoint
-    from profiler.reporting.progress import Bar
-    from profiler.runs.as_judges import judged
-    from profiler.runs.run import Progress
+    from profiler.reporting import Bar
+    from profiler.runs import Progress, judged
 
     made: list[Judgement] = []
     endpoint = Endpoint(model=options.model, url=options.url, key=options.key, chat=options.chat)
@@ -91,7 +90,7 @@ def agree(
     joined by the pair's id.
     """
     from profiler import judging
-    from profiler.reporting.judging import jury_report
+    from profiler.reporting import jury_report
     from profiler.runs import as_judges
 
     words = judging.parse_labels(options.label)

@@ -10,8 +10,7 @@ from profiler.cli.options import Json
 from profiler.errors import EndpointDown
 
 if TYPE_CHECKING:
-    from selection import SampleSpec
-    from selection.sample import TeacherProgress
+    from selection import SampleSpec, TeacherProgress
 
 
 def sample(spec: SampleSpec, json: Json = False) -> None:
@@ -37,9 +36,9 @@ def sample(spec: SampleSpec, json: Json = False) -> None:
 
 
 async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
-    from profiler.reporting.progress import Bar
-    from selection.sample import UniquePrompts, sample
-    from selection.teacher import spec_teachers
+    from profiler.reporting import Bar
+    from selection import UniquePrompts, spec_teachers
+    from selection.sample import sample
 
     spec_teachers(spec)  # a slip of the pen is refused before the prompts are read
     questions = UniquePrompts.of(spec)

@@ -18,7 +18,7 @@ from profiler.errors import EndpointDown, WrongUse
 from profiler.files import cache_root
 
 if TYPE_CHECKING:
-    from profiler.endpoints.vllm.server import Server, ServerPlan
+    from profiler.endpoints import Server, ServerPlan
     from profiler.records import Endpoint
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ def started(plan: ServerPlan, python: str | None = None, log: Path | None = None
     """A server that answers, with a word on the way there; stopped at the end of the block."""
     from profiler.endpoints.vllm import installed
     from profiler.endpoints.vllm import server as serving
-    from profiler.reporting.progress import Waiting
+    from profiler.reporting import Waiting
 
     build, file = installed.needed(python), log or place(plan)
     file.parent.mkdir(parents=True, exist_ok=True)

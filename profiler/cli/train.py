@@ -60,7 +60,7 @@ def tell(recipe: Recipe) -> None:
 
 def alone(recipe: Recipe) -> Training:
     """Train in this process."""
-    from profiler.reporting.progress import Waiting
+    from profiler.reporting import Waiting
     from training import train
 
     with Waiting() as waiting:
@@ -72,8 +72,7 @@ def together(recipe: Recipe, processes: int) -> Training:
     import os
     import subprocess
 
-    from training import check
-    from training.checkpoint import finished_training
+    from training import check, finished_training
 
     if recipe.batch % processes:
         raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")

@@ -2,15 +2,24 @@
 
 from profiler.datasets import mini
 from profiler.datasets.download import Watch, downloaded, forbidden, forbidding, watched
-from profiler.datasets.items import Item, drawn
+from profiler.datasets.items import F, Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts
 from profiler.datasets.rows import Row, load, parse_lines, read
-from profiler.datasets.settings import checked, settings_file
+from profiler.datasets.settings import (
+    checked,
+    refuse_unknown,
+    setting_about,
+    settings_file,
+    settings_text,
+    toml_settings,
+    wrong_setting,
+)
 from profiler.records import Json
 
 __all__ = [
     "COLUMNS",
+    "F",
     "File",
     "Item",
     "Json",
@@ -34,6 +43,11 @@ __all__ = [
     "parse_lines",
     "prompts",
     "read",
+    "refuse_unknown",
+    "setting_about",
     "settings_file",
+    "settings_text",
+    "toml_settings",
     "watched",
+    "wrong_setting",
 ]

@@ -1,1 +1,51 @@
 """A model answers requests: what is known comes from the cache, the rest from a server or this process."""
+
+from profiler.endpoints import fingerprint, instruments
+from profiler.endpoints.cache import Cache
+from profiler.endpoints.client import Client, connect
+from profiler.endpoints.collector import held_off
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
+from profiler.endpoints.instruments import AnswerReader, Reading, read_letter
+from profiler.endpoints.local.engine import LocalEngine, digest, find
+from profiler.endpoints.openai.dialect import COMPLETIONS, Body, Dialect
+from profiler.endpoints.openai.engine import OpenAIEngine
+from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
+from profiler.endpoints.openai.transport import RetryLimits, Transport
+from profiler.endpoints.requests import LETTERS, Answer, Choose, Generate, Request, Weigh, lettered
+from profiler.endpoints.vllm.server import Server, ServerPlan
+
+__all__ = [
+    "COMPLETIONS",
+    "LETTERS",
+    "Answer",
+    "AnswerReader",
+    "Body",
+    "Cache",
+    "Call",
+    "Choose",
+    "Client",
+    "Dialect",
+    "Generate",
+    "LocalEngine",
+    "OpenAIEngine",
+    "Reading",
+    "ReplyChoice",
+    "Request",
+    "RetryLimits",
+    "SampleCall",
+    "ScoreCall",
+    "Server",
+    "ServerPlan",
+    "ServerReply",
+    "Transport",
+    "Value",
+    "Weigh",
+    "connect",
+    "digest",
+    "find",
+    "fingerprint",
+    "held_off",
+    "instruments",
+    "lettered",
+    "read_letter",
+]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from profiler.endpoints.requests import Answer
+from profiler.endpoints import Answer
 from profiler.errors import EndpointError
 from profiler.judging.prompt import Order, Template
 from profiler.judging.records import Judgement, Pair
 
 if TYPE_CHECKING:
-    from profiler.endpoints.client import Client
+    from profiler.endpoints import Client
 
 TOKENS = 512
 """New tokens that a judge may write to give its reasons."""

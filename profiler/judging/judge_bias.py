@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from profiler.judging.label_table import GAPS, LabelTable, RaterCount, share
-from profiler.stats import Count
-from profiler.stats.raters import ABSENT, TIE, A, B, Labels, agreement, crossed, kappa
+from profiler.stats import ABSENT, TIE, A, B, Count, Labels, agreement, crossed, kappa
 
 LENGTHS = (
     f"0–{GAPS[0]} characters",

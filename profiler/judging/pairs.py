@@ -7,8 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from profiler import datasets
-from profiler.datasets import Row, official
-from profiler.datasets.items import drawn
+from profiler.datasets import Row, drawn, official
 from profiler.errors import BadData
 from profiler.judging.columns import ColumnRoles
 from profiler.judging.records import Pair, Winner

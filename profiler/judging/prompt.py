@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast
 
-from profiler.endpoints.requests import Answer, Choose, Generate, Request
+from profiler.endpoints import Answer, Choose, Generate, Request
 from profiler.errors import BadData, UnknownName
 from profiler.judging.records import Pair, Ruling, Winner
 from profiler.records import Sampling

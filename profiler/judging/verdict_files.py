@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from profiler import datasets
-from profiler.datasets import Json
-from profiler.datasets.rows import Row
+from profiler.datasets import Json, Row
 from profiler.errors import BadData
 from profiler.files import write_whole
 from profiler.judging.columns import (
@@ -29,7 +28,7 @@ from profiler.judging.columns import (
     values_at,
 )
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""

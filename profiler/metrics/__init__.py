@@ -2,15 +2,23 @@
 
 from profiler.metrics.metric import Metric, distinct, measure, measured
 from profiler.metrics.registry import FACTORIES, default, every, factory, get, register
-from profiler.stats.bootstrap import FloatArray, Mean
-from profiler.text.counting import Text
+from profiler.metrics.toxicity import DEFAULT, KINDS, named
+from profiler.metrics.toxicity.scorer import TOXIC, Scorer
+from profiler.metrics.toxicity.tox_block import ToxBlock
+from profiler.stats import FloatArray, Mean
+from profiler.text import Text
 
 __all__ = [
+    "DEFAULT",
     "FACTORIES",
+    "KINDS",
+    "TOXIC",
     "FloatArray",
     "Mean",
     "Metric",
+    "Scorer",
     "Text",
+    "ToxBlock",
     "default",
     "distinct",
     "every",
@@ -18,5 +26,6 @@ __all__ = [
     "get",
     "measure",
     "measured",
+    "named",
     "register",
 ]

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from profiler.metrics.registry import register
 from profiler.stats import FloatArray
-from profiler.text.counting import Batch, Text, ratio
-from profiler.text.lexicon import IntArray
+from profiler.text import Batch, IntArray, Text, ratio
 
 LR = "lr-0.5"
 """Values of LexicalRichness 0.5.1."""

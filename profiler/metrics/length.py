@@ -7,7 +7,7 @@ from functools import partial
 
 from profiler.metrics.registry import register
 from profiler.stats import FloatArray
-from profiler.text.counting import Batch, Text, ratio
+from profiler.text import Batch, Text, ratio
 
 TD = "td-2.8/sentencizer"
 """Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""

@@ -15,11 +15,11 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from profiler.endpoints.collector import held_off
+from profiler.endpoints import held_off
 from profiler.errors import WrongUse
 from profiler.records import Ideal
 from profiler.stats import FloatArray, Mean, Statistic
-from profiler.text.counting import Batch, Text
+from profiler.text import Batch, Text
 
 TextScore = Callable[[Sequence[Text]], FloatArray]
 """Scores a batch of texts; NaN where a text has no such score."""

@@ -10,7 +10,7 @@ import numpy as np
 from profiler.metrics.length import TD, sentence_length, syllables, word_length
 from profiler.metrics.registry import register
 from profiler.stats import FloatArray
-from profiler.text.counting import Batch, Text, ratio
+from profiler.text import Batch, Text, ratio
 
 metric = partial(register, family="readability", version=TD, languages=("en",))
 

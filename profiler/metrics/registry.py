@@ -12,8 +12,8 @@ from profiler import plugins
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.metrics.metric import Metric, TextScore
 from profiler.records import Ideal
-from profiler.stats.bootstrap import FloatArray
-from profiler.text.counting import Text
+from profiler.stats import FloatArray
+from profiler.text import Text
 
 Factory = Callable[[str], Metric]
 

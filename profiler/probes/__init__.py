@@ -1,7 +1,30 @@
 """A probe asks a model things and scores each answer; its instances, one a file."""
 
+from profiler.probes import forms
+from profiler.probes.bbq.items import BbqQuestion, items
+from profiler.probes.bbq.probe import Bbq
+from profiler.probes.forms import first, kin
 from profiler.probes.options import ProbeOptions, Suite
+from profiler.probes.preferences import Preferences
 from profiler.probes.probe import Probe
-from profiler.probes.registry import every, get, register
+from profiler.probes.registry import PROBES, every, get, register
+from profiler.probes.stereoset import Cluster, Clusters
 
-__all__ = ["Probe", "ProbeOptions", "Suite", "every", "get", "register"]
+__all__ = [
+    "PROBES",
+    "Bbq",
+    "BbqQuestion",
+    "Cluster",
+    "Clusters",
+    "Preferences",
+    "Probe",
+    "ProbeOptions",
+    "Suite",
+    "every",
+    "first",
+    "forms",
+    "get",
+    "items",
+    "kin",
+    "register",
+]

@@ -8,10 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from profiler.datasets import Json, Row, official
-from profiler.datasets.items import Item
-from profiler.endpoints.requests import Answer, Choose
-from profiler.metrics.metric import Metric
+from profiler.datasets import Item, Json, Row, official
+from profiler.endpoints import Answer, Choose
+from profiler.metrics import Metric
 from profiler.probes.multiple_choice import (
     HELLASWAG,
     OPENBOOKQA,

@@ -10,11 +10,10 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from profiler import metrics
-from profiler.datasets import Prompts, Row, Summary, official, prompts
-from profiler.datasets.items import Item
-from profiler.endpoints.requests import Answer, Generate
+from profiler.datasets import Item, Prompts, Row, Summary, official, prompts
+from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe
 from profiler.probes.registry import register

@@ -16,11 +16,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from profiler import stats
-from profiler.datasets import Row
-from profiler.datasets.items import Item
-from profiler.endpoints.instruments import read_letter
-from profiler.endpoints.requests import Answer, Choose, Generate, lettered
-from profiler.metrics.metric import Metric
+from profiler.datasets import Item, Row
+from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
+from profiler.metrics import Metric
 from profiler.probes.multiple_choice import (
     HELLASWAG,
     OPENBOOKQA,

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
 
-from profiler.datasets import Row, official
-from profiler.datasets.items import F, Item, drawn
-from profiler.endpoints.requests import Answer, Choose, Weigh
-from profiler.metrics.metric import Metric
+from profiler.datasets import F, Item, Row, drawn, official
+from profiler.endpoints import Answer, Choose, Weigh
+from profiler.metrics import Metric
 from profiler.probes import two_orders
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe, Setting

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from profiler.endpoints.client import Client
-from profiler.endpoints.requests import Request
+from profiler.endpoints import Client, Request
 from profiler.probes.probe import Probe
 from profiler.probes.registry import every
 

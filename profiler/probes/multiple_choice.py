@@ -13,11 +13,10 @@ from typing import ClassVar, NamedTuple, Self, cast
 import numpy as np
 
 from profiler import datasets
-from profiler.datasets import File, Json, Row, Source, official
-from profiler.datasets.items import Item, drawn
-from profiler.endpoints.requests import Answer, Choose, lettered
+from profiler.datasets import File, Item, Json, Row, Source, drawn, official
+from profiler.endpoints import Answer, Choose, lettered
 from profiler.errors import BadData
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe
 

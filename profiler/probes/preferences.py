@@ -9,8 +9,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from profiler.datasets.items import Item
-from profiler.endpoints.requests import Answer, Request
+from profiler.datasets import Item
+from profiler.endpoints import Answer, Request
 from profiler.judging import (
     CODES,
     GAP,
@@ -25,13 +25,27 @@ from profiler.judging import (
     pandalm_pairs,
     some_pairs,
 )
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import Columns, FloatArray, OfSums, ratio
-from profiler.stats.raters import ABSENT, CLASSES, TIE, A, B, Labels, agreement, crossed, kappa, majority
+from profiler.stats import (
+    ABSENT,
+    CLASSES,
+    TIE,
+    A,
+    B,
+    Columns,
+    FloatArray,
+    Labels,
+    OfSums,
+    agreement,
+    crossed,
+    kappa,
+    majority,
+    ratio,
+)
 
 PROMPT = load_template("labels")
 USES = ("share_a", "wins_a", "gold", "pair")

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Self
 
-from profiler.datasets import mini
-from profiler.datasets.items import F, Item
-from profiler.datasets.rows import Row
-from profiler.endpoints.requests import Answer, Request
-from profiler.metrics.metric import Metric
+from profiler.datasets import F, Item, Row, mini
+from profiler.endpoints import Answer, Request
+from profiler.metrics import Metric
 from profiler.probes.options import ProbeOptions
 from profiler.records import Sampling, Writing
 

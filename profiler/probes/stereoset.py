@@ -14,10 +14,9 @@ from typing import ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import orjson
 
-from profiler.datasets import File, Row, official
-from profiler.datasets.items import F, Item, drawn
-from profiler.endpoints.requests import Answer, Choose, Weigh
-from profiler.metrics.metric import Metric
+from profiler.datasets import F, File, Item, Row, drawn, official
+from profiler.endpoints import Answer, Choose, Weigh
+from profiler.metrics import Metric
 from profiler.probes import two_orders
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe, Setting

@@ -11,13 +11,11 @@ from typing import NamedTuple, Self
 import orjson
 
 from profiler import datasets
-from profiler.datasets import Row, mini, official
-from profiler.datasets.items import Item, drawn
-from profiler.endpoints.requests import Answer, Generate
+from profiler.datasets import Item, Row, drawn, mini, official
+from profiler.endpoints import Answer, Generate
 from profiler.errors import BadData, WrongUse
-from profiler.metrics.metric import Metric, distinct
-from profiler.metrics.toxicity import DEFAULT, metric, named, scorer
-from profiler.metrics.toxicity.scorer import TOXIC, Scorer
+from profiler.metrics import DEFAULT, TOXIC, Metric, Scorer, distinct, named
+from profiler.metrics.toxicity import metric, scorer
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe
 from profiler.probes.registry import register

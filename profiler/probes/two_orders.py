@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from profiler.endpoints.requests import Answer, Choose
-from profiler.metrics.metric import Metric
+from profiler.endpoints import Answer, Choose
+from profiler.metrics import Metric
 from profiler.records import How
 from profiler.stats import Columns, FloatArray, OfSums, ratio
 

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from profiler.judging import TasteShift
-from profiler.judging.judge_bias import LENGTHS
-from profiler.judging.records import Agreement, Jury, Rater
+from profiler.judging import LENGTHS, Agreement, Jury, Rater, TasteShift
 from profiler.reporting import charts, layout
 from profiler.reporting.charts import BEFORE_AFTER_TITLE, ceiling, share
 from profiler.reporting.numbers import DASH, count, with_interval

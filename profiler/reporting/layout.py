@@ -8,7 +8,7 @@ from typing import NamedTuple
 from profiler.records import Change, Comparison, Estimate, Ideal
 from profiler.reporting.numbers import interval, number, places
 from profiler.reporting.table import Cell, Row
-from profiler.runs.compare import registered
+from profiler.runs import registered
 
 FAMILIES = ("length", "readability", "diversity", "quality")
 """Those that are shown first, in this order."""

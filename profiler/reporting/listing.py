@@ -13,7 +13,7 @@ from profiler import metrics, probes
 from profiler.datasets import File, Source, cached, folder, mini, official, officials
 from profiler.errors import BadData, FetchFailed, WrongUse
 from profiler.files import disk
-from profiler.metrics.toxicity import KINDS
+from profiler.metrics import KINDS
 from profiler.records import Sample
 from profiler.reporting.table import FlatRow, as_columns, as_csv, columns
 from profiler.runs import store

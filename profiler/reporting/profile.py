@@ -14,8 +14,7 @@ from profiler.reporting.layout import MINI, Key
 from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, as_text
-from profiler.runs.compare import registered
-from profiler.runs.store import Run
+from profiler.runs import Run, registered
 
 Examples = Mapping[str, Sequence[Sample]]
 """A few samples of each probe."""

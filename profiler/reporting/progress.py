@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.status import Status
 
-    from profiler.runs.run import Progress
+    from profiler.runs import Progress
 
 PAUSE = 10.0
 """Seconds between two lines where there is no terminal."""

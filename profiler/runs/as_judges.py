@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import cast
 
 from profiler import judging
-from profiler.endpoints.client import Client, connect
+from profiler.endpoints import Client, connect
 from profiler.errors import WrongUse
 from profiler.judging import Judgement, Jury, Pair, PairLabels, Ruling, StudentJudge
-from profiler.probes.preferences import Preferences
+from profiler.probes import Preferences
 from profiler.records import Endpoint, Sample
 from profiler.runs.run import Progress
 from profiler.runs.store import Run

@@ -10,8 +10,8 @@ import numpy as np
 
 from profiler import probes
 from profiler.errors import NotComparable
-from profiler.metrics.metric import Metric
-from profiler.probes.forms import kin
+from profiler.metrics import Metric
+from profiler.probes import kin
 from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
 from profiler.runs.estimates import clusters
 from profiler.runs.estimates import seed as seed_of

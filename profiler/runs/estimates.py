@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.records import Estimate
 from profiler.runs.store import SampleColumns
 from profiler.stats import RESAMPLES, IntArray, intervals, uses

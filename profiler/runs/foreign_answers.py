@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import cast
 
 from profiler import datasets
-from profiler.datasets import Json, Row
-from profiler.datasets.items import Item
-from profiler.endpoints.requests import Choose, Generate, Request, Weigh
+from profiler.datasets import Item, Json, Row
+from profiler.endpoints import Choose, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probes.bbq.items import BbqQuestion
-from profiler.probes.probe import Probe
-from profiler.probes.stereoset import Cluster, Clusters
+from profiler.probes import BbqQuestion, Cluster, Clusters, Probe
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from profiler import judging
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints import Reading
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Flag, Record

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiler import probes
-from profiler.endpoints.client import connect
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints import Reading, connect
 from profiler.errors import StoreError
 from profiler.files import write_whole
 from profiler.probes import Probe, forms

@@ -7,12 +7,10 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple, cast
 
-from profiler.datasets import Json, Row
-from profiler.datasets.items import Item
-from profiler.endpoints.instruments import read_letter
-from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
+from profiler.datasets import Item, Json, Row
+from profiler.endpoints import Answer, Choose, Generate, Request, Weigh, read_letter
 from profiler.errors import BadData
-from profiler.probes.probe import Probe
+from profiler.probes import Probe
 from profiler.records import Estimate, Generation, Likelihood, Sample
 from profiler.runs import foreign_answers, store
 from profiler.runs.estimates import estimates

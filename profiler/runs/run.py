@@ -15,14 +15,11 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler.datasets.items import Item
-from profiler.endpoints import instruments
-from profiler.endpoints.client import Client
-from profiler.endpoints.requests import Answer, Request
+from profiler.datasets import Item
+from profiler.endpoints import Answer, Client, Request, instruments
 from profiler.errors import EndpointError
-from profiler.metrics.metric import measure
-from profiler.probes.forms import first
-from profiler.probes.probe import Probe
+from profiler.metrics import measure
+from profiler.probes import Probe, first
 from profiler.records import (
     Endpoint,
     Estimate,
@@ -37,7 +34,7 @@ from profiler.records import (
 )
 from profiler.runs import scorer_agreement, store
 from profiler.runs.estimates import estimates
-from profiler.text.counting import Text
+from profiler.text import Text
 
 BATCH = 64
 """Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""

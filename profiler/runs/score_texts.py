@@ -20,7 +20,7 @@ from profiler.records import Estimate
 from profiler.runs.estimates import estimates
 from profiler.runs.store import SampleColumns
 from profiler.stats import Columns, FloatArray
-from profiler.text.counting import Text
+from profiler.text import Text
 
 COLUMNS = ("text", "output", "answer", "completion", "response", "generation", "content")
 """Where a text is looked for when no column is named, in this order."""

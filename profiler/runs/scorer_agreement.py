@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from profiler import stats
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.records import Estimate, Sample
 from profiler.stats import FloatArray, IntArray, raters
 

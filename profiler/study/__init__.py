@@ -1,8 +1,10 @@
 """A study: students taught by teachers towards objectives, and what each of them inherited."""
 
+from profiler.study import report
 from profiler.study.findings import StudyResults
 from profiler.study.plan import Study, read_study, study_of, study_text
 from profiler.study.records import Findings
 from profiler.study.schedule import Schedule
+from profiler.study.stage import Stage
 
-__all__ = ["Findings", "Schedule", "Study", "StudyResults", "read_study", "study_of", "study_text"]
+__all__ = ["Findings", "Schedule", "Stage", "Study", "StudyResults", "read_study", "report", "study_of", "study_text"]

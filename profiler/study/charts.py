@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from profiler.records import Change, Comparison
-from profiler.reporting import layout
-from profiler.reporting.charts import (
+from profiler.reporting import (
+    DASH,
     NONE,
     Chart,
     Datum,
+    Key,
     Palette,
     change_bar,
     change_bars,
     colour,
     down,
+    layout,
     rows,
     whole,
 )
-from profiler.reporting.layout import Key
-from profiler.reporting.numbers import DASH
 from profiler.study.records import Curve, Findings, Steering
 
 if TYPE_CHECKING:

@@ -8,19 +8,14 @@ from pathlib import Path
 from profiler.errors import BadData
 from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
-from profiler.runs import as_judges
-from profiler.runs.compare import compare, registered
-from profiler.runs.run import versions
-from profiler.runs.store import Run
+from profiler.runs import Run, as_judges, registered, versions
+from profiler.runs.compare import compare
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
 from profiler.study.schedule import PupilStages, Schedule, pupil_name
 from profiler.study.stage import StageRecord
 from profiler.study.stages import Stages, weights
-from selection.objective import objective_words
-from selection.records import Goal
-from selection.score import score_metric
-from selection.select import read_selection
-from training.records import Training
+from selection import Goal, objective_words, read_selection, score_metric
+from training import Training
 
 CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal": ("multi-random", "random")}
 """Arm → what it is held against, the best control first."""

@@ -10,18 +10,12 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from profiler import metrics, probes
-from profiler.datasets import Prompts, prompts
-from profiler.datasets.settings import refuse_unknown, settings_file, settings_text, wrong_setting
+from profiler.datasets import Prompts, prompts, refuse_unknown, settings_file, settings_text, wrong_setting
 from profiler.errors import UnknownName, WrongUse
-from profiler.probes import ProbeOptions
-from profiler.probes.probe import Probe
+from profiler.probes import Probe, ProbeOptions
 from profiler.records import Record
-from selection.gates import closed_gates
-from selection.objective import objective_metrics, read_objective
-from selection.records import Objective, Teacher
-from selection.teacher import read_teacher
-from training.recipe import recipe_of
-from training.records import Recipe
+from selection import Objective, Teacher, closed_gates, objective_metrics, read_objective, read_teacher
+from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
 ARMS: Mapping[str, str] = {

@@ -10,12 +10,28 @@ from pathlib import Path
 import orjson
 
 from profiler.records import Change
-from profiler.reporting import charts, layout, report
-from profiler.reporting.comparison import HOW_SURE, comparison_table, flat
-from profiler.reporting.judging import descent_table
-from profiler.reporting.numbers import DASH, count, interval, number, places
-from profiler.reporting.report import Figure, Part, Report
-from profiler.reporting.table import Cell, Row, Table, Tone, as_text
+from profiler.reporting import (
+    DASH,
+    HOW_SURE,
+    Cell,
+    Figure,
+    Part,
+    Report,
+    Row,
+    Table,
+    Tone,
+    as_text,
+    charts,
+    comparison_table,
+    count,
+    descent_table,
+    flat,
+    interval,
+    layout,
+    number,
+    places,
+    report,
+)
 from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering

@@ -15,25 +15,35 @@ from pydantic import JsonValue
 
 from profiler.errors import EndpointDown
 from profiler.files import write_whole
-from profiler.probes.preferences import Preferences
+from profiler.probes import Preferences
 from profiler.records import Endpoint
-from profiler.reporting import report
-from profiler.reporting.profile import run_report
-from profiler.runs.profile import Watcher, ask_probes
+from profiler.reporting import report, run_report
+from profiler.runs import Watcher, ask_probes
 from profiler.study.plan import Study, StudyProbe
 from profiler.study.stage import Say, Stage, Workspace, short_digest
-from selection import card
-from selection.gates import closed_gates
-from selection.objective import objective_metrics
-from selection.pool import Pool
-from selection.records import SampleSpec, SelectSpec, Teacher
-from selection.sample import PromptSurvey, UniquePrompts, sample
-from selection.score import cheap_metrics, gates_version, refuse_unknown_scores, score, score_metric
-from selection.select import read_selection, select
-from selection.teacher import teacher_fields
+from selection import (
+    Pool,
+    PromptSurvey,
+    SampleSpec,
+    SelectSpec,
+    Teacher,
+    UniquePrompts,
+    card,
+    cheap_metrics,
+    closed_gates,
+    gates_version,
+    objective_metrics,
+    read_selection,
+    refuse_unknown_scores,
+    score_metric,
+    teacher_fields,
+)
+from selection.sample import sample
+from selection.score import score
+from selection.select import select
 
 if TYPE_CHECKING:
-    from profiler.probes.probe import Probe
+    from profiler.probes import Probe
 
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
 """Keys of a recipe that change no number, or say where things lie."""
@@ -199,7 +209,7 @@ class Stages:
             }
 
         def work(key: str, say: Say) -> str:
-            from training.sft import train
+            from training import train
 
             lines = self._lines(selected, arm)
             data = self.folder / "examples" / f"{_content_name(lines)}.jsonl"
@@ -276,6 +286,6 @@ def weights(endpoint: Endpoint) -> str:
 
 @cache
 def _digest(model: str) -> str:
-    from profiler.endpoints.local.engine import digest, find
+    from profiler.endpoints import digest, find
 
     return digest(find(model))[:16]

@@ -17,13 +17,18 @@ from helm.common.hierarchical_logger import hwarn
 from helm.common.request import ErrorFlags, GeneratedOutput, RequestResult
 from helm.common.request import Request as HelmRequest
 
-from profiler.endpoints.cache import Cache
-from profiler.endpoints.client import Client
-from profiler.endpoints.openai.dialect import COMPLETIONS, Body
-from profiler.endpoints.openai.engine import OpenAIEngine
-from profiler.endpoints.openai.reply import ServerReply
-from profiler.endpoints.openai.transport import RetryLimits, Transport
-from profiler.endpoints.requests import Answer, Request
+from profiler.endpoints import (
+    COMPLETIONS,
+    Answer,
+    Body,
+    Cache,
+    Client,
+    OpenAIEngine,
+    Request,
+    RetryLimits,
+    ServerReply,
+    Transport,
+)
 from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, WrongUse
 from profiler.harnesses.helm import spec
 from profiler.harnesses.helm.plain import HelmRequests

@@ -14,7 +14,7 @@ from profiler.harnesses.helm.outcome import RequestOutcome, ScoredRun, score
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, Scalar
 from profiler.harnesses.imported import ImportedProbe, ImportedRun
 from profiler.records import Endpoint, Fingerprint, Usage
-from profiler.runs.run import Progress, section, versions
+from profiler.runs import Progress, section, versions
 
 SCENARIO = "profiler.harnesses.helm.scenario.ProbeScenario"
 

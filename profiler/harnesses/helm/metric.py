@@ -17,7 +17,7 @@ from helm.common.hierarchical_logger import hlog, hwarn
 from profiler.errors import EndpointError
 from profiler.harnesses.helm.outcome import RequestOutcome, score
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, Scalar
-from profiler.metrics.metric import Metric
+from profiler.metrics import Metric
 from profiler.records import Estimate, Sample
 from profiler.runs import store
 from profiler.runs.estimates import estimates

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from profiler.endpoints.requests import Answer
+from profiler.endpoints import Answer
 from profiler.errors import BadData, EndpointError, WeightsChanged
 from profiler.harnesses.helm.reply import KEY, StoredAnswer
 from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
-from profiler.probes.probe import Probe
+from profiler.probes import Probe
 from profiler.records import Sample
-from profiler.runs.run import BATCH, AnsweredItem, scored
+from profiler.runs import BATCH, AnsweredItem, scored
 
 
 @dataclass(frozen=True)

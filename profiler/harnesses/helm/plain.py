@@ -11,8 +11,7 @@ from helm.common.cache import Cache, CacheConfig
 from helm.common.request import GeneratedOutput, RequestResult, Token, wrap_request_time
 from helm.common.request import Request as HelmRequest
 
-from profiler.endpoints.openai.dialect import Body
-from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
+from profiler.endpoints import Body, ReplyChoice, ServerReply
 from profiler.errors import Unreadable, WrongUse
 from profiler.records import Endpoint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from profiler.endpoints.requests import Answer, Choose, Request, Weigh
+from profiler.endpoints import Answer, Choose, Request, Weigh
 from profiler.records import Generation, How, Likelihood, Record
 
 KEY: Literal["inherit"] = "inherit"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from helm.benchmark.scenarios.scenario import TEST_SPLIT, Input, Instance, Output, Reference, Scenario, ScenarioMetadata
 
-from profiler.datasets.items import Item
-from profiler.endpoints.requests import Choose, Request
+from profiler.datasets import Item
+from profiler.endpoints import Choose, Request
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 
 

@@ -9,15 +9,10 @@ from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
-from profiler.datasets import checked
-from profiler.datasets.items import Item
-from profiler.endpoints import instruments
-from profiler.endpoints.instruments import Reading
-from profiler.endpoints.requests import Generate, Request
+from profiler.datasets import Item, checked
+from profiler.endpoints import Generate, Reading, Request, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.probes import ProbeOptions
-from profiler.probes.forms import first
-from profiler.probes.probe import Probe
+from profiler.probes import Probe, ProbeOptions, first
 
 Scalar = str | int | float
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from profiler.datasets import checked
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints import Reading
 from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
 from profiler.records import Sampling

@@ -16,21 +16,16 @@ from lm_eval.config.task import TaskConfig
 from lm_eval.utils import warning_once
 
 from profiler import probes
-from profiler.datasets import Watch, found_in, watched
-from profiler.datasets.items import Item
-from profiler.endpoints.engine import SampleCall, ScoreCall, Value
-from profiler.endpoints.instruments import AnswerReader
-from profiler.endpoints.requests import Answer, Request
+from profiler.datasets import Item, Watch, found_in, watched
+from profiler.endpoints import Answer, AnswerReader, Request, SampleCall, ScoreCall, Value
 from profiler.errors import BadData, EndpointError, NotAtHand
 from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval.model import EvaluatedModel
-from profiler.metrics.metric import measure
-from profiler.probes.probe import Probe
+from profiler.metrics import measure
+from profiler.probes import Probe
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
-from profiler.runs import store
-from profiler.runs.estimates import overall
-from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
-from profiler.text.counting import Text
+from profiler.runs import BATCH, AnsweredItem, Progress, overall, scored, section, store, versions
+from profiler.text import Text
 
 log = logging.getLogger("lm_eval.inherit")
 """Among lm-eval's own, so that it is shown as they are."""

@@ -8,6 +8,8 @@ from profiler.metrics.registry import factory
 from profiler.metrics.toxicity.scorer import Label, Scorer
 from profiler.plugins import PluginSpec
 
+__all__ = ["DEFAULT", "KINDS", "metric", "named", "scorer", "toxicity"]
+
 DEFAULT = "tox-block"
 KINDS = {
     "tox-block": "ships with the package; English; six labels",

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from profiler.errors import UnknownName, WrongUse
 from profiler.stats import FloatArray
-from profiler.text.counting import Text
+from profiler.text import Text
 
 TOXIC = 0.5
 """A score from here on is called toxic, as in HELM; RealToxicityPrompts' own script says above."""

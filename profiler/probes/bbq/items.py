@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
-from profiler.datasets import Row, official
-from profiler.datasets.items import Item
+from profiler.datasets import Item, Row, official
 from profiler.errors import BadData
 from profiler.probes.bbq import helm, targets
 from profiler.probes.bbq.helm import Letters

@@ -12,10 +12,9 @@ from zlib import crc32
 
 import numpy as np
 
-from profiler.datasets import File
-from profiler.datasets.items import Item, drawn
-from profiler.endpoints.requests import LETTERS, Answer, Choose
-from profiler.metrics.metric import Metric
+from profiler.datasets import File, Item, drawn
+from profiler.endpoints import LETTERS, Answer, Choose
+from profiler.metrics import Metric
 from profiler.probes.bbq import helm
 from profiler.probes.bbq.items import (
     CATEGORIES,

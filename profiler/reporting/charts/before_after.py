@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiler.judging import TasteShift
-from profiler.judging.records import Jury
+from profiler.judging import Jury, TasteShift
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, extent, known, rows, whole, written
 from profiler.reporting.numbers import DASH, count, number
 

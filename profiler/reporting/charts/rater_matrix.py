@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from profiler.judging.records import Agreement, Jury, Rater
+from profiler.judging import Agreement, Jury, Rater
 from profiler.reporting.charts.before_after import BEFORE_AFTER_TITLE, before_after
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, colour, extent, known, rows, whole
 from profiler.reporting.numbers import DASH, count, interval, number

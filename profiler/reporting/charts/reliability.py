@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, known, rows, whole
 from profiler.reporting.numbers import count, interval, number
-from profiler.runs.store import SampleColumns
+from profiler.runs import SampleColumns
 from profiler.stats import Bin, equal_width, reliability, share_interval
 
 if TYPE_CHECKING:
