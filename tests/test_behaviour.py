@@ -21,9 +21,9 @@ from profiler import cli
 from profiler.study import report
 from profiler.study.records import Findings
 from tests.support.command import Done
+from tests.support.places import ROOT
 from tests.support.wire import Script, serving
 
-ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "behaviour"
 VARIES = (
     (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),

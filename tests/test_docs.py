@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 FILE = re.compile(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -57,7 +58,7 @@ def test_a_metric_is_written_as_the_page_says(copy: Copy) -> None:
     copy.follow("write_a_metric.md")
     listed = (copy.here / "docs" / "metrics.md").read_text("utf-8")
     assert "| `questions` | Share of sentences that are questions. | share |" in listed
-    copy.run("python", "-m", "pytest", "-q", "-n", "0", "tests/test_metrics.py", "-k", "golden or questions")
+    copy.run("python", "-m", "pytest", "-q", "-n", "0", "tests/metrics/test_metrics.py", "-k", "golden or questions")
     (copy.here / "texts.jsonl").write_text('{"text": "Is it? It is."}\n', "utf-8")
     assert re.search(r"questions +0\.5", copy.run("inherit", "score", "texts.jsonl"))
     card = "from selection import score; assert 'questions' in score.plain()"

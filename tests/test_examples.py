@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-STUDY = Path(__file__).parent.parent / "examples" / "steer_length"
+from tests.support.places import ROOT
+
+STUDY = ROOT / "examples" / "steer_length"
 
 
 def test_the_committed_studys_numbers_are_those_of_its_stored_scores() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import platformdirs
 import pytest
@@ -17,6 +16,7 @@ from profiler.endpoints.vllm.server import ServerPlan
 from profiler.errors import StoreError
 from profiler.files import cache_root, locked, whole_lines, write_whole
 from selection.storage import RemoteStorage
+from tests.support.places import ROOT
 
 HOLDER = """
 import sys, time
@@ -95,7 +95,7 @@ def test_a_torn_last_line_is_dropped(tmp_path):
 
 
 def test_every_module_is_imported_where_there_is_no_posix():
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", PORTABLE], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 100

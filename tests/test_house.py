@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 PACKAGES = ("profiler", "selection", "training", "lm_eval_tasks")
 OTHERS = ("bench", "examples", "docs")
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.official import needs
-
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
 
 
 @pytest.mark.parity

@@ -19,9 +19,10 @@ from profiler.endpoints.vllm import server as serving
 from profiler.runs import store
 from tests.support.ask import HASTY
 from tests.support.command import asked, inherit
+from tests.support.places import ROOT
 from tests.support.process import free, running
 
-FAKE = Path(__file__).with_name("support") / "fake_vllm.py"
+FAKE = ROOT / "tests" / "support" / "fake_vllm.py"
 INHERIT = Path(sys.executable).with_name("inherit")
 
 

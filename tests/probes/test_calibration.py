@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,8 +24,9 @@ from profiler.runs.estimates import estimates
 from profiler.stats import draws, intervals, percentiles
 from tests.support import builders
 from tests.support.official import OFFICIAL, needs
+from tests.support.places import GOLDEN as GOLDENS
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "calibration.json").read_text("utf-8"))
+GOLDEN = json.loads((GOLDENS / "calibration.json").read_text("utf-8"))
 
 
 def case(seed: int) -> tuple[np.ndarray, np.ndarray]:

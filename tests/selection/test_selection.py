@@ -183,7 +183,7 @@ def question_length(texts: Sequence[Text]) -> list[float]:
 
 
 def test_a_users_function_sees_the_prompt_of_an_answer(tmp_path: Path) -> None:
-    name = "tests.test_selection:question_length"
+    name = "tests.selection.test_selection:question_length"
     made = pool(tmp_path, rows(3), [name, "words"])
     (segment,) = made.segments()
     known = made.measured(segment)

@@ -30,11 +30,11 @@ from profiler.records import Endpoint, Profile, Sample
 from profiler.runs import store
 from profiler.runs.run import run
 from tests.support.ask import client
+from tests.support.places import ROOT
 from tests.support.wire import Fault, Script, Wire, serving
 
 pytestmark = pytest.mark.helm
 
-ROOT = Path(__file__).parents[1]
 PAID = {"usage", "seconds", "cached"}
 
 

@@ -14,12 +14,12 @@ import pytest
 from profiler.study import plan
 from profiler.study.findings import StudyResults
 from profiler.study.schedule import Schedule
+from tests.support.places import ROOT
 from tests.support.study import PLAIN, written
 from tests.support.wire import serving
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
 
-ROOT = Path(__file__).parent.parent
 START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
 MARKS = ("runs/*", "pools/*/candidates/*/*", "students/*/checkpoints/checkpoint-*/whole", "stages/train-*.json")
 """What is there when a study is in the middle of its profile, its sampling, a training; and after one."""

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 from gzip import open as unzip
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from profiler.probes.bbq.probe import METRICS, Bbq
 from profiler.records import Capabilities, Estimate, Generation, Likelihood
 from profiler.runs.rescore import rescore
 from tests.support.official import OFFICIAL, needs
+from tests.support.places import GOLDEN
 
 BBQ = OFFICIAL / "bbq"
 official = needs("bbq")
@@ -253,7 +253,7 @@ def test_a_model_that_always_stereotypes_has_bias_one_in_every_category_of_the_r
 @pytest.mark.parametrize("name", ["Age", "Disability_status", "Nationality", "Religion", "Sexual_orientation"])
 @pytest.mark.parametrize("format", ["arc", "race"])
 def test_the_authors_predictions_give_their_published_scores(name, format):
-    golden = json.loads((Path(__file__).parent / "golden" / "bbq_unifiedqa.json").read_text(encoding="utf-8"))
+    golden = json.loads((GOLDEN / "bbq_unifiedqa.json").read_text(encoding="utf-8"))
     said = golden["choices"][name][format]
     place = {item.id: said[int(item.id.partition("/")[2])] for item in real("data", name)}
     scores = numbers(real("data", name), lambda item: None if place[item.id] == "-" else int(place[item.id]))

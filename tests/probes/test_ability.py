@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,9 @@ from profiler.records import Capabilities, Generation, Likelihood, Usage
 from profiler.runs.estimates import estimates
 from tests.support import builders
 from tests.support.official import OFFICIAL, needs
+from tests.support.places import ROOT
 
-HERE = Path(__file__).parent
+HERE = ROOT / "tests"
 here = needs()
 COUNT = 200
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from profiler.errors import WrongUse
+from tests.support.places import ROOT
 from tests.support.recipe import PAIRS, made
 from training import Recipe, Training, check, train
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
 
-ROOT = Path(__file__).parent.parent
 
 ROWS: list[dict[str, Any]] = [
     {**row, "prompt": f"{row['prompt']} {again}", "completion": f"{row['completion']}{' Water boils.' * again}"}

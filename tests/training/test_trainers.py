@@ -13,11 +13,11 @@ import pytest
 
 from tests.support import tiny
 from tests.support.candidates import rows, run, written
+from tests.support.places import ROOT
 from tests.support.recipe import TEMPLATE
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore")]
 
-ROOT = Path(__file__).parent.parent
 FORMS = [(form, flag) for form in ("chat", "completion") for flag in ("", "--parquet")]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from profiler.judging import StudentJudge, compare_raters, read_labels
 from profiler.reporting.numbers import interval, number
+from tests.support.places import ROOT
 
-STUDY = Path(__file__).parents[1] / "examples" / "judge_study"
+STUDY = ROOT / "examples" / "judge_study"
 
 
 @pytest.mark.parametrize("teacher", ["demo", "longer"])

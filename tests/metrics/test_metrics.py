@@ -9,7 +9,6 @@ import zlib
 from collections import Counter
 from fractions import Fraction
 from math import comb, isnan, nan
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +18,8 @@ from hypothesis import strategies as st
 from profiler import metrics
 from profiler.metrics.metric import measure
 from profiler.text.counting import Text
+from tests.support.places import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 TEXTS = json.loads((GOLDEN / "texts.json").read_text(encoding="utf-8"))
 NAMES = sorted(path.stem for path in (GOLDEN / "metrics").glob("*.json"))
 READABILITY = ("gunning_fog", "rix", "lix", "flesch", "flesch_kincaid", "smog", "ari", "coleman_liau")

@@ -17,6 +17,7 @@ from profiler.cli import app
 from profiler.datasets import File, Source, found_in, mini, official, officials
 from profiler.endpoints.local.engine import dozing
 from profiler.errors import BadData, NotAtHand, UnknownName
+from tests.support.places import ROOT
 
 CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -187,7 +188,7 @@ def test_a_command_leaves_the_environment_as_it_is(tmp_path):
 
 def test_nothing_sets_the_environment_of_the_process():
     writes = re.compile(r"os\.environ(\[[^]]*\] *\|?= |\.(update|setdefault|pop)\()|os\.(putenv|unsetenv)\(")
-    root = Path(__file__).parents[1]
+    root = ROOT
     packages = ("profiler", "selection", "training", "lm_eval_tasks")
     found = {
         path.relative_to(root).as_posix()

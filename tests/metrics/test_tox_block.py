@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from profiler.errors import UnknownName, WrongUse
 from profiler.metrics.metric import measure, measured
 from profiler.metrics.toxicity.tox_block import LENGTH, ToxBlock
 from profiler.text.counting import Text
+from tests.support.places import GOLDEN as GOLDENS
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "tox_block.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((GOLDENS / "tox_block.json").read_text(encoding="utf-8"))
 TEXTS = list(GOLDEN["values"])
 SCORER = ToxBlock()
 

@@ -14,8 +14,9 @@ from tests.support.agreement import of, value
 from tests.support.candidates import written
 from tests.support.command import inherit
 from tests.support.official import OFFICIAL, needs
+from tests.support.places import GOLDEN as GOLDENS
 
-GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("judges.json").read_text("utf-8"))
+GOLDEN = json.loads(GOLDENS.joinpath("judges.json").read_text("utf-8"))
 WORD = {"1": 1, "2": 2, "0": 0, "x": None}
 
 

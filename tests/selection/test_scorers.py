@@ -14,9 +14,9 @@ from profiler.text.counting import Text
 from selection import Pool, judge_score, score, select
 from selection.import_file import import_file
 from selection.score import refuse_unknown_scores, score_metric
+from tests.selection.test_selection import told
 from tests.support.candidates import lines, rows, text_of, written
 from tests.support.wire import Fault, Script, Wire, serving
-from tests.test_selection import told
 
 LIKES = {
     "### Answer A\nGood": "It follows. [[A]]",
@@ -150,7 +150,7 @@ def shortness(texts: Sequence[Text]) -> list[float | None]:
 
 
 def test_a_users_function_chooses(tmp_path: Path) -> None:
-    name = "tests.test_selection_scorers:shortness"
+    name = "tests.selection.test_scorers:shortness"
     some = [*rows(5, 4), {"prompt": "What is it about, number 0?", "source": "a", "index": 4, "text": "A"}]
     found = select(told(scored(tmp_path, some, name), f"max:{name}", tmp_path / "out", metric=[]))
     assert found.undefined == {name: 1}

@@ -7,7 +7,6 @@ import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +26,10 @@ from profiler.runs.store import SampleColumns
 from profiler.stats import OfRows, intervals
 from tests.support.ask import answers, client
 from tests.support.official import OFFICIAL, needs
+from tests.support.places import GOLDEN as GOLDENS
 from tests.support.wire import Script, serving
 
-GOLDEN = Path(__file__).parent / "golden" / "stereoset.json"
+GOLDEN = GOLDENS / "stereoset.json"
 official = needs("stereoset")
 PROBE = StereoSet()
 KINDS = {"intrasentence": StereoSet, "intersentence": StereoSetInter}
