@@ -26,6 +26,8 @@ class Copy:
         self.here = here
         for name in ("profiler", "selection", "training", "lm_eval_tasks", "docs", "tests"):
             shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "inheritance_profile_finder.py"):
+            shutil.copy(ROOT / name, here / name)
 
     def follow(self, page: str) -> list[str]:
         """Write the files that a page shows, run what it says; what was printed by each command."""

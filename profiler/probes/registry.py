@@ -14,10 +14,10 @@ Kind = TypeVar("Kind", bound=type[Probe])
 
 
 def every() -> dict[str, type[Probe]]:
-    """Every kind of probe: those that are registered, then those of entry points."""
+    """Every kind of probe by name, whoever imported which first: ours, and those of installed packages."""
     plugins.import_all("profiler.probes")
     brought = plugins.installed("inheritance_profiler.probes")
-    return PROBES | {name: entry.load() for name, entry in brought.items() if name not in PROBES}
+    return dict(sorted((PROBES | {name: one.load() for name, one in brought.items() if name not in PROBES}).items()))
 
 
 def get(name: str) -> type[Probe]:

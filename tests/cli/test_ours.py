@@ -68,8 +68,8 @@ def test_processes_that_train_together_are_ours(theirs, monkeypatch):
         ran.append(env)
         return subprocess.CompletedProcess(line, 0)
 
-    monkeypatch.setattr("training.sft.check", lambda recipe: None)
-    monkeypatch.setattr("training.checkpoint.finished_training", lambda recipe: True)
+    monkeypatch.setattr("training.check", lambda recipe: None)
+    monkeypatch.setattr("training.finished_training", lambda recipe: True)
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "run", run)
         train.together(Recipe(student="nobody", data="nothing", out="out", batch=2), 2)
