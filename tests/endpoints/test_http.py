@@ -304,7 +304,10 @@ async def test_a_rate_limit_is_found_and_kept_to() -> None:
 
 async def test_no_more_requests_are_in_flight_than_asked_for() -> None:
     async with serving(Script(latency=0.01)) as wire, client(wire, concurrency=8) as model:
-        await answers(model, [(i, Generate(f"q {i}", WARM)) for i in range(60)])
+        await one(model, SAY)  # now it is known what the server can do
+        wire.full = 8
+        found = await answers(model, [(i, Generate(f"q {i}", WARM)) for i in range(60)])
+        assert not any(answer.error for answer in found.values())
         assert wire.peak == 8
 
 

@@ -1,8 +1,9 @@
 """A stand-in for the interpreter of an environment with vLLM: what is faked is a process, not our functions.
 
 FAKE_VLLM tells it what to do, as JSON: the `package` that it has and a `script` for the wire; what it `says` in its log
-and its `exit` code, at once or once it `dies` (seconds after it answers), for as many starts as it `falls`; whether its
-engine only `hangs` then. As vLLM has its engine, it has a child; FAKE_VLLM_STARTS lists what was started.
+and its `exit` code, at once or once it `dies` (seconds after it was found well and was `asked` so many questions), for
+as many starts as it `falls`; whether its engine only `hangs` then. As vLLM has its engine, it has a child;
+FAKE_VLLM_STARTS lists what was started.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ async def serve(told: dict[str, Any], starts: int) -> None:
 
     from tests.support import wire
 
-    app = wire.application(wire.Wire(wire.told(json.dumps({"model": option("--served-model-name"), **told["script"]}))))
-    dead = asyncio.Event()
+    state = wire.Wire(wire.told(json.dumps({"model": option("--served-model-name"), **told["script"]})))
+    app = wire.application(state)
+    well, dead = asyncio.Event(), asyncio.Event()
 
     async def health(_: web.Request) -> web.Response:
+        well.set()
         return web.Response(status=503 if dead.is_set() else 200)
 
     app.router.add_get("/health", health)
@@ -39,6 +42,9 @@ async def serve(told: dict[str, Any], starts: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, option("--host"), int(option("--port"))).start()
     if "dies" in told and starts <= told.get("falls", 100):
+        await well.wait()
+        while len(state.asked("question ")) < told.get("asked", 0):
+            await asyncio.sleep(0.01)
         await asyncio.sleep(told["dies"])
         print(told["says"], flush=True)
         if not told.get("hangs"):

@@ -86,6 +86,8 @@ class Wire:
     """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
     faults: list[Fault] = field(default_factory=list)
     """Faults that set in later than those of the script."""
+    full: int = 0
+    """Nothing is answered before so many requests were there at once."""
     busy: int = 0
     peak: int = 0
     seen: dict[int, int] = field(default_factory=dict)
@@ -302,6 +304,8 @@ async def reply(request: web.Request) -> web.StreamResponse:
             raise Refusal(int(fault.kind), fault.says, fault.retry_after)
         if fault and fault.kind == "hang":
             await asyncio.sleep(3600)
+        while wire.peak < wire.full:
+            await asyncio.sleep(0.001)
         if wire.script.latency:
             await asyncio.sleep(wire.script.latency)
         if fault and fault.kind == "reset":
