@@ -37,6 +37,11 @@ def toml_settings(text: str, name: str) -> dict[str, object]:
 
 
 def _yaml_settings(text: str, path: Path) -> dict[str, object]:
+    try:  # what a run left is JSON, which needs no extra
+        if isinstance(found := json.loads(text), dict):
+            return found
+    except json.JSONDecodeError:
+        pass
     try:
         import yaml
     except ModuleNotFoundError:
