@@ -34,8 +34,9 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
         with Bar() as bar:
             watcher = profile.Watcher(note, bar.show)
             run = reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
-    report.save(run_report(run), run.folder / "report.html")
-    publish(run_report(run), "json" if json else "table")
+    told = run_report(run)
+    report.save(told, run.folder / "report.html")
+    publish(told, "json" if json else "table")
     note(f"{run.folder}: profile.json, report.html, samples/")
 
 

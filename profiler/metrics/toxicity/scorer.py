@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from profiler.errors import UnknownName, WrongUse
 from profiler.stats import FloatArray
 from profiler.text import Text
 
@@ -51,33 +50,6 @@ class Scorer(Hashable, Protocol):
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """(texts, labels), each from 0 to 1; raises where it can't score, never guesses."""
         ...
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a user asks for: `KIND[:WHAT][,OPTION=VALUE…]`."""
-
-    text: str
-    kind: str
-    what: str
-    options: Mapping[str, str]
-
-    @classmethod
-    def read(cls, text: str) -> Order:
-        head, *rest = text.split(",")
-        kind, _, what = head.partition(":")
-        options = {}
-        for part in rest:
-            option, equals, value = part.partition("=")
-            if not option or not equals or not value:
-                raise WrongUse(f"scorer {text!r}: expected OPTION=VALUE behind the comma, found {part!r}")
-            options[option] = value
-        return cls(text, kind, what, options)
-
-    def only(self, *known: str) -> None:
-        """Refuse an option that this kind of scorer does not have."""
-        if strange := [option for option in self.options if option not in known]:
-            raise UnknownName(f"option of scorer {self.kind!r}", strange[0], known, "inherit ls scorers")
 
 
 @dataclass(frozen=True)
