@@ -134,13 +134,14 @@ async def test_the_real_parts_convert_to_a_model_that_knows_its_capital(
         model,
         ScoreCall("The capital of France is", capitals, (0, 1, 2)),
         SampleCall(quiz, Sampling(max_tokens=4, stop=("\n",)), (0,)),
-        SampleCall("Once upon a time, there was", Sampling(max_tokens=8), (0,)),
+        SampleCall("Monday, Tuesday, Wednesday,", Sampling(max_tokens=6), (0,)),
     )
     # llama.cpp reads -3.266 for the first and transformers in float32 -3.357, from the same file.
     assert values[0, 0].total == pytest.approx(-3.36, abs=0.1)  # type: ignore[attr-defined]
     assert all(values[0, 0].total > values[0, other].total + 3 for other in (1, 2))  # type: ignore[attr-defined]
     assert values[1, 0].text == " Paris"  # type: ignore[attr-defined]
-    assert values[2, 0].text.startswith(" a little girl")  # type: ignore[attr-defined]
+    # Every token leads the next by more than a nat: no processor's rounding turns it.
+    assert values[2, 0].text.startswith(" Thursday, Friday, Saturday")  # type: ignore[attr-defined]
     words = model.load().checkpoint
     assert words.encode("Hello world") == (2, 9259, 1902)
     assert words.decode(words.encode("a\n\nb  c   d 1234 Straße 東京 🙂")) == "a\n\nb  c   d 1234 Straße 東京 🙂"
