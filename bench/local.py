@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import DATA
-from profiler.endpoints import Call, LocalEngine, SampleCall, ScoreCall
+from profiler.endpoints import Call, LocalEngine, SampleCall, ScoreCall, Value
 from profiler.endpoints.local import demo
+from profiler.errors import EndpointError
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
 
 BBQ = DATA / "bbq" / "data"
@@ -75,12 +76,12 @@ async def performed(engine: LocalEngine, calls: Iterable[Call]) -> dict[tuple[in
         for pair in enumerate(calls):
             yield pair
 
-    values: dict[tuple[int, int], Generation | Likelihood] = {}
-    async for part in engine.perform(keyed()):
-        if isinstance(part.value, Exception):
-            raise part.value
-        values[part.key, part.index] = part.value
-    return values
+    found: list[tuple[tuple[int, int], Value | EndpointError]] = []
+    await engine.perform(keyed(), lambda key, index, value: found.append(((key, index), value)))
+    for _, value in found:
+        if isinstance(value, EndpointError):
+            raise value
+    return {place: value for place, value in found if not isinstance(value, EndpointError)}
 
 
 async def ours(asked: Path, answered: Path) -> None:

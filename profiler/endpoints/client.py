@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Generic, Self, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
-from profiler.endpoints.engine import Call, Engine, Piece, SampleCall, ScoreCall, Value
+from profiler.endpoints.engine import Call, Engine, SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader, Reading
 from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError, StoreError
@@ -103,9 +102,7 @@ class Client:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
 
@@ -120,105 +117,94 @@ class PendingRequest(Generic[K]):
     values: dict[int, Value | EndpointError] = field(default_factory=dict)
 
 
+@dataclass
 class Flow(Generic[K]):
     """One pass of requests through the cache and the engine."""
 
-    def __init__(
-        self, engine: Engine, cache: Cache, reader: AnswerReader, weights: str, requests: Iterator[tuple[K, Request]]
-    ) -> None:
-        self._engine, self._cache, self._reader, self._weights, self._requests = (
-            engine,
-            cache,
-            reader,
-            weights,
-            requests,
-        )
-        self._open: dict[int, PendingRequest[K]] = {}
-        self._waiting: dict[bytes, list[tuple[int, int]]] = {}
-        """Address of a part that is being asked → who waits for it besides the request that asks: number of the
-        request, index of the part."""
-        self._ready: asyncio.Queue[tuple[K, Answer] | None] = asyncio.Queue()
-        self._room = asyncio.Event()
-        self._count = 0
+    engine: Engine
+    cache: Cache
+    reader: AnswerReader
+    weights: str
+    requests: Iterator[tuple[K, Request]]
+    pending: dict[int, PendingRequest[K]] = field(default_factory=dict)
+    waiting: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
+    """Address of a part that is being asked → who waits for it besides the request that asks: number of the request,
+    index of the part."""
+    ready: asyncio.Queue[tuple[K, Answer] | None] = field(default_factory=asyncio.Queue)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+    count: int = 0
 
     async def run(self) -> AsyncGenerator[tuple[K, Answer], None]:
-        pump = asyncio.create_task(self._pump())
+        """The answers, as they come; what the engine gives is journaled at once, however slowly they are used."""
+        work = asyncio.create_task(self.engine.perform(self._calls(), self._take))
+        work.add_done_callback(lambda _: self.ready.put_nowait(None))
         try:
-            while (pair := await self._ready.get()) is not None:
-                self._cache.commit()
+            while (pair := await self.ready.get()) is not None:
+                self.cache.commit()
                 yield pair
-                if self._ready.qsize() <= READY // 2:
-                    self._room.set()
-            await pump
+                if self.ready.qsize() <= READY // 2:
+                    self.room.set()
+            await work
         finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
-            self._cache.commit()
-
-    async def _pump(self) -> None:
-        """Take parts as fast as they come, whoever is slow to use them: what is received is journaled."""
-        parts = self._engine.perform(self._calls())
-        try:
-            async for part in parts:
-                self._take(part)
-        finally:
-            if isinstance(parts, AsyncGenerator):
-                await parts.aclose()
-            self._ready.put_nowait(None)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            self.cache.commit()
 
     async def _calls(self) -> AsyncIterator[tuple[int, Call]]:
         """The calls for whatever the cache does not hold, made when the engine asks for more."""
-        while batch := list(islice(self._requests, BATCH)):
+        while batch := list(islice(self.requests, BATCH)):
             for number, call in self._missing(batch):
                 yield number, call
-            while self._ready.qsize() >= READY:
-                self._room.clear()
-                await self._room.wait()
+            while self.ready.qsize() >= READY:
+                self.room.clear()
+                await self.room.wait()
 
     def _missing(self, batch: list[tuple[K, Request]]) -> list[tuple[int, Call]]:
         """Open a batch of requests; the calls, cut down to the parts that nobody has asked for yet."""
         opened = [entry for key, request in batch if (entry := self._opened(key, request))]
-        found = self._cache.find([address for entry in opened for address in entry.addresses.values()])
+        found = self.cache.find([address for entry in opened for address in entry.addresses.values()])
         calls: list[tuple[int, Call]] = []
         for entry in opened:
-            self._count += 1
-            self._open[self._count] = entry
+            self.count += 1
+            self.pending[self.count] = entry
             asked: list[int] = []
             for index, address in entry.addresses.items():
                 if value := found.get(address):
                     entry.values[index] = self._parsed(entry.call, value)
                     continue
-                if address in self._waiting:
-                    self._waiting[address].append((self._count, index))
+                if address in self.waiting:
+                    self.waiting[address].append((self.count, index))
                 else:
                     asked.append(index)
-                    self._waiting[address] = []
-            self._finish(self._count)
+                    self.waiting[address] = []
+            self._finish(self.count)
             if asked:
                 whole = len(asked) == len(entry.addresses)
-                calls.append((self._count, entry.call if whole else entry.call._replace(indices=tuple(asked))))
+                calls.append((self.count, entry.call if whole else entry.call._replace(indices=tuple(asked))))
         return calls
 
     def _opened(self, key: K, request: Request) -> PendingRequest[K] | None:
-        if obstacle := self._reader.obstacle(request):
+        if obstacle := self.reader.obstacle(request):
             error = f"the endpoint can't answer this: {obstacle}"
-            self._ready.put_nowait((key, Answer(self._reader.how(request), error=error)))
+            self.ready.put_nowait((key, Answer(self.reader.how(request), error=error)))
             return None
-        call = self._reader.call(request)
-        return PendingRequest(key, request, call, addresses(self._weights, call))
+        call = self.reader.call(request)
+        return PendingRequest(key, request, call, addresses(self.weights, call))
 
-    def _take(self, part: Piece) -> None:
+    def _take(self, number: int, index: int, value: Value | EndpointError) -> None:
         """Journal a part and hand it to all who wait for it; only the request that asked pays."""
-        address = self._open[part.key].addresses[part.index]
-        value = part.value
+        address = self.pending[number].addresses[index]
         if not isinstance(value, EndpointError):
-            self._cache.keep(address, FORMS[type(value)].dump_json(value, exclude_unset=True))
-        self._put(part.key, part.index, value)
-        for number, index in self._waiting.pop(address):
-            self._put(number, index, again(value))
+            self.cache.keep(address, FORMS[type(value)].dump_json(value, exclude_unset=True))
+        self._put(number, index, value)
+        others = self.waiting.pop(address)
+        if others and not isinstance(value, EndpointError):
+            value = value.model_copy(update={"cached": True})
+        for other in others:
+            self._put(*other, value)
 
     def _put(self, number: int, index: int, value: Value | EndpointError) -> None:
-        self._open[number].values[index] = value
+        self.pending[number].values[index] = value
         self._finish(number)
 
     def _parsed(self, call: Call, value: bytes) -> Value:
@@ -226,29 +212,24 @@ class Flow(Generic[K]):
         try:
             return form.validate_json(value).model_copy(update={"cached": True})
         except ValidationError as error:
-            raise StoreError(f"the cache {self._cache.path} holds what is no answer: {error}; move it away") from error
+            raise StoreError(f"the cache {self.cache.path} holds what is no answer: {error}; move it away") from error
 
     def _finish(self, number: int) -> None:
         """Let a request go once its last part is there."""
-        entry = self._open[number]
+        entry = self.pending[number]
         if len(entry.values) < len(entry.addresses):
             return
-        del self._open[number]
-        self._ready.put_nowait((entry.key, self._answer(entry)))
+        del self.pending[number]
+        self.ready.put_nowait((entry.key, self._answer(entry)))
 
     def _answer(self, entry: PendingRequest[K]) -> Answer:
         good: list[Value] = []
         for index in entry.addresses:
             value = entry.values[index]
             if isinstance(value, EndpointError):
-                return Answer(self._reader.how(entry.request), error=str(value))
+                return Answer(self.reader.how(entry.request), error=str(value))
             good.append(value)
-        return self._reader.answer(entry.request, good)
-
-
-def again(value: Value | EndpointError) -> Value | EndpointError:
-    """The same answer, paid for before."""
-    return value if isinstance(value, EndpointError) else value.model_copy(update={"cached": True})
+        return self.reader.answer(entry.request, good)
 
 
 def addresses(weights: str, call: Call) -> dict[int, bytes]:

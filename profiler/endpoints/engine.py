@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from profiler.errors import EndpointError
@@ -34,14 +33,8 @@ Call = SampleCall | ScoreCall
 Value = Generation | Likelihood
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of an answer, journaled the moment it is there."""
-
-    key: int
-    """Which call it belongs to."""
-    index: int
-    value: Value | EndpointError
+Take = Callable[[int, int, Value | EndpointError], None]
+"""Is given the key of a call, an index, and what came back for it, the moment it is there."""
 
 
 class Engine(Protocol):
@@ -53,12 +46,18 @@ class Engine(Protocol):
         """What stands behind the name now; the client gives it the id under which the same weights are known."""
         ...
 
-    def perform(self, calls: AsyncIterable[tuple[int, Call]]) -> AsyncIterator[Piece]:
+    async def perform(self, calls: AsyncIterable[tuple[int, Call]], take: Take) -> None:
         """Carry out keyed calls with bounded concurrency, in whatever order they finish.
 
-        Pulls calls no faster than it can work on them. A call that fails gives a Part with the error for each of its
-        indices; raises EndpointDown when the endpoint keeps failing.
+        Pulls calls no faster than it can work on them. A call that fails gives the error for each of its indices;
+        raises EndpointDown when the endpoint keeps failing.
         """
         ...
 
     async def close(self) -> None: ...
+
+
+def shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many tokens two texts begin with in common."""
+    differing = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differing, min(len(one), len(other)))

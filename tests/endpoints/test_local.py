@@ -312,12 +312,17 @@ async def test_calls_are_pulled_no_faster_than_they_are_answered(folder: Callabl
             pulled += 1
 
     got = 0
-    parts = engine(folder()).perform(endless())
-    async for _ in parts:
+
+    def take(*_: object) -> None:
+        nonlocal got
         got += 1
         if got == 1000:
-            break
-    await parts.aclose()  # type: ignore[attr-defined]
+            task.cancel()
+
+    task = asyncio.create_task(engine(folder()).perform(endless(), take))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert got >= 1000
     assert pulled <= got + 3 * WINDOW
 
 
@@ -331,10 +336,13 @@ async def test_a_caller_that_waits_for_each_answer_is_answered(folder: Callable[
             ready.clear()
 
     seen = []
+
+    def take(key: int, *_: object) -> None:
+        seen.append(key)
+        ready.set()
+
     async with asyncio.timeout(30):
-        async for part in engine(folder()).perform(hesitant()):
-            seen.append(part.key)
-            ready.set()
+        await engine(folder()).perform(hesitant(), take)
     assert seen == [0, 1, 2]
 
 
@@ -350,13 +358,8 @@ async def test_cancelling_stops_a_long_draw(folder: Callable[..., Path]) -> None
     model.load().checkpoint.model.register_forward_pre_hook(count)
     model.load().checkpoint.__dict__["ends"] = frozenset()
 
-    async def consume() -> None:
-        async for _ in model.perform(
-            each([SampleCall("Water", Sampling(temperature=1.0, max_tokens=250), tuple(range(20)))])
-        ):
-            pass
-
-    task = asyncio.create_task(consume())
+    draw = SampleCall("Water", Sampling(temperature=1.0, max_tokens=250), tuple(range(20)))
+    task = asyncio.create_task(model.perform(each([draw]), lambda *_: None))
     while not steps:
         await asyncio.sleep(0.01)
     task.cancel()

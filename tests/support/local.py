@@ -15,6 +15,11 @@ async def each(calls: Iterable[Call]) -> AsyncIterator[tuple[int, Call]]:
 
 async def answered(engine: LocalEngine, *calls: Call) -> dict[tuple[int, int], object]:
     """Every part's value by call and index."""
-    parts = [part async for part in engine.perform(each(calls))]
-    assert len({(part.key, part.index) for part in parts}) == len(parts)
-    return {(part.key, part.index): part.value for part in parts}
+    found: dict[tuple[int, int], object] = {}
+
+    def take(key: int, index: int, value: object) -> None:
+        assert (key, index) not in found
+        found[key, index] = value
+
+    await engine.perform(each(calls), take)
+    return found

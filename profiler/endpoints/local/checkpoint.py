@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,67 +22,31 @@ SLIDING = {"full_attention", "sliding_attention"}
 """The attention patterns whose masks we can make; a layer of any other kind is not given a mask of ours."""
 
 
-@dataclass(frozen=True)
 class Checkpoint:
     """A model, its tokenizer, and what both say of themselves."""
 
-    model: Any
-    tokenizer: Any
-
-    @cached_property
-    def bos(self) -> int | None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        self.device: torch.device = model.device
+        self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
+        self.bos: int | None = tokenizer.bos_token_id
         """The token that begins a text; None when this tokenizer has none."""
-        token: int | None = self.tokenizer.bos_token_id
-        return token
-
-    @cached_property
-    def opening(self) -> tuple[int, ...]:
-        """What the tokenizer itself puts before a text: its begin-of-text token, or nothing."""
-        opened = self.tokenizer("a").input_ids
-        return (self.bos,) if self.bos is not None and opened[0] == self.bos else ()
-
-    @property
-    def start(self) -> tuple[int, ...]:
+        self.start = () if self.bos is None else (self.bos,)
         """What a text that stands alone is conditioned on."""
-        return () if self.bos is None else (self.bos,)
-
-    @cached_property
-    def ends(self) -> frozenset[int]:
-        """Tokens that end a text."""
-        named = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        self.opening = self.start if tokenizer("a").input_ids[0] == self.bos else ()
+        """What the tokenizer itself puts before a text: its begin-of-text token, or nothing."""
+        named = model.generation_config.eos_token_id if model.generation_config else None
         several = named if isinstance(named, list) else [named]
-        return frozenset(token for token in [*several, self.tokenizer.eos_token_id] if token is not None)
-
-    @cached_property
-    def settings(self) -> dict[str, Any]:
-        """The text model's configuration; architectures differ in what it holds."""
-        settings: dict[str, Any] = self.model.config.get_text_config().to_dict()
-        return settings
-
-    @cached_property
-    def limit(self) -> int | None:
+        self.ends = frozenset(token for token in [*several, tokenizer.eos_token_id] if token is not None)
+        """Tokens that end a text."""
+        # The text model's configuration; architectures differ in what it holds.
+        settings = model.config.get_text_config().to_dict()
+        self.limit: int | None = settings.get("max_position_embeddings") or settings.get("n_positions")
         """The longest text, in tokens, that the model can take; None when it has no such limit."""
-        return self.settings.get("max_position_embeddings") or self.settings.get("n_positions")
-
-    @cached_property
-    def window(self) -> int | None:
+        self.window: int | None = settings.get("sliding_window")
         """How far back a sliding layer sees; None when all layers see everything."""
-        return self.settings.get("sliding_window")
-
-    @cached_property
-    def layers(self) -> frozenset[str]:
+        self.layers = frozenset(settings.get("layer_types") or ())
         """The kinds of attention layer, where the architecture tells them apart."""
-        return frozenset(self.settings.get("layer_types") or ())
-
-    @property
-    def device(self) -> torch.device:
-        device: torch.device = self.model.device
-        return device
-
-    @property
-    def vocabulary(self) -> int:
-        size: int = self.model.get_output_embeddings().weight.shape[0]
-        return size
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The text's tokens, opened as the tokenizer does, never closed with an end-of-text."""

@@ -6,17 +6,17 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from profiler.endpoints.engine import Call, Piece, SampleCall, ScoreCall
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value
 from profiler.endpoints.local import demo
 from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
-from profiler.records import Capabilities, Endpoint, Fingerprint, Likelihood, Usage
+from profiler.records import Capabilities, Endpoint, Fingerprint
 
 if TYPE_CHECKING:
     from profiler.endpoints.local.checkpoint import Checkpoint, Precision
@@ -37,6 +37,7 @@ NO_TEMPLATE = "the checkpoint has no chat template: ask it as a plain completion
 NO_MEMORY = "this architecture keeps no cache that texts can be continued from here: serve it, and give its --url"
 
 Keyed = tuple[int, Call]
+Part = tuple[int, int, Value | EndpointError]
 T = TypeVar("T")
 
 
@@ -85,13 +86,11 @@ class LocalEngine:
         whole = await self.run(lambda: digest(folder))
         return Fingerprint(id=whole[:16], served=self.model, canary=whole)
 
-    async def perform(self, calls: AsyncIterable[Keyed]) -> AsyncIterator[Piece]:
+    async def perform(self, calls: AsyncIterable[Keyed], take: Take) -> None:
         """Answer windows of calls; parts come as their batches end."""
         async with aclosing(windows(calls, WINDOW)) as ready:
             async for window in ready:
-                async with aclosing(self.stream(window)) as parts:
-                    async for part in parts:
-                        yield part
+                await self.work_on(window, take)
 
     async def close(self) -> None:
         """Let the model go."""
@@ -102,22 +101,17 @@ class LocalEngine:
         """Do it in the worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
 
-    async def stream(self, window: Sequence[Keyed]) -> AsyncGenerator[Piece]:
-        """The parts of one window, while the worker makes them; leaving early stops it at its next step."""
-        loop = asyncio.get_running_loop()
-        parts: asyncio.Queue[Piece | None] = asyncio.Queue()
-        stop = threading.Event()
+    async def work_on(self, window: Sequence[Keyed], take: Take) -> None:
+        """Let the worker answer one window; leaving early stops it at its next step."""
+        loop, stop = asyncio.get_running_loop(), threading.Event()
 
         def work() -> None:
             for part in self.answer(window, stop.is_set):
-                loop.call_soon_threadsafe(parts.put_nowait, part)
+                loop.call_soon_threadsafe(take, *part)
 
         working = loop.run_in_executor(self.worker, work)
-        working.add_done_callback(lambda _: parts.put_nowait(None))
         try:
-            while (part := await parts.get()) is not None:
-                yield part
-            await working
+            await asyncio.shield(working)
         finally:
             stop.set()
             await asyncio.wait([working])
@@ -135,54 +129,36 @@ class LocalEngine:
             self.loaded = LoadedModel(ready, scoring.LikelihoodScorer(ready), sampling.Sampler(ready))
         return self.loaded
 
-    def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Piece]:
+    def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
         """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
-        loaded = self.load()
-        yield from self.score(loaded, [(key, call) for key, call in window if isinstance(call, ScoreCall)], stopped)
-        yield from self.draw(loaded, [(key, call) for key, call in window if isinstance(call, SampleCall)], stopped)
-
-    def score(
-        self, loaded: LoadedModel, calls: Sequence[tuple[int, ScoreCall]], stopped: Callable[[], bool]
-    ) -> Iterator[Piece]:
+        from profiler.endpoints.local.sampling import SampleJob
         from profiler.endpoints.local.scoring import lines
 
-        groups = []
-        for key, call in calls:
+        loaded = self.load()
+        checkpoint, groups, jobs = loaded.checkpoint, [], list[SampleJob]()
+        for key, call in window:
             try:
-                group = lines(loaded.checkpoint, key, call.prefix, {index: call.texts[index] for index in call.indices})
-                loaded.checkpoint.admit(max(len(line.tokens) for line in group))
-            except EndpointError as error:
-                yield from (Piece(key, index, error) for index in call.indices)
-            else:
-                groups.append(group)
-        for batch in loaded.scorer.score(groups):
-            for scored in batch:
-                paid = Usage(prompt=scored.paid)
-                yield Piece(*scored.key, Likelihood(total=scored.total, tokens=scored.tokens, usage=paid))
-            if stopped():
-                return
-
-    def draw(
-        self, loaded: LoadedModel, calls: Sequence[tuple[int, SampleCall]], stopped: Callable[[], bool]
-    ) -> Iterator[Piece]:
-        from profiler.endpoints.local.sampling import SampleJob
-
-        jobs = []
-        for key, call in calls:
-            try:
+                if isinstance(call, ScoreCall):
+                    group = lines(checkpoint, key, call.prefix, {index: call.texts[index] for index in call.indices})
+                    checkpoint.admit(max(len(line.tokens) for line in group))
+                    groups.append(group)
+                    continue
                 if not loaded.drawer.able:
                     raise Refused(NO_MEMORY)
-                prompt = spoken(loaded.checkpoint, call)
-                loaded.checkpoint.admit(len(prompt), call.sampling.max_tokens)
-            except EndpointError as error:
-                yield from (Piece(key, index, error) for index in call.indices)
-            else:
+                prompt = spoken(checkpoint, call)
+                checkpoint.admit(len(prompt), call.sampling.max_tokens)
                 first = call.indices[0]
                 jobs += [
                     SampleJob((key, index), prompt, call.sampling, call.top, index == first) for index in call.indices
                 ]
-        for (key, index), generation in loaded.drawer.draw(jobs, stopped):
-            yield Piece(key, index, generation)
+            except EndpointError as error:
+                yield from ((key, index, error) for index in call.indices)
+        for batch in loaded.scorer.score(groups):
+            yield from ((*place, likelihood) for place, likelihood in batch)
+            if stopped():
+                return
+        for place, generation in loaded.drawer.draw(jobs, stopped):
+            yield (*place, generation)
 
 
 def spoken(checkpoint: Checkpoint, call: SampleCall) -> tuple[int, ...]:
@@ -214,36 +190,30 @@ async def windows(calls: AsyncIterable[Keyed], size: int) -> AsyncGenerator[list
     ready: asyncio.Queue[Keyed | Exception | None] = asyncio.Queue(maxsize=size)
 
     async def pull() -> None:
+        end = None
         try:
             async for call in calls:
                 await ready.put(call)
         except Exception as error:
-            await ready.put(error)  # raised to whoever reads the windows
-        else:
-            await ready.put(None)
+            end = error  # raised to whoever reads the windows
+        await ready.put(end)
 
     pulling = asyncio.create_task(pull())
     try:
-        more = True
-        while more:
-            window: list[Keyed] = []
-            entry = await ready.get()
+        while isinstance(entry := await ready.get(), tuple):
             seen = -1
             while seen < ready.qsize() < size - 1:
                 seen = ready.qsize()
                 await asyncio.sleep(LINGER)
-            while True:
-                if isinstance(entry, Exception):
-                    raise entry
-                if entry is None:
-                    more = False
+            window = [entry]
+            while len(window) < size and not ready.empty():
+                if not isinstance(entry := ready.get_nowait(), tuple):
+                    await ready.put(entry)  # read again once this window is done
                     break
                 window.append(entry)
-                if ready.empty() or len(window) == size:
-                    break
-                entry = ready.get_nowait()
-            if window:
-                yield window
+            yield window
+        if entry:
+            raise entry
     finally:
         pulling.cancel()
 
@@ -266,6 +236,11 @@ def dozing() -> Iterator[None]:
 
 def find(model: str) -> Path:
     """The folder of a checkpoint: the demo's, a folder of the user's, or one from the hub."""
+    return at_hand(model) or fetched(model)
+
+
+def at_hand(model: str) -> Path | None:
+    """The folder of the demo or of a checkpoint of the user's; None for what is named as the hub does."""
     if model == "demo":
         return demo.checkpoint()
     folder = Path(model).expanduser()
@@ -275,7 +250,7 @@ def find(model: str) -> Path:
         return folder
     if model.startswith((".", "/", "~")) or model.count("/") > 1:
         raise WrongUse(f"no folder {model!r}; expected a checkpoint's folder, a hub id such as 'org/name', or 'demo'")
-    return fetched(model)
+    return None
 
 
 def fetched(name: str) -> Path:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from profiler.endpoints.engine import shared
 from profiler.endpoints.local.checkpoint import SLIDING, Checkpoint
 from profiler.errors import EndpointDown
+from profiler.records import Likelihood, Usage
 
 LONGEST_TREE = 2048
 """Tokens of a tree; its mask grows with the square, and what is longer is scored text by text."""
@@ -43,16 +46,6 @@ class TokenizedText:
     """Tokens that no text of its call before it has already paid for."""
 
 
-@dataclass(frozen=True)
-class TextLikelihood:
-    """A text's summed log-probability, how many tokens it covers, and how many it paid for."""
-
-    key: Key
-    total: float
-    tokens: int
-    paid: int
-
-
 def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str]) -> list[TokenizedText]:
     """Each text after the prefix; an empty prefix stands for the begin-of-text token, where there is one.
 
@@ -73,40 +66,30 @@ def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str])
     return made
 
 
-def shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences begin with in common."""
-    return next(
-        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
-
-
 @dataclass
 class PrefixTree:
     """Lines, with every token that some of them begin with in common held once; a row of a batch."""
 
-    tokens: list[int] = field(default_factory=list)
-    parents: list[int] = field(default_factory=list)
-    depths: list[int] = field(default_factory=list)
+    nodes: dict[tuple[int, int], int] = field(default_factory=dict)
+    """A node's parent (-1 for none) and its token → its number, in the order in which they were made."""
     asked: list[tuple[TokenizedText, list[int]]] = field(default_factory=list)
     """Each line with the nodes that predict its scored tokens."""
-    children: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
 
     def add(self, line: TokenizedText) -> None:
         """Grow by a line. Its last token is only predicted, so it needs no node."""
         node, path = -1, []
-        for depth, token in enumerate(line.tokens[:-1]):
-            parent, node = node, self.children.setdefault((node, token), len(self.tokens))
-            if node == len(self.tokens):
-                self.tokens.append(token)
-                self.parents.append(parent)
-                self.depths.append(depth)
+        for token in line.tokens[:-1]:
+            node = self.nodes.setdefault((node, token), len(self.nodes))
             path.append(node)
         self.asked.append((line, path[line.start - 1 :]))
 
     @property
     def forks(self) -> bool:
         """Whether it is more than one ordinary text, and needs a mask of ours."""
-        return any(parent != node - 1 for node, parent in enumerate(self.parents))
+        return any(parent != node - 1 for (parent, _), node in self.nodes.items())
 
     @property
     def predicting(self) -> list[int]:
@@ -116,7 +99,7 @@ class PrefixTree:
     def sees(self, length: int) -> NDArray[np.bool_]:
         """Which node sees which: itself and its ancestors. Padding sees itself, or its softmax would be 0/0."""
         mask = np.eye(length, dtype=np.bool_)
-        for node, parent in enumerate(self.parents):
+        for (parent, _), node in self.nodes.items():
             if parent >= 0:
                 mask[node] |= mask[parent]
         return mask
@@ -136,7 +119,7 @@ def plant(groups: Iterable[Sequence[TokenizedText]], longest: int) -> list[Prefi
         if size > longest:
             trees.extend(grown([line]) for line in group)
             last = ()
-        elif 2 * common > len(first) and len(trees[-1].tokens) + size - common <= longest:
+        elif 2 * common > len(first) and len(trees[-1]) + size - common <= longest:
             for line in group:
                 trees[-1].add(line)
             last = first
@@ -158,9 +141,9 @@ def batches(trees: Sequence[PrefixTree], tokens: int, logits: int) -> list[list[
     """Trees of like length together, so that little is padded, within a budget of tokens and of rows of logits."""
     made: list[list[PrefixTree]] = []
     asked = 0
-    for tree in sorted(trees, key=lambda tree: -len(tree.tokens)):
+    for tree in sorted(trees, key=len, reverse=True):
         need = len(tree.predicting)
-        if not made or (len(made[-1]) + 1) * len(made[-1][0].tokens) > tokens or asked + need > logits:
+        if not made or (len(made[-1]) + 1) * len(made[-1][0]) > tokens or asked + need > logits:
             made.append([])
             asked = 0
         made[-1].append(tree)
@@ -176,7 +159,7 @@ class LikelihoodScorer:
         self.tokens = 2048 if checkpoint.device.type == "cpu" else 16384
         self.longest = LONGEST_TREE if self.shares() else 0
 
-    def score(self, groups: Sequence[Sequence[TokenizedText]]) -> Iterator[list[TextLikelihood]]:
+    def score(self, groups: Sequence[Sequence[TokenizedText]]) -> Iterator[list[tuple[Key, Likelihood]]]:
         """Score every line of every group, a batch at a time."""
         logits = max(1, LOGITS // self.checkpoint.vocabulary)
         in_order = sorted((group for group in groups if group), key=lambda group: group[0].tokens)
@@ -184,21 +167,19 @@ class LikelihoodScorer:
         while waiting:
             batch = waiting.pop(0)
             try:
-                scored = self.forward(batch)
+                yield self.forward(batch)
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
-                    raise EndpointDown(f"no memory to score one text of {len(batch[0].tokens):,} tokens") from None
+                    raise EndpointDown(f"no memory to score one text of {len(batch[0]):,} tokens") from None
                 torch.cuda.empty_cache()
                 self.tokens = max(1, self.tokens // 2)
                 waiting = batches([tree for trees in [batch, *waiting] for tree in trees], self.tokens, logits)
-                continue
-            yield scored
 
     @torch.inference_mode()
-    def forward(self, trees: Sequence[PrefixTree]) -> list[TextLikelihood]:
+    def forward(self, trees: Sequence[PrefixTree]) -> list[tuple[Key, Likelihood]]:
         """One pass of the model over the trees; its head over the predicting nodes only."""
-        length = max(1, *(len(tree.tokens) for tree in trees))
-        rows = {(number, node): None for number, tree in enumerate(trees) for node in tree.predicting}
+        length = max(1, *map(len, trees))
+        rows = [(number, node) for number, tree in enumerate(trees) for node in tree.predicting]
         place = {row: index for index, row in enumerate(rows)}
         wanted = [
             (place[number, node], token)
@@ -208,7 +189,7 @@ class LikelihoodScorer:
         ]
         found = iter(self.predicted(trees, length, [number * length + node for number, node in rows], wanted))
         return [
-            TextLikelihood(line.key, sum(next(found) for _ in path), len(path), line.paid)
+            (line.key, Likelihood(total=sum(islice(found, len(path))), tokens=len(path), usage=Usage(prompt=line.paid)))
             for tree in trees
             for line, path in tree.asked
         ]
@@ -233,13 +214,11 @@ class LikelihoodScorer:
         device = self.checkpoint.device
         ids = torch.zeros((len(trees), length), dtype=torch.long)
         for row, tree in enumerate(trees):
-            ids[row, : len(tree.tokens)] = torch.tensor(tree.tokens, dtype=torch.long)
+            ids[row, : len(tree)] = torch.tensor([token for _, token in tree.nodes], dtype=torch.long)
         if not any(tree.forks for tree in trees):
             return {"input_ids": ids.to(device), "attention_mask": torch.ones_like(ids, device=device)}
-        depths = torch.zeros_like(ids)
-        for row, tree in enumerate(trees):
-            depths[row, : len(tree.tokens)] = torch.tensor(tree.depths, dtype=torch.long)
         sees = torch.from_numpy(np.stack([tree.sees(length) for tree in trees]))
+        depths = sees.sum(-1) - 1
         return {
             "input_ids": ids.to(device),
             "position_ids": depths.to(device),
@@ -268,9 +247,9 @@ class LikelihoodScorer:
         if not self.checkpoint.layers <= SLIDING:
             return False
         pair = lines(self.checkpoint, 0, CANARY, dict(enumerate(CANARY_ENDS)))
-        alone = [self.forward([grown([line])])[0] for line in pair]
+        alone = [likelihood for line in pair for _, likelihood in self.forward([grown([line])])]
         try:
-            together = self.forward([grown(pair)])
+            together = [likelihood for _, likelihood in self.forward([grown(pair)])]
         except (RuntimeError, ValueError, TypeError, IndexError):
             return False
         tolerance = 1e-3 if self.checkpoint.model.dtype == torch.float32 else 0.1

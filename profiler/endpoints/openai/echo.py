@@ -92,10 +92,3 @@ def _width(token: str, text: str, at: int) -> int | None:
     if token.startswith(" ") and text.startswith(token[1:]):
         return len(token) - 1  # or gains one at the start
     return 0  # begin-of-text has a name that is not in the text
-
-
-def shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many leading tokens two texts have in common."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )

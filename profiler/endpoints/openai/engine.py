@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, assert_never
+from itertools import groupby
 
-from profiler.endpoints.engine import Call, Piece, SampleCall, ScoreCall, Value
+from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value, shared
 from profiler.endpoints.openai import discovery
 from profiler.endpoints.openai.dialect import COMPLETIONS, path
 from profiler.endpoints.openai.discovery import ServerAbility
-from profiler.endpoints.openai.echo import EchoedText, boundary, shared
+from profiler.endpoints.openai.echo import EchoedText, boundary
 from profiler.endpoints.openai.reply import echoes, generations
 from profiler.endpoints.openai.transport import RetryLimits, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
@@ -22,13 +22,7 @@ MOST = 32
 Values = Mapping[int, Value | EndpointError]
 """What came back, by index of the call."""
 
-
-class RequestPart(NamedTuple):
-    """What one request carries: some of a call's parts."""
-
-    key: int
-    call: Call
-    indices: tuple[int, ...]
+Keyed = tuple[int, Call]
 
 
 class OpenAIEngine:
@@ -36,8 +30,6 @@ class OpenAIEngine:
 
     def __init__(self, endpoint: Endpoint, *, concurrency: int = 64, patience: RetryLimits | None = None) -> None:
         self.endpoint = endpoint
-        self.repaired = 0
-        """Parts that a server left out of its reply and that were asked for again, alone."""
         self._concurrency = concurrency
         self._transport = Transport(endpoint, concurrency, patience or RetryLimits())
         self._asked: asyncio.Lock = asyncio.Lock()
@@ -58,97 +50,71 @@ class OpenAIEngine:
     async def close(self) -> None:
         await self._transport.close()
 
-    async def perform(self, calls: AsyncIterable[tuple[int, Call]]) -> AsyncGenerator[Piece, None]:
+    async def perform(self, calls: AsyncIterable[Keyed], take: Take) -> None:
         """Carry out calls, each split into as few requests as the server can take it in."""
-        crew = Workers(self._transport, await self._ability(), calls)
+        crew = Workers(self._transport, await self._ability(), calls, take)
         workers = [asyncio.create_task(crew.work()) for _ in range(self._concurrency)]
-        over = asyncio.gather(*workers)
-        over.add_done_callback(crew.end)
         try:
-            while (part := await crew.parts.get()) is not None:
-                yield part
+            await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
-            ends = await asyncio.gather(*workers, return_exceptions=True)
-            self.repaired += crew.repaired
-        while not crew.parts.empty():  # what arrived while the others were being stopped is paid for as well
-            if part := crew.parts.get_nowait():
-                yield part
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
-        for part in crew.failed:
-            yield part
+            await asyncio.gather(*workers, return_exceptions=True)
+        for failure in crew.failed:
+            take(*failure)
 
 
 class Workers:
     """The workers of one `perform`, each with one request in flight."""
 
-    def __init__(self, transport: Transport, can: ServerAbility, calls: AsyncIterable[tuple[int, Call]]) -> None:
-        self.parts: asyncio.Queue[Piece | None] = asyncio.Queue()
-        self.failed: list[Piece] = []
+    def __init__(self, transport: Transport, can: ServerAbility, calls: AsyncIterable[Keyed], take: Take) -> None:
+        self.failed: list[tuple[int, int, EndpointError]] = []
         """Failures that nothing has succeeded after: errors of these parts, or of a server that is down."""
-        self.repaired = 0
+        self._take = take
         self._transport = transport
         self._can = can
         self._jobs = jobs(calls, can.capabilities)
         self._turn = asyncio.Lock()
 
-    def end(self, over: asyncio.Future[list[None]]) -> None:
-        if not over.cancelled():
-            over.exception()  # told by `perform`, which sees every worker's
-        self.parts.put_nowait(None)
-
     async def work(self) -> None:
         while job := await self._next():
             todo = [job]
             while todo:
-                todo += await self._carried_out(todo.pop())
+                todo += await self._carried_out(*todo.pop())
 
-    async def _next(self) -> RequestPart | None:
+    async def _next(self) -> Keyed | None:
         async with self._turn:
             return await anext(self._jobs, None)
 
-    async def _carried_out(self, job: RequestPart) -> list[RequestPart]:
-        """Put what a request brings where it is journaled; the jobs that it leaves to do."""
+    async def _carried_out(self, key: int, call: Call) -> list[Keyed]:
+        """Hand on what a request brings; the jobs that it leaves to do."""
         try:
-            match job.call:
-                case SampleCall():
-                    values = await self._drawn(job.call, job.indices)
-                case ScoreCall():
-                    values = await self._scored(job.call, job.indices)
-                case _:
-                    assert_never(job.call)
+            values = await (self._drawn(call) if isinstance(call, SampleCall) else self._scored(call))
         except EndpointDown:
             raise
         except Refused as error:
-            self._put(job, dict.fromkeys(job.indices, error))
-            return []
+            values = dict.fromkeys(call.indices, error)
         except EndpointError as error:
-            self.failed += [Piece(job.key, index, error) for index in job.indices]
+            self.failed += [(key, index, error) for index in call.indices]
             return []
-        for part in self.failed:
-            self.parts.put_nowait(part)
-        self.failed.clear()
-        missing = [index for index in job.indices if index not in values]
-        if missing and len(job.indices) == 1:
-            values, missing = {job.indices[0]: Unreadable("the server sent no choice")}, []
-        self.repaired += len(missing)
-        self._put(job, values)
-        return [RequestPart(job.key, job.call, (index,)) for index in missing]
-
-    def _put(self, job: RequestPart, values: Mapping[int, Value | EndpointError]) -> None:
+        else:
+            for failure in self.failed:
+                self._take(*failure)
+            self.failed.clear()
+        missing = [index for index in call.indices if index not in values]
+        if missing and len(call.indices) == 1:
+            values, missing = {missing[0]: Unreadable("the server sent no choice")}, []
         for index, value in values.items():
-            self.parts.put_nowait(Piece(job.key, index, value))
+            self._take(key, index, value)
+        return [(key, call._replace(indices=(index,))) for index in missing]
 
-    async def _drawn(self, call: SampleCall, indices: Sequence[int]) -> Values:
-        body = self._can.dialect.draw(call, indices[0], len(indices))
-        reply = await self._transport.post(path(call), body)
-        return {indices[place]: value for place, value in generations(reply, len(indices)).items()}
+    async def _drawn(self, call: SampleCall) -> Values:
+        count = len(call.indices)
+        reply = await self._transport.post(path(call), self._can.dialect.draw(call, call.indices[0], count))
+        return {call.indices[place]: value for place, value in generations(reply, count).items()}
 
-    async def _scored(self, call: ScoreCall, indices: Sequence[int]) -> Values:
-        whole = [call.prefix + call.texts[index] for index in indices]
+    async def _scored(self, call: ScoreCall) -> Values:
+        whole = [call.prefix + call.texts[index] for index in call.indices]
         found = await self._echoed(whole)
         firsts = {place: self._first(call.prefix, whole[place], echo) for place, echo in found.items()}
         if None in firsts.values():
@@ -159,7 +125,7 @@ class Workers:
                     place: shared(alone.tokens, echo.tokens) if isinstance(echo, EchoedText) else None
                     for place, echo in found.items()
                 }
-        return {indices[place]: likelihood(echo, firsts[place]) for place, echo in found.items()}
+        return {call.indices[place]: likelihood(echo, firsts[place]) for place, echo in found.items()}
 
     async def _echoed(self, texts: list[str]) -> dict[int, EchoedText | EndpointError]:
         dialect = self._can.dialect
@@ -185,28 +151,23 @@ def likelihood(echo: EchoedText | EndpointError, first: int | None) -> Likelihoo
         return error
 
 
-async def jobs(calls: AsyncIterable[tuple[int, Call]], can: Capabilities) -> AsyncGenerator[RequestPart, None]:
+async def jobs(calls: AsyncIterable[Keyed], can: Capabilities) -> AsyncGenerator[Keyed, None]:
     """Each call in as few requests as the server can take it in."""
     async for key, call in calls:
-        match call:
-            case SampleCall():
-                for run in runs(call.indices, MOST if can.n and call.sampling.temperature else 1):
-                    yield RequestPart(key, call, run)
-            case ScoreCall():
-                together = len(call.indices) if can.prompt_lists else 1
-                for start in range(0, len(call.indices), together):
-                    yield RequestPart(key, call, call.indices[start : start + together])
-            case _:
-                assert_never(call)
+        if isinstance(call, SampleCall):
+            groups = runs(call.indices, MOST if can.n and call.sampling.temperature else 1)
+        else:
+            groups = pieces(call.indices, len(call.indices) if can.prompt_lists else 1)
+        for group in groups:
+            yield key, call._replace(indices=group)
 
 
 def runs(indices: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
     """Indices in groups that one request can draw: its seeds go up by one."""
-    group: list[int] = []
-    for index in indices:
-        if group and (len(group) == most or index != group[-1] + 1):
-            yield tuple(group)
-            group = []
-        group.append(index)
-    if group:
-        yield tuple(group)
+    for _, run in groupby(enumerate(indices), lambda placed: placed[1] - placed[0]):
+        yield from pieces([index for _, index in run], most)
+
+
+def pieces(indices: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
+    """Indices in groups of at most so many."""
+    return (tuple(indices[start : start + most]) for start in range(0, len(indices), most))

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from profiler import http
+from profiler.endpoints.local.engine import at_hand
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
 from profiler.errors import BadData, ServerFailed, WrongUse
@@ -120,9 +120,7 @@ class Server:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._claim.release()
 
@@ -247,24 +245,14 @@ def environment(build: VllmBuild, plan: ServerPlan) -> dict[str, str]:
 
 def source(model: str) -> str:
     """What vLLM is to load for MODEL: the demo's folder, a checkpoint's, or a hub id."""
-    if model == "demo":
-        from profiler.endpoints.local import demo
-
-        return str(demo.checkpoint())
     folder = Path(model).expanduser()
-    if (folder / "adapter_config.json").is_file():
+    if model != "demo" and (folder / "adapter_config.json").is_file():
         base = settings(folder).get("base_model_name_or_path")
         raise WrongUse(
             f"{model!r} is an adapter, not a whole model: serve its base with it, "
             f"`inherit serve {base} --adapter {folder.name}={model}`, or merge it"
         )
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise BadData(f"{model!r} is not a checkpoint: a folder with config.json and *.safetensors was expected")
-        return str(folder)
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise WrongUse(f"no folder {model!r}; expected a checkpoint's folder, a hub id such as 'org/name', or 'demo'")
-    return model
+    return str(at_hand(model) or model)
 
 
 def adapters(named: list[str]) -> dict[str, Path]:
@@ -289,10 +277,11 @@ def rank(folder: Path) -> int:
 
 def room(rank: int) -> int:
     """The smallest room that vLLM makes in which an adapter of this rank fits."""
-    for size in RANKS:
-        if rank <= size:
-            return size
-    raise WrongUse(f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {rank}; merge it and serve the result")
+    if rank > RANKS[-1]:
+        raise WrongUse(
+            f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {rank}; merge it and serve the result"
+        )
+    return next(size for size in RANKS if rank <= size)
 
 
 def settings(folder: Path) -> dict[str, object]:
