@@ -220,16 +220,16 @@ class Flow(Generic[K]):
         if len(entry.values) < len(entry.addresses):
             return
         del self.pending[number]
-        self.ready.put_nowait((entry.key, self._answer(entry)))
-
-    def _answer(self, entry: PendingRequest[K]) -> Answer:
         good: list[Value] = []
         for index in entry.addresses:
             value = entry.values[index]
             if isinstance(value, EndpointError):
-                return Answer(self.reader.how(entry.request), error=str(value))
+                answer = Answer(self.reader.how(entry.request), error=str(value))
+                break
             good.append(value)
-        return self.reader.answer(entry.request, good)
+        else:
+            answer = self.reader.answer(entry.request, good)
+        self.ready.put_nowait((entry.key, answer))
 
 
 def addresses(weights: str, call: Call) -> dict[int, bytes]:

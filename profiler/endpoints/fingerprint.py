@@ -41,15 +41,11 @@ def agree(one: Fingerprint, other: Fingerprint) -> bool:
     if one.logprobs:
         gaps = [abs(a - b) for a, b in zip(one.logprobs, other.logprobs, strict=True)]
         return median(gaps) <= TYPICAL and max(gaps) <= WORST
-    return _same_texts(one.canary, other.canary)
-
-
-def _same_texts(one: str, other: str) -> bool:
-    """At least two of three greedy texts are equal: a near-tie may tip one, other weights tip more."""
     try:
-        pairs: list[tuple[str, str]] = list(zip(json.loads(one), json.loads(other), strict=True))
+        pairs: list[tuple[str, str]] = list(zip(json.loads(one.canary), json.loads(other.canary), strict=True))
     except ValueError:
-        return one == other
+        return one.canary == other.canary
+    # At least two of three greedy texts are equal: a near-tie may tip one, other weights tip more.
     return sum(a == b for a, b in pairs) * 3 >= len(pairs) * 2
 
 

@@ -46,11 +46,11 @@ class AnswerReader:
 
     def how(self, request: Request) -> How:
         """The instrument that the answer to such a request is read with: the best that is allowed."""
-        return self._taken(ways(request))[0]
+        return self._taken(request.ways)[0]
 
     def obstacle(self, request: Request) -> str | None:
         """Why such a request can't be answered here; None when it can."""
-        how, obstacle = self._taken(ways(request))
+        how, obstacle = self._taken(request.ways)
         if isinstance(request, Choose) and how in LISTED and len(request.choices) > len(LETTERS):
             return obstacle or f"{len(request.choices)} choices are more than there are letters"
         return obstacle
@@ -62,7 +62,9 @@ class AnswerReader:
         return self._known[able]
 
     def _weighed(self, able: tuple[How, ...]) -> tuple[How, str | None]:
-        allowed = self._allowed(able)
+        # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
+        wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
+        allowed = able if self.reading == "auto" else tuple(how for how in able if how in wanted)
         if not allowed:
             return able[0], f"it is read by {' or '.join(able)}, not by {self.reading}"
         lacking = {how: self._lacking(how) for how in allowed}
@@ -71,29 +73,19 @@ class AnswerReader:
                 return how, None
         return allowed[0], "; ".join(why for why in dict.fromkeys(lacking.values()) if why)
 
-    def _allowed(self, able: tuple[How, ...]) -> tuple[How, ...]:
-        """Those of the instruments that the user wants, the best first."""
-        if self.reading == "auto":
-            return able
-        # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
-        wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
-        return tuple(how for how in able if how in wanted)
-
     def _lacking(self, how: How) -> str | None:
         """What the endpoint lacks for an instrument."""
         match how:
-            case "loglikelihood":
-                if not self.can.echo:
-                    return self._missing("echo", "it gives no log-probabilities of a text that it is handed (echo)")
+            case "loglikelihood" if self.can.echo:
                 return None
+            case "loglikelihood":
+                capability, what = "echo", "it gives no log-probabilities of a text that it is handed (echo)"
             case "top_logprobs" if not self.can.top_logprobs:
-                return self._missing("top_logprobs", "it gives no alternatives of a generated token (top_logprobs)")
+                capability, what = "top_logprobs", "it gives no alternatives of a generated token (top_logprobs)"
             case _ if self.talks and not self.can.chat:
-                return self._missing("chat", "it does not answer /chat/completions")
+                capability, what = "chat", "it does not answer /chat/completions"
             case _:
                 return None
-
-    def _missing(self, capability: str, what: str) -> str:
         note = self.can.notes.get(capability)
         return f"{what}: {note}" if note else what
 
@@ -144,19 +136,6 @@ class AnswerReader:
 
 ITEM = re.compile(r"^\s*([A-Z])(?:[.):]|\s*$)", re.MULTILINE)
 """A letter at the beginning of a line, as options are listed."""
-
-
-def ways(request: Request) -> tuple[How, ...]:
-    """The instruments that can read an answer to such a request, the best first."""
-    match request:
-        case Generate(how=how):
-            return (how,)
-        case Choose(ways=allowed):
-            return allowed
-        case Weigh():
-            return ("loglikelihood",)
-        case _:
-            assert_never(request)
 
 
 def order(request: Request, how: How) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from profiler.records import Generation, How, Likelihood, Sampling, Usage
 
@@ -24,6 +24,10 @@ class Generate:
     """What the probe reads from what is written: the text itself, a letter with a stated confidence, many letters."""
     order: tuple[int, ...] = ()
     """Which option each letter stands for, where the prompt lists options."""
+
+    @property
+    def ways(self) -> tuple[How, ...]:
+        return (self.how,)
 
     def framed(self) -> str:
         return self.frame.replace("{prompt}", self.prompt)
@@ -71,6 +75,7 @@ class Weigh:
     """Say how likely each text is, whole."""
 
     texts: tuple[str, ...]
+    ways: ClassVar[tuple[How, ...]] = ("loglikelihood",)
 
 
 Request = Generate | Choose | Weigh

@@ -90,7 +90,8 @@ class Sampler:
     def fitting(self, jobs: Sequence[SampleJob]) -> int:
         """How many of the first jobs make one batch; they come shortest first."""
         most = min(self.rows, len(jobs))
-        return next((n for n in range(most, 1, -1) if n * reach(jobs[n - 1]) <= self.tokens), 1)
+        reach = [len(job.prompt) + job.sampling.max_tokens for job in jobs[:most]]  # tokens that each may come to hold
+        return next((n for n in range(most, 1, -1) if n * reach[n - 1] <= self.tokens), 1)
 
     @torch.inference_mode()
     def remembers(self) -> bool:
@@ -220,11 +221,6 @@ class BatchState:
         index = torch.tensor(rows, device=self.mask.device)
         self.cache.reorder_cache(index)
         self.mask, self.lengths = self.mask[index], self.lengths[index]
-
-
-def reach(job: SampleJob) -> int:
-    """Tokens that a job may come to hold."""
-    return len(job.prompt) + job.sampling.max_tokens
 
 
 def pick(rows: Sequence[RunningSample], logits: torch.Tensor) -> list[int]:

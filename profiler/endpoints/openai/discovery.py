@@ -65,6 +65,7 @@ class Inquiry:
         self._errors: dict[str, EndpointError] = {}
 
     async def ability(self) -> ServerAbility:
+        """What the server can do; raises where it does nothing at all."""
         completions, chat = await asyncio.gather(self._completions(), self._chat())
         if not completions and not chat:
             raise await self._mute()
@@ -97,20 +98,20 @@ class Inquiry:
             self._notes[about] = str(error)
             return None
 
-    async def _sampled(self, about: str, sampling: Sampling, count: int = 1, top: int = 0) -> ServerReply | None:
-        call = SampleCall(PROMPT, sampling, (), self._talks, top=top)
+    async def _sampled(
+        self, about: str, sampling: Sampling, count: int = 1, top: int = 0, chat: bool | None = None
+    ) -> ServerReply | None:
+        call = SampleCall(PROMPT, sampling, (), self._talks if chat is None else chat, top=top)
         return await self._ask(about, path(call), self._dialect.draw(call, 0, count))
 
     async def _completions(self) -> bool:
-        call = SampleCall(PROMPT, ONE, ())
-        return bool(await self._ask("completions", path(call), self._dialect.draw(call, 0, 1)))
+        return bool(await self._sampled("completions", ONE, chat=False))
 
     async def _chat(self) -> bool:
-        call = SampleCall(PROMPT, ONE, (), chat=True)
-        found = await self._ask("chat", path(call), self._dialect.draw(call, 0, 1))
+        found = await self._sampled("chat", ONE, chat=True)
         if not found and "max_completion_tokens" in self._notes["chat"]:
             self._dialect = replace(self._dialect, limit="max_completion_tokens")
-            found = await self._ask("chat", path(call), self._dialect.draw(call, 0, 1))
+            found = await self._sampled("chat", ONE, chat=True)
             if found:
                 del self._notes["chat"]
         return bool(found)
@@ -135,9 +136,10 @@ class Inquiry:
         other = await self._sampled("seed", DRAWN)
         if not other:
             return False
-        if texts(one) != texts(other):
+        same = texts(one) == texts(other)
+        if not same:
             self._notes["seed"] = "the same seed gave two different samples"
-        return texts(one) == texts(other)
+        return same
 
     async def _n(self) -> bool:
         found = await self._sampled("n", DRAWN, SAMPLES)
@@ -157,7 +159,7 @@ class Inquiry:
         found = await self._ask("prompt_lists", COMPLETIONS, body)
         if found and len(found.choices) < 2:
             self._notes["prompt_lists"] = f"sent 2 prompts, got {len(found.choices)} answer"
-        return bool(found) and len(found.choices) == 2 if found else False
+        return found is not None and len(found.choices) == 2
 
     async def _top(self) -> int:
         for wanted in TOPS:
@@ -238,33 +240,20 @@ def texts(reply: ServerReply) -> list[str | None]:
     return [choice.written for choice in reply.choices]
 
 
-async def find(transport: Transport) -> ServerAbility:
-    """What the server can do; raises where it does nothing at all."""
-    return await Inquiry(transport).ability()
-
-
 async def fingerprint(transport: Transport, ability: ServerAbility) -> Fingerprint:
     """What stands behind the name: what the server lists, and how it takes the canary."""
     model = transport.endpoint.model
     listed = next((one for one in await transport.models() if one.id == model), None)
     served = listed.model_dump_json(exclude_none=True) if listed else ""
     if ability.capabilities.echo:
-        return canary.fingerprint(model, served, "", await weighed(transport, ability))
-    drawn = await asyncio.gather(*(continued(transport, ability, opening) for opening in canary.OPENINGS))
+        reply = await transport.post(COMPLETIONS, ability.dialect.score([canary.TEXT]))
+        found = echoes(reply, [canary.TEXT], ability.dialect.scored).get(0)
+        if not isinstance(found, EchoedText):
+            raise found or Unreadable("the server sent no choice for the canary text")
+        weighed = tuple(round(value, 4) for value in found.logprobs if value is not None)
+        return canary.fingerprint(model, served, "", weighed)
+    calls = [SampleCall(opening, GREEDY, (), ability.talks) for opening in canary.OPENINGS]
+    replies = await asyncio.gather(*(transport.post(path(call), ability.dialect.draw(call, 0, 1)) for call in calls))
+    # Empty where the model thinks longer than it may write.
+    drawn = [(reply.choices[0].written or "") if reply.choices else "" for reply in replies]
     return canary.fingerprint(model, served, json.dumps(drawn), ())
-
-
-async def weighed(transport: Transport, ability: ServerAbility) -> tuple[float, ...]:
-    """Log-probabilities of the canary text's tokens."""
-    reply = await transport.post(COMPLETIONS, ability.dialect.score([canary.TEXT]))
-    found = echoes(reply, [canary.TEXT], ability.dialect.scored).get(0)
-    if not isinstance(found, EchoedText):
-        raise found or Unreadable("the server sent no choice for the canary text")
-    return tuple(round(value, 4) for value in found.logprobs if value is not None)
-
-
-async def continued(transport: Transport, ability: ServerAbility, opening: str) -> str:
-    """The likeliest continuation of an opening; empty where the model thinks longer than it may write."""
-    call = SampleCall(opening, GREEDY, (), ability.talks)
-    reply = await transport.post(path(call), ability.dialect.draw(call, 0, 1))
-    return (reply.choices[0].written or "") if reply.choices else ""

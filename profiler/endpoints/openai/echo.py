@@ -30,14 +30,14 @@ class EchoedText:
     tokens: tuple[str, ...]
     logprobs: tuple[float | None, ...]
 
-    def likelihood(self, first: int = 0) -> Likelihood:
+    def likelihood(self, first: int | None) -> Likelihood | Unreadable:
         """The likelihood of the tokens from `first` on; the text's very first counts only if it has one."""
-        counted = self.logprobs[first:]
-        if first == 0 and counted and counted[0] is None:
-            counted = counted[1:]
+        if first is None:
+            return Unreadable("the server's tokens do not say where the choice begins")
+        counted = self.logprobs[1 if first == 0 and self.logprobs[:1] == (None,) else first :]
         known = [value for value in counted if value is not None and math.isfinite(value)]
         if len(known) < len(counted):
-            raise Unreadable("expected a log-probability for every token of the text, but the server left one out")
+            return Unreadable("expected a log-probability for every token of the text, but the server left one out")
         return Likelihood(total=math.fsum(known), tokens=len(known), usage=Usage(prompt=len(self.tokens)))
 
 

@@ -44,7 +44,7 @@ class OpenAIEngine:
     async def _ability(self) -> ServerAbility:
         async with self._asked:
             if self._found is None:
-                self._found = await discovery.find(self._transport)
+                self._found = await discovery.Inquiry(self._transport).ability()
         return self._found
 
     async def close(self) -> None:
@@ -116,39 +116,22 @@ class Workers:
     async def _scored(self, call: ScoreCall) -> Values:
         whole = [call.prefix + call.texts[index] for index in call.indices]
         found = await self._echoed(whole)
-        firsts = {place: self._first(call.prefix, whole[place], echo) for place, echo in found.items()}
+        echoed = {place: echo for place, echo in found.items() if isinstance(echo, EchoedText)}
+        before = len(call.prefix)
+        firsts = {place: boundary(echo.tokens, whole[place], before) if before else 0 for place, echo in echoed.items()}
         if None in firsts.values():
             # The tokens don't spell the text: those that it shares with the prefix alone are the prefix's.
             alone = (await self._echoed([call.prefix])).get(0)
             if isinstance(alone, EchoedText):
-                firsts = {
-                    place: shared(alone.tokens, echo.tokens) if isinstance(echo, EchoedText) else None
-                    for place, echo in found.items()
-                }
-        return {call.indices[place]: likelihood(echo, firsts[place]) for place, echo in found.items()}
+                firsts = {place: shared(alone.tokens, echo.tokens) for place, echo in echoed.items()}
+        return {
+            call.indices[place]: echo.likelihood(firsts[place]) if isinstance(echo, EchoedText) else echo
+            for place, echo in found.items()
+        }
 
     async def _echoed(self, texts: list[str]) -> dict[int, EchoedText | EndpointError]:
         dialect = self._can.dialect
         return echoes(await self._transport.post(COMPLETIONS, dialect.score(texts)), texts, dialect.scored)
-
-    @staticmethod
-    def _first(prefix: str, whole: str, echo: EchoedText | EndpointError) -> int | None:
-        """The first token after the prefix; an error needs none."""
-        if not prefix or not isinstance(echo, EchoedText):
-            return 0
-        return boundary(echo.tokens, whole, len(prefix))
-
-
-def likelihood(echo: EchoedText | EndpointError, first: int | None) -> Likelihood | EndpointError:
-    """The likelihood of an echoed text from a token on."""
-    if not isinstance(echo, EchoedText):
-        return echo
-    if first is None:
-        return Unreadable("the server's tokens do not say where the choice begins")
-    try:
-        return echo.likelihood(first)
-    except Unreadable as error:
-        return error
 
 
 async def jobs(calls: AsyncIterable[Keyed], can: Capabilities) -> AsyncGenerator[Keyed, None]:

@@ -103,24 +103,18 @@ class Transport:
         """The server's answer; an EndpointError says why there is none, EndpointDown that it is time to stop."""
         try:
             reply = await self._persist(path, body, tries or self.patience.tries)
-        except KeyRefused as error:
-            self._failed(error)
-            raise
-        except Refused:
-            raise  # the request's own fault: says nothing about the server
         except EndpointError as error:
-            self._failed(error)
-            raise
-        self._streak = 0
-        return reply
-
-    def _failed(self, error: EndpointError) -> None:
-        self._streak += 1
-        if self._streak >= self.patience.down:
+            if isinstance(error, Refused) and not isinstance(error, KeyRefused):
+                raise  # the request's own fault: says nothing about the server
+            self._streak += 1
+            if self._streak < self.patience.down:
+                raise
             raise EndpointDown(
                 f"{self.endpoint.url} failed {self._streak} requests in a row; the last: {error}. "
                 "What it answered before is kept: run again to go on from there"
             ) from error
+        self._streak = 0
+        return reply
 
     async def _persist(self, path: str, body: Body, tries: int) -> ServerReply:
         """Try until there is an answer, a refusal, or no patience left."""
@@ -131,7 +125,11 @@ class Transport:
             started = time.monotonic()
             end = min(end, started + self.patience.deadline)
             try:
-                reply = await self._attempt(path, body, min(self.patience.attempt, end - started))
+                status, raw, headers = await self._sent("POST", path, body, min(self.patience.attempt, end - started))
+                if status >= 300:
+                    raise self._meant(status, raw, headers)
+                reply = read(ServerReply, raw)
+                reply.seconds = time.monotonic() - started
                 self.gate.eased(reply.seconds)
                 return reply
             except Refused:
@@ -141,26 +139,17 @@ class Transport:
             finally:
                 self.gate.leave()
             rounds += 1
+            failed += 1
             wait = None
-            polite = False
             if isinstance(failure, Overloaded):
-                wait, polite = failure.wait, failure.polite
+                wait = failure.wait
+                failed -= failure.polite
                 self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
-            failed += not polite
             pause = self.patience.pause(rounds) if wait is None else wait
             if failed >= tries or time.monotonic() + pause >= end:
                 kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
                 raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
             await asyncio.sleep(pause)
-
-    async def _attempt(self, path: str, body: Body, seconds: float) -> ServerReply:
-        started = time.monotonic()
-        status, raw, headers = await self._sent("POST", path, body, seconds)
-        if status >= 300:
-            raise self._meant(status, raw, headers)
-        reply = read(ServerReply, raw)
-        reply.seconds = time.monotonic() - started
-        return reply
 
     async def models(self) -> list[ListedModel]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""

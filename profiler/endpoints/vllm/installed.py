@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,43 +95,40 @@ RAISED = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: \S")
 ECHOES = re.compile(r"Engine core initialization failed|EngineDeadError|EngineCore encountered|BrokenPipe|WorkerProc")
 """Errors that follow from another one."""
 
-CAUSES: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-    (r"Errno 98|[Aa]ddress already in use", lambda _: "another program took its port; choose one with --port"),
+CAUSES = (
+    (r"Errno 98|[Aa]ddress already in use", "another program took its port; choose one with --port"),
     (
         r"max seq len \((\d+)\).*larger than the available KV cache(?:.*maximum model length is (\d+))?",
-        lambda m: f"its memory can't hold one text of {m[1]} tokens; give --length {m[2] or 'a smaller number'}",
+        "its memory can't hold one text of {} tokens; give --length {}",
     ),
     (
         r"(?:CUDA|HIP) out of memory|OutOfMemoryError|No available memory for the cache|less than desired \w+ memory|"
         r"can't allocate memory|Free memory on device|\bMemoryError",
-        lambda _: "it ran out of memory; free some, serve a smaller model, or give a smaller --length",
+        "it ran out of memory; free some, serve a smaller model, or give a smaller --length",
     ),
     (
         r"Model architectures? \[?([^\]]*?)\]? (?:are|is) not supported",
-        lambda m: f"it does not know the architecture {m[1]}; a newer vLLM may, or run the model in this process",
+        "it does not know the architecture {}; a newer vLLM may, or run the model in this process",
     ),
     (
         r"model type `?([\w-]+)`? but Transformers does not recognize",
-        lambda m: f"its transformers does not know the model type {m[1]!r}; a newer vLLM may",
+        "its transformers does not know the model type {!r}; a newer vLLM may",
     ),
-    (
-        r"gated repo|GatedRepo|401 Client Error",
-        lambda _: "the hub refused: accept the model's terms, then `hf auth login`",
-    ),
+    (r"gated repo|GatedRepo|401 Client Error", "the hub refused: accept the model's terms, then `hf auth login`"),
     (
         r"Repository Not Found|is not a valid model identifier|not a local folder",
-        lambda _: "there is no such model: a checkpoint's folder or a hub id was expected",
+        "there is no such model: a checkpoint's folder or a hub id was expected",
     ),
     (
         r"couldn't connect to|LocalEntryNotFound|offline mode is enabled|Max retries exceeded",
-        lambda _: "the model is no folder here, and the hub can't be reached",
+        "the model is no folder here, and the hub can't be reached",
     ),
     (
         r"trust.remote.code",
-        lambda _: "the checkpoint wants to run code of its own; if you trust it, add `-- --trust-remote-code`",
+        "the checkpoint wants to run code of its own; if you trust it, add `-- --trust-remote-code`",
     ),
-    (r"unrecognized arguments: (.+)", lambda m: f"it knows no option {m[1].strip()}"),
-]
+    (r"unrecognized arguments:\s+(.+)", "it knows no option {}"),
+)
 """What a line of the log says, in words that help; the first that fits is taken."""
 
 
@@ -142,7 +138,7 @@ def cause(log: str, code: int | None) -> str:
     for pattern, words in CAUSES:
         for line in lines:
             if found := re.search(pattern, line):
-                return words(found)
+                return words.format(*found.groups(default="a smaller number"))
     if code == -9:
         return "it was killed, as a system does that runs out of memory"
     raised = [line for line in lines if RAISED.match(line) and not ECHOES.search(line)]

@@ -96,7 +96,7 @@ class ProbeSpec:
 
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
-        ways = instruments.ways(request)
+        ways = request.ways
         question = instruments.asked(request, self.way.reading if self.way.reading in ways else ways[0])
         return f"{self.address(item)}\n\n{question}"
 
