@@ -131,10 +131,10 @@ class LocalEngine:
 
     def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
         """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
+        loaded = self.load()
         from profiler.endpoints.local.sampling import SampleJob
         from profiler.endpoints.local.scoring import lines
 
-        loaded = self.load()
         checkpoint, groups, jobs = loaded.checkpoint, [], list[SampleJob]()
         for key, call in window:
             try:

@@ -14,7 +14,7 @@ from profiler.endpoints.openai.echo import EchoedText, boundary
 from profiler.endpoints.openai.reply import echoes, generations
 from profiler.endpoints.openai.transport import RetryLimits, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
-from profiler.records import Capabilities, Endpoint, Fingerprint, Likelihood
+from profiler.records import Capabilities, Endpoint, Fingerprint
 
 MOST = 32
 """Samples in one request: more would put too many answers at the risk of one failure."""
