@@ -31,7 +31,6 @@ CHUNK = 500
 BUSY = 30.0
 """Seconds to wait for another process that is writing."""
 
-
 LOG = 8000
 """Pages of the write-ahead log (32 MB) before they are moved, which waits for the disk."""
 
@@ -80,8 +79,7 @@ class Cache:
 
     def _open(self) -> None:
         # Looked at before anything is written, so that a file which is not ours stays as it is.
-        empty = not self._db.execute("select 1 from sqlite_master").fetchone()
-        if not empty:
+        if self._db.execute("select 1 from sqlite_master").fetchone():
             self._check()
         self._db.execute("pragma journal_mode = wal")
         # What a process has committed survives its own death (kill -9); only a power cut can take the last moments.

@@ -116,7 +116,7 @@ class Server:
         try:
             self._launch()
         except BaseException:
-            self._claim.release()
+            self.__exit__()
             raise
         return self
 
@@ -179,16 +179,9 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        try:
-            self._wait(self._process)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
         began = time.monotonic()
         while self._health() != 200:
-            if process.poll() is not None:
+            if self._process.poll() is not None:
                 raise ServerFailed(f"vLLM could not serve {self._plan.model!r}: {self._cause()}; see {self.log}")
             self._waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
             time.sleep(POLL)
