@@ -1,24 +1,4 @@
-"""The errors that a user can meet.
-
-InheritError              something we can name went wrong            exit 1
-├── WrongUse              the request itself can't be meant          exit 2
-│   ├── UnknownName       no such metric, probe, run: did you mean …
-│   ├── BadData           a file that is not what was expected
-│   │   └── NotAtHand     an official file that lies nowhere and could not be fetched
-│   └── NotComparable     two profiles that did not ask the same
-├── MissingExtra          an optional part is not installed
-├── EndpointError         a request that failed
-│   ├── Refused           the server said no (400, 401, …): asking again is useless
-│   ├── Unreadable        the server answered, but not what was asked for
-│   └── EndpointDown      it failed again and again: the run stops, and can be resumed
-├── FetchFailed           an official file could not be downloaded
-│   └── Unreachable       its host does not answer, or connections are forbidden
-├── ServerFailed          a server that we start for a model does not run
-├── TrainingFailed        a training that we start ends before it is over
-├── WeightsChanged        another model stands behind the same name
-└── StoreError            disk full, folder read-only, cache from a newer version
-CheckFailed               a guard such as `--fail-on worse` was hit   exit 3
-"""
+"""The errors that a user can meet: what is raised on purpose, and the exit code that it ends the command with."""
 
 from __future__ import annotations
 
@@ -39,7 +19,7 @@ class WrongUse(InheritError):
 
 
 class UnknownName(WrongUse):
-    """A name that nothing goes by."""
+    """A name that nothing goes by: no such metric, probe, run."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], listing: str) -> None:
         near = get_close_matches(name, list(known), n=1)
@@ -72,7 +52,7 @@ class EndpointError(InheritError):
 
 
 class Refused(EndpointError):
-    """The server said no; asking again is useless."""
+    """The server said no (400, 401, …); asking again is useless."""
 
 
 class Unreadable(EndpointError):
@@ -108,6 +88,6 @@ class StoreError(InheritError):
 
 
 class CheckFailed(InheritError):
-    """A guard that the user set was hit."""
+    """A guard that the user set was hit, such as `--fail-on worse`."""
 
     exit_code = 3

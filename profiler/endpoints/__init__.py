@@ -7,10 +7,10 @@ from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader, Reading, read_letter
 from profiler.endpoints.local.engine import LocalEngine, digest, find
-from profiler.endpoints.openai.dialect import COMPLETIONS, Body, Dialect
+from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
-from profiler.endpoints.openai.transport import RetryLimits, Transport
+from profiler.endpoints.openai.transport import Body, RetryLimits, Transport
 from profiler.endpoints.requests import LETTERS, Answer, Choose, Generate, Request, Weigh, lettered
 from profiler.endpoints.vllm.server import Server, ServerPlan
 

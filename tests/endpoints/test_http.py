@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from profiler.endpoints.client import Client
-from profiler.endpoints.openai.echo import boundary, spell
+from profiler.endpoints.openai.reply import boundary, spell
 from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
 from profiler.errors import EndpointDown, Refused
 from profiler.records import Sampling

@@ -1,21 +1,22 @@
-"""Find out what a server can do, and which weights stand behind it, by asking."""
+"""What a server can do, how it wants to be asked, and which weights stand behind it: found out by asking."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean
 
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.engine import SampleCall
-from profiler.endpoints.openai.dialect import COMPLETIONS, Body, Dialect, path
-from profiler.endpoints.openai.echo import EchoedText, spell
-from profiler.endpoints.openai.reply import ServerReply, echoes
-from profiler.endpoints.openai.transport import Transport
+from profiler.endpoints.openai.reply import EchoedText, ServerReply, echoes, spell
+from profiler.endpoints.openai.transport import Body, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
-from profiler.records import Capabilities, Fingerprint, Sampling
+from profiler.records import Capabilities, Fingerprint, Json, Sampling
+
+COMPLETIONS = "/completions"
 
 PROMPT = "Once upon a time, in a village by the sea,"
 """What is asked to find out; open enough that two samples of it differ."""
@@ -44,6 +45,61 @@ MISSED = 0.5
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """How this server wants to be asked."""
+
+    model: str
+    seeds: bool = True
+    """It takes a seed, whether or not it heeds it."""
+    limit: str = "max_tokens"
+    """What chat calls the limit of new tokens; some models only know `max_completion_tokens`."""
+    scored: int = 0
+    """max_tokens of a request that only weighs: 0, or 1 where the server wants at least one."""
+    beside: int = 1
+    """Alternatives of each token of a weighed text that are asked for and not used: 0 where the server can do without,
+    which spares it a search of its whole vocabulary for every token."""
+
+    def draw(self, call: SampleCall, first: int, count: int) -> Body:
+        """Ask for `count` samples, of which the first is drawn with seed + `first`."""
+        sampling = call.sampling
+        body: Body = {"model": self.model}
+        if call.chat:
+            system: list[Json] = [{"role": "system", "content": call.system}] if call.system else []
+            body |= {"messages": [*system, {"role": "user", "content": call.prompt}], self.limit: sampling.max_tokens}
+        else:
+            body |= {"prompt": call.prompt, "max_tokens": sampling.max_tokens}
+        body["temperature"] = sampling.temperature
+        if sampling.temperature:
+            body["top_p"] = sampling.top_p
+            if self.seeds:
+                body["seed"] = sampling.seed + first
+        if count > 1:
+            body["n"] = count
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if call.top and call.chat:
+            body |= {"logprobs": True, "top_logprobs": call.top}
+        elif call.top:
+            body["logprobs"] = call.top
+        return body
+
+    def score(self, texts: Sequence[str]) -> Body:
+        """Ask how likely each text is; several in one request make a list."""
+        return {
+            "model": self.model,
+            "prompt": list(texts) if len(texts) > 1 else texts[0],
+            "max_tokens": self.scored,
+            "temperature": 0,
+            "echo": True,
+            "logprobs": self.beside,
+        }
+
+
+def path(call: SampleCall) -> str:
+    return "/chat/completions" if call.chat else COMPLETIONS
+
+
+@dataclass(frozen=True)
 class ServerAbility:
     """What a server can do, and how it wants to be asked."""
 
@@ -61,12 +117,12 @@ class Inquiry:
         self._endpoint = transport.endpoint
         self._dialect = Dialect(transport.endpoint.model)
         self._talks = False
-        self._notes: dict[str, str] = {}
-        self._errors: dict[str, EndpointError] = {}
+        self._notes: dict[str, str | EndpointError] = {}
+        """Why something is missing: what was seen, or the server's own words."""
 
     async def ability(self) -> ServerAbility:
         """What the server can do; raises where it does nothing at all."""
-        completions, chat = await asyncio.gather(self._completions(), self._chat())
+        completions, chat = map(bool, await asyncio.gather(self._sampled("completions", ONE, chat=False), self._chat()))
         if not completions and not chat:
             raise await self._mute()
         self._talks = not completions or (chat and self._endpoint.chat)
@@ -83,7 +139,7 @@ class Inquiry:
             top_logprobs=top,
             seed=seed,
             bos=bos,
-            notes=dict(sorted(self._notes.items())),
+            notes={about: str(note) for about, note in sorted(self._notes.items())},
         )
         return ServerAbility(found, self._dialect, self._talks)
 
@@ -94,8 +150,7 @@ class Inquiry:
         except EndpointDown:
             raise
         except EndpointError as error:
-            self._errors[about] = error
-            self._notes[about] = str(error)
+            self._notes[about] = error
             return None
 
     async def _sampled(
@@ -104,21 +159,17 @@ class Inquiry:
         call = SampleCall(PROMPT, sampling, (), self._talks if chat is None else chat, top=top)
         return await self._ask(about, path(call), self._dialect.draw(call, 0, count))
 
-    async def _completions(self) -> bool:
-        return bool(await self._sampled("completions", ONE, chat=False))
-
-    async def _chat(self) -> bool:
+    async def _chat(self) -> ServerReply | None:
         found = await self._sampled("chat", ONE, chat=True)
-        if not found and "max_completion_tokens" in self._notes["chat"]:
+        if not found and "max_completion_tokens" in str(self._notes["chat"]):
             self._dialect = replace(self._dialect, limit="max_completion_tokens")
-            found = await self._sampled("chat", ONE, chat=True)
-            if found:
+            if found := await self._sampled("chat", ONE, chat=True):
                 del self._notes["chat"]
-        return bool(found)
+        return found
 
     async def _mute(self) -> EndpointError:
         """Why there is nothing to be had, in one sentence."""
-        error = self._errors["chat"] if self._endpoint.chat else self._errors["completions"]
+        error = self._notes["chat" if self._endpoint.chat else "completions"]
         if not isinstance(error, Refused):
             return EndpointDown(f"nothing answers at {self._endpoint.url}: {error}; is the server running?")
         listed = [model.id for model in await self._transport.models()]
@@ -134,12 +185,9 @@ class Inquiry:
             self._dialect = replace(self._dialect, seeds=False)
             return False
         other = await self._sampled("seed", DRAWN)
-        if not other:
-            return False
-        same = texts(one) == texts(other)
-        if not same:
+        if other and texts(one) != texts(other):
             self._notes["seed"] = "the same seed gave two different samples"
-        return same
+        return bool(other) and "seed" not in self._notes
 
     async def _n(self) -> bool:
         found = await self._sampled("n", DRAWN, SAMPLES)
@@ -167,11 +215,10 @@ class Inquiry:
             if not found:
                 continue
             first = found.choices[0].logprobs.first() if found.choices and found.choices[0].logprobs else {}
-            if first:
-                self._notes.pop("top_logprobs", None)
-                return min(wanted, len(first))
             self._notes["top_logprobs"] = f"asked for {wanted} alternatives of a token, got none"
-            return 0
+            if first:
+                del self._notes["top_logprobs"]
+            return min(wanted, len(first))
         return 0
 
     async def _echo(self, completions: bool) -> tuple[bool, bool | None]:
@@ -182,18 +229,15 @@ class Inquiry:
         for scored in (0, 1):
             self._dialect = replace(self._dialect, scored=scored)
             if found := await self._weighed(PROMPT):
-                await self._unaccompanied(found)
+                # No alternatives of a weighed text's tokens are asked for, where that brings the same.
+                before, self._dialect = self._dialect, replace(self._dialect, beside=0)
+                spared = await self._weighed(PROMPT)
+                if not spared or spared.tokens != found.tokens or abs(mean(spared) - mean(found)) > NOISE:
+                    self._dialect = before
+                bos = await self._bos(found)
                 self._notes.pop("echo", None)
-                return True, await self._bos(found)
+                return True, bos
         return False, None
-
-    async def _unaccompanied(self, known: EchoedText) -> None:
-        """Ask for no alternatives of a weighed text's tokens from now on, where that brings the same."""
-        before = self._dialect
-        self._dialect = replace(before, beside=0)
-        found = await self._weighed(PROMPT)
-        if not found or found.tokens != known.tokens or abs(mean(found) - mean(known)) > NOISE:
-            self._dialect = before
 
     async def _weighed(self, text: str) -> EchoedText | None:
         reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]))
@@ -227,7 +271,6 @@ class Inquiry:
                     "its numbers will be wrong; start the server so that it adds it"
                 )
                 break
-        self._notes.pop("echo", None)
         return False
 
 

@@ -8,10 +8,8 @@ from itertools import groupby
 
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value, shared
 from profiler.endpoints.openai import discovery
-from profiler.endpoints.openai.dialect import COMPLETIONS, path
-from profiler.endpoints.openai.discovery import ServerAbility
-from profiler.endpoints.openai.echo import EchoedText, boundary
-from profiler.endpoints.openai.reply import echoes, generations
+from profiler.endpoints.openai.discovery import COMPLETIONS, ServerAbility, path
+from profiler.endpoints.openai.reply import EchoedText, boundary, echoes, generations
 from profiler.endpoints.openai.transport import RetryLimits, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.records import Capabilities, Endpoint, Fingerprint

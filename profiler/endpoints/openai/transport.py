@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from profiler.endpoints.openai.dialect import Body
 from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.http import Retry, proxy, retry_after
-from profiler.records import Endpoint
+from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
     import aiohttp
 
+Body = dict[str, Json]
 Headers = Mapping[str, str]
 
 LIMIT_STATUSES = {429, 503, 529}
