@@ -18,6 +18,9 @@ from profiler.errors import BadData, Refused
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
+Key = tuple[int, int]
+"""Which call, and which of its samples or texts."""
+
 SLIDING = {"full_attention", "sliding_attention"}
 """The attention patterns whose masks we can make; a layer of any other kind is not given a mask of ours."""
 

@@ -82,15 +82,25 @@ class LocalEngine:
 
     async def fingerprint(self) -> Fingerprint:
         """The digest of everything in the checkpoint that its numbers depend on."""
-        folder = await self.run(lambda: find(self.model))
-        whole = await self.run(lambda: digest(folder))
+        whole = await self.run(lambda: digest(find(self.model)))
         return Fingerprint(id=whole[:16], served=self.model, canary=whole)
 
     async def perform(self, calls: AsyncIterable[Keyed], take: Take) -> None:
-        """Answer windows of calls; parts come as their batches end."""
+        """Answer windows of calls; parts come as their batches end, and leaving early stops the worker's next step."""
+        loop = asyncio.get_running_loop()
+
+        def work(window: Sequence[Keyed], stop: threading.Event) -> None:
+            for part in self.answer(window, stop.is_set):
+                loop.call_soon_threadsafe(take, *part)
+
         async with aclosing(windows(calls, WINDOW)) as ready:
             async for window in ready:
-                await self.work_on(window, take)
+                working = loop.run_in_executor(self.worker, work, window, stop := threading.Event())
+                try:
+                    await asyncio.shield(working)
+                finally:
+                    stop.set()
+                    await asyncio.wait([working])
 
     async def close(self) -> None:
         """Let the model go."""
@@ -100,21 +110,6 @@ class LocalEngine:
     async def run(self, work: Callable[[], T]) -> T:
         """Do it in the worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self.worker, work)
-
-    async def work_on(self, window: Sequence[Keyed], take: Take) -> None:
-        """Let the worker answer one window; leaving early stops it at its next step."""
-        loop, stop = asyncio.get_running_loop(), threading.Event()
-
-        def work() -> None:
-            for part in self.answer(window, stop.is_set):
-                loop.call_soon_threadsafe(take, *part)
-
-        working = loop.run_in_executor(self.worker, work)
-        try:
-            await asyncio.shield(working)
-        finally:
-            stop.set()
-            await asyncio.wait([working])
 
     def load(self) -> LoadedModel:
         """The model, loaded once; in the worker thread."""
@@ -139,7 +134,7 @@ class LocalEngine:
         for key, call in window:
             try:
                 if isinstance(call, ScoreCall):
-                    group = lines(checkpoint, key, call.prefix, {index: call.texts[index] for index in call.indices})
+                    group = lines(checkpoint, key, call)
                     checkpoint.admit(max(len(line.tokens) for line in group))
                     groups.append(group)
                     continue
@@ -147,9 +142,9 @@ class LocalEngine:
                     raise Refused(NO_MEMORY)
                 prompt = spoken(checkpoint, call)
                 checkpoint.admit(len(prompt), call.sampling.max_tokens)
-                first = call.indices[0]
                 jobs += [
-                    SampleJob((key, index), prompt, call.sampling, call.top, index == first) for index in call.indices
+                    SampleJob((key, index), prompt, call.sampling, call.top, first=index == call.indices[0])
+                    for index in call.indices
                 ]
             except EndpointError as error:
                 yield from ((key, index, error) for index in call.indices)

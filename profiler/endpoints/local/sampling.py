@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers import DynamicCache
 
-from profiler.endpoints.local.checkpoint import Checkpoint
+from profiler.endpoints.local.checkpoint import Checkpoint, Key
 from profiler.errors import EndpointDown
 from profiler.records import Generation, Sampling, Usage
 
@@ -29,8 +28,7 @@ BLOCK = 512
 class SampleJob:
     """One sample to draw."""
 
-    key: tuple[int, int]
-    """Which call, and which of its samples."""
+    key: Key
     prompt: tuple[int, ...]
     sampling: Sampling
     top: int
@@ -38,21 +36,16 @@ class SampleJob:
     """Whether it stands for its call, and carries what the prompt cost."""
 
 
-@dataclass
 class RunningSample:
     """A sample while it is being drawn."""
 
-    job: SampleJob
-    random: np.random.Generator
-    tokens: list[int] = field(default_factory=list)
-    top: dict[str, float] = field(default_factory=dict)
-
-
-def started(job: SampleJob) -> RunningSample:
-    """A row whose random numbers depend on its prompt and its own seed only, so that it can be drawn again alone."""
-    seed = job.sampling.seed + job.key[1]
-    name = hashlib.sha256(f"{seed} {job.prompt}".encode()).digest()
-    return RunningSample(job, np.random.Generator(np.random.Philox(key=int.from_bytes(name[:16], "little"))))
+    def __init__(self, job: SampleJob) -> None:
+        self.job = job
+        self.tokens: list[int] = []
+        self.top: dict[str, float] = {}
+        # Its random numbers depend on its prompt and its own seed only, so that it can be drawn again alone.
+        name = hashlib.sha256(f"{job.sampling.seed + job.key[1]} {job.prompt}".encode()).digest()
+        self.random = np.random.Generator(np.random.Philox(key=int.from_bytes(name[:16], "little")))
 
 
 class Sampler:
@@ -65,27 +58,22 @@ class Sampler:
         self.tokens = 8192 if cpu else 65536
         self.able = self.remembers()
 
-    def draw(
-        self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]
-    ) -> Iterator[tuple[tuple[int, int], Generation]]:
+    def draw(self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]) -> Iterator[tuple[Key, Generation]]:
         """Draw every job, a batch at a time; each sample is given out as it ends."""
         waiting = sorted(jobs, key=lambda job: (len(job.prompt), job.prompt, job.sampling.max_tokens))
         while waiting and not stopped():
-            size = self.fitting(waiting)
-            batch, done = waiting[:size], set[tuple[int, int]]()
+            size, done = self.fitting(waiting), set[Key]()
             try:
-                for key, generation in self.batch(batch, stopped):
+                for key, generation in self.batch(waiting[:size], stopped):
                     done.add(key)
                     yield key, generation
-                waiting = waiting[size:]
             except torch.OutOfMemoryError:
                 if size == 1:
-                    raise EndpointDown(
-                        f"no memory to write after one prompt of {len(batch[0].prompt):,} tokens"
-                    ) from None
+                    length = len(waiting[0].prompt)
+                    raise EndpointDown(f"no memory to write after one prompt of {length:,} tokens") from None
                 torch.cuda.empty_cache()
                 self.rows = size // 2
-                waiting = [job for job in waiting if job.key not in done]
+            waiting = [job for job in waiting if job.key not in done]
 
     def fitting(self, jobs: Sequence[SampleJob]) -> int:
         """How many of the first jobs make one batch; they come shortest first."""
@@ -100,13 +88,12 @@ class Sampler:
         The shorter text is padded, and one that keeps its state elsewhere (Mamba) or counts places in the row fails.
         """
         prompts = [self.checkpoint.encode(text) for text in CANARIES]
-        rows = [started(SampleJob((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
-        whole = self.checkpoint.model(
-            input_ids=torch.tensor([prompts[0]], device=self.checkpoint.device), use_cache=False
-        )
+        rows = [RunningSample(SampleJob((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
+        ids = torch.tensor([prompts[0]], device=self.checkpoint.device)
+        whole = self.checkpoint.model(input_ids=ids, use_cache=False)
         try:
             _, state = self.prefill(rows)
-            stepped = state.step(self.checkpoint, [prompt[-1] for prompt in prompts])
+            stepped = state.step([prompt[-1] for prompt in prompts])
         except (RuntimeError, ValueError, TypeError, AttributeError):
             return False
         ours, plain = (scores.float().log_softmax(-1) for scores in (stepped[0], whole.logits[0, -1]))
@@ -114,26 +101,25 @@ class Sampler:
         return float(((ours - plain).abs() * plain.exp()).sum()) <= tolerance
 
     @torch.inference_mode()
-    def batch(
-        self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]
-    ) -> Iterator[tuple[tuple[int, int], Generation]]:
+    def batch(self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]) -> Iterator[tuple[Key, Generation]]:
         """Prefill each prompt once, then decode all rows together, dropping those that end."""
         begun = time.perf_counter()
-        rows = [started(job) for job in jobs]
+        rows = [RunningSample(job) for job in jobs]
         logits, state = self.prefill(rows)
         while not stopped():
             self.advance(rows, logits)
-            reasons = [self.ended(row) for row in rows]
-            for row, reason in zip(rows, reasons, strict=True):
-                if reason:
+            kept = []
+            for index, row in enumerate(rows):
+                if reason := self.ended(row):
                     yield row.job.key, self.finished(row, reason, time.perf_counter() - begun)
-            kept = [index for index, reason in enumerate(reasons) if not reason]
+                else:
+                    kept.append(index)
             if not kept:
                 return
             if len(kept) < len(rows):
                 state.keep(kept)
             rows = [rows[index] for index in kept]
-            logits = state.step(self.checkpoint, [row.tokens[-1] for row in rows])
+            logits = state.step([row.tokens[-1] for row in rows])
 
     def prefill(self, rows: Sequence[RunningSample]) -> tuple[torch.Tensor, BatchState]:
         """Read each distinct prompt once; its cache is then copied to the rows that continue it."""
@@ -141,12 +127,8 @@ class Sampler:
         length = max(len(prompt) for prompt in prompts)
         mask = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         ids = torch.tensor([[0] * (length - len(prompt)) + list(prompt) for prompt in prompts])
-        state = BatchState(
-            DynamicCache(config=self.checkpoint.model.config),
-            mask.to(self.checkpoint.device),
-            torch.tensor([len(prompt) for prompt in prompts], device=self.checkpoint.device),
-        )
-        logits = state.read(self.checkpoint, ids, (mask.cumsum(-1) - 1).clamp(min=0))
+        state = BatchState(self.checkpoint, mask)
+        logits = state.read(ids, (mask.cumsum(-1) - 1).clamp(min=0))
         owners = [prompts.index(row.job.prompt) for row in rows]
         state.keep(owners)
         return logits[owners], state
@@ -189,20 +171,21 @@ class Sampler:
         )
 
 
-@dataclass
 class BatchState:
     """What the model remembers of the rows being drawn."""
 
-    cache: DynamicCache
-    mask: torch.Tensor
-    lengths: torch.Tensor
+    def __init__(self, checkpoint: Checkpoint, mask: torch.Tensor) -> None:
+        self.model = checkpoint.model
+        self.cache = DynamicCache(config=self.model.config)
+        self.mask = mask.to(checkpoint.device)
+        self.lengths = self.mask.sum(-1)
 
-    def read(self, checkpoint: Checkpoint, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    def read(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """The logits after the last of these tokens, one row each."""
-        output: Any = checkpoint.model(
-            input_ids=ids.to(checkpoint.device),
+        output = self.model(
+            input_ids=ids.to(self.mask.device),
             attention_mask=self.mask,
-            position_ids=positions.to(checkpoint.device),
+            position_ids=positions.to(self.mask.device),
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -210,11 +193,11 @@ class BatchState:
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
-    def step(self, checkpoint: Checkpoint, tokens: Sequence[int]) -> torch.Tensor:
+    def step(self, tokens: Sequence[int]) -> torch.Tensor:
         """Read one more token of each row."""
         self.mask = torch.cat([self.mask, self.mask.new_ones((len(tokens), 1))], dim=-1)
         self.lengths = self.lengths + 1
-        return self.read(checkpoint, torch.tensor(tokens)[:, None], self.lengths[:, None] - 1)
+        return self.read(torch.tensor(tokens)[:, None], self.lengths[:, None] - 1)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows, in this order; a row named twice is copied."""

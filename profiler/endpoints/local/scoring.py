@@ -6,15 +6,15 @@ Imports torch: import this module only where a model is about to be used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from profiler.endpoints.engine import shared
-from profiler.endpoints.local.checkpoint import SLIDING, Checkpoint
+from profiler.endpoints.engine import ScoreCall, shared
+from profiler.endpoints.local.checkpoint import SLIDING, Checkpoint, Key
 from profiler.errors import EndpointDown
 from profiler.records import Likelihood, Usage
 
@@ -27,12 +27,11 @@ LOGITS = 2**28
 ROWS = 64
 """Rows of logits that are turned into float32 at once."""
 
-
-CANARY = "The capital of France is"
-CANARY_ENDS = (" Paris, a city on the river Seine.", " London, and it rains there more often than not.")
-
-Key = tuple[int, int]
-"""Which call, and which of its texts."""
+CANARY = ScoreCall(
+    "The capital of France is",
+    (" Paris, a city on the river Seine.", " London, and it rains there more often than not."),
+    (0, 1),
+)
 
 
 @dataclass(frozen=True)
@@ -46,45 +45,45 @@ class TokenizedText:
     """Tokens that no text of its call before it has already paid for."""
 
 
-def lines(checkpoint: Checkpoint, call: int, prefix: str, texts: dict[int, str]) -> list[TokenizedText]:
-    """Each text after the prefix; an empty prefix stands for the begin-of-text token, where there is one.
+def lines(checkpoint: Checkpoint, key: int, call: ScoreCall) -> list[TokenizedText]:
+    """Each text of a call after its prefix; an empty prefix stands for the begin-of-text token, where there is one.
 
     Spaces that end the prefix belong to the text, as in lm-eval's `_encode_pair`: a word's token includes the space
     before it. Where a token spans the boundary it is scored whole.
     """
-    context = prefix.rstrip()
-    moved = prefix[len(context) :]
+    context = call.prefix.rstrip()
     before = checkpoint.encode(context) if context else checkpoint.start
     made: list[TokenizedText] = []
-    for index, text in texts.items():
-        tokens = (*checkpoint.start, *checkpoint.bare(moved + text))
-        if context:
-            tokens = checkpoint.encode(context + moved + text)
+    for index in call.indices:
+        text = call.prefix + call.texts[index]
+        tokens = checkpoint.encode(text) if context else (*checkpoint.start, *checkpoint.bare(text))
         first = made[0].tokens if made else ()
         start = max(1, shared(before, tokens))
-        made.append(TokenizedText((call, index), tokens, start, paid=len(tokens) - shared(first, tokens)))
+        made.append(TokenizedText((key, index), tokens, start, paid=len(tokens) - shared(first, tokens)))
     return made
 
 
-@dataclass
 class PrefixTree:
     """Lines, with every token that some of them begin with in common held once; a row of a batch."""
 
-    nodes: dict[tuple[int, int], int] = field(default_factory=dict)
-    """A node's parent (-1 for none) and its token → its number, in the order in which they were made."""
-    asked: list[tuple[TokenizedText, list[int]]] = field(default_factory=list)
-    """Each line with the nodes that predict its scored tokens."""
+    def __init__(self, lines: Iterable[TokenizedText]) -> None:
+        self.nodes: dict[tuple[int, int], int] = {}
+        """A node's parent (-1 for none) and its token → its number, in the order in which they were made."""
+        self.asked: list[tuple[TokenizedText, list[int]]] = []
+        """Each line with the nodes that predict its scored tokens."""
+        self.grow(lines)
 
     def __len__(self) -> int:
         return len(self.nodes)
 
-    def add(self, line: TokenizedText) -> None:
-        """Grow by a line. Its last token is only predicted, so it needs no node."""
-        node, path = -1, []
-        for token in line.tokens[:-1]:
-            node = self.nodes.setdefault((node, token), len(self.nodes))
-            path.append(node)
-        self.asked.append((line, path[line.start - 1 :]))
+    def grow(self, lines: Iterable[TokenizedText]) -> None:
+        """Add lines. The last token of each is only predicted, so it needs no node."""
+        for line in lines:
+            node, path = -1, []
+            for token in line.tokens[:-1]:
+                node = self.nodes.setdefault((node, token), len(self.nodes))
+                path.append(node)
+            self.asked.append((line, path[line.start - 1 :]))
 
     @property
     def forks(self) -> bool:
@@ -117,24 +116,15 @@ def plant(groups: Iterable[Sequence[TokenizedText]], longest: int) -> list[Prefi
         size = len(first) + sum(len(line.tokens) - shared(first, line.tokens) for line in group[1:])
         common = shared(last, first)
         if size > longest:
-            trees.extend(grown([line]) for line in group)
+            trees.extend(PrefixTree([line]) for line in group)
             last = ()
-        elif 2 * common > len(first) and len(trees[-1]) + size - common <= longest:
-            for line in group:
-                trees[-1].add(line)
-            last = first
+            continue
+        if 2 * common > len(first) and len(trees[-1]) + size - common <= longest:
+            trees[-1].grow(group)
         else:
-            trees.append(grown(group))
-            last = first
+            trees.append(PrefixTree(group))
+        last = first
     return trees
-
-
-def grown(lines: Iterable[TokenizedText]) -> PrefixTree:
-    """A tree of these lines."""
-    tree = PrefixTree()
-    for line in lines:
-        tree.add(line)
-    return tree
 
 
 def batches(trees: Sequence[PrefixTree], tokens: int, logits: int) -> list[list[PrefixTree]]:
@@ -246,10 +236,10 @@ class LikelihoodScorer:
         """
         if not self.checkpoint.layers <= SLIDING:
             return False
-        pair = lines(self.checkpoint, 0, CANARY, dict(enumerate(CANARY_ENDS)))
-        alone = [likelihood for line in pair for _, likelihood in self.forward([grown([line])])]
+        pair = lines(self.checkpoint, 0, CANARY)
+        alone = [likelihood for line in pair for _, likelihood in self.forward([PrefixTree([line])])]
         try:
-            together = [likelihood for _, likelihood in self.forward([grown(pair)])]
+            together = [likelihood for _, likelihood in self.forward([PrefixTree(pair)])]
         except (RuntimeError, ValueError, TypeError, IndexError):
             return False
         tolerance = 1e-3 if self.checkpoint.model.dtype == torch.float32 else 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from itertools import groupby
 
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value, shared
@@ -75,14 +75,14 @@ class Workers:
         self._turn = asyncio.Lock()
 
     async def work(self) -> None:
-        while job := await self._next():
+        while True:
+            async with self._turn:
+                job = await anext(self._jobs, None)
+            if not job:
+                return
             todo = [job]
             while todo:
                 todo += await self._carried_out(*todo.pop())
-
-    async def _next(self) -> Keyed | None:
-        async with self._turn:
-            return await anext(self._jobs, None)
 
     async def _carried_out(self, key: int, call: Call) -> list[Keyed]:
         """Hand on what a request brings; the jobs that it leaves to do."""
@@ -135,20 +135,12 @@ class Workers:
 async def jobs(calls: AsyncIterable[Keyed], can: Capabilities) -> AsyncGenerator[Keyed, None]:
     """Each call in as few requests as the server can take it in."""
     async for key, call in calls:
+        runs, most = [call.indices], len(call.indices) if can.prompt_lists else 1
         if isinstance(call, SampleCall):
-            groups = runs(call.indices, MOST if can.n and call.sampling.temperature else 1)
-        else:
-            groups = pieces(call.indices, len(call.indices) if can.prompt_lists else 1)
-        for group in groups:
-            yield key, call._replace(indices=group)
-
-
-def runs(indices: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
-    """Indices in groups that one request can draw: its seeds go up by one."""
-    for _, run in groupby(enumerate(indices), lambda placed: placed[1] - placed[0]):
-        yield from pieces([index for _, index in run], most)
-
-
-def pieces(indices: Sequence[int], most: int) -> Iterator[tuple[int, ...]]:
-    """Indices in groups of at most so many."""
-    return (tuple(indices[start : start + most]) for start in range(0, len(indices), most))
+            # The seeds of the samples in one request go up by one.
+            by_gap = groupby(enumerate(call.indices), lambda placed: placed[1] - placed[0])
+            runs = [tuple(index for _, index in run) for _, run in by_gap]
+            most = MOST if can.n and call.sampling.temperature else 1
+        for run in runs:
+            for start in range(0, len(run), most):
+                yield key, call._replace(indices=run[start : start + most])
