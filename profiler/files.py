@@ -46,9 +46,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def whole_lines(path: Path) -> Iterator[bytes]:
     """The lines of a journal; a last line that was torn by a kill is dropped."""
     with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield line
+        yield from (line for line in file if line.endswith(b"\n"))
 
 
 def locked(path: Path) -> BaseFileLock:

@@ -7,11 +7,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -58,14 +57,15 @@ class Retry:
 
     async def persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """What WORK gives, tried until it does or there is no hope; Failed then says why."""
-        for tried in count(1):
+        tried = 1
+        while True:
             try:
                 return await work()
             except Failed as error:
                 if tried >= self.tries or not self.cures(error.status):
                     raise
                 await asyncio.sleep(max(self.pause(tried), min(error.wait or 0.0, self.longest)))
-        raise AssertionError("unreachable")
+            tried += 1
 
 
 @contextmanager
@@ -129,13 +129,8 @@ def proxy(url: str) -> str | None:
 
 def retry_after(header: str | None) -> float | None:
     """Seconds that a server asks to wait, given as a number or as a date."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        return max(0.0, float(header or ""))
+    with suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -103,9 +104,8 @@ def started(plan: ServerPlan, python: str | None = None, log: Path | None = None
 
 def place(plan: ServerPlan) -> Path:
     """Where the log of a server goes if nobody says otherwise."""
-    from profiler.endpoints.vllm import server as serving
-
-    return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{serving.plain(plan.name)}.log"
+    name = re.sub(r"[^\w.-]+", "-", plan.name).strip("-.") or "model"
+    return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.log"
 
 
 @contextmanager

