@@ -162,23 +162,16 @@ class Cache:
         kept, self._kept = self._kept, {}
         with self._told():
             self._db.execute("begin immediate")
-            try:
+            with self._db:
                 self._db.executemany("insert or ignore into part values (?, ?)", kept.items())
-                self._db.execute("commit")
-            except sqlite3.Error:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
 
     def known(self, model: str) -> list[KnownWeights]:
         """Fingerprints met under this name, the latest first."""
         with self._told():
-            rows = self._db.execute(
-                "select value, seen from fingerprint where model = ? order by seen desc", (model,)
-            ).fetchall()
-        return [
-            KnownWeights(Fingerprint.model_validate_json(value), datetime.fromisoformat(seen)) for value, seen in rows
-        ]
+            query = "select value, seen from fingerprint where model = ? order by seen desc"
+            rows = self._db.execute(query, (model,)).fetchall()
+        form = Fingerprint.model_validate_json
+        return [KnownWeights(form(value), datetime.fromisoformat(seen)) for value, seen in rows]
 
     def meet(self, model: str, url: str | None, fingerprint: Fingerprint) -> None:
         """Remember a fingerprint, or that it was met again now."""

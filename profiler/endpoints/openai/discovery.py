@@ -259,16 +259,16 @@ class Inquiry:
             return None
         if plain.logprobs[0] is not None or spans[0].end == 0:
             return True
-        self._notes["bos"] = "the server puts no begin-of-text token before a text"
+        self._notes["bos"] = missing = "the server puts no begin-of-text token before a text"
         for name, found in zip(BOS, await asyncio.gather(*(self._weighed(name + PROMPT) for name in BOS)), strict=True):
             if not found or len(found.tokens) != len(plain.tokens) + 1:
                 continue  # read as ordinary characters: not this model's
             gain = fsum((b or 0) - (a or 0) for a, b in zip(plain.logprobs[1:], found.logprobs[2:], strict=True))
             gain /= len(plain.tokens) - 1
             if gain > MISSED:
-                self._notes["bos"] += (
-                    f", though the model expects it ({name} in front makes a text {gain:.1f} nats a token likelier): "
-                    "its numbers will be wrong; start the server so that it adds it"
+                self._notes["bos"] = (
+                    f"{missing}, though the model expects it ({name} in front makes a text {gain:.1f} nats a token "
+                    "likelier): its numbers will be wrong; start the server so that it adds it"
                 )
                 break
         return False
