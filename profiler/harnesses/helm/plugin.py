@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 
+from helm.benchmark import model_metadata_registry as metadata
 from helm.benchmark.adaptation.adapter_spec import ADAPT_GENERATION, AdapterSpec
 from helm.benchmark.metrics.metric import MetricSpec
 from helm.benchmark.model_deployment_registry import (
@@ -14,7 +14,6 @@ from helm.benchmark.model_deployment_registry import (
     WindowServiceSpec,
     model_deployment_generator,
 )
-from helm.benchmark.model_metadata_registry import get_all_models, get_unknown_model_metadata, register_model_metadata
 from helm.benchmark.run_spec import RunSpec, run_spec_function
 from helm.benchmark.scenarios.scenario import ScenarioSpec
 from helm.benchmark.tokenizer_config_registry import TokenizerConfig, TokenizerSpec, tokenizer_config_generator
@@ -24,7 +23,6 @@ from profiler import probes
 from profiler.errors import WrongUse
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar, drawing
 from profiler.harnesses.helm.tokenizer import window
-from profiler.records import Endpoint
 
 HERE = "profiler.harnesses.helm"
 URL = "INHERIT_URL"
@@ -46,15 +44,13 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
     spec = ProbeSpec.of(probe, given)
     arguments = {"probe": probe, **dict(spec.given)}
     drawn = drawing(built)
+    around = dict.fromkeys(("input_prefix", "input_suffix", "output_prefix", "output_suffix"), "")
     return RunSpec(
         name=f"inherit_{probe}:" + ",".join(f"{name}={value}" for name, value in spec.given),
         scenario_spec=ScenarioSpec(f"{HERE}.scenario.ProbeScenario", arguments),
         adapter_spec=AdapterSpec(
             method=ADAPT_GENERATION,
-            input_prefix="",
-            input_suffix="",
-            output_prefix="",
-            output_suffix="",
+            **around,
             max_train_instances=0,
             temperature=drawn.temperature,
             max_tokens=drawn.max_tokens,
@@ -66,43 +62,35 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
     )
 
 
-def declare() -> None:
-    """Make every probe's run spec known, those of installed packages too."""
-    register: Callable[[str], Callable[[Callable[..., RunSpec]], object]] = run_spec_function
-    for name in probes.every():
-        register(f"inherit_{name}")(partial(run_spec, name))
+for probe in probes.every():
+    run_spec_function(f"inherit_{probe}")(partial(run_spec, probe))
 
 
 @model_deployment_generator(PREFIX)
 def deployment(name: str) -> ModelDeployment:
     """A model served at the address in INHERIT_URL: inherit/<the name that the server lists>."""
-    url = address(name)
-    if name not in get_all_models():
-        register_model_metadata(get_unknown_model_metadata(name))
-    served = name.partition("/")[2]
-    reached = {"url": url, "served": served}
+    place = address(name)
+    if name not in metadata.get_all_models():
+        metadata.register_model_metadata(metadata.get_unknown_model_metadata(name))
     return ModelDeployment(
         name=name,
         model_name=name,
-        client_spec=ClientSpec(f"{HERE}.client.InheritClient", reached),
+        client_spec=ClientSpec(f"{HERE}.client.InheritClient", place),
         tokenizer_name=name,
         window_service_spec=WindowServiceSpec(f"{HERE}.tokenizer.TextWindow"),
-        max_sequence_length=window(Endpoint(model=served, url=url)) or UNKNOWN,
+        max_sequence_length=window(**place) or UNKNOWN,
     )
 
 
 @tokenizer_config_generator(PREFIX)
 def tokenizer(name: str) -> TokenizerConfig:
     """The server's own tokenizer, under the model's name."""
-    reached = {"url": address(name), "served": name.partition("/")[2]}
-    return TokenizerConfig(name, TokenizerSpec(f"{HERE}.tokenizer.ServerTokenizer", reached), "", "")
+    return TokenizerConfig(name, TokenizerSpec(f"{HERE}.tokenizer.ServerTokenizer", address(name)), "", "")
 
 
-def address(name: str) -> str:
+def address(name: str) -> dict[str, str]:
+    """Where a model is served, and under which name."""
     url = os.environ.get(URL)
     if not url:
         raise WrongUse(f"where is {name} served? Set {URL} to the server's address, up to and including /v1")
-    return url
-
-
-declare()
+    return {"url": url, "served": name.partition("/")[2]}

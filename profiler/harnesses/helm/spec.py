@@ -16,12 +16,9 @@ from profiler.probes import Probe, ProbeOptions, first
 
 Scalar = str | int | float
 
-WORDS = ("suite", "prompts", "column", "lang", "frame", "system")
-SAMPLING = ("top_p", "max_tokens", "seed")
-FAILURES = "failures"
-"""How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
-CHAT, READING = "chat", "reading"
-HERE = (*WORDS, "limit", "order", CHAT, READING, FAILURES, *SAMPLING)
+WORDS = ("suite", "prompts", "column", "lang", "frame", "system", "chat", "reading")
+NUMBERS = {"limit": int, "order": int, "failures": int, "top_p": float, "max_tokens": int, "seed": int}
+HERE = (*WORDS, *NUMBERS)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 
 SCHEME = "inherit:"
@@ -62,27 +59,31 @@ class ProbeSpec:
 
     def built(self, drawn: DrawSettings | None = None) -> Probe:
         """The probe; one that has text written draws it as HELM says."""
-        plain = _built(self.probe, self.given, None)
+        plain = _built(self, None)
         own = drawing(plain)
         if drawn is None or drawn == own:
             return plain
         if not isinstance(first(plain), Generate):
             raise WrongUse(f"inherit_{self.probe} has nothing written: temperature=, num_outputs=, stop= mean nothing")
-        return _built(self.probe, self.given, drawn)
+        return _built(self, drawn)
 
     @property
     def way(self) -> AskMode:
         fields = dict(self.given)
-        chat, reading = str(fields.get(CHAT, "false")).lower(), str(fields.get(READING, "auto"))
+        chat, reading = str(fields.get("chat", "false")).lower(), str(fields.get("reading", "auto"))
         if chat not in {"true", "false"}:
-            raise WrongUse(f"expected {CHAT}=true or {CHAT}=false, found {chat!r}")
+            raise WrongUse(f"expected chat=true or chat=false, found {chat!r}")
         if reading not in get_args(Reading):
-            raise WrongUse(f"expected {READING}= one of {', '.join(get_args(Reading))}, found {reading!r}")
+            raise WrongUse(f"expected reading= one of {', '.join(get_args(Reading))}, found {reading!r}")
         return AskMode(chat == "true", cast(Reading, reading))
 
     @property
     def failures(self) -> int:
-        return _whole(FAILURES, dict(self.given).get(FAILURES, 0), least=0)
+        """How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
+        allowed = dict(self.given).get("failures", 0)
+        if not isinstance(allowed, int) or allowed < 0:
+            raise WrongUse(f"expected a whole number from 0 up for failures, found {allowed!r}")
+        return allowed
 
     def item(self, key: str) -> Item:
         item = _items(self).get(key)
@@ -91,14 +92,11 @@ class ProbeSpec:
             raise BadData(f"no item {key!r} in {probe.name} [{probe.suite}]: the data is not that of the run")
         return item
 
-    def address(self, item: Item) -> str:
-        return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}"
-
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
         ways = instruments.ways(request)
         question = instruments.asked(request, self.way.reading if self.way.reading in ways else ways[0])
-        return f"{self.address(item)}\n\n{question}"
+        return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}\n\n{question}"
 
 
 class SpecRequest(NamedTuple):
@@ -111,7 +109,7 @@ class SpecRequest(NamedTuple):
 def read(prompt: str, drawn: DrawSettings) -> SpecRequest:
     """The request that a prompt of ours stands for."""
     parts = urlsplit(prompt.partition("\n")[0])
-    given = {name: _scalar(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    given = {name: NUMBERS.get(name, str)(value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     spec = ProbeSpec.of(parts.path, given)
     return SpecRequest(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
 
@@ -131,20 +129,8 @@ def _items(spec: ProbeSpec) -> dict[str, Item]:
 
 
 @cache
-def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings | None) -> Probe:
-    fields: dict[str, object] = {key: value for key, value in given if key in ProbeOptions.model_fields}
+def _built(spec: ProbeSpec, drawn: DrawSettings | None) -> Probe:
+    fields: dict[str, object] = {key: value for key, value in spec.given if key in ProbeOptions.model_fields}
     if drawn:
         fields |= drawn._asdict()
-    return probes.get(name).build(checked(ProbeOptions, fields, f"inherit_{name}"))
-
-
-def _whole(name: str, value: Scalar, least: int) -> int:
-    if not isinstance(value, int) or value < least:
-        raise WrongUse(f"expected a whole number from {least} up for {name}, found {value!r}")
-    return value
-
-
-def _scalar(name: str, value: str) -> Scalar:
-    if name in (*WORDS, CHAT, READING):
-        return value
-    return float(value) if name == "top_p" else int(value)
+    return probes.get(spec.probe).build(checked(ProbeOptions, fields, f"inherit_{spec.probe}"))

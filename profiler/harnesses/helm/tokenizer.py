@@ -34,11 +34,10 @@ class ServerTokenizer(CachingTokenizer):
         self._root = url.rstrip("/").removesuffix("/v1")
         self._served = served
 
-    def _tokenization_request_to_cache_key(self, request: TokenizationRequest) -> Raw:
+    def _tokenization_request_to_cache_key(self, request: TokenizationRequest | DecodeRequest) -> Raw:
         return asdict(request) | {"url": self._root}
 
-    def _decode_request_to_cache_key(self, request: DecodeRequest) -> Raw:
-        return asdict(request) | {"url": self._root}
+    _decode_request_to_cache_key = _tokenization_request_to_cache_key
 
     def _tokenize_do_it(self, request: Raw) -> Raw:
         if not request["text"]:
@@ -72,13 +71,13 @@ class TextWindow(LocalWindowService):
         return cut
 
 
-def window(endpoint: Endpoint) -> int | None:
+def window(url: str, served: str) -> int | None:
     """How many tokens the server lists for the model; None where it does not say."""
     try:
-        listed = fetched(endpoint, "/models").get("data", [])
+        listed = fetched(Endpoint(model=served, url=url), "/models").get("data", [])
     except InheritError:
         return None  # not the place to say it: the first request says it better
-    return next((model.get("max_model_len") for model in listed if model.get("id") == endpoint.model), None)
+    return next((model.get("max_model_len") for model in listed if model.get("id") == served), None)
 
 
 def fetched(endpoint: Endpoint, path: str, body: Mapping[str, object] | None = None) -> Raw:
