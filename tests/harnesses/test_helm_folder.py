@@ -10,8 +10,7 @@ from profiler import probes
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.harnesses.helm import folder, spec
-from profiler.harnesses.helm.reply import StoredAnswer
-from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, StoredAnswer
 from profiler.probes import ProbeOptions
 from profiler.records import Generation, Likelihood
 

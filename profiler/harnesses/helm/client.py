@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,11 +20,10 @@ from helm.common.request import ErrorFlags, GeneratedOutput, RequestResult, Toke
 from helm.common.request import Request as HelmRequest
 
 from profiler import endpoints
-from profiler.endpoints import Answer, Body, Client, Request
+from profiler.endpoints import Answer, Body, Choose, Client, Request, Weigh
 from profiler.errors import EndpointDown, EndpointError, InheritError, StoreError, Unreadable, WrongUse
 from profiler.harnesses.helm import spec
-from profiler.harnesses.helm.reply import KEY, StoredAnswer, listed
-from profiler.records import Endpoint
+from profiler.records import Endpoint, Likelihood
 
 T = TypeVar("T")
 
@@ -71,8 +70,8 @@ class InheritClient(HelmClient):
         written = [(text.text, text.finish or "unknown") for text in answer.generations]
         written = written or [(listed(asked.request, answer.likelihoods), "weighed")]
         outputs = [GeneratedOutput(text, 0.0, [], {"reason": reason}) for text, reason in written]
-        reply = StoredAnswer.of(answer, self._line.weights(asked.way), self._url)
-        outputs[0].finish_reason[KEY] = reply.model_dump(mode="json", exclude_defaults=True)
+        reply = spec.StoredAnswer.of(answer, self._line.weights(asked.way), self._url)
+        outputs[0].finish_reason[spec.KEY] = reply.model_dump(mode="json", exclude_defaults=True)
         cached = all(part.cached for part in answer.generations) and all(part.cached for part in answer.likelihoods)
         return RequestResult(True, [], outputs, cached, time.time() - clock, int(clock))
 
@@ -91,6 +90,15 @@ class InheritClient(HelmClient):
         if len(reply.choices) < count:
             raise Unreadable(f"expected {count} samples, but the server sent {len(reply.choices)}")
         return {"choices": [choice.model_dump(mode="json") for choice in reply.choices]}
+
+
+def listed(request: Request, likelihoods: Iterable[Likelihood]) -> str:
+    """Likelihoods for a reader, a line each: the text, its log-probability, its tokens."""
+    texts = request.texts if isinstance(request, Weigh) else request.choices if isinstance(request, Choose) else ()
+    return "\n".join(
+        f"{likelihood.total:9.3f} / {likelihood.tokens} tokens  {text.strip()}"
+        for text, likelihood in zip(texts, likelihoods, strict=True)
+    )
 
 
 def failure(why: object, *, final: bool) -> RequestResult:
@@ -122,14 +130,14 @@ def body(model: str, request: HelmRequest) -> Body:
     }
     if request.temperature:
         asked["seed"] = SEED if request.random is None else crc32(request.random.encode()) % 2**31
-    if request.num_completions > 1:
-        asked["n"] = request.num_completions
-    if request.stop_sequences:
-        asked["stop"] = [*request.stop_sequences]
-    if request.echo_prompt:
-        asked["echo"] = True
-    penalties = {"presence_penalty": request.presence_penalty, "frequency_penalty": request.frequency_penalty}
-    return asked | {name: value for name, value in penalties.items() if value}
+    optional: Body = {
+        "n": request.num_completions if request.num_completions > 1 else None,
+        "stop": [*request.stop_sequences],
+        "echo": request.echo_prompt,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
+    }
+    return asked | {name: value for name, value in optional.items() if value}
 
 
 def output(raw: Mapping[str, object]) -> GeneratedOutput:

@@ -13,7 +13,7 @@ from helm.benchmark.scenarios.scenario import TEST_SPLIT
 from helm.common.hierarchical_logger import hlog, hwarn
 
 from profiler.errors import EndpointError
-from profiler.harnesses.helm.reply import RunOutcome, score
+from profiler.harnesses.helm.folder import RunOutcome, score
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 from profiler.metrics import Metric
 from profiler.records import Estimate, Sample

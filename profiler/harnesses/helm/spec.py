@@ -1,8 +1,8 @@
-"""A probe as HELM carries it: options as a spec's arguments, an item's address at the head of a prompt."""
+"""What travels in HELM's own: options as a spec's arguments, an item's address in a prompt, an answer in a result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, cast, get_args
@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
 from profiler.datasets import Item, checked
-from profiler.endpoints import Generate, Reading, Request, instruments
+from profiler.endpoints import Answer, Generate, Reading, Request, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
+from profiler.records import Generation, How, Likelihood, Record
 
 Scalar = str | int | float
 
@@ -22,6 +23,8 @@ HERE = (*WORDS, *NUMBERS)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 
 SCHEME = "inherit:"
+KEY = "inherit"
+"""Where a result's first completion keeps it, beside the reason that it ended."""
 
 
 class DrawSettings(NamedTuple):
@@ -121,6 +124,38 @@ def drawing(probe: Probe) -> DrawSettings:
         return DrawSettings()
     sampling = request.sampling
     return DrawSettings(sampling.temperature, sampling.max_tokens, sampling.stop, request.n)
+
+
+class StoredAnswer(Record):
+    """All of an answer but its texts, which are HELM's completions."""
+
+    how: How
+    weights: str
+    """Id of the fingerprint of the weights that answered."""
+    url: str
+    generations: tuple[Generation, ...] = ()
+    likelihoods: tuple[Likelihood, ...] = ()
+    choice: int | None = None
+    confidences: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, answer: Answer, weights: str, url: str) -> StoredAnswer:
+        return cls(
+            how=answer.how,
+            weights=weights,
+            url=url,
+            generations=tuple(text.model_copy(update={"text": ""}) for text in answer.generations),
+            likelihoods=answer.likelihoods,
+            choice=answer.choice,
+            confidences=answer.confidences,
+        )
+
+    def answer(self, texts: Sequence[str]) -> Answer:
+        written = tuple(
+            generation.model_copy(update={"text": text})
+            for generation, text in zip(self.generations, texts, strict=bool(self.generations))
+        )
+        return Answer(self.how, written, self.likelihoods, self.choice, self.confidences)
 
 
 @cache
