@@ -128,13 +128,12 @@ def harvest(said: HelmSpec, run: RunOutcome) -> ImportedRun:
     moments = [(each.moment, each.moment + (each.seconds or 0.0)) for each in run.requests if each.moment]
     started = min((begun for begun, _ in moments), default=0)
     return ImportedRun(
-        "helm",
         Endpoint(model=run.model.partition("/")[2], url=reply.url, chat=spec.way.chat),
+        Fingerprint(id=reply.weights),
         [ImportedProbe(section(probe, done), samples)],
         datetime.fromtimestamp(started, UTC),
         max((ended for _, ended in moments), default=started) - started,
         versions(),
-        Fingerprint(id=reply.weights),
         done.usage,
     )
 

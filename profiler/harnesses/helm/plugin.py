@@ -9,15 +9,10 @@ from functools import partial
 from typing import Any
 
 import orjson
+from helm.benchmark import model_deployment_registry as deployments
 from helm.benchmark import model_metadata_registry as metadata
 from helm.benchmark.adaptation.adapter_spec import ADAPT_GENERATION, AdapterSpec
 from helm.benchmark.metrics.metric import MetricSpec
-from helm.benchmark.model_deployment_registry import (
-    ClientSpec,
-    ModelDeployment,
-    WindowServiceSpec,
-    model_deployment_generator,
-)
 from helm.benchmark.run_spec import RunSpec, run_spec_function
 from helm.benchmark.scenarios.scenario import ScenarioSpec
 from helm.benchmark.tokenizer_config_registry import TokenizerConfig, TokenizerSpec, tokenizer_config_generator
@@ -77,22 +72,22 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
     )
 
 
-for probe in probes.every():
+for probe in probes.every():  # those of installed packages too
     run_spec_function(f"inherit_{probe}")(partial(run_spec, probe))
 
 
-@model_deployment_generator(PREFIX)
-def deployment(name: str) -> ModelDeployment:
+@deployments.model_deployment_generator(PREFIX)
+def deployment(name: str) -> deployments.ModelDeployment:
     """A model served at the address in INHERIT_URL: inherit/<the name that the server lists>."""
     place = address(name)
     if name not in metadata.get_all_models():
         metadata.register_model_metadata(metadata.get_unknown_model_metadata(name))
-    return ModelDeployment(
+    return deployments.ModelDeployment(
         name=name,
         model_name=name,
-        client_spec=ClientSpec(f"{HERE}.client.InheritClient", place),
+        client_spec=deployments.ClientSpec(f"{HERE}.client.InheritClient", place),
         tokenizer_name=name,
-        window_service_spec=WindowServiceSpec(f"{HERE}.plugin.TextWindow"),
+        window_service_spec=deployments.WindowServiceSpec(f"{HERE}.plugin.TextWindow"),
         max_sequence_length=window(**place) or UNKNOWN,
     )
 
@@ -152,8 +147,7 @@ class TextWindow(LocalWindowService):
     def truncate_from_right(self, text: str, expected_completion_token_length: int = 0) -> str:
         if self.fits_within_context_window(text, expected_completion_token_length):
             return text  # as it is: to encode and decode it may change it
-        cut: str = super().truncate_from_right(text, expected_completion_token_length)
-        return cut
+        return str(super().truncate_from_right(text, expected_completion_token_length))
 
 
 def window(url: str, served: str) -> int | None:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from profiler.datasets import Json, read
 from profiler.errors import BadData
-from profiler.harnesses.imported import ImportedProbe, ImportedRun
-from profiler.records import Endpoint, Sample, Section
+from profiler.harnesses.imported import ImportedProbe, ImportedRun, digest
+from profiler.records import Endpoint, Fingerprint, Sample, Section
 
 
 def harvest(where: Path) -> ImportedRun:
@@ -23,9 +23,12 @@ def harvest(where: Path) -> ImportedRun:
     if not ours:
         raise BadData(f"{path} holds none of the inherit_* tasks; its tasks are {', '.join(tasks) or 'none'}")
     versions = _mapping(results, "configs", ours[0], "metadata", "versions")
+    endpoint = _endpoint(results)
+    # Nobody checked which weights answered: they go by the model's name and where it was reached.
+    weights = f"lm-eval-{digest(['lm-eval', endpoint.model, endpoint.url])}"
     return ImportedRun(
-        "lm-eval",
-        _endpoint(results),
+        endpoint,
+        Fingerprint(id=weights, served=endpoint.model),
         [_part(path, results, task) for task in ours],
         datetime.fromtimestamp(float(str(results["date"])), UTC),
         round(float(str(results.get("total_evaluation_time_seconds", 0))), 3),
