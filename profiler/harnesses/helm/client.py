@@ -109,13 +109,11 @@ def failure(why: object, *, final: bool) -> RequestResult:
 
 def answers(config: CacheConfig) -> Path | None:
     """Where our answers are kept, given where HELM keeps its own."""
-    match config:
-        case SqliteCacheConfig():
-            return Path(config.path).with_name(ANSWERS)
-        case BlackHoleCacheConfig():
-            return None
-        case _:
-            raise WrongUse("inherit keeps its answers in SQLite: leave out --mongo-uri, or give --disable-cache")
+    if isinstance(config, BlackHoleCacheConfig):
+        return None
+    if not isinstance(config, SqliteCacheConfig):
+        raise WrongUse("inherit keeps its answers in SQLite: leave out --mongo-uri, or give --disable-cache")
+    return Path(config.path).with_name(ANSWERS)
 
 
 def body(model: str, request: HelmRequest) -> Body:
@@ -177,11 +175,11 @@ class SharedClient:
 
     def weights(self, way: spec.AskMode) -> str:
         """Id of the weights that answer."""
-        return self._done(self._recognised(self._client(way)))
+        return self._done(self._recognised(way))
 
     async def _answer(self, request: Request, way: spec.AskMode) -> Answer:
+        await self._recognised(way)
         client = self._client(way)
-        await self._recognised(client)
         if why := await client.refusal(request):
             raise EndpointError(f"{self.endpoint.model} at {self.endpoint.url} can't be asked this: {why}")
         (answer,) = [answer async for _, answer in client.answer([(None, request)])]
@@ -195,7 +193,8 @@ class SharedClient:
             self._clients[way] = Client(engine, self._cache, endpoint, way.reading)
         return self._clients[way]
 
-    async def _recognised(self, client: Client) -> str:
+    async def _recognised(self, way: spec.AskMode) -> str:
+        client = self._client(way)
         async with self._first:  # the first asks which weights these are, and says so once
             try:
                 found = await client.fingerprint()
