@@ -28,30 +28,21 @@ class ImportedProbe(NamedTuple):
 class ImportedRun:
     """A finished run of another harness."""
 
-    harness: str
     endpoint: Endpoint
+    fingerprint: Fingerprint
+    """Which weights answered, where a client of ours asked them."""
     parts: Sequence[ImportedProbe]
     started: datetime
     seconds: float
     versions: dict[str, str]
     """Of what was installed where the model was asked."""
-    weights: Fingerprint | None = None
-    """Which weights answered, where a client of ours asked them."""
     usage: Usage = field(default_factory=Usage)
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """Where nobody checked which weights answered, it goes by the model's name and where it was reached."""
-        if self.weights:
-            return self.weights
-        named = [self.harness, self.endpoint.model, self.endpoint.url]
-        return Fingerprint(id=f"{self.harness}-{_digest(named)}", served=self.endpoint.model)
 
     @property
     def id(self) -> str:
         """The same for the same answers, so that nothing is kept twice."""
         whole = [[sample.model_dump_json() for sample in part.samples] for part in self.parts]
-        return _digest([self.endpoint.model_dump(), whole])
+        return digest([self.endpoint.model_dump(), whole])
 
 
 def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
@@ -90,5 +81,6 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
     return profile
 
 
-def _digest(what: object) -> str:
+def digest(what: object) -> str:
+    """A short name for a thing, made of all that it is."""
     return blake2b(orjson.dumps(what), digest_size=4).hexdigest()

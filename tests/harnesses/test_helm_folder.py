@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from profiler import probes
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.harnesses.helm import folder, spec
-from profiler.harnesses.helm.reply import StoredAnswer
-from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec
+from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, StoredAnswer
 from profiler.probes import ProbeOptions
 from profiler.records import Generation, Likelihood
 
@@ -83,6 +83,13 @@ def test_a_folder_without_runs_of_ours_says_what_was_expected(tmp_path: Path) ->
 def test_a_file_that_is_not_helms_is_named(tmp_path: Path) -> None:
     (tmp_path / "run_spec.json").write_text('{"name": "x"}', "utf-8")
     with pytest.raises(BadData, match=r"run_spec.json' is not as crfm-helm 0\.5\.16 writes it"):
+        folder.harvests(tmp_path)
+
+
+def test_a_run_is_ours_by_its_scenarios_class_in_whatever_module_that_lay(tmp_path: Path) -> None:
+    scenario = {"class_name": "inherit.helm.scenarios.ProbeScenario", "args": {"probe": "bbq"}}
+    (tmp_path / "run_spec.json").write_bytes(orjson.dumps({"name": "x", "scenario_spec": scenario}))
+    with pytest.raises(BadData, match=r"scenario_state.json', found none: was HELM stopped\?"):
         folder.harvests(tmp_path)
 
 

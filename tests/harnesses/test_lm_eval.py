@@ -20,7 +20,6 @@ from profiler.errors import BadData, WrongUse
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval import results as lm_eval_results
-from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.probes import ProbeOptions, forms
 from profiler.records import Likelihood, Sample, Sampling
 from profiler.runs import store
@@ -216,7 +215,7 @@ SERVER = {"model": "m", "base_url": "http://localhost:8000/v1/completions"}
 )
 def test_a_server_asked_without_its_first_token_is_refused(said: str, extra: Mapping[str, object]) -> None:
     with pytest.raises(WrongUse, match=said) as error:
-        EvaluatedModel({**SERVER, "tokenizer": Words(), **extra}).check(weighs=True)
+        options.EvaluatedModel({**SERVER, "tokenizer": Words(), **extra}).check(weighs=True)
     assert "add_bos_token=True into --model_args" in str(error.value)
 
 
@@ -230,22 +229,22 @@ def test_a_server_asked_without_its_first_token_is_refused(said: str, extra: Map
     ],
 )
 def test_other_models_are_asked(arguments: Mapping[str, object]) -> None:
-    EvaluatedModel(arguments).check(weighs=True)
+    options.EvaluatedModel(arguments).check(weighs=True)
 
 
 def test_texts_that_are_sent_as_they_are_need_no_first_token() -> None:
-    EvaluatedModel({**SERVER, "tokenizer": Words(), "tokenized_requests": False}).check(weighs=False)
+    options.EvaluatedModel({**SERVER, "tokenizer": Words(), "tokenized_requests": False}).check(weighs=False)
 
 
 def test_only_the_continuation_is_counted() -> None:
-    count = EvaluatedModel({"tokenizer": Words()}).count
+    count = options.EvaluatedModel({"tokenizer": Words()}).count
     assert count("Who was late? ", "the nurse") == 2
     assert count("", "The nurse slept.") == 3
 
 
 def test_a_model_without_a_known_tokenizer_says_what_is_missing() -> None:
     with pytest.raises(WrongUse, match="tokenizer=PATH_OR_ID"):
-        _ = EvaluatedModel({}).count
+        options.EvaluatedModel({}).count("", "The nurse slept.")
 
 
 # What lm-eval leaves

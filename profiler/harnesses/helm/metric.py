@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from helm.benchmark.adaptation.adapter_spec import AdapterSpec
-from helm.benchmark.adaptation.request_state import RequestState
 from helm.benchmark.adaptation.scenario_state import ScenarioState
 from helm.benchmark.metrics.metric import MetricInterface, MetricMetadata, MetricResult, PerInstanceStats
 from helm.benchmark.metrics.metric_name import MetricName
@@ -15,8 +13,8 @@ from helm.benchmark.scenarios.scenario import TEST_SPLIT
 from helm.common.hierarchical_logger import hlog, hwarn
 
 from profiler.errors import EndpointError
-from profiler.harnesses.helm.outcome import RequestOutcome, score
-from profiler.harnesses.helm.spec import DrawSettings, ProbeSpec, Scalar
+from profiler.harnesses.helm.folder import RunOutcome, score
+from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 from profiler.metrics import Metric
 from profiler.records import Estimate, Sample
 from profiler.runs import store
@@ -38,8 +36,7 @@ class ProbeMetric(MetricInterface):
     def evaluate(
         self, scenario_state: ScenarioState, metric_service: MetricService, eval_cache_path: str, parallelism: int
     ) -> MetricResult:
-        outcomes = [outcome(state) for state in scenario_state.request_states]
-        probe, _, samples, _ = score(self.spec, drawing(scenario_state.adapter_spec), outcomes)
+        probe, _, samples, _ = score(self.spec, RunOutcome.model_validate(scenario_state, from_attributes=True))
         errors = [sample for sample in samples if sample.error]
         for sample in errors:
             hwarn(f"{probe.name} {sample.item} failed: {sample.error}")
@@ -67,23 +64,6 @@ class ProbeMetric(MetricInterface):
         return [*shown, *ends, *counts]
 
 
-def drawing(spec: AdapterSpec) -> DrawSettings:
-    return DrawSettings(spec.temperature, spec.max_tokens, tuple(spec.stop_sequences), spec.num_outputs)
-
-
-def outcome(state: RequestState) -> RequestOutcome:
-    result = state.result
-    if result is None:
-        raise ValueError(f"HELM did not ask {state.instance.id!r}")
-    return RequestOutcome(
-        str(state.instance.id),
-        state.request.prompt,
-        tuple(completion.text for completion in result.completions),
-        (result.completions[0].finish_reason or {}) if result.completions else {},
-        None if result.success else result.error or "failed",
-    )
-
-
 def described(probe: str, metric: Metric) -> MetricMetadata:
     ideal = f" Ideal: {metric.ideal}." if isinstance(metric.ideal, int | float) else ""
     unit = f" ({metric.unit})" if metric.unit else ""
@@ -104,11 +84,8 @@ def stats(numbers: Iterable[Estimate]) -> list[Stat]:
         name = f"{number.probe}.{number.metric}"
         if number.value is None and number.group is None:
             hlog(f"{name} is undefined: {number.reason}")
-        found += [
-            stat(name, number.value, number.group),
-            stat(f"{name}.low", number.low, number.group),
-            stat(f"{name}.high", number.high, number.group),
-        ]
+        ends = {name: number.value, f"{name}.low": number.low, f"{name}.high": number.high}
+        found += [stat(called, value, number.group) for called, value in ends.items()]
     return found
 
 
@@ -119,10 +96,5 @@ def stat(name: str, value: float | None, group: str | None = None) -> Stat:
 
 def instance(sample: Sample) -> PerInstanceStats:
     """An item's columns; those that are undefined for it are left out, as HELM does."""
-    columns = {name: value for name, value in sample.scores.items() if value is not None}
-    return PerInstanceStats(
-        instance_id=sample.item,
-        perturbation=None,
-        train_trial_index=0,
-        stats=[stat(f"{sample.probe}.{name}", value) for name, value in columns.items()],
-    )
+    columns = {f"{sample.probe}.{name}": value for name, value in sample.scores.items() if value is not None}
+    return PerInstanceStats(sample.item, None, 0, [stat(name, value) for name, value in columns.items()])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from helm.benchmark.scenarios.scenario import TEST_SPLIT, Input, Instance, Output, Reference, Scenario, ScenarioMetadata
 
-from profiler.datasets import Item
-from profiler.endpoints import Choose, Request
+from profiler.endpoints import Choose
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 
 
@@ -18,21 +17,21 @@ class ProbeScenario(Scenario):
         super().__init__()
         self.spec = ProbeSpec.of(probe, given)
         self.name = f"inherit_{probe}"
-        self.description = about(self.spec)
+        built = self.spec.built()
+        about = (type(built).__doc__ or probe).strip().partition("\n")[0]
+        warning = " MINI set, for trying things out: do not publish its numbers." if built.suite == "mini" else ""
+        self.description = f"{about}{warning}"
 
     def get_instances(self, output_path: str) -> list[Instance]:
         probe = self.spec.built()
-        return [self._instance(item, probe.ask(item)) for item in probe.items]
-
-    def _instance(self, item: Item, request: Request) -> Instance:
-        options = request.choices if isinstance(request, Choose) else ()
-        return Instance(
-            Input(self.spec.prompt(item, request)),
-            [Reference(Output(option), []) for option in options],
-            split=TEST_SPLIT,
-            sub_split=item.group,
-            id=item.id,
-        )
+        found = []
+        for item in probe.items:
+            request = probe.ask(item)
+            options = request.choices if isinstance(request, Choose) else ()
+            asked = Input(self.spec.prompt(item, request))
+            references = [Reference(Output(option), []) for option in options]
+            found.append(Instance(asked, references, split=TEST_SPLIT, sub_split=item.group, id=item.id))
+        return found
 
     def get_metadata(self) -> ScenarioMetadata:
         probe = self.spec.built()
@@ -44,11 +43,3 @@ class ProbeScenario(Scenario):
             display_name=f"{probe.name}{mini}",
             description=self.description,
         )
-
-
-def about(spec: ProbeSpec) -> str:
-    """What the probe is, and of which suite, in a sentence or two."""
-    probe = spec.built()
-    first = (type(probe).__doc__ or probe.name).strip().partition("\n")[0]
-    warning = " MINI set, for trying things out: do not publish its numbers." if probe.suite == "mini" else ""
-    return f"{first}{warning}"

@@ -1,8 +1,8 @@
-"""A probe as HELM carries it: options as a spec's arguments, an item's address at the head of a prompt."""
+"""What travels in HELM's own: options as a spec's arguments, an item's address in a prompt, an answer in a result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, cast, get_args
@@ -10,21 +10,21 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
 from profiler.datasets import Item, checked
-from profiler.endpoints import Generate, Reading, Request, instruments
+from profiler.endpoints import Answer, Generate, Reading, Request, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
+from profiler.records import Generation, How, Likelihood, Record
 
 Scalar = str | int | float
 
-WORDS = ("suite", "prompts", "column", "lang", "frame", "system")
-SAMPLING = ("top_p", "max_tokens", "seed")
-FAILURES = "failures"
-"""How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
-CHAT, READING = "chat", "reading"
-HERE = (*WORDS, "limit", "order", CHAT, READING, FAILURES, *SAMPLING)
+WORDS = ("suite", "prompts", "column", "lang", "frame", "system", "chat", "reading")
+NUMBERS = {"limit": int, "order": int, "failures": int, "top_p": float, "max_tokens": int, "seed": int}
+HERE = (*WORDS, *NUMBERS)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 
 SCHEME = "inherit:"
+KEY = "inherit"
+"""Where a result's first completion keeps it, beside the reason that it ended."""
 
 
 class DrawSettings(NamedTuple):
@@ -62,27 +62,31 @@ class ProbeSpec:
 
     def built(self, drawn: DrawSettings | None = None) -> Probe:
         """The probe; one that has text written draws it as HELM says."""
-        plain = _built(self.probe, self.given, None)
+        plain = _built(self, None)
         own = drawing(plain)
         if drawn is None or drawn == own:
             return plain
         if not isinstance(first(plain), Generate):
             raise WrongUse(f"inherit_{self.probe} has nothing written: temperature=, num_outputs=, stop= mean nothing")
-        return _built(self.probe, self.given, drawn)
+        return _built(self, drawn)
 
     @property
     def way(self) -> AskMode:
         fields = dict(self.given)
-        chat, reading = str(fields.get(CHAT, "false")).lower(), str(fields.get(READING, "auto"))
+        chat, reading = str(fields.get("chat", "false")).lower(), str(fields.get("reading", "auto"))
         if chat not in {"true", "false"}:
-            raise WrongUse(f"expected {CHAT}=true or {CHAT}=false, found {chat!r}")
+            raise WrongUse(f"expected chat=true or chat=false, found {chat!r}")
         if reading not in get_args(Reading):
-            raise WrongUse(f"expected {READING}= one of {', '.join(get_args(Reading))}, found {reading!r}")
+            raise WrongUse(f"expected reading= one of {', '.join(get_args(Reading))}, found {reading!r}")
         return AskMode(chat == "true", cast(Reading, reading))
 
     @property
     def failures(self) -> int:
-        return _whole(FAILURES, dict(self.given).get(FAILURES, 0), least=0)
+        """How many items may fail before a run is refused its numbers: HELM's tables have no place to say it."""
+        allowed = dict(self.given).get("failures", 0)
+        if not isinstance(allowed, int) or allowed < 0:
+            raise WrongUse(f"expected a whole number from 0 up for failures, found {allowed!r}")
+        return allowed
 
     def item(self, key: str) -> Item:
         item = _items(self).get(key)
@@ -91,14 +95,11 @@ class ProbeSpec:
             raise BadData(f"no item {key!r} in {probe.name} [{probe.suite}]: the data is not that of the run")
         return item
 
-    def address(self, item: Item) -> str:
-        return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}"
-
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
         ways = request.ways
         question = instruments.asked(request, self.way.reading if self.way.reading in ways else ways[0])
-        return f"{self.address(item)}\n\n{question}"
+        return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}\n\n{question}"
 
 
 class SpecRequest(NamedTuple):
@@ -111,7 +112,7 @@ class SpecRequest(NamedTuple):
 def read(prompt: str, drawn: DrawSettings) -> SpecRequest:
     """The request that a prompt of ours stands for."""
     parts = urlsplit(prompt.partition("\n")[0])
-    given = {name: _scalar(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+    given = {name: NUMBERS.get(name, str)(value) for name, value in parse_qsl(parts.query, keep_blank_values=True)}
     spec = ProbeSpec.of(parts.path, given)
     return SpecRequest(spec.built(drawn).ask(spec.item(unquote(parts.fragment))), spec.way)
 
@@ -125,26 +126,46 @@ def drawing(probe: Probe) -> DrawSettings:
     return DrawSettings(sampling.temperature, sampling.max_tokens, sampling.stop, request.n)
 
 
+class StoredAnswer(Record):
+    """All of an answer but its texts, which are HELM's completions."""
+
+    how: How
+    weights: str
+    """Id of the fingerprint of the weights that answered."""
+    url: str
+    generations: tuple[Generation, ...] = ()
+    likelihoods: tuple[Likelihood, ...] = ()
+    choice: int | None = None
+    confidences: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, answer: Answer, weights: str, url: str) -> StoredAnswer:
+        return cls(
+            how=answer.how,
+            weights=weights,
+            url=url,
+            generations=tuple(text.model_copy(update={"text": ""}) for text in answer.generations),
+            likelihoods=answer.likelihoods,
+            choice=answer.choice,
+            confidences=answer.confidences,
+        )
+
+    def answer(self, texts: Sequence[str]) -> Answer:
+        written = tuple(
+            generation.model_copy(update={"text": text})
+            for generation, text in zip(self.generations, texts, strict=bool(self.generations))
+        )
+        return Answer(self.how, written, self.likelihoods, self.choice, self.confidences)
+
+
 @cache
 def _items(spec: ProbeSpec) -> dict[str, Item]:
     return {item.id: item for item in spec.built().items}
 
 
 @cache
-def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings | None) -> Probe:
-    fields: dict[str, object] = {key: value for key, value in given if key in ProbeOptions.model_fields}
+def _built(spec: ProbeSpec, drawn: DrawSettings | None) -> Probe:
+    fields: dict[str, object] = {key: value for key, value in spec.given if key in ProbeOptions.model_fields}
     if drawn:
         fields |= drawn._asdict()
-    return probes.get(name).build(checked(ProbeOptions, fields, f"inherit_{name}"))
-
-
-def _whole(name: str, value: Scalar, least: int) -> int:
-    if not isinstance(value, int) or value < least:
-        raise WrongUse(f"expected a whole number from {least} up for {name}, found {value!r}")
-    return value
-
-
-def _scalar(name: str, value: str) -> Scalar:
-    if name in (*WORDS, CHAT, READING):
-        return value
-    return float(value) if name == "top_p" else int(value)
+    return probes.get(spec.probe).build(checked(ProbeOptions, fields, f"inherit_{spec.probe}"))

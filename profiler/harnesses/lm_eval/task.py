@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial, wraps
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, cast
 
@@ -20,32 +20,24 @@ from profiler.datasets import Item, Watch, found_in, watched
 from profiler.endpoints import Answer, AnswerReader, Request, SampleCall, ScoreCall, Value
 from profiler.errors import BadData, EndpointError, NotAtHand
 from profiler.harnesses.lm_eval import options
-from profiler.harnesses.lm_eval.model import EvaluatedModel
 from profiler.metrics import measure
 from profiler.probes import Probe
-from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample, Sampling, Section
+from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample
 from profiler.runs import BATCH, AnsweredItem, Progress, overall, scored, section, store, versions
 from profiler.text import Text
 
 log = logging.getLogger("lm_eval.inherit")
 """Among lm-eval's own, so that it is shown as they are."""
 
-FILTER = "none"
 ITEMS = "items"
 """The metric that carries each item's sample through lm-eval, and is their number."""
 MINI = " [mini]"
 """Stands behind whatever is called by a name and has numbers of a mini set."""
 STDERR = "_stderr"
 """lm-eval prints a metric of this ending as the error of the metric before it."""
-SAME = (
-    "{0} of {1} prompts got the same answer {2} times over, so these are not {2} samples: the endpoint may ignore "
-    "`seed`, or a cache gave one answer for all; draw with a temperature above 0, and into a --use_cache of its own"
-)
-IN_WORDS = "The group inheritance_profile_chat holds what can be asked in words."
 
 Doc = Mapping[str, object]
 Template = Callable[[list[dict[str, str]]], object]
-Aggregate = Callable[[Group, Mapping[str, object]], dict[str, object]]
 
 
 class LoggedDownloads(Watch):
@@ -70,7 +62,7 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def __init__(self, config: dict[str, object]) -> None:
         metadata = cast(dict[str, object], config["metadata"])
-        self.model = EvaluatedModel(metadata)
+        self.model = options.EvaluatedModel(metadata)
         self.reading = options.reading(metadata)
         self.folder = options.folder(metadata)
         self.options = options.options(metadata)
@@ -78,10 +70,9 @@ class ProbeTask(Task):  # type: ignore[misc]
         self.template: Template | None = None
         self.scoring = True
         self.asked: list[TaskRequest] = []
-        self.samples: list[Sample] = []
+        self.samples: dict[str, Sample] = {}
         self.numbers: dict[str, Estimate] = {}
         self._alone = True
-        self._place: dict[str, int] = {}
         self._shown: list[str] = []
         self._docs: list[Doc] = []
         self._instances: list[Instance] = []
@@ -100,8 +91,11 @@ class ProbeTask(Task):  # type: ignore[misc]
             num_fewshot=0,
         )
         self._drawn = dict(self._config.generation_kwargs or {})
-        with found_in(self.folder):
-            self.announce()
+        if self.probe.missing:
+            log.warning("%s leaves out what is not at hand: %s", self.task_name, ", ".join(self.probe.missing))
+        if self.probe.suite == "mini":
+            log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
+            warning_once(log, "where the paper's data are: --metadata data=FOLDER, or the variable INHERIT_DATA")
 
     def built(self) -> Probe:
         try:
@@ -110,14 +104,6 @@ class ProbeTask(Task):  # type: ignore[misc]
         except NotAtHand as error:
             raise NotAtHand(f"{error}; from lm-eval: --metadata data=FOLDER") from None
 
-    def announce(self) -> None:
-        """What a user must know of the data before reading a number."""
-        if missing := ", ".join(self.probe.missing):
-            log.warning("%s leaves out what is not at hand: %s", self.task_name, missing)
-        if self.probe.suite == "mini":
-            log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
-            warning_once(log, "where the paper's data are: --metadata data=FOLDER, or the variable INHERIT_DATA")
-
     # What is asked
 
     @property
@@ -125,10 +111,6 @@ class ProbeTask(Task):  # type: ignore[misc]
         """How requests are put: likelihoods wherever lm-eval gives them, which it does but for chat endpoints."""
         able = Capabilities(completions=not self.model.chat, chat=True, echo=not self.model.chat)
         return AnswerReader(able, self.template is not None, self.reading)
-
-    @property
-    def eval_docs(self) -> list[Doc]:
-        return self._every
 
     def build_all_requests(
         self,
@@ -156,11 +138,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         if samples is not None:
             items = picked(items, samples)
         self._docs = [document(item) for item in items]
-        found = {item.id: item for item in items}
-        self.asked = [
-            self.asking(found[str(doc["item"])], doc, number)
-            for number, doc in self.doc_iterator(rank=rank, world_size=world_size)
-        ]
+        mine = self.doc_iterator(rank=rank, world_size=world_size)
+        self.asked = [self.asking(items[number], doc, number) for number, doc in mine]
         self._instances = [instance for asking in self.asked for instance in asking.instances]
         self.model.check(weighs=any(one.request_type == "loglikelihood" for one in self._instances))
 
@@ -170,21 +149,20 @@ class ProbeTask(Task):  # type: ignore[misc]
     def asking(self, item: Item, doc: Doc, number: int) -> TaskRequest:
         request = self.probe.ask(item)
         if obstacle := self.reader.obstacle(request):
-            raise EndpointError(f"{self.task_name} can't be asked here: {obstacle}. {IN_WORDS}")
+            instead = "The group inheritance_profile_chat holds what can be asked in words."
+            raise EndpointError(f"{self.task_name} can't be asked here: {obstacle}. {instead}")
         place = (self.task_name, number, 1)
         match self.reader.call(request):
             case ScoreCall(prefix, texts):
                 made = [Instance("loglikelihood", doc, (prefix, text), idx, place) for idx, text in enumerate(texts)]
             case SampleCall(prompt, drawn, indices, chat, system):
                 context = self.said(prompt, system) if chat else prompt
+                seeds = {idx: drawn.seed + idx if self.model.served else None for idx in indices}
                 made = [
-                    Instance("generate_until", doc, (context, self.arguments(drawn, idx)), idx, place)
-                    for idx in indices
+                    Instance("generate_until", doc, (context, options.arguments(drawn, seed)), idx, place)
+                    for idx, seed in seeds.items()
                 ]
         return TaskRequest(item, request, made)
-
-    def arguments(self, drawn: Sampling, index: int) -> dict[str, object]:
-        return options.arguments(drawn, drawn.seed + index if self.model.served else None)
 
     def said(self, prompt: str, system: str) -> object:
         """The prompt as the user's message."""
@@ -198,17 +176,13 @@ class ProbeTask(Task):  # type: ignore[misc]
     def apply_filters(self) -> None:
         """Take the answers and score them together: text metrics are quicker on a batch."""
         for instance in self._instances:
-            instance.filtered_resps[FILTER] = instance.resps[0]
+            instance.filtered_resps["none"] = instance.resps[0]
         if not self.scoring:
             return
         answered = [AnsweredItem(asking.item, asking.request, self.answer(asking)) for asking in self.asked]
         refuse_copies([asked.answer for asked in answered])
-        self.samples = [
-            sample
-            for start in range(0, len(answered), BATCH)
-            for sample in scored(self.probe, answered[start : start + BATCH])
-        ]
-        self._place = {sample.item: place for place, sample in enumerate(self.samples)}
+        batches = (answered[start : start + BATCH] for start in range(0, len(answered), BATCH))
+        self.samples = {sample.item: sample for batch in batches for sample in scored(self.probe, batch)}
         self.count()
         # Another process may have what a metric needs, and lm-eval wants the same names from each.
         numbers = self.numbers.values()
@@ -230,20 +204,20 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def count(self) -> None:
         """Turn samples into numbers; a metric that has none is named with the reason, and is then absent."""
-        columns = store.columns(self.samples)
+        columns = store.columns(self.samples.values())
         found = overall(self.probe.name, self.probe.metrics, columns, self.probe.lang)
         self.numbers = {number.metric: number for number in found}
         for number in found:
             if number.value is None:
                 log.warning("%s: no %s: %s", self.task_name, number.metric, number.reason)
-        if failed := [sample for sample in self.samples if sample.error]:
+        if failed := [sample for sample in self.samples.values() if sample.error]:
             log.warning("%s: %d items failed, the first: %s", self.task_name, len(failed), failed[0].error)
 
     def process_results(self, doc: Doc, results: Sequence[object]) -> dict[str, object]:
         """The item's sample, and its own value under each metric's name."""
         if not self.scoring:
             return {}
-        sample = self.samples[self._place[str(doc["item"])]]
+        sample = self.samples[str(doc["item"])]
         found: dict[str, object] = {ITEMS: sample.model_dump(mode="json", exclude_defaults=True)}
         for name in self._shown:
             found |= {name: sample.scores.get(name), f"{name}{STDERR}": None}
@@ -259,9 +233,9 @@ class ProbeTask(Task):  # type: ignore[misc]
     def gathered(self, rows: Sequence[object]) -> int:
         """How many items have an answer; the numbers are now those of every process that asked."""
         if len(rows) != len(self.samples):
-            self.samples = [Sample.model_validate(row) for row in rows]
+            self.samples = {sample.item: sample for sample in map(Sample.model_validate, rows)}
             self.count()
-        return sum(sample.error is None for sample in self.samples)
+        return sum(sample.error is None for sample in self.samples.values())
 
     def number(self, name: str, _: Sequence[object]) -> float | None:
         return self.numbers[name].value
@@ -281,31 +255,24 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def dump_config(self) -> dict[str, object]:
         """What the results file says of the task: all that is needed to get its numbers again, and no key of an API."""
+        failed = sum(sample.error is not None for sample in self.samples.values())
+        how = self.reader.how(self.asked[0].request)
+        done = Progress(self.probe.name, self.probe.count, len(self.samples), failed, how=how)
+        with found_in(self.folder):
+            asked = section(self.probe, done).model_dump(mode="json")
         return {
             "task": self.task_name,
             "task_alias": self._config.task_alias,
             "output_type": self.OUTPUT_TYPE,
             "num_fewshot": 0,
             "repeats": 1,
-            "metadata": {
-                "version": self.VERSION,
-                "inherit": self.section().model_dump(mode="json"),
-                "versions": versions(),
-            },
+            "metadata": {"version": self.VERSION, "inherit": asked, "versions": versions()},
         }
-
-    def section(self) -> Section:
-        how = self.reader.how(self.asked[0].request)
-        failed = sum(sample.error is not None for sample in self.samples)
-        done = Progress(self.probe.name, self.probe.count, len(self.samples), failed, how=how)
-        with found_in(self.folder):
-            return section(self.probe, done)
 
     def has_training_docs(self) -> bool:
         return False
 
-    def has_validation_docs(self) -> bool:
-        return False
+    has_validation_docs = has_training_docs
 
     def has_test_docs(self) -> bool:
         return True
@@ -323,21 +290,17 @@ class ProbeTask(Task):  # type: ignore[misc]
         raise NotImplementedError("instances are made by build_all_requests")
 
 
-def told(aggregate: Aggregate) -> Aggregate:
-    """How lm-eval sums up a group, which then also says whether a mini set is in it: it asks its tasks for nothing."""
-
-    @wraps(aggregate)
-    def marked(group: Group, numbers: Mapping[str, object]) -> dict[str, object]:
-        found = aggregate(group, numbers)
-        ours = (task for task in group.get_all_tasks() if isinstance(task, ProbeTask))
-        return (
-            found | {"alias": f"{found['alias']}{MINI}"} if any(task.probe.suite == "mini" for task in ours) else found
-        )
-
-    return marked
+summed_up = Group.aggregate
 
 
-Group.aggregate = told(Group.aggregate)
+def marked(group: Group, numbers: Mapping[str, object]) -> dict[str, object]:
+    """How lm-eval sums up a group, and whether a mini set is in it: lm-eval asks its tasks for nothing."""
+    found: dict[str, object] = summed_up(group, numbers)
+    ours = (task for task in group.get_all_tasks() if isinstance(task, ProbeTask))
+    return found | {"alias": f"{found['alias']}{MINI}"} if any(task.probe.suite == "mini" for task in ours) else found
+
+
+Group.aggregate = marked
 
 
 def document(item: Item) -> Doc:
@@ -363,4 +326,9 @@ def refuse_copies(answers: Sequence[Answer]) -> None:
     drawn = [{text.text for text in generations} for generations in several]
     alike = sum(len(texts) == 1 for texts in drawn)
     if drawn and 2 * alike > len(drawn):
-        raise EndpointError(SAME.format(alike, len(drawn), max(map(len, several))))
+        most = max(map(len, several))
+        raise EndpointError(
+            f"{alike} of {len(drawn)} prompts got the same answer {most} times over, so these are not {most} samples: "
+            "the endpoint may ignore `seed`, or a cache gave one answer for all; draw with a temperature above 0, and "
+            "into a --use_cache of its own"
+        )
