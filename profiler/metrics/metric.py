@@ -10,7 +10,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from multiprocessing import get_context
-from multiprocessing.context import BaseContext
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -116,8 +115,11 @@ def measured(
     if first is None:
         return
     measure(_texts(first[:1]), metrics)  # loads what forked workers then share
+    # Fork where that is safe; a process that has threads, as torch starts them, must start its workers afresh.
+    safe = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    context = get_context("fork" if safe else "spawn")
     # A worker's collector would touch, and so copy, every page that it shares.
-    with held_off(), ProcessPoolExecutor(workers, _context()) as pool:
+    with held_off(), ProcessPoolExecutor(workers, context) as pool:
         waiting: deque[tuple[Sequence[Carrier], Future[Columns]]] = deque()
         for batch in chain([first], batches):
             texts = _texts(batch)
@@ -137,9 +139,3 @@ def _measure_plain(texts: Sequence[str], langs: Sequence[str], metrics: Sequence
 
 def _texts(batch: Sequence[Written]) -> list[Text]:
     return [carrier.text for carrier in batch]
-
-
-def _context() -> BaseContext:
-    """Fork where that is safe; a process that has threads, as torch starts them, must start its workers afresh."""
-    safe = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
-    return get_context("fork" if safe else "spawn")

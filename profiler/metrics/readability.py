@@ -32,7 +32,7 @@ def rix(texts: Sequence[Text]) -> FloatArray:
     long words / sentences; Anderson 1983. Undefined for a text without words.
     """
     counts = Batch.of(texts).counts
-    return _with_words(counts.words, ratio(counts.long, counts.sentences))
+    return np.where(counts.words > 0, ratio(counts.long, counts.sentences), np.nan)
 
 
 @metric(unit="points")
@@ -91,7 +91,3 @@ def coleman_liau(texts: Sequence[Text]) -> FloatArray:
     """
     counts = Batch.of(texts).counts
     return 0.0588 * (word_length(texts) * 100) - 0.296 * (ratio(counts.sentences, counts.words) * 100) - 15.8
-
-
-def _with_words(words: FloatArray, scores: FloatArray) -> FloatArray:
-    return np.where(words > 0, scores, np.nan)

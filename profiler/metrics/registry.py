@@ -55,12 +55,7 @@ def get(name: str) -> Metric:
 
 
 def register(
-    *,
-    version: str,
-    unit: str = "",
-    ideal: Ideal = None,
-    languages: tuple[str, ...] | None = None,
-    family: str = "",
+    *, version: str, unit: str = "", ideal: Ideal = None, languages: tuple[str, ...] | None = None, family: str = ""
 ) -> Callable[[Score], Score]:
     """Make a metric of the function below.
 
@@ -70,14 +65,7 @@ def register(
     def add(score: Score) -> Score:
         name = score.__name__
         METRICS[name] = Metric(
-            name,
-            plugins.about(score),
-            unit,
-            ideal,
-            score=score,
-            version=version,
-            languages=languages,
-            family=family,
+            name, plugins.about(score), unit, ideal, score=score, version=version, languages=languages, family=family
         )
         return score
 

@@ -14,9 +14,7 @@ from profiler.datasets import Item, Prompts, Row, Summary, official, prompts
 from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Probe
-from profiler.probes.registry import register
+from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
 from profiler.records import Sampling, Writing
 from profiler.stats import Mean
 
@@ -30,13 +28,7 @@ GREEDY = Sampling()
 SOURCE = official("dolly")
 (DOLLY,) = SOURCE.files
 
-TRUNCATED = Metric(
-    "truncated",
-    about="Share of answers cut off by the token limit; where it is high, length is the limit's, not the model's.",
-    unit="share",
-    statistic=Mean("truncated"),
-)
-EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", ideal="low", statistic=Mean("empty"))
+METRICS = metrics_of("attributes", truncated=Mean("truncated"), empty=Mean("empty"))
 
 
 class Topic(NamedTuple):
@@ -87,7 +79,7 @@ class Attributes(Probe[Topic]):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return (*self.text_metrics, TRUNCATED, EMPTY)
+        return (*self.text_metrics, *METRICS)
 
     @cached_property
     def _summary(self) -> Summary:

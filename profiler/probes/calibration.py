@@ -20,27 +20,19 @@ from profiler.datasets import Item, Row
 from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
 from profiler.metrics import Metric
 from profiler.probes.multiple_choice import (
-    HELLASWAG,
-    OPENBOOKQA,
     UNREAD,
     MultipleChoice,
     OfficialSet,
     Question,
-    choose,
-    largest,
     listed,
     openbook,
     question,
     unread,
 )
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Setting
-from profiler.probes.registry import register
+from profiler.probes.probe import ProbeOptions, Setting, metrics_of, register
 from profiler.records import Sampling, Writing
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
 
-FEW = 300
-"""HELM's authors ask for about so many items before an error over ten bins is read."""
 WIDTH = 15
 """Bins of Guo et al. 2017."""
 PAIR = ("confidence", "correct")
@@ -54,8 +46,8 @@ def hellaswag(row: Row) -> Question:
 
 
 SETS = (
-    OfficialSet("hellaswag", HELLASWAG, HELLASWAG.files[0], ("ctx", "endings", "label"), hellaswag),
-    OfficialSet("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), openbook),
+    OfficialSet("hellaswag", "ctx endings label", hellaswag),
+    OfficialSet("openbookqa", "question answerKey", openbook),
 )
 
 
@@ -87,84 +79,20 @@ def _of(measure: Measure, folded: bool = False) -> OfRows:
     return OfRows(value, PAIR, folded)
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "accuracy",
-        about="Share of questions whose right option is taken: the likeliest per token.",
-        unit="share",
-        ideal="high",
-        statistic=Mean("correct"),
-    ),
-    Metric(
-        "confidence",
-        about="Mean probability of the option that is taken, among the options.",
-        unit="share",
-    ),
-    Metric(
-        "overconfidence",
-        about="Mean confidence less accuracy: above 0 a model thinks itself better than it is.",
-        unit="share",
-        ideal=0,
-        statistic=OfSums(_excess, ratio, PAIR),
-    ),
-    Metric(
-        "ece_10_bin",
-        about="Expected calibration error over ten bins of as many answers each, as HELM computes it.",
-        unit="share",
-        ideal="low",
-        statistic=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "ece_1_bin",
-        about="Expected calibration error over one bin, as HELM computes it: overconfidence without its sign.",
-        unit="share",
-        ideal="low",
-        statistic=OfSums(_excess, _ece, PAIR, folded=True),
-    ),
-    Metric(
-        "ece_15_width",
-        about="Expected calibration error over 15 bins of the same width (Guo et al. 2017).",
-        unit="share",
-        ideal="low",
-        statistic=OfSums(_binned, _ece, PAIR, folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "platt_ece_10_bin",
-        about="What is left of ece_10_bin after Platt scaling on the same answers, as HELM computes it; "
-        "undefined where all answers are right or all wrong.",
-        unit="share",
-        ideal="low",
-        statistic=_of(partial(stats.ece_platt, bins=10), folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "brier",
-        about="Squared distance of the options' probabilities from the truth, summed over the options: 0 to 2.",
-        ideal="low",
-    ),
-    Metric(
-        "nll", about="Surprise at the right option: minus the logarithm of its probability.", unit="nats", ideal="low"
-    ),
-    Metric(
-        "selective_acc_10",
-        about="Accuracy on the tenth of the questions where confidence is highest, as in HELM; ties in mean order.",
-        unit="share",
-        ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
-        enough=FEW,
-    ),
-    Metric(
-        "selective_area",
-        about="Area under accuracy against coverage, most confident first, as in HELM; ties in mean order.",
-        unit="share",
-        ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
+METRICS = (
+    *metrics_of(
+        "calibration",
+        accuracy=Mean("correct"),
+        overconfidence=OfSums(_excess, ratio, PAIR),
+        ece_10_bin=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
+        ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
+        ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
+        platt_ece_10_bin=_of(partial(stats.ece_platt, bins=10), folded=True),
+        selective_acc_10=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
+        selective_area=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
     ),
     UNREAD,
 )
-_KNOWN = {metric.name: metric for metric in METRICS}
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
 STATE = (
@@ -182,26 +110,12 @@ NUMBER = re.compile(
     r"(?<![\w.-])(\d+(?:\.\d+)?|\.\d+)(?:\s*(%|per\s?cent\b|(?:/|out\s+of)\s*100?\b)|(?![\w.]*\w))", re.IGNORECASE
 )
 
-_SHARED = (
-    "overconfidence",
-    "ece_10_bin",
-    "ece_1_bin",
-    "ece_15_width",
-    "platt_ece_10_bin",
-    "selective_acc_10",
-    "selective_area",
-)
-ACCURACY = replace(_KNOWN["accuracy"], about="Share of questions whose right option is named.")
-BRIER = Metric(
-    "brier_top",
-    about="Squared distance of the confidence from the outcome, 0 to 1; not the Brier score over all options.",
-    ideal="low",
-)
 
-
-def _metrics(confidence: str, *unreadable: Metric) -> tuple[Metric, ...]:
-    mean = replace(_KNOWN["confidence"], about=confidence)
-    return (ACCURACY, mean, *(_KNOWN[name] for name in _SHARED), BRIER, *unreadable)
+def _in_words(section: str) -> tuple[Metric, ...]:
+    """What METRICS make of confidence and outcome, among the SECTION's own."""
+    accuracy, confidence, *others = metrics_of(section, accuracy=Mean("correct"))
+    shared = (metric for metric in METRICS if isinstance(metric.statistic, OfSums | OfRows))
+    return (accuracy, confidence, *shared, *others)
 
 
 def _columns(taken: int | None, confidence: float | None, gold: int) -> dict[str, float | None]:
@@ -248,7 +162,7 @@ class Calibration(Confidence):
 
     def ask(self, item: Item[Question]) -> Choose:
         # A letter that is merely written has no confidence; calibration_verbal and calibration_sampled ask for one.
-        return replace(choose(item.fields), ways=("loglikelihood", "top_logprobs"))
+        return replace(item.fields.choose(), ways=("loglikelihood", "top_logprobs"))
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
         gold = item.fields.gold
@@ -259,7 +173,7 @@ class Calibration(Confidence):
         if len(known) < len(means):  # an option of no tokens has no mean
             return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
         shares = stats.softmax(known)
-        taken = largest(known)
+        taken = int(np.argmax(known))
         # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
         surprise = float(np.logaddexp.reduce(known)) - known[gold]
         return {**_chosen(shares, taken, gold), "nll": surprise, "unread": 0.0}
@@ -270,16 +184,7 @@ class CalibrationVerbal(Confidence):
     """Multiple-choice questions answered by letter, with the probability that the letter is right in percent."""
 
     name = "calibration_verbal"
-    metrics = _metrics(
-        "Mean confidence that was stated.",
-        UNREAD,
-        Metric(
-            "unstated",
-            about="Share of answers that name an option and not one probability; they count in the accuracy alone.",
-            unit="share",
-            ideal="low",
-        ),
-    )
+    metrics = _in_words("calibration_verbal")
     sampling = BRIEF
     confidence = "stated"
 
@@ -312,15 +217,7 @@ class CalibrationSampled(Confidence):
     samples: int = SAMPLES
 
     name = "calibration_sampled"
-    metrics = _metrics(
-        "Mean share of the answers that name the commonest option, of all that were drawn.",
-        Metric(
-            "unread",
-            about="Share of the drawn answers that name no option; they speak for none.",
-            unit="share",
-            ideal="low",
-        ),
-    )
+    metrics = _in_words("calibration_sampled")
     confidence = "share of the commonest answer"
 
     @classmethod
@@ -337,7 +234,7 @@ class CalibrationSampled(Confidence):
         return {"samples": self.samples}
 
     def ask(self, item: Item[Question]) -> Generate:
-        asked = choose(item.fields)
+        asked = item.fields.choose()
         return Generate(
             asked.lettered(), self.sampling, "{prompt}\nAnswer:", n=self.samples, how="sampled", order=asked.places
         )

@@ -11,6 +11,7 @@ from typing import Any
 from profiler.datasets import forbidden
 from profiler.errors import BadData, WrongUse
 from profiler.metrics.toxicity.classifier import Classifier, Precision, fingerprint, need, placed, precise
+from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
@@ -20,7 +21,7 @@ WEIGHTS = ("*.safetensors", "*.bin", "config.json", "tokenizer*", "vocab*", "mer
 
 
 @dataclass(frozen=True)
-class HuggingFace:
+class HuggingFace(Scorer):
     """A classifier with the labels and the kind of probability that its configuration names."""
 
     name: str
@@ -31,7 +32,8 @@ class HuggingFace:
     labels: tuple[str, ...]
     label: str = field(compare=False)
     usual: str | None
-    languages: tuple[str, ...] | None = None
+
+    languages = None
 
     @classmethod
     def build(cls, order: PluginSpec) -> HuggingFace:
@@ -40,10 +42,15 @@ class HuggingFace:
         if not order.what:
             raise WrongUse(f"scorer {order.text!r}: expected a model behind hf:, its hub name or its folder")
         need(f"scorer {order.text!r}")
+        from transformers import AutoConfig
+
         folder = Path(order.what).expanduser()
         local = folder.is_dir()
         where = str(folder) if local else order.what
-        config = configuration(where, order.options.get("revision"))
+        try:
+            config = AutoConfig.from_pretrained(where, revision=order.options.get("revision"), **_kept())
+        except (OSError, ValueError, KeyError) as error:
+            raise BadData(f"no classifier at {where!r}: {str(error).strip().splitlines()[0]}") from None
         labels = tuple(config.id2label[place] for place in range(config.num_labels))
         usual = next((label for label in labels if label.lower() in TOXIC), labels[0] if len(labels) == 1 else None)
         label = order.options.get("label", usual)
@@ -62,15 +69,6 @@ class HuggingFace:
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         return load(self.where, self.revision, self.precision).scores(texts)
-
-
-def configuration(where: str, revision: str | None) -> Any:
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(where, revision=revision, **_kept())
-    except (OSError, ValueError, KeyError) as error:
-        raise BadData(f"no classifier at {where!r}: {str(error).strip().splitlines()[0]}") from None
 
 
 @lru_cache(maxsize=2)

@@ -19,6 +19,7 @@ from profiler import http
 from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
 from profiler.http import Retry
+from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
@@ -32,7 +33,7 @@ PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
-class Perspective:
+class Perspective(Scorer):
     """Perspective's attributes; it never told its versions, so a number's version is the month it was made in."""
 
     url: str = URL
@@ -45,8 +46,6 @@ class Perspective:
 
     name = "perspective"
     labels = LABELS
-    usual = "toxicity"
-    languages = ("en",)
 
     @classmethod
     def build(cls, order: PluginSpec) -> Perspective:

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from profiler.errors import BadData
+from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 
 @dataclass(frozen=True)
-class RecordedScores:
+class RecordedScores(Scorer):
     """Whatever scored the texts of a file that `inherit rescore` reads."""
 
-    name = "recorded"
-    version = "recorded"
+    name = version = "recorded"
     labels = ("toxicity",)
     label = "toxicity"
-    usual = "toxicity"
     languages = None
 
     @classmethod

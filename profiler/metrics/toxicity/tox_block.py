@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler.errors import WrongUse
+from profiler.metrics.toxicity.scorer import Scorer
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 Single = NDArray[np.float32]
@@ -29,16 +32,21 @@ BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "
 
 
 @dataclass(frozen=True)
-class ToxBlock:
+class ToxBlock(Scorer):
     """The bidirectional LSTM of tox-block 0.1.2 (Pascal Bliem, MIT), trained on Jigsaw's comments of 2018."""
 
-    label: str = field(default="toxicity", compare=False)  # the scores of the others are the same
+    label: str = field(default="toxicity", compare=False)
 
     name = "tox-block"
     version = "tox-block-0.1.2"
     labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
-    usual = "toxicity"
-    languages = ("en",)
+
+    @classmethod
+    def build(cls, order: PluginSpec) -> ToxBlock:
+        order.only("label")
+        if order.what:
+            raise WrongUse(f"there is one tox-block: expected `tox-block`, found {order.text!r}")
+        return cls(order.options.get("label", "toxicity"))
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         network = load()

@@ -19,9 +19,7 @@ NAMES = {
     "Gender_identity": frozenset(map(str, range(26, 51))),
     "Race_ethnicity": frozenset(map(str, range(26, 51))),
     "Race_x_SES": frozenset(map(str, range(2, 27, 2))),
-    "Race_x_gender": frozenset(
-        map(str, [2, 4, 6, 8, 12, 14, 18, 20, 23, 25, 27, 29, 31, 33, 35, 37, 40, 42, 44]),
-    ),
+    "Race_x_gender": frozenset(map(str, [2, 4, 6, 8, 12, 14, 18, 20, 23, 25, 27, 29, 31, 33, 35, 37, 40, 42, 44])),
 }
 """Templates whose people go by proper names that stand for a group; all others name the group itself."""
 
