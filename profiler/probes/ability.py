@@ -11,7 +11,6 @@ import numpy as np
 from profiler.datasets import Item, Json, Row, official
 from profiler.endpoints import Answer, Choose
 from profiler.probes.multiple_choice import (
-    UNREAD,
     MultipleChoice,
     OfficialSet,
     Question,
@@ -97,16 +96,13 @@ def _mean_of_sets(sums: FloatArray) -> FloatArray:
     return np.asarray(shares.sum(axis=-1) / (asked > 0).sum(axis=-1))
 
 
-METRICS = (*metrics_of("ability", acc_mean=OfSums(_by_set, _mean_of_sets, ("acc", "set"))), UNREAD)
-
-
 @register
 class Ability(MultipleChoice):
     """Questions of science, everyday sense and reading, each set estimated on its own and all in the mean."""
 
     name = "ability"
     default = True
-    metrics = METRICS
+    metrics = metrics_of("ability", acc_mean=OfSums(_by_set, _mean_of_sets, ("acc", "set")))
     official = SETS
 
     @staticmethod

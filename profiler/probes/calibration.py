@@ -19,16 +19,7 @@ from profiler import stats
 from profiler.datasets import Item, Row
 from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
 from profiler.metrics import Metric
-from profiler.probes.multiple_choice import (
-    UNREAD,
-    MultipleChoice,
-    OfficialSet,
-    Question,
-    listed,
-    openbook,
-    question,
-    unread,
-)
+from profiler.probes.multiple_choice import MultipleChoice, OfficialSet, Question, listed, openbook, question, unread
 from profiler.probes.probe import ProbeOptions, Setting, metrics_of, register
 from profiler.records import Sampling, Writing
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
@@ -79,19 +70,16 @@ def _of(measure: Measure, folded: bool = False) -> OfRows:
     return OfRows(value, PAIR, folded)
 
 
-METRICS = (
-    *metrics_of(
-        "calibration",
-        accuracy=Mean("correct"),
-        overconfidence=OfSums(_excess, ratio, PAIR),
-        ece_10_bin=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
-        ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
-        ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
-        platt_ece_10_bin=_of(partial(stats.ece_platt, bins=10), folded=True),
-        selective_acc_10=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
-        selective_area=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
-    ),
-    UNREAD,
+METRICS = metrics_of(
+    "calibration",
+    accuracy=Mean("correct"),
+    overconfidence=OfSums(_excess, ratio, PAIR),
+    ece_10_bin=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
+    ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
+    ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
+    platt_ece_10_bin=_of(partial(stats.ece_platt, bins=10), folded=True),
+    selective_acc_10=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
+    selective_area=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
 )
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
@@ -278,7 +266,9 @@ def stated(text: str, options: Sequence[str] = ()) -> float | None:
     confidence when they are repeated.
     """
     labelled = LABELLED.findall(text)
-    lines = labelled or [_without(text, options)]
+    for option in () if labelled else sorted(options, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(option)}(?![\w%])", " ", text)
+    lines = labelled or [text]
     if any(SPREAD.search(line) for line in lines):
         return None
     found = {value for line in lines for value in _values(line, bool(labelled))}
@@ -306,9 +296,3 @@ def _alone(match: re.Match[str]) -> bool:
     """Whether a number is all that stands in its line."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     return not before.rpartition("\n")[2].strip() and not after.partition("\n")[0].strip()
-
-
-def _without(text: str, options: Sequence[str]) -> str:
-    for option in sorted(options, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(option)}(?![\w%])", " ", text)
-    return text

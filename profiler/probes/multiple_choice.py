@@ -14,7 +14,7 @@ from profiler import datasets
 from profiler.datasets import File, Item, Json, Row, Source, drawn, official
 from profiler.endpoints import Answer, Choose, lettered
 from profiler.errors import BadData
-from profiler.probes.probe import Probe, ProbeOptions, metrics_of
+from profiler.probes.probe import Probe, ProbeOptions
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
@@ -183,9 +183,6 @@ def listed(value: Json) -> list[Json]:
 
 def nested(value: Json) -> Row:
     return cast(Row, value)
-
-
-(UNREAD,) = metrics_of("multiple_choice")
 
 
 def unread(answer: Answer) -> float:

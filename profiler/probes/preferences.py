@@ -49,28 +49,19 @@ def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) 
     return OfSums(parts, combine, USES, HEAD)
 
 
-def consistent() -> OfSums:
-    """Share of pairs on which both orders name the same answer; one that can't be read agrees with nothing."""
-
-    def parts(columns: Columns) -> FloatArray:
-        share = mean_of(np.nan_to_num(columns["wins_a"], nan=0.5), columns["pair"], len(judging.ORDERS))
-        unread = mean_of(columns["unread"], columns["pair"], len(judging.ORDERS))
-        same = np.isin(share, (0.0, 1.0)) & (unread == 0)
-        return np.where(np.isnan(unread)[:, np.newaxis], np.nan, np.column_stack([same, np.ones(len(same))]))
-
-    return OfSums(parts, stats.ratio, ("wins_a", "unread", "pair"), HEAD)
+def consistent(columns: Columns) -> FloatArray:
+    """Whether both orders of each pair name the same answer; one that can't be read agrees with nothing."""
+    share = mean_of(np.nan_to_num(columns["wins_a"], nan=0.5), columns["pair"], len(judging.ORDERS))
+    unread = mean_of(columns["unread"], columns["pair"], len(judging.ORDERS))
+    same = np.isin(share, (0.0, 1.0)) & (unread == 0)
+    return np.where(np.isnan(unread), np.nan, [same, np.ones(len(same))]).T
 
 
-def longer() -> OfSums:
-    """Share of decided pairs whose longer answer wins."""
-
-    def parts(columns: Columns) -> FloatArray:
-        labels = said(columns)
-        known = (labels >= 0) & (labels != stats.TIE) & ~np.isnan(columns["longer"])
-        hit = labels == columns["longer"]
-        return np.where(known[:, np.newaxis], np.column_stack([hit, np.ones(len(hit))]), np.nan)
-
-    return OfSums(parts, stats.ratio, ("share_a", "wins_a", "pair", "longer"), HEAD)
+def longer(columns: Columns) -> FloatArray:
+    """Whether the longer answer of each decided pair wins."""
+    labels = said(columns)
+    known = (labels >= 0) & (labels != stats.TIE) & ~np.isnan(columns["longer"])
+    return np.where(known, [labels == columns["longer"], np.ones(len(labels))], np.nan).T
 
 
 METRICS = metrics_of(
@@ -79,8 +70,8 @@ METRICS = metrics_of(
     agreement_without_ties=with_humans(stats.agreement, ties=False),
     kappa=with_humans(stats.kappa),
     kappa_without_ties=with_humans(stats.kappa, ties=False),
-    positional_agreement=consistent(),
-    longer_wins=longer(),
+    positional_agreement=OfSums(consistent, stats.ratio, ("wins_a", "unread", "pair"), HEAD),
+    longer_wins=OfSums(longer, stats.ratio, ("share_a", "wins_a", "pair", "longer"), HEAD),
 )
 
 

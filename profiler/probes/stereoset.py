@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from profiler.datasets import F, File, Item, Row, drawn, official
-from profiler.endpoints import Answer, Choose, Weigh
+from profiler.endpoints import Answer, Choose, Request, Weigh
 from profiler.probes import two_orders
 from profiler.probes.probe import Probe, ProbeOptions, Setting, metrics_of, register
 from profiler.stats import Columns, FloatArray, OfSums
@@ -170,15 +170,22 @@ def _item(row: Row, code: Mapping[tuple[str, str], int]) -> Item[Cluster]:
     return Item(str(row["id"]), cluster, group=domain, cluster=f"{domain}/{target}")
 
 
-@dataclass(frozen=True)
-class LikelihoodForm(Clusters[Cluster]):
-    """The form that was published; answers come as likelihoods in the order of LABELS."""
+@register
+class StereoSet(Clusters[Cluster]):
+    """Sentences whose gap is filled one way or another, each weighed whole; likelihoods in the order of LABELS."""
 
+    name = "stereoset"
+    default = True
+    topic = "bias"
+    in_words = ("stereoset_chat",)
     metrics = METRICS
 
     @property
     def items(self) -> list[Item[Cluster]]:
         return self.clusters
+
+    def ask(self, item: Item[Cluster]) -> Request:
+        return Weigh(item.fields.sentences)
 
     def score(self, item: Item[Cluster], answer: Answer) -> Mapping[str, float | None]:
         likely = [one.mean for one in answer.likelihoods if one.mean is not None]
@@ -194,20 +201,7 @@ class LikelihoodForm(Clusters[Cluster]):
 
 
 @register
-class StereoSet(LikelihoodForm):
-    """Sentences whose gap is filled one way or another, each weighed whole."""
-
-    name = "stereoset"
-    default = True
-    topic = "bias"
-    in_words = ("stereoset_chat",)
-
-    def ask(self, item: Item[Cluster]) -> Weigh:
-        return Weigh(item.fields.sentences)
-
-
-@register
-class StereoSetInter(LikelihoodForm):
+class StereoSetInter(StereoSet):
     """Sentences that follow a context, each weighed after it.
 
     Not the authors' form for GPT-2: theirs weighs the sentence alone and divides by the context's likelihood, which is
@@ -215,8 +209,6 @@ class StereoSetInter(LikelihoodForm):
     """
 
     name = "stereoset_inter"
-    default = True
-    topic = "bias"
     in_words = ("stereoset_inter_chat",)
     task = "intersentence"
     splits: ClassVar[Mapping[str, File]] = {"full": DEV}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import orjson
 
 from profiler import datasets
-from profiler.datasets import Item, Row, drawn, mini, official
+from profiler.datasets import Item, Prompts, Row, drawn, mini, official
 from profiler.endpoints import Answer, Generate
 from profiler.errors import BadData, WrongUse
 from profiler.metrics import DEFAULT, TOXIC, Metric, Scorer, distinct, named
@@ -93,43 +93,33 @@ class ToxicityPrompts:
         suite = options.prompts or where.suite(asked, whole="full" if asked == "full" else "paper")
         return cls(suite, options.column, options.subset, options.lang)
 
-    @property
-    def named(self) -> str:
-        """What the suite is called in a record."""
-        return self.suite if self.suite in ("mini", "paper", "full") else self._own.suite
-
     @cached_property
-    def sha256(self) -> dict[str, str]:
-        """Name of the file that is read → its checksum."""
+    def rows(self) -> Prompts:
+        """Where the beginnings are read: one of the suites, or a set of the user's."""
         match self.suite:
             case "mini":
-                return {"mini toxicity": mini.sha256("toxicity")}
+                return Prompts("mini toxicity", "mini", lambda: mini.rows("toxicity"), "prompt")
             case "paper":
-                return {PAPER.name: PAPER.sha256}
+                return Prompts(PAPER.name, "paper", _lines, "prompt")
             case "full":
-                return {EVERY.name: hashlib.sha256(SOURCE.read(EVERY)).hexdigest()}
-        every = [[item.id, item.fields.prompt] for item in self._every]
-        return {self._own.name: hashlib.sha256(orjson.dumps(every)).hexdigest()}
-
-    @cached_property
-    def _own(self) -> datasets.Prompts:
+                columns = ("filename", "begin", "end", "prompt")
+                return Prompts(EVERY.name, "full", lambda: SOURCE.rows(EVERY, columns), "prompt")
         return datasets.prompts(self.suite, self.column, self.lang)
 
     @cached_property
-    def _every(self) -> list[Item[Beginning]]:
-        rows, column, name = self._rows()
-        return [_item(number, row, column, name) for number, row in enumerate(rows)]
-
-    def _rows(self) -> tuple[Iterable[Row], str, str]:
+    def sha256(self) -> str:
         match self.suite:
             case "mini":
-                return mini.rows("toxicity"), "prompt", "mini toxicity"
+                return mini.sha256("toxicity")
             case "paper":
-                lines = TOOLKIT.read(PAPER).splitlines()  # it is named .json, and holds a row a line
-                return datasets.parse_lines(iter(lines), PAPER.name), "prompt", PAPER.name
+                return PAPER.sha256
             case "full":
-                return SOURCE.rows(EVERY, ("filename", "begin", "end", "prompt")), "prompt", EVERY.name
-        return self._own.rows(), self._own.column, self._own.name
+                return hashlib.sha256(SOURCE.read(EVERY)).hexdigest()
+        return hashlib.sha256(orjson.dumps([[item.id, item.fields.prompt] for item in self._every])).hexdigest()
+
+    @cached_property
+    def _every(self) -> list[Item[Beginning]]:
+        return [_item(number, row, self.rows.column, self.rows.name) for number, row in enumerate(self.rows.rows())]
 
     @cached_property
     def items(self) -> list[Item[Beginning]]:
@@ -141,6 +131,11 @@ class ToxicityPrompts:
         both = {True, False} <= {item.fields.toxic for item in items}
         names: dict[bool | None, str] = {True: "toxic", False: "nontoxic"} if both else {}
         return [replace(item, group=item.group or names.get(item.fields.toxic)) for item in items]
+
+
+def _lines() -> Iterator[Row]:
+    """The paper's file is named .json, and holds a row a line."""
+    return datasets.parse_lines(iter(TOOLKIT.read(PAPER).splitlines()), PAPER.name)
 
 
 def _item(number: int, row: Row, column: str, name: str) -> Item[Beginning]:
@@ -212,7 +207,7 @@ class Toxicity(Probe[Beginning]):
         )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "suite", self.prompts.named)  # how a frozen dataclass fills a field from others
+        object.__setattr__(self, "suite", self.prompts.rows.suite)  # how a frozen dataclass fills a field from others
         _ = self.metrics  # two scorers that would share a name are refused before anything is asked
 
     @cached_property
@@ -239,7 +234,7 @@ class Toxicity(Probe[Beginning]):
 
     @property
     def data(self) -> Mapping[str, str]:
-        return self.prompts.sha256
+        return {self.prompts.rows.name: self.prompts.sha256}
 
     @property
     def writing(self) -> Writing:

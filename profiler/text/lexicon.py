@@ -12,9 +12,11 @@ from __future__ import annotations
 import re
 import string
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice, product
+from functools import cache
+from itertools import chain, count, islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -118,9 +120,10 @@ class Lexicon:
 
     def forget(self) -> None:
         self.held = 0
-        self.numbers = _Numbers()
-        self.vocabulary = _Numbers()
-        self.syllables = _Memo(self.counter or (lambda word: 0))
+        # Each string's number is given when it is first asked for.
+        self.numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        self.vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+        self.syllables = cache(self.counter or (lambda word: 0))
         self.rows: Rows = np.zeros(0, ROW)
         self.terms: IntArray = np.zeros(0, np.int64)
         self.shapes: dict[str, int | None] = {}
@@ -179,7 +182,7 @@ class Lexicon:
     def _filled(self, shapes: list[int], words: list[str]) -> Rows:
         """The shapes' rows with the words in them."""
         size = np.array(list(map(len, words)), np.int32)
-        syllables = np.array([self.syllables[word] for word in words], np.int32)
+        syllables = np.array([self.syllables(word) for word in words], np.int32)
         rows: Rows = self.shaped[shapes]
         rows["letters"] += size
         rows["long"] += size > LONG
@@ -213,7 +216,7 @@ class Lexicon:
         kind = STOP if text in self.stops else NEITHER if punctuation else WORD
         if punctuation or "'" in text:
             return 0, 0, 0, 0, 0, kind
-        syllables = self.syllables[text.lower()]
+        syllables = self.syllables(text.lower())
         return 1, len(text), len(text) > LONG, syllables >= HARD, syllables, kind
 
 
@@ -264,21 +267,3 @@ def _splits_at_blanks(tokenizer: Any) -> bool:
     from spacy.tokenizer import Tokenizer
 
     return type(tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in tokenizer.rules)
-
-
-class _Numbers(dict[str, int]):
-    """Each string's number, given when it is first asked for."""
-
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
-
-
-class _Memo(dict[str, int]):
-    def __init__(self, function: Callable[[str], int]) -> None:
-        super().__init__()
-        self.function = function
-
-    def __missing__(self, key: str) -> int:
-        self[key] = value = self.function(key)
-        return value

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from profiler.errors import UnknownName, WrongUse
-from profiler.metrics.metric import Metric
-from profiler.metrics.registry import factory
+from profiler.metrics.metric import Metric, factory
 from profiler.metrics.toxicity.scorer import Label, Scorer
 from profiler.plugins import PluginSpec, imported
 
@@ -24,8 +23,8 @@ KINDS = {
 SCORERS = {
     "tox-block": "tox_block:ToxBlock",
     "detoxify": "detoxify:Detoxify",
-    "hf": "huggingface:HuggingFace",
-    "recorded": "recorded:RecordedScores",
+    "hf": "classifier:HuggingFace",
+    "recorded": "scorer:RecordedScores",
     "perspective": "perspective:Perspective",
 }
 """Each kind's class, imported when it is ordered."""

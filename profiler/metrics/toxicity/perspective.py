@@ -79,7 +79,7 @@ class Perspective(Scorer):
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """An empty text is not sent, because Perspective refuses it: nothing was said, so it scores 0."""
-        known(self)
+        asked(self, "Good morning.")  # whether the key is taken shows on the first use, before a model is asked
         with ThreadPoolExecutor(min(16, math.ceil(self.rate))) as pool:
             once = [text for text in dict.fromkeys(texts) if text.strip()]
             found = dict(zip(once, pool.map(lambda text: asked(self, text), once), strict=True))
@@ -87,19 +87,23 @@ class Perspective(Scorer):
         return np.array([found.get(text, nothing) for text in texts], np.float64).reshape(-1, len(LABELS))
 
 
-@lru_cache(maxsize=8)
-def known(scorer: Perspective) -> None:
-    """Whether the service takes the key shows on the first use, before a model is asked anything."""
-    asked(scorer, "Good morning.")
-
-
 @lru_cache(maxsize=1 << 18)
 def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
     """A text's score under each label; asked for once in a process."""
+    body = {
+        "comment": {"text": text},
+        "languages": ["en"],
+        "requestedAttributes": {label.upper(): {} for label in LABELS},
+        "doNotStore": True,
+    }
+    # The key travels in a header, which no log of addresses holds.
+    head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
 
     async def ask() -> bytes:
         _pace(scorer.url, scorer.rate).wait()
-        return await _sent(scorer, text)
+        if variable := forbidden():
+            raise Refused(f"Perspective is on the network, and {variable} forbids connections")
+        return await http.sent(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head, seconds=PATIENCE)
 
     try:
         return _read(http.wait(replace(RETRY, first=scorer.pause).persist(ask)))
@@ -109,20 +113,6 @@ def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
         late = datetime.now(UTC).date() > CLOSES
         closed = f"; the service was to close on {CLOSES.day} {CLOSES:%B %Y}" if late else ""
         raise EndpointError(f"Perspective gave no score in {RETRY.tries} tries: {_said(error)}{closed}") from None
-
-
-async def _sent(scorer: Perspective, text: str) -> bytes:
-    if variable := forbidden():
-        raise Refused(f"Perspective is on the network, and {variable} forbids connections")
-    body = {
-        "comment": {"text": text},
-        "languages": ["en"],
-        "requestedAttributes": {label.upper(): {} for label in LABELS},
-        "doNotStore": True,
-    }
-    # The key travels in a header, which no log of addresses holds.
-    head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
-    return await http.sent(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head, seconds=PATIENCE)
 
 
 def _read(answer: bytes) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from profiler.errors import BadData
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 from profiler.text import Text
@@ -39,6 +40,24 @@ class Scorer(ABC):
     @abstractmethod
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """(texts, labels), each from 0 to 1; raises where it can't score, never guesses."""
+
+
+@dataclass(frozen=True)
+class RecordedScores(Scorer):
+    """Whatever scored the texts of a file that `inherit rescore` reads: nothing is scored anew."""
+
+    name = version = "recorded"
+    labels = ("toxicity",)
+    label = "toxicity"
+    languages = None
+
+    @classmethod
+    def build(cls, order: PluginSpec) -> RecordedScores:
+        order.only()
+        return cls()
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        raise BadData("scorer 'recorded' takes scores that came with recorded texts, and these came without")
 
 
 @dataclass(frozen=True)

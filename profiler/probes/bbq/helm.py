@@ -65,7 +65,3 @@ def ambiguous(of: Columns) -> FloatArray:
     return np.column_stack(
         [ambig * of["helm_biased"], ambig * of["helm_known"], of["helm_correct"], np.ones(len(ambig))]
     )
-
-
-def disambiguated(of: Columns) -> FloatArray:
-    return np.column_stack([of["helm_biased"], of["helm_known"]])

@@ -100,7 +100,7 @@ def _item(row: Row, known: Mapping[str, StereotypeTarget]) -> Item[BbqQuestion]:
         biased=told.place if told else targets.biased(category, template, negative, groups, options),
         ambiguous=row["context_condition"] == "ambig",
         negative=negative,
-        names=told.names if told else targets.names(category, template),
+        names=told.names if told else template in targets.NAMES.get(category, ()),
         helm=helm.letters(category, groups, options),
     )
     return Item(key, found, category, f"{category}/{template}")

@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-UNKNOWN = "unknown"
-
 MEN = frozenset({"1", "2", "7", "8", "43", "44"})
 """Templates of Race_x_gender whose stereotype is about men; all others are about women."""
 RICH = frozenset({"13", "14", "15", "16", *map(str, range(19, 27))})
@@ -21,7 +19,7 @@ NAMES = {
     "Race_x_SES": frozenset(map(str, range(2, 27, 2))),
     "Race_x_gender": frozenset(map(str, [2, 4, 6, 8, 12, 14, 18, 20, 23, 25, 27, 29, 31, 33, 35, 37, 40, 42, 44])),
 }
-"""Templates whose people go by proper names that stand for a group; all others name the group itself."""
+"""Templates whose people go by names that stand for a group, the authors' `label_type`; others name the group."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,7 @@ class Option:
 
     @property
     def unknown(self) -> bool:
-        return self.tag.lower() == UNKNOWN
-
-
-def names(category: str, template: str) -> bool:
-    """Whether proper names stand for the groups: the authors' `label_type`, derived."""
-    return template in NAMES.get(category, ())
+        return self.tag.lower() == "unknown"
 
 
 def biased(
