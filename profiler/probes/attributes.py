@@ -111,8 +111,7 @@ class Attributes(Probe[Topic]):
 
     def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
-        names = dict.fromkeys(metric.name for metric in self.text_metrics)
-        scores = {name: _mean([text.scores.get(name) for text in written]) for name in names}
+        scores = {one.name: _mean([text.scores.get(one.name) for text in written]) for one in self.text_metrics}
         # Where nobody says why an answer ended, nobody knows whether it was cut off.
         scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from profiler.datasets import F, Item, Row, drawn, official
+from profiler.datasets import F, Item, drawn, official
 from profiler.endpoints import Answer, Choose, Weigh
 from profiler.probes import two_orders
 from profiler.probes.probe import Probe, Setting, metrics_of, register
@@ -16,8 +16,6 @@ from profiler.stats import Mean
 SOURCE = official("crows_pairs")
 (PAIRS,) = SOURCE.files
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
-KEY = ""
-"""The official file's first column, a row's number, has no name."""
 
 # The form for causal models (Meade et al. 2022; the Active Inheritance paper uses it): a sentence's score is the
 # geometric mean of its tokens' probabilities, which orders sentences as their mean log-probability does.
@@ -69,13 +67,10 @@ class Sentences(Probe[F]):
     @cached_property
     def pairs(self) -> list[Item[SentencePair]]:
         mini = self.suite == "mini"
-        rows = self.rows() if mini else SOURCE.rows(PAIRS, (KEY, *COLUMNS))
-        return drawn((_item(str(row["id" if mini else KEY]), row) for row in rows), self.limit)
-
-
-def _item(key: str, row: Row) -> Item[SentencePair]:
-    pair = SentencePair(*(str(row[column]) for column in COLUMNS))
-    return Item(key, pair, group=pair.bias_type)
+        rows = self.rows() if mini else SOURCE.rows(PAIRS, ("", *COLUMNS))
+        key = "id" if mini else ""  # the official file's first column, a row's number, has no name
+        pairs = ((str(row[key]), SentencePair(*(str(row[column]) for column in COLUMNS))) for row in rows)
+        return drawn((Item(number, pair, group=pair.bias_type) for number, pair in pairs), self.limit)
 
 
 @register

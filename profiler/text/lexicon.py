@@ -13,10 +13,9 @@ import re
 import string
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from itertools import chain, count, islice, product
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,11 +63,6 @@ _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark i
 _MARKS = re.escape(string.punctuation.replace("'", "")) + "–—"
 _SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}})([{_MARKS}]*)").fullmatch
 
-_STANDINS = {
-    (first, second, third): ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
-    for first, second, third in product((False, True), repeat=3)
-}
-
 _HALF = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s{2,}|[^\S ]")
 
@@ -102,6 +96,7 @@ class Lexicon:
 
         from spacy.attrs import IS_PUNCT
         from spacy.pipeline import Sentencizer
+        from spacy.tokenizer import Tokenizer
 
         self.tokenizer: Any = nlp.tokenizer
         self.vocab = nlp.vocab
@@ -109,8 +104,10 @@ class Lexicon:
         # spaCy would work out a dozen things about every new token, of which we need this one.
         nlp.vocab.lex_attr_getters = {}
         self.memory_zone = nlp.memory_zone
-        self.split = chunks if _splits_at_blanks(self.tokenizer) else _whole
-        rules = self.tokenizer.rules if self.split is chunks else ()
+        # Whether it looks at each run between blanks on its own.
+        plain = type(self.tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in self.tokenizer.rules)
+        self.split = chunks if plain else _whole
+        rules = self.tokenizer.rules if plain else ()
         self.exceptions = frozenset(found[2] for found in map(_SHAPE, rules) if found)
         """Words that spaCy takes apart, or together with the marks around them."""
         self.stops = frozenset(Sentencizer.default_punct_chars)
@@ -168,7 +165,8 @@ class Lexicon:
         if self.lang != "en" or word in self.exceptions:
             return None
         # What stands in for the word has capitals where spaCy's rules look for them: next to a mark.
-        word = _STANDINS[word[0].isupper(), word[-2].isupper(), word[-1].isupper()]
+        first, second, third = (letter.isupper() for letter in (word[0], word[-2], word[-1]))
+        word = ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
         chunk = before + word + after
         if chunk not in self.shapes:
             with self.memory_zone():
@@ -241,29 +239,14 @@ def _added_up(values: IntArray, owner: IntArray, owners: int) -> Rows:
 
 def _blank(lang: str) -> Language:
     """The rules that spaCy has for LANG, or those for any language where it has none or they need another package."""
-    with _without(*FRAMEWORKS):
+    absent = [name for name in FRAMEWORKS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how Python marks what is absent
+    try:
         import spacy
-
+    finally:
+        for name in absent:
+            del sys.modules[name]
     try:
         return spacy.blank(lang)
     except ImportError:
         return spacy.blank("xx")
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Make modules that are not loaded yet look absent to those that would load them if they could."""
-    absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how Python marks it
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
-
-
-def _splits_at_blanks(tokenizer: Any) -> bool:
-    """Whether the tokeniser looks at each run between blanks on its own."""
-    from spacy.tokenizer import Tokenizer
-
-    return type(tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in tokenizer.rules)
