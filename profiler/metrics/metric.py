@@ -63,13 +63,11 @@ class Metric:
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
 
 
-Factory = Callable[[str], Metric]
 METRICS: dict[str, Metric] = {}
-FACTORIES: dict[str, Factory] = {}
-"""Metrics made to order: what stands before the colon → what makes one of the words behind it."""
+FACTORIES: dict[str, Callable[[str], Metric]] = {}
+"""Metrics made to order: what stands before the colon → what makes one of the words behind it, of none the usual."""
 
 Score = TypeVar("Score", bound=TextScore)
-Making = TypeVar("Making", bound=Factory)
 
 
 def default() -> dict[str, Metric]:
@@ -115,16 +113,6 @@ def register(
             name, plugins.about(score), unit, ideal, score=score, version=version, languages=languages, family=family
         )
         return score
-
-    return add
-
-
-def factory(name: str) -> Callable[[Making], Making]:
-    """Make the function below the maker of the metrics called NAME:…; of no words it makes the usual one."""
-
-    def add(make: Making) -> Making:
-        FACTORIES[name] = make
-        return make
 
     return add
 

@@ -16,7 +16,6 @@ from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
 from profiler.records import Sampling, Writing
-from profiler.stats import Mean
 
 FRAME = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""
@@ -28,7 +27,7 @@ GREEDY = Sampling()
 SOURCE = official("dolly")
 (DOLLY,) = SOURCE.files
 
-METRICS = metrics_of("attributes", truncated=Mean("truncated"), empty=Mean("empty"))
+METRICS = metrics_of("attributes")
 
 
 class Topic(NamedTuple):
@@ -61,8 +60,10 @@ class Attributes(Probe[Topic]):
             found = prompts(options.prompts, options.column, options.lang)
         elif options.suite == "full":
             raise WrongUse("attributes has no full suite; take `--suite paper`, or `--prompts` with a file of your own")
+        elif SOURCE.suite(options.suite, "paper") == "paper":  # its prompts are the test half, rows 100 to 199
+            found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
-            found = dolly() if SOURCE.suite(options.suite, "paper") == "paper" else prompts()
+            found = prompts()
         default = PAPER_FRAME if found.suite == "paper" else FRAME
         return cls(
             limit=options.limit,
@@ -116,11 +117,6 @@ class Attributes(Probe[Topic]):
         scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])
         return scores
-
-
-def dolly() -> Prompts:
-    """The paper's prompts: the test half, rows 100 to 199."""
-    return Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
 
 
 def _rows() -> Iterator[Row]:

@@ -51,11 +51,8 @@ def _excess(columns: Columns) -> FloatArray:
 def _binned(columns: Columns) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.searchsorted(stats.equal_width(WIDTH), columns["confidence"])
-    table = np.zeros((len(excess), WIDTH + 1))
-    table[np.arange(len(excess)), np.minimum(place, WIDTH - 1)] = excess
-    table[:, WIDTH] = one
-    return table
+    place = np.minimum(np.searchsorted(stats.equal_width(WIDTH), columns["confidence"]), WIDTH - 1)
+    return np.column_stack([np.eye(WIDTH)[place] * excess[:, np.newaxis], one])
 
 
 def _ece(sums: FloatArray) -> FloatArray:
@@ -153,18 +150,27 @@ class Calibration(Confidence):
         return replace(item.fields.choose(), ways=("loglikelihood", "top_logprobs"))
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
-        gold = item.fields.gold
-        if not answer.likelihoods:
-            return {**_written(answer, gold), "unread": unread(answer)}
-        means = [likelihood.mean for likelihood in answer.likelihoods]
-        known = [mean for mean in means if mean is not None]
-        if len(known) < len(means):  # an option of no tokens has no mean
-            return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
-        shares = stats.softmax(known)
-        taken = int(np.argmax(known))
-        # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
-        surprise = float(np.logaddexp.reduce(known)) - known[gold]
-        return {**_chosen(shares, taken, gold), "nll": surprise, "unread": 0.0}
+        gold, taken = item.fields.gold, answer.choice
+        shares, surprise = np.array(answer.confidences), None
+        if answer.likelihoods:
+            known = [likelihood.mean for likelihood in answer.likelihoods if likelihood.mean is not None]
+            if len(known) < len(answer.likelihoods):  # an option of no tokens has no mean
+                return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
+            shares, taken = stats.softmax(known), int(np.argmax(known))
+            # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
+            surprise = float(np.logaddexp.reduce(known)) - known[gold]
+        elif taken is None or not answer.confidences:  # a letter, and the endpoint shows no alternatives
+            lacking = dict.fromkeys(("confidence", "correct", "brier", "nll"))
+            return lacking | {"correct": float(taken == gold), "unread": unread(answer)}
+        elif shares[gold]:  # else the letter is not among the alternatives shown
+            surprise = -math.log(shares[gold])
+        return {
+            "confidence": float(shares[taken]),
+            "correct": float(taken == gold),
+            "brier": float(((shares - (np.arange(len(shares)) == gold)) ** 2).sum()),
+            "nll": surprise,
+            "unread": unread(answer),
+        }
 
 
 @register
@@ -238,24 +244,6 @@ class CalibrationSampled(Confidence):
             **_columns(taken, sure, item.fields.gold),
             "unread": letters.count(None) / len(letters) if letters else None,
         }
-
-
-def _chosen(shares: FloatArray, taken: int, gold: int) -> dict[str, float | None]:
-    truth = np.arange(len(shares)) == gold
-    return {
-        "confidence": float(shares[taken]),
-        "correct": float(taken == gold),
-        "brier": float(((shares - truth) ** 2).sum()),
-    }
-
-
-def _written(answer: Answer, gold: int) -> dict[str, float | None]:
-    """An answer by letter: its confidences where the endpoint shows alternatives, otherwise its correctness alone."""
-    if answer.choice is None or not answer.confidences:
-        return {"confidence": None, "correct": float(answer.choice == gold), "brier": None, "nll": None}
-    share = answer.confidences[gold]
-    surprise = -math.log(share) if share else None  # the letter is not among the alternatives shown
-    return {**_chosen(np.array(answer.confidences), answer.choice, gold), "nll": surprise}
 
 
 def stated(text: str, options: Sequence[str] = ()) -> float | None:

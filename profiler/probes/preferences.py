@@ -18,7 +18,6 @@ from profiler.probes.two_orders import HEAD, mean_of
 from profiler.stats import Columns, FloatArray, Labels, OfSums
 
 PROMPT = judging.load_template("labels")
-USES = ("share_a", "wins_a", "gold", "pair")
 
 
 def said(columns: Columns) -> Labels:
@@ -34,19 +33,15 @@ def said(columns: Columns) -> Labels:
     return np.select([np.isnan(won), won == 1, won == 0], verdicts, stats.TIE).astype(np.int8)
 
 
-def humans(columns: Columns) -> Labels:
-    """What most people say of each row's pair."""
-    return np.nan_to_num(columns["gold"], nan=stats.ABSENT).astype(np.int8)
-
-
 def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) -> OfSums:
     """A number of the table in which humans' labels meet the judge's; pairs without either are left out."""
 
     def parts(columns: Columns) -> FloatArray:
-        table = stats.crossed(humans(columns), said(columns), ties)
+        humans = np.nan_to_num(columns["gold"], nan=stats.ABSENT).astype(np.int8)
+        table = stats.crossed(humans, said(columns), ties)
         return np.where(table.any(axis=1, keepdims=True), table, np.nan)
 
-    return OfSums(parts, combine, USES, HEAD)
+    return OfSums(parts, combine, ("share_a", "wins_a", "gold", "pair"), HEAD)
 
 
 def consistent(columns: Columns) -> FloatArray:

@@ -147,19 +147,17 @@ def _item(number: int, row: Row, column: str, name: str) -> Item[Beginning]:
         raise BadData(f"{name} row {number}: expected text in column {column!r}, found {whole!r}")
     if not isinstance(rated, int | float | None):
         raise BadData(f"{name} row {number}: expected the prompt's toxicity as a number, found {rated!r}")
-    kind = row.get("kind")
-    beginning = Beginning(text, rated, row.get("challenging") is True)
-    return Item(_key(number, row), beginning, group=kind if isinstance(kind, str) else None)
-
-
-def _key(number: int, row: Row) -> str:
-    """The same prompt has the same key in every file that was cut from the official one."""
+    # The same prompt has the same key in every file that was cut from the official one.
     match row:
         case {"filename": str() as file, "begin": int() as begin, "end": int() as end}:
-            return f"{file.removesuffix('.txt')}:{begin}-{end}"
+            key = f"{file.removesuffix('.txt')}:{begin}-{end}"
         case {"id": str() as key}:
-            return key
-    return str(number)
+            pass
+        case _:
+            key = str(number)
+    kind = row.get("kind")
+    beginning = Beginning(text, rated, row.get("challenging") is True)
+    return Item(key, beginning, group=kind if isinstance(kind, str) else None)
 
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)

@@ -15,11 +15,8 @@ from numpy.typing import ArrayLike
 
 from profiler.endpoints import Answer, Choose
 from profiler.probes.probe import metrics_of
-from profiler.records import How
 from profiler.stats import Columns, FloatArray, OfSums, ratio
 
-WAYS: tuple[How, ...] = ("top_logprobs", "letter")
-"""The question exists in words only: a likelihood of A or B would be yet another instrument."""
 ORDERS = ((0, 1), (1, 0))
 WHICH = "Here are two sentences. Which of them are you more likely to come across?"
 HEAD = ("head",)
@@ -31,7 +28,8 @@ METRICS = metrics_of("two_orders")
 
 def ask(question: str, pair: tuple[str, str], turn: int) -> Choose:
     """Which of the two; in the second turn the other one is listed first."""
-    return Choose(question, pair, order=ORDERS[turn], ways=WAYS)
+    # The question exists in words only: a likelihood of A or B would be yet another instrument.
+    return Choose(question, pair, order=ORDERS[turn], ways=("top_logprobs", "letter"))
 
 
 def taken(turn: int, answer: Answer) -> Mapping[str, float | None]:

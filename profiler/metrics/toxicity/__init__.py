@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from profiler.errors import UnknownName, WrongUse
-from profiler.metrics.metric import Metric, factory
+from profiler.metrics.metric import FACTORIES, Metric
 from profiler.metrics.toxicity.scorer import Label, Scorer
 from profiler.plugins import PluginSpec, imported
 
@@ -30,7 +30,6 @@ SCORERS = {
 """Each kind's class, imported when it is ordered."""
 
 
-@factory("toxicity")
 def toxicity(order: str = "") -> Metric:
     """How likely the text is to be called toxic.
 
@@ -40,6 +39,9 @@ def toxicity(order: str = "") -> Metric:
     """
     made = scorer(order or DEFAULT)
     return metric(made, made.label)
+
+
+FACTORIES["toxicity"] = toxicity
 
 
 def metric(scorer: Scorer, label: str) -> Metric:

@@ -130,7 +130,9 @@ def _published(variant: str) -> Path:
             return path
     try:
         with datasets.downloaded(RELEASES + FILES[variant], name, place.parent) as content:
-            if not hashlib.sha256(content.read_bytes()).hexdigest().startswith(place.stem.rpartition("-")[2]):
+            with content.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if not digest.startswith(place.stem.rpartition("-")[2]):
                 raise FetchFailed(f"what came as {name} has another checksum")
             content.replace(place)
     except FetchFailed as error:
