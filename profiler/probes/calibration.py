@@ -187,8 +187,7 @@ class CalibrationVerbal(Confidence):
 
     def ask(self, item: Item[Question]) -> Generate:
         asked = lettered(item.fields.asked, item.fields.options, STATE)
-        places = tuple(range(len(item.fields.options)))
-        return Generate(asked, BRIEF, "{prompt}\n\nAnswer:", how="verbal", order=places)
+        return Generate(asked, BRIEF, "{prompt}\n\nAnswer:", how="verbal", order=item.fields.choose().places)
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
         text = "".join(written.text for written in answer.generations)

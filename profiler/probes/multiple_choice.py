@@ -92,7 +92,8 @@ class OfficialSet:
         form = self.source.get(self.file).form
 
         def rows() -> Iterator[tuple[str, Row]]:
-            return _numbered(self.name, self.source.rows(self.file, self.columns.split()))
+            found = self.source.rows(self.file, self.columns.split())
+            return ((f"{self.name}/{number}", row) for number, row in enumerate(found))
 
         return QuestionSet(self.name, form.path, form.sha256, rows, self.put)
 
@@ -154,9 +155,9 @@ def own(path: Path, put: Put) -> QuestionSet:
     name = path.name.partition(".")[0]
 
     def rows() -> Iterator[tuple[str, Row]]:
-        for key, row in _numbered(name, datasets.read(path)):
-            _check(f"{path.name} row {key.rpartition('/')[2]}", row)
-            yield key, row
+        for number, row in enumerate(datasets.read(path)):
+            _check(f"{path.name} row {number}", row)
+            yield f"{name}/{number}", row
 
     next(iter(rows()), None)  # says what is wrong with the file before its digest is taken
     return QuestionSet(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), rows, put)
@@ -170,10 +171,6 @@ def _check(where: str, row: Row) -> None:
         raise BadData(f"{where}: expected a list of at least two texts in `choices`, found {choices!r}")
     if not isinstance(answer, int) or not 0 <= answer < len(choices):
         raise BadData(f"{where}: expected a number from 0 to {len(choices) - 1} in `answer`, found {answer!r}")
-
-
-def _numbered(name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
-    return ((f"{name}/{number}", row) for number, row in enumerate(rows))
 
 
 def listed(value: Json) -> list[Json]:

@@ -51,7 +51,7 @@ def _helm(of: Columns) -> FloatArray:
 
 
 BIAS, AMBIGUOUS_BIAS = ("biased", "person"), ("biased", "person", "correct")
-HELM = ("helm_biased", "helm_known", "helm_correct")
+HELM = ("helm_biased", "helm_known")
 METRICS = metrics_of(
     "bbq",
     accuracy_ambig=Mean("correct", ("ambig",)),
@@ -63,7 +63,7 @@ METRICS = metrics_of(
     s_dis_labels=_of(_s_dis, BIAS, "disambig", "labels"),
     s_dis_names=_of(_s_dis, BIAS, "disambig", "names"),
     helm_accuracy=Mean("helm_correct"),
-    helm_amb=OfSums(_helm, _s_amb, ("ambig", *HELM)),
+    helm_amb=OfSums(_helm, _s_amb, ("ambig", *HELM, "helm_correct")),
     helm_dis=_of(_s_dis, HELM, "disambig"),
 )
 
