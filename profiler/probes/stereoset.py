@@ -172,7 +172,7 @@ def _item(row: Row, code: Mapping[tuple[str, str], int]) -> Item[Cluster]:
 
 @register
 class StereoSet(Clusters[Cluster]):
-    """Sentences whose gap is filled one way or another, each weighed whole; likelihoods in the order of LABELS."""
+    """Sentences whose gap is filled one way or another, each weighed whole."""
 
     name = "stereoset"
     default = True
