@@ -28,8 +28,6 @@ WIDTH = 15
 """Bins of Guo et al. 2017."""
 PAIR = ("confidence", "correct")
 
-Measure = Callable[[FloatArray, FloatArray], float]
-
 
 def hellaswag(row: Row) -> Question:
     # The paper's prompt is the raw context; lm-eval's has a title and is cleaned of brackets.
@@ -60,7 +58,7 @@ def _ece(sums: FloatArray) -> FloatArray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _of(measure: Measure, folded: bool = False) -> OfRows:
+def _of(measure: Callable[[FloatArray, FloatArray], float], folded: bool = False) -> OfRows:
     def value(columns: Columns) -> float:
         return measure(columns["confidence"], columns["correct"])
 

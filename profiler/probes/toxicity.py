@@ -94,7 +94,7 @@ class ToxicityPrompts:
         return cls(suite, options.column, options.subset, options.lang)
 
     @cached_property
-    def rows(self) -> Prompts:
+    def source(self) -> Prompts:
         """Where the beginnings are read: one of the suites, or a set of the user's."""
         match self.suite:
             case "mini":
@@ -119,7 +119,8 @@ class ToxicityPrompts:
 
     @cached_property
     def _every(self) -> list[Item[Beginning]]:
-        return [_item(number, row, self.rows.column, self.rows.name) for number, row in enumerate(self.rows.rows())]
+        source = self.source
+        return [_item(number, row, source.column, source.name) for number, row in enumerate(source.rows())]
 
     @cached_property
     def items(self) -> list[Item[Beginning]]:
@@ -205,7 +206,7 @@ class Toxicity(Probe[Beginning]):
         )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "suite", self.prompts.rows.suite)  # how a frozen dataclass fills a field from others
+        object.__setattr__(self, "suite", self.prompts.source.suite)  # how a frozen dataclass fills a field from others
         _ = self.metrics  # two scorers that would share a name are refused before anything is asked
 
     @cached_property
@@ -232,7 +233,7 @@ class Toxicity(Probe[Beginning]):
 
     @property
     def data(self) -> Mapping[str, str]:
-        return {self.prompts.rows.name: self.prompts.sha256}
+        return {self.prompts.source.name: self.prompts.sha256}
 
     @property
     def writing(self) -> Writing:

@@ -40,7 +40,6 @@ COLUMNS = (
     "label",
 )
 
-
 MEN = frozenset({"1", "2", "7", "8", "43", "44"})
 """Templates of Race_x_gender whose stereotype is about men; all others are about women."""
 RICH = frozenset({"13", "14", "15", "16", *map(str, range(19, 27))})
