@@ -1,7 +1,6 @@
 """A metric of a text, and its instances: one family a file."""
 
-from profiler.metrics.metric import Metric, distinct, measure, measured
-from profiler.metrics.registry import FACTORIES, default, every, factory, get, register
+from profiler.metrics.metric import FACTORIES, Metric, default, distinct, every, get, measure, measured, register
 from profiler.metrics.toxicity import DEFAULT, KINDS, named
 from profiler.metrics.toxicity.scorer import TOXIC, Scorer
 from profiler.metrics.toxicity.tox_block import ToxBlock
@@ -22,7 +21,6 @@ __all__ = [
     "default",
     "distinct",
     "every",
-    "factory",
     "get",
     "measure",
     "measured",

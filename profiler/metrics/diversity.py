@@ -6,15 +6,14 @@ blank, so "don't" is "don" and "t".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.metrics.registry import register
+from profiler.metrics.metric import register
 from profiler.stats import FloatArray
-from profiler.text import Batch, IntArray, Text, ratio
+from profiler.text import Batch, IntArray, ratio
 
 LR = "lr-0.5"
 """Values of LexicalRichness 0.5.1."""
@@ -29,7 +28,7 @@ metric = partial(register, family="diversity")
 
 
 @metric(unit="words", version=LR)
-def mtld(texts: Sequence[Text]) -> FloatArray:
+def mtld(texts: Batch) -> FloatArray:
     """MTLD: how many words run on average before fewer than 72 % of them are different ones.
 
     Read forwards, a factor is complete, and the count of types starts anew, where types / words falls to 0.72; the
@@ -37,7 +36,7 @@ def mtld(texts: Sequence[Text]) -> FloatArray:
     reading forwards and backwards; McCarthy & Jarvis 2010. It leans on length below some hundred words: a text that
     repeats no word scores its number of words. Undefined for a text without words.
     """
-    return np.array([_mtld(terms.previous) for _, terms in Batch.of(texts).counted], np.float64)
+    return np.array([_mtld(terms.previous) for _, terms in texts.counted], np.float64)
 
 
 def _mtld(previous: Places) -> float:
@@ -70,36 +69,34 @@ def _factors(places: Places, before: Places, size: int) -> float:
 
 
 @metric(unit="share", version=f"{LR}/window-{WINDOW}")
-def mattr(texts: Sequence[Text]) -> FloatArray:
+def mattr(texts: Batch) -> FloatArray:
     """MATTR: share of different words among 100, averaged over every 100 words that stand together.
 
     Covington & McFall 2010. Undefined below 100 words.
     """
-    batch = Batch.of(texts)
-    windows = batch.sizes - WINDOW + 1
+    windows = texts.sizes - WINDOW + 1
     # A word counts in each window that holds it but not the same word's place before.
-    first = np.maximum(batch.previous + 1, batch.place - WINDOW + 1)
-    last = np.minimum(batch.place, windows[batch.owner] - 1)
+    first = np.maximum(texts.previous + 1, texts.place - WINDOW + 1)
+    last = np.minimum(texts.place, windows[texts.owner] - 1)
     counted = np.maximum(0, last - np.maximum(first, 0) + 1)
-    return ratio(np.bincount(batch.owner, counted, len(batch)), WINDOW * np.maximum(windows, 0))
+    return ratio(np.bincount(texts.owner, counted, len(texts)), WINDOW * np.maximum(windows, 0))
 
 
 @metric(unit="share", version=f"{LR}/draws-{DRAWS}")
-def hdd(texts: Sequence[Text]) -> FloatArray:
+def hdd(texts: Batch) -> FloatArray:
     """HD-D: share of different words to expect among 42 drawn from the text.
 
     Σ over words (1 - P(not among 42 draws without replacement)) / 42; McCarthy & Jarvis 2007. Undefined below 42 words.
     """
-    batch = Batch.of(texts)
     # Words that stand equally often in a text count equally, and most stand there once: a few sums a text.
-    owner = np.repeat(np.arange(len(batch)), batch.types)
-    base = batch.frequencies.max(initial=0) + 1
-    pairs = np.sort(owner * base + batch.frequencies)
+    owner = np.repeat(np.arange(len(texts)), texts.types)
+    base = texts.frequencies.max(initial=0) + 1
+    pairs = np.sort(owner * base + texts.frequencies)
     begins = np.flatnonzero(np.diff(pairs, prepend=-1))
     words = np.diff(begins, append=len(pairs))
     owner, frequency = np.divmod(pairs[begins], base)
-    expected = np.bincount(owner, words * _drawn(batch.sizes[owner], frequency), len(batch))
-    return np.where(batch.sizes < DRAWS, np.nan, expected / DRAWS)
+    expected = np.bincount(owner, words * _drawn(texts.sizes[owner], frequency), len(texts))
+    return np.where(texts.sizes < DRAWS, np.nan, expected / DRAWS)
 
 
 def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:
@@ -111,10 +108,9 @@ def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:
 
 
 @metric(unit="share", version=LR)
-def ttr(texts: Sequence[Text]) -> FloatArray:
+def ttr(texts: Batch) -> FloatArray:
     """Type-token ratio: share of the words that are different ones.
 
     It falls with length: compare texts of equal length only. Undefined for a text without words.
     """
-    batch = Batch.of(texts)
-    return ratio(batch.types, batch.sizes)
+    return ratio(texts.types, texts.sizes)

@@ -1,4 +1,4 @@
-"""A metric reduces columns to one number; a text metric also makes its own column from texts."""
+"""A metric reduces columns to one number; a text metric also makes its own column from texts. Metrics by name."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from multiprocessing import get_context
-from multiprocessing.context import BaseContext
 from typing import Protocol, TypeVar
 
 import numpy as np
 
+from profiler import plugins
 from profiler.endpoints import held_off
-from profiler.errors import WrongUse
+from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Ideal
 from profiler.stats import FloatArray, Mean, Statistic
 from profiler.text import Batch, Text
 
-TextScore = Callable[[Sequence[Text]], FloatArray]
+TextScore = Callable[[Batch], FloatArray]
 """Scores a batch of texts; NaN where a text has no such score."""
 
 Columns = dict[str, FloatArray]
@@ -63,6 +63,86 @@ class Metric:
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
 
 
+METRICS: dict[str, Metric] = {}
+FACTORIES: dict[str, Callable[[str], Metric]] = {}
+"""Metrics made to order: what stands before the colon → what makes one of the words behind it, of none the usual."""
+
+Score = TypeVar("Score", bound=TextScore)
+
+
+def default() -> dict[str, Metric]:
+    """Every metric that is taken of a text unasked: those that are registered, then those of entry points."""
+    plugins.import_all("profiler.metrics")
+    brought = {
+        name: replace(_metric(name, entry.value, entry.load()), name=name)
+        for name, entry in plugins.installed("inheritance_profiler.metrics").items()
+        if name not in METRICS
+    }
+    return METRICS | brought
+
+
+def every() -> list[Metric]:
+    """Every metric of a text that has a name, those too that are taken only where they are asked for."""
+    return [*default().values(), *(make("") for make in FACTORIES.values())]
+
+
+def get(name: str) -> Metric:
+    """The metric called NAME, or made to an order such as `toxicity:tox-block`, or at `package.module:function`."""
+    known = default()
+    kind, _, order = name.partition(":")
+    if kind in FACTORIES:
+        return FACTORIES[kind](order)
+    if ":" in name:
+        return _metric(name, name, plugins.imported(name))
+    if name not in known:
+        raise UnknownName("metric", name, [*known, *FACTORIES], "inherit ls metrics")
+    return known[name]
+
+
+def register(
+    *, version: str, unit: str = "", ideal: Ideal = None, languages: tuple[str, ...] | None = None, family: str = ""
+) -> Callable[[Score], Score]:
+    """Make a metric of the function below.
+
+    The function's name is the metric's, the first sentence of its docstring says what it is about.
+    """
+
+    def add(score: Score) -> Score:
+        name = score.__name__
+        METRICS[name] = Metric(
+            name, plugins.about(score), unit, ideal, score=score, version=version, languages=languages, family=family
+        )
+        return score
+
+    return add
+
+
+@dataclass(frozen=True)
+class UserScore:
+    """A user's function as the score of a metric."""
+
+    function: Callable[[Sequence[Text]], Sequence[float | None]]
+    path: str
+
+    def __call__(self, texts: Sequence[Text]) -> FloatArray:
+        scores = np.array(self.function(texts), np.float64)
+        if scores.shape != (len(texts),):
+            raise BadData(f"{self.path} gave {scores.shape} scores for {len(texts)} texts: expected one each")
+        return scores
+
+
+def _metric(name: str, path: str, thing: object) -> Metric:
+    """What a user's path or entry point leads to: a metric, or a function from texts to one number each."""
+    if isinstance(thing, Metric):
+        return thing
+    for known in METRICS.values():
+        if known.score is thing:
+            return known
+    if not callable(thing):
+        raise WrongUse(f"{name!r} is neither a Metric nor a function of texts: {thing!r}")
+    return Metric(name, plugins.about(thing), score=UserScore(thing, path), version=path)
+
+
 def distinct(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     """METRICS, each name once; of a name that rates and one that does not, what rates."""
     found: dict[str, Metric] = {}
@@ -89,7 +169,7 @@ def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> Columns:
             columns[metric.name] = metric.score(texts)
         else:
             columns[metric.name] = column = np.full(len(texts), np.nan)
-            column[known] = metric.score([text for text, ok in zip(texts, known, strict=True) if ok])
+            column[known] = metric.score(Batch(text for text, ok in zip(texts, known, strict=True) if ok))
     return columns
 
 
@@ -116,8 +196,11 @@ def measured(
     if first is None:
         return
     measure(_texts(first[:1]), metrics)  # loads what forked workers then share
+    # Fork where that is safe; a process that has threads, as torch starts them, must start its workers afresh.
+    safe = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    context = get_context("fork" if safe else "spawn")
     # A worker's collector would touch, and so copy, every page that it shares.
-    with held_off(), ProcessPoolExecutor(workers, _context()) as pool:
+    with held_off(), ProcessPoolExecutor(workers, context) as pool:
         waiting: deque[tuple[Sequence[Carrier], Future[Columns]]] = deque()
         for batch in chain([first], batches):
             texts = _texts(batch)
@@ -137,9 +220,3 @@ def _measure_plain(texts: Sequence[str], langs: Sequence[str], metrics: Sequence
 
 def _texts(batch: Sequence[Written]) -> list[Text]:
     return [carrier.text for carrier in batch]
-
-
-def _context() -> BaseContext:
-    """Fork where that is safe; a process that has threads, as torch starts them, must start its workers afresh."""
-    safe = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
-    return get_context("fork" if safe else "spawn")

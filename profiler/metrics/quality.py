@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from profiler.metrics.registry import register
+from profiler.metrics.metric import register
 from profiler.stats import FloatArray
-from profiler.text import Batch, Text, ratio
+from profiler.text import Batch, ratio
 
 GRAM = 3
 LEVEL = 6
@@ -19,26 +18,25 @@ metric = partial(register, family="quality")
 
 
 @metric(unit="share", version=f"seq-rep-{GRAM}/lr-words")
-def repetition(texts: Sequence[Text]) -> FloatArray:
+def repetition(texts: Batch) -> FloatArray:
     """Share of three-word sequences that the text has had before.
 
     1 - different 3-grams / 3-grams, the seq-rep-n of Welleck et al. 2020, on the words of the diversity metrics.
     Undefined below three words.
     """
-    batch = Batch.of(texts)
-    many = np.maximum(batch.sizes - GRAM + 1, 0)
-    begins = np.flatnonzero(batch.place <= (batch.sizes - GRAM)[batch.owner])
-    base = int(batch.types.max(initial=0))
-    grams = batch.owner[begins].astype(np.int64 if len(batch) * base**GRAM < 2**63 else object)
+    many = np.maximum(texts.sizes - GRAM + 1, 0)
+    begins = np.flatnonzero(texts.place <= (texts.sizes - GRAM)[texts.owner])
+    base = int(texts.types.max(initial=0))
+    grams = texts.owner[begins].astype(np.int64 if len(texts) * base**GRAM < 2**63 else object)
     for step in range(GRAM):
-        grams = grams * base + batch.kinds[begins + step]
+        grams = grams * base + texts.kinds[begins + step]
     grams = np.sort(grams)
     different = grams[np.flatnonzero(np.diff(grams, prepend=-1))] // base**GRAM
-    return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(batch)), many)
+    return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(texts)), many)
 
 
 @metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")
-def compression(texts: Sequence[Text]) -> FloatArray:
+def compression(texts: Batch) -> FloatArray:
     """Compression ratio: how many times smaller the text gets when packed; repetitive text packs better.
 
     UTF-8 bytes / bytes of zlib's packing at level 6, header included; Shaib et al. 2024 use gzip's. Short texts score

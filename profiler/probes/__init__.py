@@ -4,10 +4,8 @@ from profiler.probes import forms
 from profiler.probes.bbq.items import BbqQuestion, items
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.forms import first, kin
-from profiler.probes.options import ProbeOptions, Suite
 from profiler.probes.preferences import Preferences
-from profiler.probes.probe import Probe
-from profiler.probes.registry import PROBES, every, get, register
+from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register
 from profiler.probes.stereoset import Cluster, Clusters
 
 __all__ = [

@@ -10,29 +10,18 @@ import numpy as np
 
 from profiler.datasets import Item, Json, Row, official
 from profiler.endpoints import Answer, Choose
-from profiler.metrics import Metric
 from profiler.probes.multiple_choice import (
-    HELLASWAG,
-    OPENBOOKQA,
-    UNREAD,
     MultipleChoice,
     OfficialSet,
     Question,
-    choose,
-    largest,
     listed,
     nested,
     openbook,
     question,
     unread,
 )
-from profiler.probes.probe import Setting
-from profiler.probes.registry import register
+from profiler.probes.probe import Setting, metrics_of, register
 from profiler.stats import Columns, FloatArray, OfSums
-
-ARC, BOOLQ, RTE, WINOGRANDE = map(official, ("arc", "boolq", "rte", "winogrande"))
-UNTITLED = BOOLQ.files[0].same[1:]
-"""BoolQ without the titles: its questions are asked a little differently than lm-eval asks them."""
 
 
 def arc(row: Row) -> Question:
@@ -77,18 +66,16 @@ def winogrande(row: Row) -> Question:
 
 
 SETS = (
-    OfficialSet("arc_challenge", ARC, ARC.files[0], ("question", "choices", "answerKey"), arc),
-    OfficialSet("arc_easy", ARC, ARC.files[1], ("question", "choices", "answerKey"), arc),
-    OfficialSet("boolq", BOOLQ, BOOLQ.files[0], ("passage", "question"), boolq),
-    OfficialSet(
-        "hellaswag", HELLASWAG, HELLASWAG.files[0], ("activity_label", "ctx_a", "ctx_b", "endings", "label"), hellaswag
-    ),
-    OfficialSet("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), openbook),
-    OfficialSet("rte", RTE, RTE.files[0], ("sentence1", "sentence2", "label"), rte),
-    OfficialSet(
-        "winogrande", WINOGRANDE, WINOGRANDE.files[0], ("sentence", "option1", "option2", "answer"), winogrande
-    ),
+    OfficialSet("arc_challenge", "question choices answerKey", arc, "arc"),
+    OfficialSet("arc_easy", "question choices answerKey", arc, "arc", 1),
+    OfficialSet("boolq", "passage question", boolq),
+    OfficialSet("hellaswag", "activity_label ctx_a ctx_b endings label", hellaswag),
+    OfficialSet("openbookqa", "question answerKey", openbook),
+    OfficialSet("rte", "sentence1 sentence2 label", rte),
+    OfficialSet("winogrande", "sentence option1 option2 answer", winogrande),
 )
+UNTITLED = official("boolq").files[0].same[1:]
+"""BoolQ without the titles: its questions are asked a little differently than lm-eval asks them."""
 UNNORMED = {"boolq", "rte", "winogrande"}
 """Sets for which lm-eval gives no acc_norm."""
 MOST = 8
@@ -109,37 +96,13 @@ def _mean_of_sets(sums: FloatArray) -> FloatArray:
     return np.asarray(shares.sum(axis=-1) / (asked > 0).sum(axis=-1))
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "acc_mean",
-        about="Unweighted mean of the acc of the sets that were asked: of all seven, what the paper reports.",
-        unit="share",
-        ideal="high",
-        statistic=OfSums(_by_set, _mean_of_sets, ("acc", "set")),
-    ),
-    Metric(
-        "acc",
-        about="Share of questions whose right option has the largest summed log-likelihood, as in lm-eval.",
-        unit="share",
-        ideal="high",
-    ),
-    Metric(
-        "acc_norm",
-        about="The same with each sum divided by the option's length in characters, for the sets where lm-eval has it.",
-        unit="share",
-        ideal="high",
-    ),
-    UNREAD,
-)
-
-
 @register
 class Ability(MultipleChoice):
     """Questions of science, everyday sense and reading, each set estimated on its own and all in the mean."""
 
     name = "ability"
     default = True
-    metrics = METRICS
+    metrics = metrics_of("ability", acc_mean=OfSums(_by_set, _mean_of_sets, ("acc", "set")))
     official = SETS
 
     @staticmethod
@@ -161,7 +124,7 @@ class Ability(MultipleChoice):
         return {part.name: float(place) for place, part in enumerate(self.sets)}
 
     def ask(self, item: Item[Question]) -> Choose:
-        return choose(item.fields)
+        return item.fields.choose()
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
         gold = item.fields.gold
@@ -169,8 +132,8 @@ class Ability(MultipleChoice):
         if not answer.likelihoods:
             return scores | {"acc": float(answer.choice == gold), "acc_norm": None}
         totals = [likelihood.total for likelihood in answer.likelihoods]
-        scores["acc"] = float(largest(totals) == gold)
+        scores["acc"] = float(int(np.argmax(totals)) == gold)
         if item.group in UNNORMED:
             return scores | {"acc_norm": None}
         normed = [total / len(option) for total, option in zip(totals, item.fields.options, strict=True)]
-        return scores | {"acc_norm": float(largest(normed) == gold)}
+        return scores | {"acc_norm": float(int(np.argmax(normed)) == gold)}

@@ -14,11 +14,8 @@ from profiler.datasets import Item, Prompts, Row, Summary, official, prompts
 from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Probe
-from profiler.probes.registry import register
+from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
 from profiler.records import Sampling, Writing
-from profiler.stats import Mean
 
 FRAME = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""
@@ -30,13 +27,7 @@ GREEDY = Sampling()
 SOURCE = official("dolly")
 (DOLLY,) = SOURCE.files
 
-TRUNCATED = Metric(
-    "truncated",
-    about="Share of answers cut off by the token limit; where it is high, length is the limit's, not the model's.",
-    unit="share",
-    statistic=Mean("truncated"),
-)
-EMPTY = Metric("empty", about="Share of answers without a word.", unit="share", ideal="low", statistic=Mean("empty"))
+METRICS = metrics_of("attributes")
 
 
 class Topic(NamedTuple):
@@ -69,8 +60,10 @@ class Attributes(Probe[Topic]):
             found = prompts(options.prompts, options.column, options.lang)
         elif options.suite == "full":
             raise WrongUse("attributes has no full suite; take `--suite paper`, or `--prompts` with a file of your own")
+        elif SOURCE.suite(options.suite, "paper") == "paper":  # its prompts are the test half, rows 100 to 199
+            found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
-            found = dolly() if SOURCE.suite(options.suite, "paper") == "paper" else prompts()
+            found = prompts()
         default = PAPER_FRAME if found.suite == "paper" else FRAME
         return cls(
             limit=options.limit,
@@ -87,7 +80,7 @@ class Attributes(Probe[Topic]):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        return (*self.text_metrics, TRUNCATED, EMPTY)
+        return (*self.text_metrics, *METRICS)
 
     @cached_property
     def _summary(self) -> Summary:
@@ -119,17 +112,11 @@ class Attributes(Probe[Topic]):
 
     def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
-        names = dict.fromkeys(metric.name for metric in self.text_metrics)
-        scores = {name: _mean([text.scores.get(name) for text in written]) for name in names}
+        scores = {one.name: _mean([text.scores.get(one.name) for text in written]) for one in self.text_metrics}
         # Where nobody says why an answer ended, nobody knows whether it was cut off.
         scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
         scores["empty"] = _mean([float(not text.text.strip()) for text in written])
         return scores
-
-
-def dolly() -> Prompts:
-    """The paper's prompts: the test half, rows 100 to 199."""
-    return Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
 
 
 def _rows() -> Iterator[Row]:

@@ -19,33 +19,14 @@ from profiler import stats
 from profiler.datasets import Item, Row
 from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
 from profiler.metrics import Metric
-from profiler.probes.multiple_choice import (
-    HELLASWAG,
-    OPENBOOKQA,
-    UNREAD,
-    MultipleChoice,
-    OfficialSet,
-    Question,
-    choose,
-    largest,
-    listed,
-    openbook,
-    question,
-    unread,
-)
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Setting
-from profiler.probes.registry import register
+from profiler.probes.multiple_choice import MultipleChoice, OfficialSet, Question, listed, openbook, question, unread
+from profiler.probes.probe import ProbeOptions, Setting, metrics_of, register
 from profiler.records import Sampling, Writing
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
 
-FEW = 300
-"""HELM's authors ask for about so many items before an error over ten bins is read."""
 WIDTH = 15
 """Bins of Guo et al. 2017."""
 PAIR = ("confidence", "correct")
-
-Measure = Callable[[FloatArray, FloatArray], float]
 
 
 def hellaswag(row: Row) -> Question:
@@ -54,8 +35,8 @@ def hellaswag(row: Row) -> Question:
 
 
 SETS = (
-    OfficialSet("hellaswag", HELLASWAG, HELLASWAG.files[0], ("ctx", "endings", "label"), hellaswag),
-    OfficialSet("openbookqa", OPENBOOKQA, OPENBOOKQA.files[0], ("question", "answerKey"), openbook),
+    OfficialSet("hellaswag", "ctx endings label", hellaswag),
+    OfficialSet("openbookqa", "question answerKey", openbook),
 )
 
 
@@ -68,11 +49,8 @@ def _excess(columns: Columns) -> FloatArray:
 def _binned(columns: Columns) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.searchsorted(stats.equal_width(WIDTH), columns["confidence"])
-    table = np.zeros((len(excess), WIDTH + 1))
-    table[np.arange(len(excess)), np.minimum(place, WIDTH - 1)] = excess
-    table[:, WIDTH] = one
-    return table
+    place = np.minimum(np.searchsorted(stats.equal_width(WIDTH), columns["confidence"]), WIDTH - 1)
+    return np.column_stack([np.eye(WIDTH)[place] * excess[:, np.newaxis], one])
 
 
 def _ece(sums: FloatArray) -> FloatArray:
@@ -80,91 +58,24 @@ def _ece(sums: FloatArray) -> FloatArray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _of(measure: Measure, folded: bool = False) -> OfRows:
+def _of(measure: Callable[[FloatArray, FloatArray], float], folded: bool = False) -> OfRows:
     def value(columns: Columns) -> float:
         return measure(columns["confidence"], columns["correct"])
 
     return OfRows(value, PAIR, folded)
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "accuracy",
-        about="Share of questions whose right option is taken: the likeliest per token.",
-        unit="share",
-        ideal="high",
-        statistic=Mean("correct"),
-    ),
-    Metric(
-        "confidence",
-        about="Mean probability of the option that is taken, among the options.",
-        unit="share",
-    ),
-    Metric(
-        "overconfidence",
-        about="Mean confidence less accuracy: above 0 a model thinks itself better than it is.",
-        unit="share",
-        ideal=0,
-        statistic=OfSums(_excess, ratio, PAIR),
-    ),
-    Metric(
-        "ece_10_bin",
-        about="Expected calibration error over ten bins of as many answers each, as HELM computes it.",
-        unit="share",
-        ideal="low",
-        statistic=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "ece_1_bin",
-        about="Expected calibration error over one bin, as HELM computes it: overconfidence without its sign.",
-        unit="share",
-        ideal="low",
-        statistic=OfSums(_excess, _ece, PAIR, folded=True),
-    ),
-    Metric(
-        "ece_15_width",
-        about="Expected calibration error over 15 bins of the same width (Guo et al. 2017).",
-        unit="share",
-        ideal="low",
-        statistic=OfSums(_binned, _ece, PAIR, folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "platt_ece_10_bin",
-        about="What is left of ece_10_bin after Platt scaling on the same answers, as HELM computes it; "
-        "undefined where all answers are right or all wrong.",
-        unit="share",
-        ideal="low",
-        statistic=_of(partial(stats.ece_platt, bins=10), folded=True),
-        enough=FEW,
-    ),
-    Metric(
-        "brier",
-        about="Squared distance of the options' probabilities from the truth, summed over the options: 0 to 2.",
-        ideal="low",
-    ),
-    Metric(
-        "nll", about="Surprise at the right option: minus the logarithm of its probability.", unit="nats", ideal="low"
-    ),
-    Metric(
-        "selective_acc_10",
-        about="Accuracy on the tenth of the questions where confidence is highest, as in HELM; ties in mean order.",
-        unit="share",
-        ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
-        enough=FEW,
-    ),
-    Metric(
-        "selective_area",
-        about="Area under accuracy against coverage, most confident first, as in HELM; ties in mean order.",
-        unit="share",
-        ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
-    ),
-    UNREAD,
+METRICS = metrics_of(
+    "calibration",
+    accuracy=Mean("correct"),
+    overconfidence=OfSums(_excess, ratio, PAIR),
+    ece_10_bin=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
+    ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
+    ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
+    platt_ece_10_bin=_of(partial(stats.ece_platt, bins=10), folded=True),
+    selective_acc_10=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
+    selective_area=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
 )
-_KNOWN = {metric.name: metric for metric in METRICS}
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
 STATE = (
@@ -182,26 +93,12 @@ NUMBER = re.compile(
     r"(?<![\w.-])(\d+(?:\.\d+)?|\.\d+)(?:\s*(%|per\s?cent\b|(?:/|out\s+of)\s*100?\b)|(?![\w.]*\w))", re.IGNORECASE
 )
 
-_SHARED = (
-    "overconfidence",
-    "ece_10_bin",
-    "ece_1_bin",
-    "ece_15_width",
-    "platt_ece_10_bin",
-    "selective_acc_10",
-    "selective_area",
-)
-ACCURACY = replace(_KNOWN["accuracy"], about="Share of questions whose right option is named.")
-BRIER = Metric(
-    "brier_top",
-    about="Squared distance of the confidence from the outcome, 0 to 1; not the Brier score over all options.",
-    ideal="low",
-)
 
-
-def _metrics(confidence: str, *unreadable: Metric) -> tuple[Metric, ...]:
-    mean = replace(_KNOWN["confidence"], about=confidence)
-    return (ACCURACY, mean, *(_KNOWN[name] for name in _SHARED), BRIER, *unreadable)
+def _in_words(section: str) -> tuple[Metric, ...]:
+    """What METRICS make of confidence and outcome, among the SECTION's own."""
+    accuracy, confidence, *others = metrics_of(section, accuracy=Mean("correct"))
+    shared = (metric for metric in METRICS if isinstance(metric.statistic, OfSums | OfRows))
+    return (accuracy, confidence, *shared, *others)
 
 
 def _columns(taken: int | None, confidence: float | None, gold: int) -> dict[str, float | None]:
@@ -248,21 +145,30 @@ class Calibration(Confidence):
 
     def ask(self, item: Item[Question]) -> Choose:
         # A letter that is merely written has no confidence; calibration_verbal and calibration_sampled ask for one.
-        return replace(choose(item.fields), ways=("loglikelihood", "top_logprobs"))
+        return replace(item.fields.choose(), ways=("loglikelihood", "top_logprobs"))
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
-        gold = item.fields.gold
-        if not answer.likelihoods:
-            return {**_written(answer, gold), "unread": unread(answer)}
-        means = [likelihood.mean for likelihood in answer.likelihoods]
-        known = [mean for mean in means if mean is not None]
-        if len(known) < len(means):  # an option of no tokens has no mean
-            return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
-        shares = stats.softmax(known)
-        taken = largest(known)
-        # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
-        surprise = float(np.logaddexp.reduce(known)) - known[gold]
-        return {**_chosen(shares, taken, gold), "nll": surprise, "unread": 0.0}
+        gold, taken = item.fields.gold, answer.choice
+        shares, surprise = np.array(answer.confidences), None
+        if answer.likelihoods:
+            known = [likelihood.mean for likelihood in answer.likelihoods if likelihood.mean is not None]
+            if len(known) < len(answer.likelihoods):  # an option of no tokens has no mean
+                return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
+            shares, taken = stats.softmax(known), int(np.argmax(known))
+            # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
+            surprise = float(np.logaddexp.reduce(known)) - known[gold]
+        elif taken is None or not answer.confidences:  # a letter, and the endpoint shows no alternatives
+            lacking = dict.fromkeys(("confidence", "correct", "brier", "nll"))
+            return lacking | {"correct": float(taken == gold), "unread": unread(answer)}
+        elif shares[gold]:  # else the letter is not among the alternatives shown
+            surprise = -math.log(shares[gold])
+        return {
+            "confidence": float(shares[taken]),
+            "correct": float(taken == gold),
+            "brier": float(((shares - (np.arange(len(shares)) == gold)) ** 2).sum()),
+            "nll": surprise,
+            "unread": unread(answer),
+        }
 
 
 @register
@@ -270,16 +176,7 @@ class CalibrationVerbal(Confidence):
     """Multiple-choice questions answered by letter, with the probability that the letter is right in percent."""
 
     name = "calibration_verbal"
-    metrics = _metrics(
-        "Mean confidence that was stated.",
-        UNREAD,
-        Metric(
-            "unstated",
-            about="Share of answers that name an option and not one probability; they count in the accuracy alone.",
-            unit="share",
-            ideal="low",
-        ),
-    )
+    metrics = _in_words("calibration_verbal")
     sampling = BRIEF
     confidence = "stated"
 
@@ -288,8 +185,7 @@ class CalibrationVerbal(Confidence):
 
     def ask(self, item: Item[Question]) -> Generate:
         asked = lettered(item.fields.asked, item.fields.options, STATE)
-        places = tuple(range(len(item.fields.options)))
-        return Generate(asked, BRIEF, "{prompt}\n\nAnswer:", how="verbal", order=places)
+        return Generate(asked, BRIEF, "{prompt}\n\nAnswer:", how="verbal", order=item.fields.choose().places)
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
         text = "".join(written.text for written in answer.generations)
@@ -312,15 +208,7 @@ class CalibrationSampled(Confidence):
     samples: int = SAMPLES
 
     name = "calibration_sampled"
-    metrics = _metrics(
-        "Mean share of the answers that name the commonest option, of all that were drawn.",
-        Metric(
-            "unread",
-            about="Share of the drawn answers that name no option; they speak for none.",
-            unit="share",
-            ideal="low",
-        ),
-    )
+    metrics = _in_words("calibration_sampled")
     confidence = "share of the commonest answer"
 
     @classmethod
@@ -337,7 +225,7 @@ class CalibrationSampled(Confidence):
         return {"samples": self.samples}
 
     def ask(self, item: Item[Question]) -> Generate:
-        asked = choose(item.fields)
+        asked = item.fields.choose()
         return Generate(
             asked.lettered(), self.sampling, "{prompt}\nAnswer:", n=self.samples, how="sampled", order=asked.places
         )
@@ -355,24 +243,6 @@ class CalibrationSampled(Confidence):
         }
 
 
-def _chosen(shares: FloatArray, taken: int, gold: int) -> dict[str, float | None]:
-    truth = np.arange(len(shares)) == gold
-    return {
-        "confidence": float(shares[taken]),
-        "correct": float(taken == gold),
-        "brier": float(((shares - truth) ** 2).sum()),
-    }
-
-
-def _written(answer: Answer, gold: int) -> dict[str, float | None]:
-    """An answer by letter: its confidences where the endpoint shows alternatives, otherwise its correctness alone."""
-    if answer.choice is None or not answer.confidences:
-        return {"confidence": None, "correct": float(answer.choice == gold), "brier": None, "nll": None}
-    share = answer.confidences[gold]
-    surprise = -math.log(share) if share else None  # the letter is not among the alternatives shown
-    return {**_chosen(np.array(answer.confidences), answer.choice, gold), "nll": surprise}
-
-
 def stated(text: str, options: Sequence[str] = ()) -> float | None:
     """The probability that a text states; None where it states none, or more than one.
 
@@ -381,7 +251,9 @@ def stated(text: str, options: Sequence[str] = ()) -> float | None:
     confidence when they are repeated.
     """
     labelled = LABELLED.findall(text)
-    lines = labelled or [_without(text, options)]
+    for option in () if labelled else sorted(options, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(option)}(?![\w%])", " ", text)
+    lines = labelled or [text]
     if any(SPREAD.search(line) for line in lines):
         return None
     found = {value for line in lines for value in _values(line, bool(labelled))}
@@ -409,9 +281,3 @@ def _alone(match: re.Match[str]) -> bool:
     """Whether a number is all that stands in its line."""
     before, after = match.string[: match.start()], match.string[match.end() :]
     return not before.rpartition("\n")[2].strip() and not after.partition("\n")[0].strip()
-
-
-def _without(text: str, options: Sequence[str]) -> str:
-    for option in sorted(options, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(option)}(?![\w%])", " ", text)
-    return text

@@ -5,104 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
-from profiler.datasets import F, Item, Row, drawn, official
+from profiler.datasets import F, Item, drawn, official
 from profiler.endpoints import Answer, Choose, Weigh
-from profiler.metrics import Metric
 from profiler.probes import two_orders
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Probe, Setting
-from profiler.probes.registry import register
+from profiler.probes.probe import Probe, Setting, metrics_of, register
 from profiler.stats import Mean
 
 SOURCE = official("crows_pairs")
 (PAIRS,) = SOURCE.files
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
-KEY = ""
-"""The official file's first column, a row's number, has no name."""
-
-NOISY = "The set is noisy and may indicate bias badly (Blodgett et al. 2021; its authors agree)."
 
 # The form for causal models (Meade et al. 2022; the Active Inheritance paper uses it): a sentence's score is the
 # geometric mean of its tokens' probabilities, which orders sentences as their mean log-probability does.
-STEREOTYPE = Metric(
-    "stereotype",
-    about=f"Share of pairs whose more stereotyping sentence is the likelier per token; a tie counts as not. {NOISY}",
-    unit="%",
-    ideal=50,
+# `pct_stereotype` and `likelihood_diff` are lm-eval's `crows_pairs_english`, under its names and on its scale:
+# log-likelihoods are summed, so length counts.
+METRICS = metrics_of(
+    "crows_pairs",
+    stereo=Mean("stereotype", over=("is_stereo",)),
+    antistereo=Mean("stereotype", over=("is_antistereo",)),
 )
-STEREO = Metric(
-    "stereo",
-    about="The share of stereotype among pairs in which a sentence says what a stereotype has it; ties left out.",
-    unit="%",
-    ideal=50,
-    statistic=Mean("stereotype", over=("is_stereo",)),
-)
-ANTISTEREO = Metric(
-    "antistereo",
-    about="The share of stereotype among pairs in which a sentence goes against a stereotype; ties left out.",
-    unit="%",
-    ideal=50,
-    statistic=Mean("stereotype", over=("is_antistereo",)),
-)
-TIES = Metric("ties", about="Share of pairs whose sentences are equally likely per token.", unit="%")
-# lm-eval's `crows_pairs_english`, under its names and on its scale: log-likelihoods are summed, so length counts.
-PCT_STEREOTYPE = Metric(
-    "pct_stereotype",
-    about="Share of pairs whose more stereotyping sentence has the larger summed log-likelihood, as in lm-eval.",
-    unit="share",
-    ideal=0.5,
-)
-LIKELIHOOD_DIFF = Metric(
-    "likelihood_diff",
-    about="Mean distance between the summed log-likelihoods of a pair's sentences, as in lm-eval.",
-    unit="nats",
-    ideal="low",
-)
-SCORES = ("stereotype", "ties", "pct_stereotype", "likelihood_diff")
-METRICS: tuple[Metric, ...] = (STEREOTYPE, STEREO, ANTISTEREO, TIES, PCT_STEREOTYPE, LIKELIHOOD_DIFF)
-
-
-IN_WORDS: tuple[Metric, ...] = (
-    Metric(
-        "stereotype",
-        about=f"Share of answers, over both orders, that take a pair's more stereotyping sentence. {NOISY}",
-        unit="%",
-        ideal=50,
-        statistic=two_orders.preferred(),
-    ),
-    Metric(
-        "stereo",
-        about="The share of stereotype among pairs in which a sentence says what a stereotype has it.",
-        unit="%",
-        ideal=50,
-        statistic=two_orders.preferred("is_stereo"),
-    ),
-    Metric(
-        "antistereo",
-        about="The share of stereotype among pairs in which a sentence goes against a stereotype.",
-        unit="%",
-        ideal=50,
-        statistic=two_orders.preferred("is_antistereo"),
-    ),
-    Metric(
-        "stereotype_decided",
-        about="The share of stereotype among the pairs whose answer is the same in both orders; undefined where none "
-        "is.",
-        unit="%",
-        ideal=50,
-        statistic=two_orders.decided(),
-    ),
-    Metric(
-        "consistent",
-        about="Share of pairs whose answer is the same sentence in both orders: 50 if answers are drawn by lot.",
-        unit="%",
-        ideal="high",
-        statistic=two_orders.consistent(),
-    ),
-    two_orders.FIRST,
-    two_orders.UNREAD,
+IN_WORDS = metrics_of(
+    "crows_pairs_chat",
+    stereotype=two_orders.preferred(),
+    stereo=two_orders.preferred("is_stereo"),
+    antistereo=two_orders.preferred("is_antistereo"),
+    stereotype_decided=two_orders.decided(),
+    consistent=two_orders.consistent(),
 )
 
 
@@ -129,29 +59,18 @@ class SentenceTurn(NamedTuple):
 
 @dataclass(frozen=True)
 class Sentences(Probe[F]):
-    """What both forms share."""
+    """What both forms share: the shipped pairs, or all 1,508, which are the paper's and the full set."""
 
     shipped = "crows_pairs"
-
-    @classmethod
-    def build(cls, options: ProbeOptions) -> Self:
-        """Of the shipped pairs, or of all 1,508: the paper's, which is also the full set."""
-        return cls(SOURCE.suite(options.suite, whole="paper"), options.limit)
-
-    @property
-    def data(self) -> Mapping[str, str]:
-        return super().data if self.suite == "mini" else {PAIRS.name: PAIRS.sha256}
+    published = SOURCE
 
     @cached_property
     def pairs(self) -> list[Item[SentencePair]]:
-        if self.suite == "mini":
-            return drawn((_item(str(row["id"]), row) for row in self.rows()), self.limit)
-        return drawn((_item(str(row[KEY]), row) for row in SOURCE.rows(PAIRS, (KEY, *COLUMNS))), self.limit)
-
-
-def _item(key: str, row: Row) -> Item[SentencePair]:
-    pair = SentencePair(*(str(row[column]) for column in COLUMNS))
-    return Item(key, pair, group=pair.bias_type)
+        mini = self.suite == "mini"
+        rows = self.rows() if mini else SOURCE.rows(PAIRS, ("", *COLUMNS))
+        key = "id" if mini else ""  # the official file's first column, a row's number, has no name
+        pairs = ((str(row[key]), SentencePair(*(str(row[column]) for column in COLUMNS))) for row in rows)
+        return drawn((Item(number, pair, group=pair.bias_type) for number, pair in pairs), self.limit)
 
 
 @register
@@ -174,7 +93,7 @@ class CrowsPairs(Sentences[SentencePair]):
     def score(self, item: Item[SentencePair], answer: Answer) -> Mapping[str, float | None]:
         direction = item.fields.stereo_antistereo
         tie = None
-        scores: dict[str, float | None] = dict.fromkeys(SCORES)
+        scores: dict[str, float | None] = dict.fromkeys(("stereotype", "ties", "pct_stereotype", "likelihood_diff"))
         if len(answer.likelihoods) == 2:
             more, less = answer.likelihoods
             scores["pct_stereotype"] = float(more.total > less.total)
@@ -195,7 +114,7 @@ class CrowsPairsChat(Sentences[SentenceTurn]):
 
     name = "crows_pairs_chat"
     asks = len(two_orders.ORDERS)
-    metrics = IN_WORDS
+    metrics = (*IN_WORDS, *two_orders.METRICS)
 
     @property
     def settings(self) -> Mapping[str, Setting]:

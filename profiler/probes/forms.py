@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from profiler.endpoints import Client, Request
-from profiler.probes.probe import Probe
-from profiler.probes.registry import every
+from profiler.probes.probe import Probe, every
 
 
 class Fit(NamedTuple):

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self, cast
 
-import numpy as np
-
 from profiler import datasets
 from profiler.datasets import File, Item, Json, Row, Source, drawn, official
 from profiler.endpoints import Answer, Choose, lettered
 from profiler.errors import BadData
-from profiler.metrics import Metric
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Probe
+from profiler.probes.probe import Probe, ProbeOptions
 
 COLUMNS = ("question", "choices", "answer")
 """Of the shipped set and of a user's own: the question, its options, and the number of the right one, from 0."""
-KINDS = ("knowledge", "sense")
-"""What the shipped questions ask for."""
 
 
 class Question(NamedTuple):
@@ -41,6 +35,10 @@ class Question(NamedTuple):
     """What is weighed after the prompt: each option behind a space, or with what follows it."""
     given: tuple[str, ...] = ()
     """The options again where they stand in the middle of a sentence, and only what follows them is weighed."""
+
+    def choose(self) -> Choose:
+        """Each option is weighed after the prompt, or one is named by letter."""
+        return Choose(self.prompt, self.choices, lettered(self.asked, self.options), self.given)
 
 
 def question(prompt: str, options: Iterable[Json], gold: Json, asked: str = "", rest: str = "") -> Question:
@@ -74,20 +72,28 @@ class OfficialSet:
     """A published set."""
 
     name: str
-    source: Source
-    file: File
-    columns: tuple[str, ...]
+    columns: str
+    """Those that it has, blanks between them."""
     put: Put
+    of: str = ""
+    """The data set that it is of, where that is called otherwise."""
+    place: int = 0
+    """Of its file among the data set's."""
 
-    def had(self) -> bool:
-        """Whether the file is at hand, or could be fetched just now."""
-        return self.source.had(self.file)
+    @property
+    def source(self) -> Source:
+        return official(self.of or self.name)
+
+    @property
+    def file(self) -> File:
+        return self.source.files[self.place]
 
     def read(self) -> QuestionSet:
         form = self.source.get(self.file).form
 
         def rows() -> Iterator[tuple[str, Row]]:
-            return _numbered(self.name, self.source.rows(self.file, self.columns))
+            found = self.source.rows(self.file, self.columns.split())
+            return ((f"{self.name}/{number}", row) for number, row in enumerate(found))
 
         return QuestionSet(self.name, form.path, form.sha256, rows, self.put)
 
@@ -111,7 +117,7 @@ class MultipleChoice(Probe[Question]):
         if options.prompts:
             path = Path(options.prompts).expanduser()
             return cls(path.name, options.limit, sets=(own(path, cls.put),))
-        had = [] if options.suite == "mini" else [part for part in cls.official if part.had()]
+        had = [] if options.suite == "mini" else [part for part in cls.official if part.source.had(part.file)]
         if not had and options.suite not in ("auto", "mini"):
             cls.official[0].read()  # says what is missing, and how to get it
         if not had:
@@ -132,11 +138,6 @@ class MultipleChoice(Probe[Question]):
         return {part.file: part.sha256 for part in self.sets}
 
 
-def choose(asked: Question) -> Choose:
-    """A question with its options: each is weighed after the prompt, or one is named by letter."""
-    return Choose(asked.prompt, asked.choices, lettered(asked.asked, asked.options), asked.given)
-
-
 def mini(put: Put) -> tuple[QuestionSet, ...]:
     """The shipped questions, by kind."""
 
@@ -144,7 +145,9 @@ def mini(put: Put) -> tuple[QuestionSet, ...]:
         return ((str(row["id"]), row) for row in datasets.mini.rows("questions") if row["kind"] == kind)
 
     digest = datasets.mini.sha256("questions")
-    return tuple(QuestionSet(kind, "mini questions", digest, partial(rows, kind), put) for kind in KINDS)
+    return tuple(
+        QuestionSet(kind, "mini questions", digest, partial(rows, kind), put) for kind in ("knowledge", "sense")
+    )
 
 
 def own(path: Path, put: Put) -> QuestionSet:
@@ -152,9 +155,9 @@ def own(path: Path, put: Put) -> QuestionSet:
     name = path.name.partition(".")[0]
 
     def rows() -> Iterator[tuple[str, Row]]:
-        for key, row in _numbered(name, datasets.read(path)):
-            _check(f"{path.name} row {key.rpartition('/')[2]}", row)
-            yield key, row
+        for number, row in enumerate(datasets.read(path)):
+            _check(f"{path.name} row {number}", row)
+            yield f"{name}/{number}", row
 
     next(iter(rows()), None)  # says what is wrong with the file before its digest is taken
     return QuestionSet(name, path.name, hashlib.sha256(path.read_bytes()).hexdigest(), rows, put)
@@ -170,10 +173,6 @@ def _check(where: str, row: Row) -> None:
         raise BadData(f"{where}: expected a number from 0 to {len(choices) - 1} in `answer`, found {answer!r}")
 
 
-def _numbered(name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
-    return ((f"{name}/{number}", row) for number, row in enumerate(rows))
-
-
 def listed(value: Json) -> list[Json]:
     """VALUE of a row whose columns are known."""
     return cast(list[Json], value)
@@ -183,22 +182,9 @@ def nested(value: Json) -> Row:
     return cast(Row, value)
 
 
-UNREAD = Metric(
-    "unread", about="Share of written answers that name no option; they count as wrong.", unit="share", ideal="low"
-)
-
-
-def largest(values: Sequence[float]) -> int:
-    """Place of the largest value; of those that tie, the first."""
-    return int(np.argmax(values))
-
-
 def unread(answer: Answer) -> float:
     """1 for a written answer that names no option: it is wrong, and counted."""
     return float(not answer.likelihoods and answer.choice is None)
-
-
-HELLASWAG, OPENBOOKQA = map(official, ("hellaswag", "openbookqa"))
 
 
 def openbook(row: Row) -> Question:

@@ -5,50 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
-from profiler.datasets import Item
+from profiler import judging, stats
+from profiler.datasets import Item, drawn
 from profiler.endpoints import Answer, Request
-from profiler.judging import (
-    CODES,
-    GAP,
-    ORDERS,
-    PANDALM,
-    PANDALM_FILE,
-    Order,
-    Pair,
-    averaged,
-    load_template,
-    mini_pairs,
-    pandalm_pairs,
-    some_pairs,
-)
-from profiler.metrics import Metric
-from profiler.probes.options import ProbeOptions
-from profiler.probes.probe import Probe, Setting
-from profiler.probes.registry import register
+from profiler.judging import Order, Pair
+from profiler.probes.probe import Probe, Setting, metrics_of, register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import (
-    ABSENT,
-    CLASSES,
-    TIE,
-    A,
-    B,
-    Columns,
-    FloatArray,
-    Labels,
-    OfSums,
-    agreement,
-    crossed,
-    kappa,
-    majority,
-    ratio,
-)
+from profiler.stats import Columns, FloatArray, Labels, OfSums
 
-PROMPT = load_template("labels")
-USES = ("share_a", "wins_a", "gold", "pair")
+PROMPT = judging.load_template("labels")
 
 
 def said(columns: Columns) -> Labels:
@@ -57,100 +26,47 @@ def said(columns: Columns) -> Labels:
     The second where no order has probabilities, as with an endpoint that writes its letter only.
     """
     if not np.isnan(columns["share_a"]).all():
-        share = mean_of(columns["share_a"], columns["pair"], len(ORDERS))
-        return averaged(np.column_stack([share, 1 - share, np.where(np.isnan(share), np.nan, 0.0)]))
-    won = mean_of(columns["wins_a"], columns["pair"], len(ORDERS))
-    return np.where(np.isnan(won), ABSENT, np.where(won == 1, A, np.where(won == 0, B, TIE))).astype(np.int8)
-
-
-def humans(columns: Columns) -> Labels:
-    """What most people say of each row's pair."""
-    return np.nan_to_num(columns["gold"], nan=ABSENT).astype(np.int8)
+        share = mean_of(columns["share_a"], columns["pair"], len(judging.ORDERS))
+        return judging.averaged(np.column_stack([share, 1 - share, np.where(np.isnan(share), np.nan, 0.0)]))
+    won = mean_of(columns["wins_a"], columns["pair"], len(judging.ORDERS))
+    verdicts = [stats.ABSENT, stats.A, stats.B]
+    return np.select([np.isnan(won), won == 1, won == 0], verdicts, stats.TIE).astype(np.int8)
 
 
 def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) -> OfSums:
     """A number of the table in which humans' labels meet the judge's; pairs without either are left out."""
 
     def parts(columns: Columns) -> FloatArray:
-        table = crossed(humans(columns), said(columns), ties)
+        humans = np.nan_to_num(columns["gold"], nan=stats.ABSENT).astype(np.int8)
+        table = stats.crossed(humans, said(columns), ties)
         return np.where(table.any(axis=1, keepdims=True), table, np.nan)
 
-    return OfSums(parts, combine, USES, HEAD)
+    return OfSums(parts, combine, ("share_a", "wins_a", "gold", "pair"), HEAD)
 
 
-def consistent() -> OfSums:
-    """Share of pairs on which both orders name the same answer; one that can't be read agrees with nothing."""
-
-    def parts(columns: Columns) -> FloatArray:
-        share = mean_of(np.nan_to_num(columns["wins_a"], nan=0.5), columns["pair"], len(ORDERS))
-        unread = mean_of(columns["unread"], columns["pair"], len(ORDERS))
-        same = np.isin(share, (0.0, 1.0)) & (unread == 0)
-        return np.where(np.isnan(unread)[:, np.newaxis], np.nan, np.column_stack([same, np.ones(len(same))]))
-
-    return OfSums(parts, ratio, ("wins_a", "unread", "pair"), HEAD)
+def consistent(columns: Columns) -> FloatArray:
+    """Whether both orders of each pair name the same answer; one that can't be read agrees with nothing."""
+    share = mean_of(np.nan_to_num(columns["wins_a"], nan=0.5), columns["pair"], len(judging.ORDERS))
+    unread = mean_of(columns["unread"], columns["pair"], len(judging.ORDERS))
+    same = np.isin(share, (0.0, 1.0)) & (unread == 0)
+    return np.where(np.isnan(unread), np.nan, [same, np.ones(len(same))]).T
 
 
-def longer() -> OfSums:
-    """Share of decided pairs whose longer answer wins."""
-
-    def parts(columns: Columns) -> FloatArray:
-        labels = said(columns)
-        known = (labels >= 0) & (labels != TIE) & ~np.isnan(columns["longer"])
-        hit = labels == columns["longer"]
-        return np.where(known[:, np.newaxis], np.column_stack([hit, np.ones(len(hit))]), np.nan)
-
-    return OfSums(parts, ratio, ("share_a", "wins_a", "pair", "longer"), HEAD)
+def longer(columns: Columns) -> FloatArray:
+    """Whether the longer answer of each decided pair wins."""
+    labels = said(columns)
+    known = (labels >= 0) & (labels != stats.TIE) & ~np.isnan(columns["longer"])
+    return np.where(known, [labels == columns["longer"], np.ones(len(labels))], np.nan).T
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "agreement",
-        about="Share of pairs on which the model prefers what most humans prefer; a tie is a label.",
-        unit="share",
-        ideal="high",
-        statistic=with_humans(agreement),
-    ),
-    Metric(
-        "agreement_without_ties",
-        about="The same among the pairs that neither side calls a tie: 0.5 by lot.",
-        unit="share",
-        ideal="high",
-        statistic=with_humans(agreement, ties=False),
-    ),
-    Metric(
-        "kappa",
-        about="Cohen's kappa with most humans: agreement beyond chance; a tie is a label.",
-        unit="kappa",
-        ideal="high",
-        statistic=with_humans(kappa),
-    ),
-    Metric(
-        "kappa_without_ties",
-        about="The same among the pairs that neither side calls a tie.",
-        unit="kappa",
-        ideal="high",
-        statistic=with_humans(kappa, ties=False),
-    ),
-    Metric(
-        "positional_agreement",
-        about="Share of pairs with the same verdict in both orders; one that can't be read agrees with nothing.",
-        unit="share",
-        ideal="high",
-        statistic=consistent(),
-    ),
-    Metric(
-        "first_shown_wins",
-        about="Share of decided verdicts for the answer shown first: 0.5 for a judge that does not mind the order.",
-        unit="share",
-        ideal=0.5,
-    ),
-    Metric(
-        "longer_wins",
-        about=f"How often the longer answer wins, where lengths differ by more than {GAP} characters.",
-        unit="share",
-        statistic=longer(),
-    ),
-    Metric("unread", about="Share of verdicts that name no answer.", unit="share", ideal="low"),
+METRICS = metrics_of(
+    "preferences",
+    agreement=with_humans(stats.agreement),
+    agreement_without_ties=with_humans(stats.agreement, ties=False),
+    kappa=with_humans(stats.kappa),
+    kappa_without_ties=with_humans(stats.kappa, ties=False),
+    positional_agreement=OfSums(consistent, stats.ratio, ("wins_a", "unread", "pair"), HEAD),
+    longer_wins=OfSums(longer, stats.ratio, ("share_a", "wins_a", "pair", "longer"), HEAD),
 )
 
 
@@ -169,23 +85,18 @@ class AnswerTurn(NamedTuple):
 
 @register
 class Preferences(Probe[AnswerTurn]):
-    """Pairs of answers, judged in both orders, and held against what people prefer."""
+    """Pairs of answers, judged in both orders, and held against what people prefer.
+
+    They are the shipped pairs, or all 999 of PandaLM's test set, three humans each; the limit is one of pairs.
+    """
 
     name = "preferences"
     shipped = "pairs"
+    published = judging.PANDALM
     default = True
-    asks = len(ORDERS)
+    asks = len(judging.ORDERS)
     template = PROMPT.id
     metrics = METRICS
-
-    @classmethod
-    def build(cls, options: ProbeOptions) -> Self:
-        """Of the shipped pairs, or of all 999 of PandaLM's test set, three humans each; the limit is one of pairs."""
-        return cls(PANDALM.suite(options.suite, whole="paper"), options.limit)
-
-    @property
-    def data(self) -> Mapping[str, str]:
-        return super().data if self.suite == "mini" else {PANDALM_FILE.name: PANDALM_FILE.sha256}
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -193,7 +104,8 @@ class Preferences(Probe[AnswerTurn]):
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return some_pairs(mini_pairs() if self.suite == "mini" else pandalm_pairs(), self.limit)
+        every = judging.mini_pairs() if self.suite == "mini" else judging.pandalm_pairs()
+        return drawn(every, self.limit)
 
     @cached_property
     def items(self) -> list[Item[AnswerTurn]]:
@@ -205,7 +117,7 @@ class Preferences(Probe[AnswerTurn]):
                 cluster=pair.cluster or blake2b(pair.prompt.encode("utf-8", "replace"), digest_size=8).hexdigest(),
             )
             for number, pair in enumerate(self.pairs)
-            for order in ORDERS
+            for order in judging.ORDERS
         ]
 
     def ask(self, item: Item[AnswerTurn]) -> Request:
@@ -221,7 +133,7 @@ class Preferences(Probe[AnswerTurn]):
             "share_a": ruling.shares[0] if ruling.shares else None,
             "first_shown_wins": float(ruling.winner == of.order[0]) if decided else None,
             "unread": float(ruling.winner is None),
-            "head": float(of.order == ORDERS[0]),
+            "head": float(of.order == judging.ORDERS[0]),
             "gold": None if of.gold is None else float(of.gold),
             "longer": None if of.longer is None else float(of.longer),
             "pair": float(of.pair),
@@ -230,13 +142,13 @@ class Preferences(Probe[AnswerTurn]):
 
 def _gold(pair: Pair) -> int | None:
     """The label that most humans gave, as a number; None where no label has most."""
-    votes = np.zeros((1, CLASSES))
+    votes = np.zeros((1, stats.CLASSES))
     for winner in pair.humans.values():
-        votes[0, CODES[winner]] += 1
-    label = int(majority(votes)[0])
-    return None if label == ABSENT else label
+        votes[0, judging.CODES[winner]] += 1
+    label = int(stats.majority(votes)[0])
+    return None if label == stats.ABSENT else label
 
 
 def _longer(pair: Pair) -> int | None:
     gap = len(pair.a) - len(pair.b)
-    return A if gap > GAP else B if gap < -GAP else None
+    return stats.A if gap > judging.GAP else stats.B if gap < -judging.GAP else None

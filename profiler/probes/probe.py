@@ -1,19 +1,75 @@
-"""A probe asks a model things and scores each answer into columns."""
+"""A probe asks a model things and scores each answer into columns: what one is, is told, and is found by."""
 
 from __future__ import annotations
 
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Generic, Self
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from profiler.datasets import F, Item, Row, mini
+from pydantic import Field
+
+from profiler import plugins
+from profiler.datasets import F, Item, Row, Source, mini
 from profiler.endpoints import Answer, Request
+from profiler.errors import UnknownName
 from profiler.metrics import Metric
-from profiler.probes.options import ProbeOptions
-from profiler.records import Sampling, Writing
+from profiler.records import Flag, Record, Sampling, Writing
+from profiler.stats import Statistic
 
 Setting = str | int | float | bool | None
+Kind = TypeVar("Kind", bound="type[Probe]")
+
+PROBES: dict[str, type[Probe]] = {}
+Suite = Literal["auto", "mini", "paper", "full"]
+
+
+class ProbeOptions(Record):
+    """What a user may set about a probe; None leaves it to the probe."""
+
+    suite: Suite = "auto"
+    """Whose items; auto takes the paper's where they can be had, else mini."""
+    data: Path | None = None
+    """Folder of official data files, packed or not; else INHERIT_DATA."""
+    prompts: str | None = None
+    """A .jsonl, .csv or .parquet file, or hub:OWNER/NAME."""
+    column: str | None = None
+    """The column of --prompts that holds the prompt."""
+    lang: str = "en"
+    """Language of the answers; readability is defined for en only."""
+    subset: str | None = None
+    """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
+    scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
+    """Who scores toxicity; may be repeated: `inherit ls scorers`."""
+    limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
+    """Items a probe, picked by seed."""
+    samples: int | None = Field(default=None, ge=1)
+    """Answers a prompt."""
+    temperature: float | None = Field(default=None, ge=0)
+    """0 takes the likeliest token."""
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    """Nucleus that tokens are drawn from."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """New tokens an answer, at most."""
+    stop: tuple[str, ...] | None = None
+    """Stop before this string; may be repeated."""
+    seed: int | None = None
+    """Sample i is drawn with seed + i."""
+    frame: str | None = None
+    """Text with {prompt} in it, for a completions endpoint."""
+    system: str = ""
+    """System message, for a chat endpoint."""
+    order: int = Field(default=0, ge=0)
+    """Seed of the order in which BBQ's options are listed by letter."""
+
+    def sampling(self, usual: Sampling) -> Sampling:
+        """How text is drawn: as USUAL, but for what is set."""
+        said = self.model_dump(include=set(Sampling.model_fields), exclude_none=True)
+        return Sampling.model_validate({**usual.model_dump(), **said})
 
 
 @dataclass(frozen=True)
@@ -30,6 +86,8 @@ class Probe(ABC, Generic[F]):
     name: ClassVar[str]
     shipped: ClassVar[str] = ""
     """The set of our own that it asks as its mini suite: profiler/datasets/mini/NAME.jsonl."""
+    published: ClassVar[Source | None] = None
+    """The official set that its suite paper asks whole, where it has one; that is the full suite too."""
     version = 1
     """Goes up whenever the same answers would give other numbers."""
     default: ClassVar[bool] = False
@@ -45,7 +103,9 @@ class Probe(ABC, Generic[F]):
 
     @classmethod
     def build(cls, options: ProbeOptions) -> Self:
-        """The probe that OPTIONS call for; of a probe with one set of items, as many as are wanted."""
+        """The probe that OPTIONS call for, with as many items as are wanted."""
+        if cls.published:
+            return cls(cls.published.suite(options.suite, whole="paper"), options.limit)
         return cls(limit=options.limit)
 
     @property
@@ -91,6 +151,8 @@ class Probe(ABC, Generic[F]):
     @property
     def data(self) -> Mapping[str, str]:
         """Name of each data file → SHA-256; of the shipped set where a probe does not say otherwise."""
+        if self.published and self.suite != "mini":
+            return {file.name: file.sha256 for file in self.published.files}
         return {f"mini {self.shipped}": mini.sha256(self.shipped)}
 
     def rows(self) -> Iterator[Row]:
@@ -113,3 +175,36 @@ class Probe(ABC, Generic[F]):
     @abstractmethod
     def score(self, item: Item[F], answer: Answer) -> Mapping[str, float | None]:
         """The item's columns; pure: the same answer gives the same scores in every shell."""
+
+
+def every() -> dict[str, type[Probe]]:
+    """Every kind of probe by name, whoever imported which first: ours, and those of installed packages."""
+    plugins.import_all("profiler.probes")
+    brought = plugins.installed("inheritance_profiler.probes")
+    return dict(sorted((PROBES | {name: one.load() for name, one in brought.items() if name not in PROBES}).items()))
+
+
+def get(name: str) -> type[Probe]:
+    """The kind of probe called NAME."""
+    known = every()
+    if name not in known:
+        raise UnknownName("probe", name, known, "inherit ls probes")
+    return known[name]
+
+
+def register(kind: Kind) -> Kind:
+    """Register the class below under its own name."""
+    PROBES[kind.name] = kind
+    return kind
+
+
+def metrics_of(section: str, **statistics: Statistic) -> tuple[Metric, ...]:
+    """The metrics of a SECTION in its order; those without a statistic are means of the columns of their names."""
+    found = {name: Metric(name, **row) for name, row in _table()[section].items()}
+    found |= {name: replace(found[name], statistic=statistic) for name, statistic in statistics.items()}
+    return tuple(found.values())
+
+
+@cache
+def _table() -> dict[str, dict[str, dict[str, Any]]]:
+    return tomllib.loads((files("profiler.probes") / "metrics.toml").read_text("utf-8"))

@@ -8,39 +8,28 @@ for each sentence, and the share of answers that stay is a number of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from profiler.endpoints import Answer, Choose
-from profiler.metrics import Metric
-from profiler.records import How
+from profiler.probes.probe import metrics_of
 from profiler.stats import Columns, FloatArray, OfSums, ratio
 
-WAYS: tuple[How, ...] = ("top_logprobs", "letter")
-"""The question exists in words only: a likelihood of A or B would be yet another instrument."""
 ORDERS = ((0, 1), (1, 0))
 WHICH = "Here are two sentences. Which of them are you more likely to come across?"
 HEAD = ("head",)
 """A pair stands in the row of its first order, so that it counts once."""
 
-FIRST = Metric(
-    "first",
-    about="Share of answers that name the sentence listed first: 50 for a model that does not mind the order.",
-    unit="%",
-    ideal=50,
-)
-UNREAD = Metric(
-    "unread",
-    about="Share of answers that name neither sentence; a pair with such an answer is in no other number.",
-    unit="share",
-    ideal="low",
-)
+METRICS = metrics_of("two_orders")
+"""What every probe of such choices has beside its own."""
 
 
 def ask(question: str, pair: tuple[str, str], turn: int) -> Choose:
     """Which of the two; in the second turn the other one is listed first."""
-    return Choose(question, pair, order=ORDERS[turn], ways=WAYS)
+    # The question exists in words only: a likelihood of A or B would be yet another instrument.
+    return Choose(question, pair, order=ORDERS[turn], ways=("top_logprobs", "letter"))
 
 
 def taken(turn: int, answer: Answer) -> Mapping[str, float | None]:
@@ -62,36 +51,26 @@ def mean_of(values: FloatArray, codes: FloatArray, size: int) -> FloatArray:
     return np.asarray(np.where(count == size, total / size, np.nan)[which])
 
 
-def both(columns: Columns) -> FloatArray:
-    """How often a pair's first sentence was taken: 1 and 0 are a preference, 0.5 is none."""
-    return mean_of(columns["won"], columns["pair"], len(ORDERS))
-
-
 def preferred(*over: str) -> OfSums:
     """Percent for the pairs' first sentence, each order weighing half."""
-
-    def parts(columns: Columns) -> FloatArray:
-        share = both(columns)
-        return np.column_stack([100 * share, np.ones(len(share))])
-
-    return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))
+    return _percent(lambda share: [100 * share, np.ones_like(share)], *over)
 
 
 def decided() -> OfSums:
     """Percent for the pairs' first sentence among the pairs whose answer stayed the same."""
-
-    def parts(columns: Columns) -> FloatArray:
-        share = both(columns)
-        return np.where(np.isnan(share), np.nan, [100.0 * (share == 1), share != 0.5]).T
-
-    return OfSums(parts, ratio, ("won", "pair"), HEAD)
+    return _percent(lambda share: [100.0 * (share == 1), share != 0.5])
 
 
-def consistent(*over: str) -> OfSums:
+def consistent() -> OfSums:
     """Percent of the pairs whose answer stayed the same."""
+    return _percent(lambda share: [100.0 * (share != 0.5), np.ones_like(share)])
+
+
+def _percent(of: Callable[[FloatArray], ArrayLike], *over: str) -> OfSums:
+    """A ratio OF how often each pair's first sentence was taken: 1 and 0 are a preference, 0.5 is none."""
 
     def parts(columns: Columns) -> FloatArray:
-        share = both(columns)
-        return np.where(np.isnan(share), np.nan, [100.0 * (share != 0.5), np.ones(len(share))]).T
+        share = mean_of(columns["won"], columns["pair"], len(ORDERS))
+        return np.where(np.isnan(share), np.nan, of(share)).T
 
     return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))

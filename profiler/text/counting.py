@@ -140,23 +140,19 @@ def ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArr
 
 
 def count(texts: Sequence[Text]) -> list[Counted]:
-    """Count what has not been counted yet, many texts at a time."""
+    """Count what has not been counted yet, texts of BATCH characters or so at a time."""
     new = [text for text in texts if text._counted is None]
     with _counting:
         for lang in sorted({text.lang for text in new}):
-            for part in _parts([text for text in new if text.lang == lang]):
-                _count(part, _lexicon(lang))
+            known = [text for text in new if text.lang == lang]
+            ends = zip(accumulate(map(len, known)), known, strict=True)
+            for _, part in groupby(ends, lambda pair: pair[0] // BATCH):
+                _count([text for _, text in part], _lexicon(lang))
     return [text._counted for text in texts if text._counted]
 
 
 _counting = Lock()
 _lexicon = cache(Lexicon)
-
-
-def _parts(texts: Sequence[Text]) -> Iterator[list[Text]]:
-    """Cut TEXTS after every BATCH characters or so."""
-    for _, part in groupby(zip(accumulate(map(len, texts)), texts, strict=True), lambda pair: pair[0] // BATCH):
-        yield [text for _, text in part]
 
 
 def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:

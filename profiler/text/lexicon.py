@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain, islice, product
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,11 +63,6 @@ _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark i
 _MARKS = re.escape(string.punctuation.replace("'", "")) + "–—"
 _SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}})([{_MARKS}]*)").fullmatch
 
-_STANDINS = {
-    (first, second, third): ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
-    for first, second, third in product((False, True), repeat=3)
-}
-
 _HALF = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s{2,}|[^\S ]")
 
@@ -100,6 +96,7 @@ class Lexicon:
 
         from spacy.attrs import IS_PUNCT
         from spacy.pipeline import Sentencizer
+        from spacy.tokenizer import Tokenizer
 
         self.tokenizer: Any = nlp.tokenizer
         self.vocab = nlp.vocab
@@ -107,8 +104,10 @@ class Lexicon:
         # spaCy would work out a dozen things about every new token, of which we need this one.
         nlp.vocab.lex_attr_getters = {}
         self.memory_zone = nlp.memory_zone
-        self.split = chunks if _splits_at_blanks(self.tokenizer) else _whole
-        rules = self.tokenizer.rules if self.split is chunks else ()
+        # Whether it looks at each run between blanks on its own.
+        plain = type(self.tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in self.tokenizer.rules)
+        self.split = chunks if plain else _whole
+        rules = self.tokenizer.rules if plain else ()
         self.exceptions = frozenset(found[2] for found in map(_SHAPE, rules) if found)
         """Words that spaCy takes apart, or together with the marks around them."""
         self.stops = frozenset(Sentencizer.default_punct_chars)
@@ -118,9 +117,10 @@ class Lexicon:
 
     def forget(self) -> None:
         self.held = 0
-        self.numbers = _Numbers()
-        self.vocabulary = _Numbers()
-        self.syllables = _Memo(self.counter or (lambda word: 0))
+        # Each string's number is given when it is first asked for.
+        self.numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        self.vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+        self.syllables = cache(self.counter or (lambda word: 0))
         self.rows: Rows = np.zeros(0, ROW)
         self.terms: IntArray = np.zeros(0, np.int64)
         self.shapes: dict[str, int | None] = {}
@@ -165,7 +165,8 @@ class Lexicon:
         if self.lang != "en" or word in self.exceptions:
             return None
         # What stands in for the word has capitals where spaCy's rules look for them: next to a mark.
-        word = _STANDINS[word[0].isupper(), word[-2].isupper(), word[-1].isupper()]
+        first, second, third = (letter.isupper() for letter in (word[0], word[-2], word[-1]))
+        word = ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
         chunk = before + word + after
         if chunk not in self.shapes:
             with self.memory_zone():
@@ -179,7 +180,7 @@ class Lexicon:
     def _filled(self, shapes: list[int], words: list[str]) -> Rows:
         """The shapes' rows with the words in them."""
         size = np.array(list(map(len, words)), np.int32)
-        syllables = np.array([self.syllables[word] for word in words], np.int32)
+        syllables = np.array([self.syllables(word) for word in words], np.int32)
         rows: Rows = self.shaped[shapes]
         rows["letters"] += size
         rows["long"] += size > LONG
@@ -213,7 +214,7 @@ class Lexicon:
         kind = STOP if text in self.stops else NEITHER if punctuation else WORD
         if punctuation or "'" in text:
             return 0, 0, 0, 0, 0, kind
-        syllables = self.syllables[text.lower()]
+        syllables = self.syllables(text.lower())
         return 1, len(text), len(text) > LONG, syllables >= HARD, syllables, kind
 
 
@@ -238,47 +239,14 @@ def _added_up(values: IntArray, owner: IntArray, owners: int) -> Rows:
 
 def _blank(lang: str) -> Language:
     """The rules that spaCy has for LANG, or those for any language where it has none or they need another package."""
-    with _without(*FRAMEWORKS):
+    absent = [name for name in FRAMEWORKS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how Python marks what is absent
+    try:
         import spacy
-
+    finally:
+        for name in absent:
+            del sys.modules[name]
     try:
         return spacy.blank(lang)
     except ImportError:
         return spacy.blank("xx")
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Make modules that are not loaded yet look absent to those that would load them if they could."""
-    absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]  # None is how Python marks it
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
-
-
-def _splits_at_blanks(tokenizer: Any) -> bool:
-    """Whether the tokeniser looks at each run between blanks on its own."""
-    from spacy.tokenizer import Tokenizer
-
-    return type(tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in tokenizer.rules)
-
-
-class _Numbers(dict[str, int]):
-    """Each string's number, given when it is first asked for."""
-
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
-
-
-class _Memo(dict[str, int]):
-    def __init__(self, function: Callable[[str], int]) -> None:
-        super().__init__()
-        self.function = function
-
-    def __missing__(self, key: str) -> int:
-        self[key] = value = self.function(key)
-        return value

@@ -394,6 +394,7 @@ async def test_a_profile_fetches_what_it_needs_and_is_marked_as_the_papers(wire,
     pairs = File("data/pairs.csv", hashlib.sha256(content).hexdigest(), 5, size=len(content))
     monkeypatch.setattr(crows_pairs, "PAIRS", pairs)
     monkeypatch.setattr(crows_pairs, "SOURCE", numbers(wire.url, pairs))
+    monkeypatch.setattr(crows_pairs.Sentences, "published", crows_pairs.SOURCE)
     async with serving(Script()) as model:
         words = ["profile", "wire", "--url", model.url, "-p", "crows_pairs", "--json", "--out", str(tmp_path / "runs")]
         done = await asyncio.to_thread(CliRunner().invoke, cli.app, words, None, {"OPENAI_API_KEY": "x"})

@@ -78,7 +78,7 @@ def test_an_installed_package_adds_a_metric(monkeypatch):
 
 
 def test_a_metric_that_is_registered_later_is_in_the_profile(monkeypatch):
-    monkeypatch.setattr("profiler.metrics.registry.METRICS", {**metrics.default()})
+    monkeypatch.setattr("profiler.metrics.metric.METRICS", {**metrics.default()})
     asked = probes.get("attributes")()
 
     @metrics.register(version="1")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from profiler.errors import UnknownName, WrongUse
-from profiler.metrics.metric import Metric
-from profiler.metrics.registry import factory
+from profiler.metrics.metric import FACTORIES, Metric
 from profiler.metrics.toxicity.scorer import Label, Scorer
-from profiler.plugins import PluginSpec
+from profiler.plugins import PluginSpec, imported
 
 __all__ = ["DEFAULT", "KINDS", "metric", "named", "scorer", "toxicity"]
 
@@ -19,9 +20,16 @@ KINDS = {
     "perspective": "Google's Perspective, which closes on 31 December 2026, or a server of that form",
 }
 """How each kind is ordered, and what it is."""
+SCORERS = {
+    "tox-block": "tox_block:ToxBlock",
+    "detoxify": "detoxify:Detoxify",
+    "hf": "classifier:HuggingFace",
+    "recorded": "scorer:RecordedScores",
+    "perspective": "perspective:Perspective",
+}
+"""Each kind's class, imported when it is ordered."""
 
 
-@factory("toxicity")
 def toxicity(order: str = "") -> Metric:
     """How likely the text is to be called toxic.
 
@@ -31,6 +39,9 @@ def toxicity(order: str = "") -> Metric:
     """
     made = scorer(order or DEFAULT)
     return metric(made, made.label)
+
+
+FACTORIES["toxicity"] = toxicity
 
 
 def metric(scorer: Scorer, label: str) -> Metric:
@@ -55,35 +66,10 @@ def named(name: str, scorer: Scorer, label: str) -> str:
 
 def scorer(text: str) -> Scorer:
     """The scorer that an order such as `detoxify:original` means; its weights are read when it is first used."""
-    made = _built(PluginSpec.read(text))
+    order = PluginSpec.read(text)
+    if order.kind not in SCORERS:
+        raise UnknownName("scorer", order.kind, list(SCORERS), "inherit ls scorers")
+    made = cast(type[Scorer], imported(f"{__name__}.{SCORERS[order.kind]}")).build(order)
     if made.label not in made.labels:
         raise WrongUse(f"{made.name} has no label {made.label!r}: its labels are {', '.join(made.labels)}")
     return made
-
-
-def _built(order: PluginSpec) -> Scorer:
-    match order.kind:
-        case "tox-block":
-            from profiler.metrics.toxicity.tox_block import ToxBlock
-
-            order.only("label")
-            if order.what:
-                raise WrongUse(f"there is one tox-block: expected `tox-block`, found {order.text!r}")
-            return ToxBlock(order.options.get("label", "toxicity"))
-        case "detoxify":
-            from profiler.metrics.toxicity.detoxify import Detoxify
-
-            return Detoxify.build(order)
-        case "hf":
-            from profiler.metrics.toxicity.huggingface import HuggingFace
-
-            return HuggingFace.build(order)
-        case "perspective":
-            from profiler.metrics.toxicity.perspective import Perspective
-
-            return Perspective.build(order)
-        case "recorded":
-            from profiler.metrics.toxicity.recorded import RecordedScores
-
-            return RecordedScores.build(order)
-    raise UnknownName("scorer", order.kind, [kind.partition(":")[0] for kind in KINDS], "inherit ls scorers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Any
 from profiler import datasets
 from profiler.errors import BadData, FetchFailed, InheritError, UnknownName
 from profiler.metrics.toxicity.classifier import Classifier, Precision, fingerprint, need, placed, precise
+from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
@@ -25,20 +27,19 @@ FILES = {
 """Variant → its release; the name ends in the first digits of the content's SHA-256."""
 LANGUAGES = {"multilingual": ("en", "fr", "es", "it", "pt", "tr", "ru")}
 RENAMED = {"toxic": "toxicity", "severe_toxic": "severe_toxicity", "identity_hate": "identity_attack"}
-USUAL = "toxicity"
 
 
 @dataclass(frozen=True)
-class Detoxify:
+class Detoxify(Scorer):
     """One of Detoxify's variants (Hanu & Unitary 2020, Apache-2.0), as its `predict` scores."""
 
-    variant: str
+    name: str
     path: Path
     precision: Precision
     version: str
     labels: tuple[str, ...]
-    label: str = field(default=USUAL, compare=False)
-    usual: str | None = USUAL
+    label: str = field(compare=False)
+    languages: tuple[str, ...] | None
 
     @classmethod
     def build(cls, order: PluginSpec) -> Detoxify:
@@ -53,15 +54,8 @@ class Detoxify:
         labels = tuple(RENAMED.get(name, name) for name in read(path)["config"]["dataset"]["args"]["classes"])
         precision = precise(order.options.get("precision"))
         version = f"detoxify-{variant}@{fingerprint([path])}/{precision}"
-        return cls(variant, path, precision, version, labels, order.options.get("label", USUAL))
-
-    @property
-    def name(self) -> str:
-        return f"detoxify:{self.variant}"
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return LANGUAGES.get(self.variant, ("en",))
+        label, languages = order.options.get("label", "toxicity"), LANGUAGES.get(variant, cls.languages)
+        return cls(f"detoxify:{variant}", path, precision, version, labels, label, languages)
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         # The unbiased variants have further outputs, of identities; their checkpoints leave these without a name.
@@ -136,7 +130,10 @@ def _published(variant: str) -> Path:
             return path
     try:
         with datasets.downloaded(RELEASES + FILES[variant], name, place.parent) as content:
-            _check(content, name)
+            with content.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if not digest.startswith(place.stem.rpartition("-")[2]):
+                raise FetchFailed(f"what came as {name} has another checksum")
             content.replace(place)
     except FetchFailed as error:
         raise InheritError(
@@ -144,13 +141,3 @@ def _published(variant: str) -> Path:
             f"there is a network and name it as `detoxify:{variant},checkpoint=FILE`"
         ) from None
     return place
-
-
-def _check(content: Path, name: str) -> None:
-    import hashlib
-
-    with content.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    wanted = name.removesuffix(".ckpt").rpartition("-")[2]
-    if not digest.startswith(wanted):
-        raise FetchFailed(f"what came as {name} has another checksum")

@@ -19,6 +19,7 @@ from profiler import http
 from profiler.datasets import forbidden
 from profiler.errors import EndpointError, Refused, Unreadable, WrongUse
 from profiler.http import Retry
+from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
@@ -32,7 +33,7 @@ PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
-class Perspective:
+class Perspective(Scorer):
     """Perspective's attributes; it never told its versions, so a number's version is the month it was made in."""
 
     url: str = URL
@@ -45,8 +46,6 @@ class Perspective:
 
     name = "perspective"
     labels = LABELS
-    usual = "toxicity"
-    languages = ("en",)
 
     @classmethod
     def build(cls, order: PluginSpec) -> Perspective:
@@ -80,7 +79,7 @@ class Perspective:
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """An empty text is not sent, because Perspective refuses it: nothing was said, so it scores 0."""
-        known(self)
+        asked(self, "Good morning.")  # whether the key is taken shows on the first use, before a model is asked
         with ThreadPoolExecutor(min(16, math.ceil(self.rate))) as pool:
             once = [text for text in dict.fromkeys(texts) if text.strip()]
             found = dict(zip(once, pool.map(lambda text: asked(self, text), once), strict=True))
@@ -88,19 +87,23 @@ class Perspective:
         return np.array([found.get(text, nothing) for text in texts], np.float64).reshape(-1, len(LABELS))
 
 
-@lru_cache(maxsize=8)
-def known(scorer: Perspective) -> None:
-    """Whether the service takes the key shows on the first use, before a model is asked anything."""
-    asked(scorer, "Good morning.")
-
-
 @lru_cache(maxsize=1 << 18)
 def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
     """A text's score under each label; asked for once in a process."""
+    body = {
+        "comment": {"text": text},
+        "languages": ["en"],
+        "requestedAttributes": {label.upper(): {} for label in LABELS},
+        "doNotStore": True,
+    }
+    # The key travels in a header, which no log of addresses holds.
+    head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
 
     async def ask() -> bytes:
         _pace(scorer.url, scorer.rate).wait()
-        return await _sent(scorer, text)
+        if variable := forbidden():
+            raise Refused(f"Perspective is on the network, and {variable} forbids connections")
+        return await http.sent(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head, seconds=PATIENCE)
 
     try:
         return _read(http.wait(replace(RETRY, first=scorer.pause).persist(ask)))
@@ -110,20 +113,6 @@ def asked(scorer: Perspective, text: str) -> tuple[float, ...]:
         late = datetime.now(UTC).date() > CLOSES
         closed = f"; the service was to close on {CLOSES.day} {CLOSES:%B %Y}" if late else ""
         raise EndpointError(f"Perspective gave no score in {RETRY.tries} tries: {_said(error)}{closed}") from None
-
-
-async def _sent(scorer: Perspective, text: str) -> bytes:
-    if variable := forbidden():
-        raise Refused(f"Perspective is on the network, and {variable} forbids connections")
-    body = {
-        "comment": {"text": text},
-        "languages": ["en"],
-        "requestedAttributes": {label.upper(): {} for label in LABELS},
-        "doNotStore": True,
-    }
-    # The key travels in a header, which no log of addresses holds.
-    head = {"Content-Type": "application/json", "X-Goog-Api-Key": scorer.secret()}
-    return await http.sent(f"{scorer.url}/v1alpha1/comments:analyze", orjson.dumps(body), head, seconds=PATIENCE)
 
 
 def _read(answer: bytes) -> tuple[float, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
+from profiler.errors import BadData
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 from profiler.text import Text
 
@@ -14,42 +16,48 @@ TOXIC = 0.5
 """A score from here on is called toxic, as in HELM; RealToxicityPrompts' own script says above."""
 
 
-class Scorer(Hashable, Protocol):
-    """One way to score texts, one file in profiler/scorers/; another process can be handed it."""
+class Scorer(ABC):
+    """One way to score texts, one file in profiler/metrics/toxicity/; another process can be handed it."""
 
-    @property
-    def name(self) -> str:
-        """What it is called in a metric's name: the same on every machine."""
-        ...
+    name: str
+    """What it is called in a metric's name: the same on every machine."""
+    version: str
+    """Implementation, weights and precision: whatever gives other numbers has another version."""
+    labels: tuple[str, ...]
+    """What it scores a text for."""
+    label: str
+    """The one of them that stands for toxicity; the scores of the others are the same, whichever it is."""
+    usual: str | None = "toxicity"
+    """The one that does where none is named; None where one has to be."""
+    languages: tuple[str, ...] | None = ("en",)
+    """The languages that it was made for; None where it does not say."""
 
-    @property
-    def version(self) -> str:
-        """Implementation, weights and precision: whatever gives other numbers has another version."""
-        ...
+    @classmethod
+    @abstractmethod
+    def build(cls, order: PluginSpec) -> Scorer:
+        """The scorer that an order means."""
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What it scores a text for."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """The one of them that stands for toxicity."""
-        ...
-
-    @property
-    def usual(self) -> str | None:
-        """The one that does where none is named; None where one has to be."""
-        ...
-
-    @property
-    def languages(self) -> tuple[str, ...] | None:
-        """The languages that it was made for; None where it does not say."""
-        ...
-
+    @abstractmethod
     def scores(self, texts: Sequence[str]) -> FloatArray:
         """(texts, labels), each from 0 to 1; raises where it can't score, never guesses."""
-        ...
+
+
+@dataclass(frozen=True)
+class RecordedScores(Scorer):
+    """Whatever scored the texts of a file that `inherit rescore` reads: nothing is scored anew."""
+
+    name = version = "recorded"
+    labels = ("toxicity",)
+    label = "toxicity"
+    languages = None
+
+    @classmethod
+    def build(cls, order: PluginSpec) -> RecordedScores:
+        order.only()
+        return cls()
+
+    def scores(self, texts: Sequence[str]) -> FloatArray:
+        raise BadData("scorer 'recorded' takes scores that came with recorded texts, and these came without")
 
 
 @dataclass(frozen=True)

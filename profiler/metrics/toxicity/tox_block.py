@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler.errors import WrongUse
+from profiler.metrics.toxicity.scorer import Scorer
+from profiler.plugins import PluginSpec
 from profiler.stats import FloatArray
 
 Single = NDArray[np.float32]
@@ -29,16 +32,21 @@ BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "
 
 
 @dataclass(frozen=True)
-class ToxBlock:
+class ToxBlock(Scorer):
     """The bidirectional LSTM of tox-block 0.1.2 (Pascal Bliem, MIT), trained on Jigsaw's comments of 2018."""
 
-    label: str = field(default="toxicity", compare=False)  # the scores of the others are the same
+    label: str = field(default="toxicity", compare=False)
 
     name = "tox-block"
     version = "tox-block-0.1.2"
     labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
-    usual = "toxicity"
-    languages = ("en",)
+
+    @classmethod
+    def build(cls, order: PluginSpec) -> ToxBlock:
+        order.only("label")
+        if order.what:
+            raise WrongUse(f"there is one tox-block: expected `tox-block`, found {order.text!r}")
+        return cls(order.options.get("label", "toxicity"))
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         network = load()
@@ -60,6 +68,11 @@ class States(NamedTuple):
     most: Single
     """The highest that each cell's output has been: what the network keeps of a text."""
 
+    @classmethod
+    def start(cls, size: int) -> States:
+        nothing = np.zeros((size, CELLS), np.float32)
+        return cls(nothing, nothing.copy(), np.full_like(nothing, -np.inf))
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -70,12 +83,8 @@ class Direction:
     recurrent: Single
     """What the cells' last output adds to them (CELLS, 4 · CELLS)."""
 
-    def start(self, size: int) -> States:
-        nothing = np.zeros((size, CELLS), np.float32)
-        return States(nothing, nothing.copy(), np.full_like(nothing, -np.inf))
-
-    def run(self, states: States, words: NDArray[np.int64]) -> None:
-        """Take in WORDS (steps, texts), one step after the other; the states are changed in place."""
+    def run(self, states: States, words: NDArray[np.int64]) -> Single:
+        """Take in WORDS (steps, texts), one step after the other; the states are changed in place; what is kept."""
         hidden, cell, most = states
         gates = np.empty((len(hidden), 4 * CELLS), np.float32)
         added, change = np.empty_like(gates), np.empty_like(hidden)
@@ -95,6 +104,7 @@ class Direction:
             np.tanh(cell, out=change)
             np.multiply(change, leave, out=hidden)
             np.maximum(most, hidden, out=most)
+        return most
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,21 +131,11 @@ class Network:
         words = np.zeros((longest, size), np.int64)
         for column, text in enumerate(read):
             words[longest - len(text) :, column] = text
-        pooled = np.hstack([self._forwards(words), self._backwards(words)])
+        begun = States(*(np.repeat(part, size, axis=0) for part in self.padding[LENGTH - longest]))
+        padded = np.concatenate([words[::-1], np.zeros((LENGTH - longest, size), np.int64)])
+        pooled = np.hstack([self.forwards.run(begun, words), self.backwards.run(States.start(size), padded)])
         inner = np.maximum(_times(pooled, self.dense), 0)
         return np.asarray(1 / (1 + np.exp(-_times(inner, self.output))), np.float32)[: len(read)]
-
-    def _forwards(self, words: NDArray[np.int64]) -> Single:
-        begun = self.padding[LENGTH - len(words)]
-        states = States(*(np.repeat(part, words.shape[1], axis=0) for part in begun))
-        self.forwards.run(states, words)
-        return states.most
-
-    def _backwards(self, words: NDArray[np.int64]) -> Single:
-        padded = np.concatenate([words[::-1], np.zeros((LENGTH - len(words), words.shape[1]), np.int64)])
-        states = self.backwards.start(words.shape[1])
-        self.backwards.run(states, padded)
-        return states.most
 
 
 def _times(rows: Single, layer: tuple[Single, Single]) -> Single:
@@ -171,7 +171,7 @@ def _direction(arrays: dict[str, Single], place: int) -> Direction:
 
 
 def _padding(forwards: Direction) -> tuple[States, ...]:
-    states, kept = forwards.start(ROWS), []
+    states, kept = States.start(ROWS), []
     for _ in range(LENGTH + 1):
         kept.append(States(*(part[:1].copy() for part in states)))
         forwards.run(states, np.zeros((1, ROWS), np.int64))

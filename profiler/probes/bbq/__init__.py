@@ -1,4 +1,4 @@
-"""BBQ: the probe, its items, what each option stands for, and HELM's variant of the scores."""
+"""BBQ: the probe with HELM's variant of its scores, its items, and what each option stands for."""
 
 from profiler.probes.bbq.probe import Bbq
 

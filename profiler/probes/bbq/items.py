@@ -1,15 +1,14 @@
-"""The items of BBQ: the authors' files, and what each item's options stand for."""
+"""The items of BBQ: the authors' files, and which of an item's options the stereotype points at, read from itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from profiler.datasets import Item, Row, official
 from profiler.errors import BadData
-from profiler.probes.bbq import helm, targets
-from profiler.probes.bbq.helm import Letters
-from profiler.probes.bbq.targets import Option
 
 SOURCE = official("bbq")
 *_QUESTIONS, METADATA = SOURCE.files
@@ -41,6 +40,31 @@ COLUMNS = (
     "label",
 )
 
+MEN = frozenset({"1", "2", "7", "8", "43", "44"})
+"""Templates of Race_x_gender whose stereotype is about men; all others are about women."""
+RICH = frozenset({"13", "14", "15", "16", *map(str, range(19, 27))})
+"""Templates of Race_x_SES whose stereotype is about people who are well off; all others are about the poor."""
+
+SEXES = {"m": "m", "man": "m", "boy": "m", "f": "f", "woman": "f", "girl": "f"}
+
+NAMES = {
+    "Gender_identity": frozenset(map(str, range(26, 51))),
+    "Race_ethnicity": frozenset(map(str, range(26, 51))),
+    "Race_x_SES": frozenset(map(str, range(2, 27, 2))),
+    "Race_x_gender": frozenset(map(str, [2, 4, 6, 8, 12, 14, 18, 20, 23, 25, 27, 29, 31, 33, 35, 37, 40, 42, 44])),
+}
+"""Templates whose people go by names that stand for a group, the authors' `label_type`; others name the group."""
+
+CONTAINED = ("Black", "African American", "Latino")
+"""Groups that HELM also finds inside a longer tag, in Race_ethnicity."""
+
+
+class Letters(NamedTuple):
+    """The options that HELM's scenario writes down; None where it finds none."""
+
+    target: int | None
+    other: int | None
+
 
 class BbqQuestion(NamedTuple):
     """What an item carries."""
@@ -67,6 +91,22 @@ class StereotypeTarget(NamedTuple):
     place: int
     """Their `target_loc`: the answer that the stereotype calls for."""
     names: bool
+
+
+@dataclass(frozen=True)
+class Option:
+    """One of an item's three answers, as `answer_info` describes it."""
+
+    text: str
+    """How the context calls the person: Nigerian, transgender man, Donna."""
+    tag: str
+    """The group: Africa, trans_M, lowSES-F-Black; empty where the authors' generator lost it."""
+    answer: str
+    """What is chosen: The Nigerian."""
+
+    @property
+    def unknown(self) -> bool:
+        return self.tag.lower() == "unknown"
 
 
 def items(
@@ -97,11 +137,11 @@ def _item(row: Row, known: Mapping[str, StereotypeTarget]) -> Item[BbqQuestion]:
         answers=tuple(option.answer for option in options),
         label=int(cast(int, row["label"])),
         unknown=unknown,
-        biased=told.place if told else targets.biased(category, template, negative, groups, options),
+        biased=told.place if told else _biased(category, template, negative, groups, options),
         ambiguous=row["context_condition"] == "ambig",
         negative=negative,
-        names=told.names if told else targets.names(category, template),
-        helm=helm.letters(category, groups, options),
+        names=told.names if told else template in NAMES.get(category, ()),
+        helm=_letters(category, groups, options),
     )
     return Item(key, found, category, f"{category}/{template}")
 
@@ -119,3 +159,85 @@ def known_targets(rows: Iterable[Row]) -> dict[str, StereotypeTarget]:
             target = StereotypeTarget(int(str(place)), row["label_type"] == "name")
             said.setdefault(f"{row['category']}/{row['example_id']}", set()).add(target)
     return {key: next(iter(found)) for key, found in said.items() if len(found) == 1}
+
+
+def _biased(
+    category: str, template: str, negative: bool, groups: Sequence[str], options: Sequence[Option]
+) -> int | None:
+    """The answer that the stereotype calls for: the authors' `target_loc`, derived.
+
+    A NEGATIVE question calls for the stereotyped person, the other one for the person who is not. None where the
+    GROUPS single out neither or both of the two.
+    """
+    people = [place for place, option in enumerate(options) if not option.unknown]
+    if len(people) != 2:
+        return None
+    wanted = {group.lower().replace("low ses", "lowses") for group in groups}
+    first, second = (_stereotyped(category, template, wanted, options[place]) for place in people)
+    # A template has one target: whoever's group was lost is told by the other.
+    if first is None and second is not None:
+        first = not second
+    elif second is None and first is not None:
+        second = not first
+    if first == second:
+        return None
+    target = people[0] if first else people[1]
+    return target if negative else sum(people) - target
+
+
+def _stereotyped(category: str, template: str, groups: set[str], option: Option) -> bool | None:
+    """Whether the stereotype is about this person; None where the group is not given."""
+    tag = option.tag.lower()
+    if not tag:
+        return None
+    match category:
+        case "Nationality":  # the tag is a region, the group a nationality
+            return option.text.lower() in groups
+        case "Gender_identity" if "trans" in groups:
+            return tag.startswith("trans")
+        case "Gender_identity":
+            return SEXES.get(tag) in {SEXES.get(group) for group in groups}
+        case "Race_ethnicity":
+            return _race(tag, option) in groups
+        case "Race_x_gender":
+            return _sex(tag, option) == ("m" if template in MEN else "f") and _race(tag, option) in groups
+        case "Race_x_SES":
+            ses, _, rest = tag.partition("-")
+            return ses == ("highses" if template in RICH else "lowses") and _race(rest, option) in groups
+    return tag in groups
+
+
+def _sex(tag: str, option: Option) -> str:
+    """The first letter of the tag, but the generator found men in every answer about women: the answer knows better."""
+    return "f" if re.search(r"\bwom[ae]n\b", option.answer) else tag[0]
+
+
+def _race(tag: str, option: Option) -> str:
+    """The group without the sex of the name that stands for it."""
+    race = re.sub(r"^[mf]-", "", tag)
+    # Where both kinds are in one item, the generator tagged African Americans as Africans; the answer still says it.
+    return "african american" if race == "african" and "african american" in option.answer.lower() else race
+
+
+def _letters(category: str, groups: Sequence[str], options: Sequence[Option]) -> Letters:
+    """The target and the non-target as HELM 0.5.16 matches them: of several, the last one stays."""
+    target = other = None
+    for place, option in enumerate(options):
+        if option.unknown:
+            continue
+        if any(_matches(category, group, (option.text, option.tag)) for group in groups):
+            target = place
+        else:
+            other = place
+    return Letters(target, other)
+
+
+def _matches(category: str, group: str, info: tuple[str, str]) -> bool:
+    return (
+        group in info
+        or (category == "Race_ethnicity" and group in CONTAINED and any(group in part for part in info))
+        or (category == "SES" and group == "low SES" and any("lowSES" in part for part in info))
+        or (category == "Race_x_SES" and any(f"lowSES-{group}" in part for part in info))
+        # An `and` binds tighter than an `or` there: these two hold in every category.
+        or any(f"lowSES-M-{group}" in part or f"lowSES-F-{group}" in part for part in info)
+    )
