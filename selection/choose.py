@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import numpy as np
 
 from profiler.stats import FloatArray, IntArray
 from selection.candidates import CandidateGrid
 from selection.random_bits import BoolArray, mixed, uniform
-from selection.records import Bound, Goal, Hold, Objective
+from selection.records import Goal, Hold, Objective
 
 RANDOM, TIE, SOFT = 1, 2, 3
 """What a candidate's own random bits are used for; each use has its own."""
+SIGNS = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
 
 
 @dataclass
@@ -42,15 +42,9 @@ class MetricSpread:
 
 def utility(scores: FloatArray, goal: Goal) -> FloatArray:
     """How well scores serve a goal: more is better."""
-    match goal.want:
-        case "max":
-            return scores
-        case "min":
-            return -scores
-        case "near":
-            return -np.abs(scores - (goal.value or 0.0))
-        case _:
-            assert_never(goal.want)
+    if goal.want == "near":
+        return -np.abs(scores - (goal.value or 0.0))
+    return scores if goal.want == "max" else -scores
 
 
 def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[str, float]) -> FloatArray:
@@ -74,23 +68,8 @@ def admissible(grid: CandidateGrid, objective: Objective) -> BoolArray:
     for hold in objective.hold:
         able &= near_middle(grid, hold)
     for bound in objective.require:
-        able &= meets(grid.scores[bound.metric], bound)
+        able &= SIGNS[bound.sign](grid.scores[bound.metric], bound.value)  # an undefined one does not meet it
     return able
-
-
-def meets(scores: FloatArray, bound: Bound) -> BoolArray:
-    """Whether scores keep within a bound; an undefined one does not."""
-    match bound.sign:
-        case "<=":
-            return np.asarray(scores <= bound.value)
-        case ">=":
-            return np.asarray(scores >= bound.value)
-        case "<":
-            return np.asarray(scores < bound.value)
-        case ">":
-            return np.asarray(scores > bound.value)
-        case _:
-            assert_never(bound.sign)
 
 
 def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
@@ -131,19 +110,15 @@ def _keys(
 ) -> list[FloatArray]:
     """What to sort by, the smallest first; the first key decides."""
     found = utilities(grid, objective.goals, deviations)
-    match objective.combine:
-        case "lexicographic":
-            return [-each for each in found]
-        case "pareto":
-            return _pareto(found, able)
-        case "sum":
-            total = found.sum(0)
-            if objective.temperature:
-                # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
-                total = total - objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
-            return [-total]
-        case _:
-            assert_never(objective.combine)
+    if objective.combine == "lexicographic":
+        return [-each for each in found]
+    if objective.combine == "pareto":
+        return _pareto(found, able)
+    total = found.sum(0)
+    if objective.temperature:
+        # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
+        total = total - objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
+    return [-total]
 
 
 def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import orjson
@@ -26,18 +25,16 @@ def training_rows(
     candidates: pa.Table, ranks: Sequence[int], scores: Mapping[str, FloatArray], form: RowForm
 ) -> list[dict[str, object]]:
     """Candidates as training examples, with their provenance; RANKS tells the best of a prompt from its second."""
-    origins = zip(*(_plain(candidates[name]) for name in PROVENANCE), strict=True)
-    known = zip(*map(_known, scores.values()), strict=True) if scores else ((),) * len(candidates)
+    known = {name: _known(column) for name, column in scores.items()}
+    told = zip(*(_plain(candidates[name]) for name in ("prompt", "text", *PROVENANCE)), strict=True)
     return [
         {
             **_example(prompt, text, form),
             **dict(zip(PROVENANCE, origin, strict=True)),
             "rank": rank,
-            "scores": dict(zip(scores, values, strict=True)),
+            "scores": {name: column[place] for name, column in known.items()},
         }
-        for prompt, text, origin, rank, values in zip(
-            _plain(candidates["prompt"]), _plain(candidates["text"]), origins, ranks, known, strict=True
-        )
+        for place, ((prompt, text, *origin), rank) in enumerate(zip(told, ranks, strict=True))
     ]
 
 
@@ -67,11 +64,9 @@ class DatasetWriter:
     """One data file: JSON lines or Parquet, there whole once it is closed without an error."""
 
     def __init__(self, path: Path, form: RowForm, scores: Sequence[str]) -> None:
-        self.path, self.form, self.scores = path, form, list(scores)
+        self.path, self.form, self.scores = path, form, scores
         self.part = path.with_name(path.name + ".part")
-        self.count = 0
-        self._parquet: Any = None
-        self._lines: IO[bytes] | None = None
+        self._file: Any = None
 
     def __enter__(self) -> Self:
         with disk(self.path):
@@ -79,30 +74,25 @@ class DatasetWriter:
             if self.path.suffix == ".parquet":
                 import pyarrow.parquet as pq
 
-                self._parquet = pq.ParquetWriter(self.part, _schema(self.form, self.scores), compression="zstd")
+                self._file = pq.ParquetWriter(self.part, _schema(self.form, self.scores), compression="zstd")
             else:
-                self._lines = self.part.open("wb")
+                self._file = self.part.open("wb")
         return self
 
     def add(self, table: pa.Table, ranks: IntArray, scores: Mapping[str, FloatArray]) -> None:
         """Candidates of a pool's table, in the order in which they are to stand."""
         made = training_rows(table, ranks.tolist(), scores, self.form)
-        self.count += len(made)
         with disk(self.path):
-            if self._lines:
-                self._lines.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
-            else:
+            if self.path.suffix == ".parquet":
                 import pyarrow as pa
 
-                self._parquet.write_table(pa.Table.from_pylist(made, schema=_schema(self.form, self.scores)))
+                self._file.write_table(pa.Table.from_pylist(made, schema=self._file.schema))
+            else:
+                self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         with disk(self.path):
-            for file in (self._lines, self._parquet):
-                if file:
-                    file.close()
+            self._file.close()
             if error is None:
                 self.part.replace(self.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,15 +27,16 @@ class Effects:
 
     objective: Objective
     names: Sequence[str]
+    sources: Sequence[str]
     share: float
     """How many of the prompts are looked at: all, or so many that about ENOUGH are."""
-    seed: int = 0
-    values: dict[tuple[str, str], list[FloatArray]] = field(default_factory=dict)
+    seed: int
+    values: defaultdict[tuple[str, str], list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
     """Arm and metric → one number a prompt."""
-    curves: dict[str, list[FloatArray]] = field(default_factory=dict)
-    spreads: dict[str, list[FloatArray]] = field(default_factory=dict)
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Arm → source → rows."""
+    curves: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    spreads: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, IntArray] = field(default_factory=dict)
+    """Arm → how many rows each source has."""
     prompts: int = 0
 
     def add(
@@ -45,25 +47,21 @@ class Effects:
         seen = kept if self.share >= 1 else kept & (uniform(mixed(name_bits(grid.prompts), self.seed)) <= self.share)
         self.prompts += int(seen.sum())
         for arm, places in {POOL: every, **arms}.items():
-            self._count(arm, grid, values_at(grid.source.astype(np.float64), places)[kept])
+            source = values_at(grid.source.astype(np.float64), places)[kept]
+            counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(self.sources))
+            self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
-                self.values.setdefault((arm, name), []).append(_mean(values_at(grid.scores[name], places)[seen]))
+                self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
         order = ranked_places(grid, self.objective, deviations)
         for goal in self.objective.goals:
-            self.curves.setdefault(goal.metric, []).append(_filled(expected_best(grid, order, goal.metric)[seen]))
-            self.spreads.setdefault(goal.metric, []).append(_headroom(grid, goal)[seen])
-
-    def _count(self, arm: str, grid: CandidateGrid, source: FloatArray) -> None:
-        counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(grid.sources))
-        found = self.rows.setdefault(arm, dict.fromkeys(grid.sources, 0))
-        for name, count in zip(grid.sources, counts.tolist(), strict=True):
-            found[name] += count
+            self.curves[goal.metric].append(_filled(expected_best(grid, order, goal.metric)[seen]))
+            self.spreads[goal.metric].append(_headroom(grid, goal)[seen])
 
     def shares(self) -> dict[str, dict[str, float]]:
         """Arm → source → its share of the arm's rows."""
         return {
-            arm: {source: count / max(sum(found.values()), 1) for source, count in found.items()}
-            for arm, found in self.rows.items()
+            arm: dict(zip(self.sources, (counts / max(counts.sum(), 1)).tolist(), strict=True))
+            for arm, counts in self.rows.items()
         }
 
     def headroom(self) -> dict[str, float | None]:
@@ -86,25 +84,16 @@ class Effects:
         found = intervals([Mean(name) for name in self.names], gains, seed=self.seed)
         made = []
         for name, gain in zip(self.names, found, strict=True):
+            columns = {arm: whole[arm, name] for arm in arms}
             middles = {
-                arm: Centre(mean=_mid(np.mean, whole[arm, name]), median=_mid(np.median, whole[arm, name]))
-                for arm in arms
+                arm: Centre(mean=_mid(np.mean, column), median=_mid(np.median, column))
+                for arm, column in columns.items()
             }
             base = middles[RANDOM].mean
             percent = None if gain.value is None or not base else 100 * gain.value / abs(base)
-            made.append(
-                MetricShift(
-                    metric=name,
-                    version=versions.get(name, ""),
-                    arms=middles,
-                    gain=gain.value,
-                    low=gain.low,
-                    high=gain.high,
-                    percent=percent,
-                    n=gain.n,
-                    aim=name in aims,
-                )
-            )
+            said = {"metric": name, "version": versions.get(name, ""), "arms": middles, "aim": name in aims}
+            numbers = {"gain": gain.value, "low": gain.low, "high": gain.high, "n": gain.n, "percent": percent}
+            made.append(MetricShift.model_validate(said | numbers))
         return tuple(made)
 
 

@@ -164,14 +164,7 @@ def copy(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     return said in asked and 2 * len(said) >= len(asked)
 
 
-CHECKS: dict[str, Check] = {
-    "empty": empty,
-    "truncated": truncated,
-    "refusal": refusal,
-    "loop": loop,
-    "language": language,
-    "copy": copy,
-}
+CHECKS: dict[str, Check] = {check.__name__: check for check in (empty, truncated, refusal, loop, language, copy)}
 
 
 def _foreign_script(text: str, lang: str) -> bool:

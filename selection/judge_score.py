@@ -12,7 +12,7 @@ import numpy as np
 
 from profiler.endpoints import Client, connect
 from profiler.errors import WrongUse
-from profiler.judging import Judgement, Pair, Ruling, Template, ask_judge, load_template
+from profiler.judging import Judgement, Pair, Template, ask_judge, load_template
 from profiler.plugins import PluginSpec
 from profiler.records import Endpoint
 from profiler.stats import FloatArray
@@ -58,15 +58,6 @@ class JudgeProgress(NamedTuple):
         words = [f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"]
         words = words if self.failed else []
         return "; ".join([*words, *([f"{self.unreadable:,} verdicts name no answer"] if self.unreadable else [])])
-
-
-class Competitor(NamedTuple):
-    """A candidate that competes, by its place in the block's table."""
-
-    place: int
-    prompt: str
-    text: str
-    source: str
 
 
 def is_judge(name: str) -> bool:
@@ -142,50 +133,37 @@ async def _judged(
 
 def preference(judgement: Judgement) -> float | None:
     """How far answer a is preferred, from 0 to 1, over all orders; None unless each gave a verdict."""
-    found = [_liked(ruling) for ruling in judgement.rulings]
-    known = [each for each in found if each is not None]
-    return sum(known) / len(known) if known and len(known) == len(found) else None
-
-
-def _liked(ruling: Ruling) -> float | None:
-    if ruling.error is not None or ruling.winner is None:
-        return None
-    if ruling.shares:
-        return ruling.shares[0] + sum(ruling.shares[2:]) / 2
-    return {"a": 1.0, "b": 0.0, "tie": 0.5}[ruling.winner]
+    liked = []
+    for ruling in judgement.rulings:
+        if ruling.error is not None or ruling.winner is None:
+            return None
+        a, _, *rest = ruling.shares or {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}[ruling.winner]
+        liked.append(a + sum(rest) / 2)
+    return sum(liked) / len(liked) if liked else None
 
 
 def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int, int]]:
     """Who meets whom: each candidate the next ROUNDS on a ring of its prompt's, which hashes put in order."""
-    prompts: dict[str, list[tuple[str, Competitor]]] = {}
-    place = 0
-    for table in tables:
-        for row in table.to_pylist():
-            if row["text"].strip():
-                key = blake2b(
-                    f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode(), digest_size=8
-                ).hexdigest()
-                competitor = Competitor(place, row["prompt"], row["text"], row["source"])
-                prompts.setdefault(row["prompt_id"], []).append((key, competitor))
-            place += 1
-    for ring in prompts.values():
+    rows = [row for table in tables for row in table.to_pylist()]
+    rings: dict[str, list[tuple[str, int]]] = {}
+    for place, row in enumerate(rows):
+        if row["text"].strip():
+            key = f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode()
+            rings.setdefault(row["prompt_id"], []).append((blake2b(key, digest_size=8).hexdigest(), place))
+    for ring in rings.values():
         ring.sort()
         size = len(ring)
+        ahead = [step for step in range(1, rounds + 1) if step % size]
         meetings = {
-            (min(one, other), max(one, other))
+            (min(meeting), max(meeting))
             for one in range(size)
-            for other in ((one + step) % size for step in range(1, rounds + 1))
-            if one != other
+            for meeting in ((one, (one + step) % size) for step in ahead)
         }
         for one, other in sorted(meetings):
             (name_a, a), (name_b, b) = ring[one], ring[other]
-            yield (
-                Pair(
-                    id=f"{name_a}-{name_b}", prompt=a.prompt, a=a.text, b=b.text, writer_a=a.source, writer_b=b.source
-                ),
-                a.place,
-                b.place,
-            )
+            first, second = rows[a], rows[b]
+            texts = {"prompt": first["prompt"], "a": first["text"], "b": second["text"]}
+            yield Pair(id=f"{name_a}-{name_b}", **texts, writer_a=first["source"], writer_b=second["source"]), a, b
 
 
 def _version(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> str:

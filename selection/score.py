@@ -30,20 +30,18 @@ class PromptedText(Text):
     """An answer that knows what it answers: a user's function or a reward model may look at its `prompt`."""
 
     prompt: str
-    __slots__ = ("prompt",)
+    finish: str | None
+    __slots__ = ("finish", "prompt")
 
     @classmethod
-    def to(cls, prompt: str, text: str, lang: str) -> Self:
+    def to(cls, prompt: str, text: str, finish: str | None, lang: str) -> Self:
         answer = cls(text, lang)
-        answer.prompt = prompt
+        answer.prompt, answer.finish = prompt, finish
         return answer
 
-
-class ScoredRow(NamedTuple):
-    """A candidate on its way through the scorers."""
-
-    text: PromptedText
-    finish: str | None
+    @property
+    def text(self) -> Self:
+        return self
 
 
 class ScoreProgress(NamedTuple):
@@ -66,11 +64,6 @@ def score_metric(name: str) -> Metric:
 def cheap_metrics() -> list[str]:
     """The text metrics that cost next to nothing: what a report looks at where nobody says what."""
     return [*metrics.default()]
-
-
-def _is_cheap(metric: Metric) -> bool:
-    module = getattr(metric.score, "__module__", "")
-    return module in {f"profiler.metrics.{family}" for family in ("length", "readability", "diversity", "quality")}
 
 
 def refuse_unknown_scores(pool: Pool, names: Iterable[str]) -> None:
@@ -139,8 +132,8 @@ def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
     """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
     metrics = [score_metric(name) for name in names if name != GATES]
-    # A worker gets plain strings: what looks at the prompt is measured in this process.
-    plain, own = [one for one in metrics if not _asks(one)], [one for one in metrics if _asks(one)]
+    # A worker gets plain strings: what may look at the prompt, a user's function or a reward, is measured here.
+    plain, own = ([one for one in metrics if (":" in one.name) is asks] for asks in (False, True))
     versions = {one.name: one.version for one in metrics}
     versions |= {GATES: gates_version(pool.about.lang)} if GATES in names else {}
     ends: list[int] = []
@@ -155,11 +148,12 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
         yield len(batch)
         while place < len(ends) and held >= ends[place]:
             held -= ends[place]
-            pool.add(segments[place], _joined(pieces), versions)
+            whole = {name: np.concatenate([one[name] for one in pieces]) for name in (pieces[0] if pieces else ())}
+            pool.add(segments[place], whole, versions)
             pieces, place = [], place + 1
 
 
-def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[ScoredRow]]:
+def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[PromptedText]]:
     """The candidates of segments, none of the batches over the end of one; ENDS gets how many each segment has."""
     for segment in segments:
         found = pool.candidates(segment, ["prompt", "text", "finish"])
@@ -168,24 +162,15 @@ def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterat
         for start in range(0, len(texts), BATCH):
             some = slice(start, start + BATCH)
             yield [
-                ScoredRow(PromptedText.to(prompt, text, pool.about.lang), finish)
+                PromptedText.to(prompt, text, finish, pool.about.lang)
                 for prompt, text, finish in zip(prompts[some], texts[some], finishes[some], strict=True)
             ]
 
 
-def _asks(metric: Metric) -> bool:
-    """Whether a scorer may look at the prompt: a user's function and a reward model may."""
-    return ":" in metric.name
-
-
-def _gates(batch: Sequence[ScoredRow], lang: str) -> Measures:
-    texts = [str(row.text) for row in batch]
+def _gates(batch: Sequence[PromptedText], lang: str) -> Measures:
+    texts = [str(text) for text in batch]
     bands = similarity_bands(texts)
     return {
-        "gates": gate_bits([row.text.prompt for row in batch], texts, [row.finish for row in batch], lang),
+        "gates": gate_bits([text.prompt for text in batch], texts, [text.finish for text in batch], lang),
         **{f"band.{place}": bands[:, place] for place in range(BANDS)},
     }
-
-
-def _joined(pieces: Sequence[Measures]) -> Measures:
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]} if pieces else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
 from selection.gates import closed_gates, stopped_by_gate
 from selection.import_file import import_file
-from selection.near_duplicates import passes_needed, repeated_rows
+from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
@@ -38,13 +39,6 @@ ARMS = {
     RANDOM: "control: one of the same candidates at random",
     EQUAL: "the best of only as many candidates as one source gave, shared among all sources",
 }
-REASONS = {
-    "gates": "no candidate passed the gates",
-    "undefined": "no candidate has the scores that the objective asks for",
-    "requirements": "no candidate meets the requirements",
-    "arms": "an arm has no answer",
-}
-"""Why a prompt is left out of every arm."""
 EXAMPLES = 5
 LONG = 1200
 """Characters of an example's text that are shown."""
@@ -107,8 +101,8 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
     several = len(spec.source or pool.about.sources) > 1
     arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
     files = {arm: f"{arm}.{'parquet' if spec.parquet else 'jsonl'}" for arm in arms}
-    effects = Effects(objective, names, min(1.0, ENOUGH / max(survey.prompts, 1)), spec.seed)
-    left = dict.fromkeys(REASONS, 0)
+    effects = Effects(objective, names, pool.about.sources, min(1.0, ENOUGH / max(survey.prompts, 1)), spec.seed)
+    left: Counter[str] = Counter()
     examples: list[Contrast] = []
     with ExitStack() as stack:
         writers = {
@@ -118,8 +112,7 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
             grid = _narrowed(block.grid(passed, spec.seed), spec)
             places = _arm_places(grid, objective, survey.deviations, spec.top, arms)
             kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
-            for why, count in _left_out(grid, objective, kept).items():
-                left[why] += count
+            left.update(_left_out(grid, objective, kept))
             effects.add(grid, places, kept, survey.deviations)
             table = load_texts(pool, block.segments)
             for arm, writer in writers.items():
@@ -135,8 +128,8 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
         sources=spec.source or pool.about.sources,
         prompts=survey.prompts,
         candidates=survey.candidates,
-        kept=survey.prompts - sum(left.values()),
-        left_out={REASONS[why]: count for why, count in left.items() if count},
+        kept=survey.prompts - left.total(),
+        left_out={why: count for why, count in left.items() if count},
         gates=survey.stopped,
         undefined=survey.undefined,
         shares=effects.shares(),
@@ -150,7 +143,10 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
         versions=installed(),
     )
     if not found.kept:
-        raise BadData(f"nothing is left to choose from: {_reasons(found)}; `--open-gate` opens a gate")
+        whys = "; ".join(f"{why} ({count:,} prompts)" for why, count in found.left_out.items())
+        busy = ", ".join(f"{name} {count:,}" for name, count in found.gates.items() if count)
+        whys += f"; of {found.candidates:,} candidates the gates stopped {busy}" if busy else ""
+        raise BadData(f"nothing is left to choose from: {whys}; `--open-gate` opens a gate")
     write_whole(spec.out / "dataset_info.json", llama_factory_info(files, spec.form))
     write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
@@ -225,7 +221,7 @@ def _repeats(pool: Pool) -> dict[Segment, BoolArray]:
     """The near-duplicates of all blocks; in several passes where the pool is too large for one."""
     sizes = {segments[0]: sum(pool.size(segment) for segment in segments) for segments in pool.blocks()}
     whole = np.zeros(sum(sizes.values()), np.bool_)
-    turns = passes_needed(len(whole))
+    turns = max(1, -(-len(whole) * BANDS // HELD))
     for turn in range(turns):
         whole[repeated_rows(_bands(pool), turns, turn)] = True
     ends = np.cumsum(list(sizes.values()))
@@ -244,10 +240,10 @@ def _bands(pool: Pool) -> Iterator[tuple[IntArray, HashArray]]:
 def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dict[str, int]:
     """Why prompts are not kept; each counts once, for the first reason that holds."""
     steps = {
-        "gates": grid.passed.any(1),
-        "undefined": defined(grid, objective).any(1),
-        "requirements": admissible(grid, objective).any(1),
-        "arms": kept,
+        "no candidate passed the gates": grid.passed.any(1),
+        "no candidate has the scores that the objective asks for": defined(grid, objective).any(1),
+        "no candidate meets the requirements": admissible(grid, objective).any(1),
+        "an arm has no answer": kept,
     }
     before, found = np.ones(len(kept), np.bool_), {}
     for why, able in steps.items():
@@ -292,10 +288,3 @@ def _shown(table: pa.Table, grid: CandidateGrid, prompt: int, place: int) -> Can
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONG else f"{text[:LONG]}…"
-
-
-def _reasons(found: Selection) -> str:
-    """Why nothing was left, and which gates had to do with it."""
-    whys = "; ".join(f"{why} ({count:,} prompts)" for why, count in found.left_out.items())
-    busy = [f"{name} {count:,}" for name, count in found.gates.items() if count]
-    return f"{whys}; of {found.candidates:,} candidates the gates stopped {', '.join(busy)}" if busy else whys

@@ -68,13 +68,10 @@ def _price(words: str) -> tuple[float, float]:
 
 
 def _named_fields(word: str) -> dict[str, object]:
-    if word.endswith(".toml"):
-        return _file(Path(word).expanduser())
     model, at, url = word.rpartition("@http")
-    return {"model": model, "url": f"http{url}"} if at else {"model": word}
-
-
-def _file(path: Path) -> dict[str, object]:
+    if not word.endswith(".toml"):
+        return {"model": model, "url": f"http{url}"} if at else {"model": word}
+    path = Path(word).expanduser()
     try:
         found = toml_settings(path.read_text("utf-8"), path.name)
     except FileNotFoundError:
