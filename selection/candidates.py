@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from selection.gates import CHECKS
 from selection.near_duplicates import BANDS
 from selection.pool import KEY, SCORE, Pool, Segment
 from selection.random_bits import BoolArray, HashArray, mixed, name_bits
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,7 @@ class CandidateBlock:
 def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) -> CandidateBlock:
     """A block with the scores called NAMES."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     keep = [*KEY, "gates", *(f"band.{band}" for band in range(BANDS))]
     keep += [f"{SCORE}{name}" for name in names]
@@ -61,37 +59,23 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
             raise BadData(f"{pool.storage.name!r} has candidates without {wanted}: score the pool first")
         tables.append(known.table.select(keep))
     table = pa.concat_tables(tables)
-    (prompts, prompt), (names_here, source) = name_codes(table["prompt_id"]), name_codes(table["source"])
-    place = np.array([pool.about.sources.index(name) for name in names_here], np.int64)
+    prompts, sources = table["prompt_id"].unique(), pa.array(pool.about.sources)
+
+    def places(column: str, names: pa.Array) -> IntArray:
+        found = pc.index_in(table[column].cast(pa.string()), value_set=names).to_numpy()
+        return np.asarray(found.astype(np.int64, casting="safe"))  # a name that is not there made them floats
+
     return CandidateBlock(
         segments,
         pool.about.sources,
-        prompts,
-        prompt,
-        place[source],
+        prompts.to_pylist(),
+        places("prompt_id", prompts),
+        places("source", sources),
         table["index"].to_numpy().astype(np.int64),
         table["gates"].to_numpy().astype(np.int64),
         np.stack([table[f"band.{band}"].to_numpy().astype(np.uint64) for band in range(BANDS)], axis=1),
         {name: table[f"{SCORE}{name}"].to_numpy().astype(np.float64) for name in names},  # NaN where there is none
     )
-
-
-class NameCodes(NamedTuple):
-    """A column of names as numbers, with the names in the order in which they came."""
-
-    names: list[str]
-    numbers: IntArray
-
-
-def name_codes(column: pa.ChunkedArray) -> NameCodes:
-    """A column of names, which Arrow may hold in several dictionaries."""
-    import pyarrow as pa
-
-    plain = column.combine_chunks()
-    coded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.unify_dictionaries().combine_chunks()
-    return NameCodes(coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,8 @@ def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[st
 
 def defined(grid: CandidateGrid, objective: Objective) -> BoolArray:
     """Candidates that passed the gates and have every score that a goal asks for."""
-    whole = grid.passed.copy()
-    for goal in objective.goals:
-        whole &= ~np.isnan(grid.scores[goal.metric])
-    return whole
+    known = [~np.isnan(grid.scores[goal.metric]) for goal in objective.goals]
+    return np.asarray(np.logical_and.reduce([grid.passed, *known]))
 
 
 def admissible(grid: CandidateGrid, objective: Objective) -> BoolArray:

@@ -26,6 +26,7 @@ class Effects:
     """Numbers of the prompts that every arm has an answer to."""
 
     objective: Objective
+    deviations: Mapping[str, float]
     names: Sequence[str]
     sources: Sequence[str]
     share: float
@@ -39,9 +40,7 @@ class Effects:
     """Arm → how many rows each source has."""
     prompts: int = 0
 
-    def add(
-        self, grid: CandidateGrid, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]
-    ) -> None:
+    def add(self, grid: CandidateGrid, arms: Mapping[str, IntArray], kept: BoolArray) -> None:
         """One grid, the places that each arm took of it, and which of its prompts stay."""
         every = np.where(grid.there, np.arange(grid.row.shape[1]), -1)
         seen = kept if self.share >= 1 else kept & (uniform(mixed(name_bits(grid.prompts), self.seed)) <= self.share)
@@ -52,7 +51,7 @@ class Effects:
             self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
                 self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
-        order = ranked_places(grid, self.objective, deviations)
+        order = ranked_places(grid, self.objective, self.deviations)
         for goal in self.objective.goals:
             self.curves[goal.metric].append(_filled(expected_best(grid, order, goal.metric)[seen]))
             self.spreads[goal.metric].append(_headroom(grid, goal)[seen])
@@ -71,23 +70,22 @@ class Effects:
         """Metric → its mean when the best of 1, 2, … is kept; a prompt with fewer candidates stays at its best."""
         found = {}
         for name, parts in self.curves.items():
-            width = max((part.shape[1] for part in parts), default=0)
+            width = max(part.shape[1] for part in parts)
             whole = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), "edge") for part in parts])
             found[name] = tuple(_mid(np.mean, column) for column in whole.T)
         return found
 
     def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[MetricShift, ...]:
         """Each metric in the pool and in each arm, and the gain of the chosen over the random."""
-        arms = list(dict.fromkeys(arm for arm, _ in self.values))
         whole = {key: np.concatenate(parts) for key, parts in self.values.items()}
         gains = {name: whole[CHOSEN, name] - whole[RANDOM, name] for name in self.names}
         found = intervals([Mean(name) for name in self.names], gains, seed=self.seed)
         made = []
         for name, gain in zip(self.names, found, strict=True):
-            columns = {arm: whole[arm, name] for arm in arms}
             middles = {
                 arm: Centre(mean=_mid(np.mean, column), median=_mid(np.median, column))
-                for arm, column in columns.items()
+                for (arm, metric), column in whole.items()
+                if metric == name
             }
             base = middles[RANDOM].mean
             percent = None if gain.value is None or not base else 100 * gain.value / abs(base)
@@ -99,8 +97,7 @@ class Effects:
 
 def _mean(values: FloatArray) -> FloatArray:
     """Mean of each row over what is defined in it; NaN where nothing is."""
-    n = (~np.isnan(values)).sum(1)
-    return ratio(np.nansum(values, 1), n)
+    return ratio(np.nansum(values, 1), (~np.isnan(values)).sum(1))
 
 
 def _filled(values: FloatArray) -> FloatArray:

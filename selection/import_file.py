@@ -16,13 +16,11 @@ from profiler.datasets import Row, read
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.runs import COLUMNS as TEXTS
-from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, candidate_table, prompt_id
+from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 
 SOURCES = ("source", "teacher", "model", "generator")
 FIELDS = {"prompt_id", "id", "index", "seed", "finish", "fingerprint", "tokens", "prompt_tokens"}
-ROW = (*KEY, "prompt", "text", "finish", "fingerprint")
-"""What is said of a candidate that somebody else has sampled."""
 HELD = 20_000
 """Rows held before they are written."""
 LOOK = 1000
@@ -34,7 +32,10 @@ def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
 
     A pool that was made of the same file before is taken as it is, with what was measured of it.
     """
-    name, digest = file.name, _digest(file)
+    if not file.is_file():
+        raise BadData(f"expected a pool's folder or a file of candidates, found none at {str(file)!r}")
+    with file.open("rb") as stream:
+        name, digest = file.name, file_digest(stream, "sha256").hexdigest()
     if (folder / "pool.json").is_file():
         there = Pool(folder)
         if there.about.prompts == {name: digest} and there.about.lang == lang:
@@ -123,22 +124,14 @@ def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
         for block, held in blocks.items():
             segment = Segment(block, f"given-{parts[block]:04}")
             parts[block] += 1
-            pool.write(segment, candidate_table({name: [row[name] for row in held] for name in ROW}))
+            table = {name: [row[name] for row in held] for name in held[0]}
+            pool.write(segment, candidate_table(table))
             if columns.scores:
-                names = [f"{SCORE}{name}" for name in columns.scores]
-                scores = {name: np.array([row[name] for row in held], np.float64) for name in names}
+                scores = {name: np.array(table[name], np.float64) for name in table if name.startswith(SCORE)}
                 pool.add(segment, scores, dict.fromkeys(columns.scores, GIVEN))
     return tuple(sources)
 
 
 def _numbers(values: Iterable[object]) -> bool:
-    """Whether a column holds numbers, with or without gaps."""
     found = [value for value in values if value is not None]
     return bool(found) and all(isinstance(value, (int, float)) for value in found)
-
-
-def _digest(file: Path) -> str:
-    if not file.is_file():
-        raise BadData(f"expected a pool's folder or a file of candidates, found none at {str(file)!r}")
-    with file.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()

@@ -55,9 +55,9 @@ class JudgeProgress(NamedTuple):
 
     def words(self) -> str:
         """What went wrong, in a few words; nothing where all went well."""
-        words = [f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"]
-        words = words if self.failed else []
-        return "; ".join([*words, *([f"{self.unreadable:,} verdicts name no answer"] if self.unreadable else [])])
+        failed = f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"
+        unreadable = f"{self.unreadable:,} verdicts name no answer"
+        return "; ".join([failed] * bool(self.failed) + [unreadable] * bool(self.unreadable))
 
 
 def is_judge(name: str) -> bool:
@@ -85,12 +85,10 @@ def unjudged(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> 
     return any(not pool.versions(segment).get(judge.name, "").startswith(wanted) for segment in segments)
 
 
-def judge_blocks(
-    pool: Pool, blocks: Sequence[Sequence[Segment]], judge: CandidateJudge, concurrency: int = 64
-) -> Iterator[JudgeProgress]:
+def judge_blocks(pool: Pool, blocks: Sequence[Sequence[Segment]], judge: CandidateJudge) -> Iterator[JudgeProgress]:
     """Judge whole blocks and store each when it is through; verdicts are journaled, so none is paid for twice."""
     with asyncio.Runner() as runner:
-        client = runner.run(_connected(judge, pool, concurrency))
+        client = runner.run(_connected(judge, pool))
         try:
             weights = runner.run(client.fingerprint()).id
             for segments in blocks:
@@ -106,8 +104,8 @@ def judge_blocks(
             runner.run(client.close())
 
 
-async def _connected(judge: CandidateJudge, pool: Pool, concurrency: int) -> Client:
-    return connect(judge.endpoint, pool.storage.journal, concurrency=concurrency)
+async def _connected(judge: CandidateJudge, pool: Pool) -> Client:
+    return connect(judge.endpoint, pool.storage.journal)  # which needs a loop that runs
 
 
 async def _judged(
@@ -154,12 +152,8 @@ def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int,
         ring.sort()
         size = len(ring)
         ahead = [step for step in range(1, rounds + 1) if step % size]
-        meetings = {
-            (min(meeting), max(meeting))
-            for one in range(size)
-            for meeting in ((one, (one + step) % size) for step in ahead)
-        }
-        for one, other in sorted(meetings):
+        meetings = {frozenset((one, (one + step) % size)) for one in range(size) for step in ahead}
+        for one, other in sorted(map(sorted, meetings)):
             (name_a, a), (name_b, b) = ring[one], ring[other]
             first, second = rows[a], rows[b]
             texts = {"prompt": first["prompt"], "a": first["text"], "b": second["text"]}
@@ -168,8 +162,5 @@ def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int,
 
 def _version(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> str:
     """A score rests on all candidates of its prompt: with others beside them it is another."""
-    digest = blake2b(digest_size=6)
-    for segment in segments:
-        own = pool.footer(segment)
-        digest.update((own.content if own else "").encode())
-    return f"{judge.version}/{digest.hexdigest()}"
+    content = "".join(own.content for own in map(pool.footer, segments) if own)
+    return f"{judge.version}/{blake2b(content.encode(), digest_size=6).hexdigest()}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +18,7 @@ from profiler.errors import BadData, StoreError
 from profiler.records import SCHEMA, Sampling, Usage
 from profiler.stats import FloatArray, IntArray
 from selection.records import Candidate, Footer, PoolContents
-from selection.storage import Storage, storage_at
+from selection.storage import storage_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +27,8 @@ BLOCK = 1024
 """Prompts in a block: what is held in memory at once."""
 KEY = ("prompt_id", "source", "index")
 """What a row is matched by, everywhere."""
+COLUMNS = (*KEY, "prompt", "text", "finish", "seed", "sampling", "fingerprint", "prompt_tokens", "tokens")
+"""What is kept of a candidate."""
 FOOTER = b"inherit"
 SCORE = "score."
 
@@ -58,7 +59,18 @@ class Pool:
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
-        self.about = _read_contents(self.storage)
+        name, path = self.storage.name, f"{self.storage.name}/pool.json"
+        try:
+            with self.storage.open("pool.json") as file:
+                raw = file.read()
+            version = orjson.loads(raw).get("schema_version", 0)
+            if version > SCHEMA:
+                raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+            self.about = PoolContents.model_validate_json(raw)
+        except FileNotFoundError:
+            raise BadData(f"expected a pool at {name!r}, found no pool.json; `inherit sample` makes one") from None
+        except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
+            raise BadData(f"{path!r} is not a pool's: {error}") from None
 
     @classmethod
     def create(cls, where: Path | str, about: PoolContents) -> Pool:
@@ -138,7 +150,6 @@ class Pool:
                 yield Candidate.model_validate({**row, **more})
 
     def _write(self, path: str, table: pa.Table, footer: Footer) -> None:
-        """A table as a Parquet file that says what it is."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -165,39 +176,18 @@ class Pool:
             raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
 
 
-@cache
-def _schema() -> pa.Schema:
-    """The columns of a file of candidates."""
-    import pyarrow as pa
-
-    same = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        [
-            ("prompt_id", pa.string()),
-            ("source", same),
-            ("index", pa.int32()),
-            ("prompt", same),
-            ("text", pa.string()),
-            ("finish", same),
-            ("seed", pa.int64()),
-            ("sampling", same),
-            ("fingerprint", same),
-            ("prompt_tokens", pa.int64()),
-            ("tokens", pa.int64()),
-        ]
-    )
-
-
 def candidate_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns as candidates; those that are not there are null."""
     import pyarrow as pa
 
-    nulls, schema = [None] * len(columns["text"]), _schema()
-    return pa.table({one.name: pa.array(columns.get(one.name, nulls), one.type) for one in schema}, schema=schema)
+    again = pa.dictionary(pa.int32(), pa.string())  # a few texts that come again and again
+    kinds = {"prompt_id": pa.string(), "text": pa.string(), "index": pa.int32()}
+    kinds |= dict.fromkeys(("seed", "prompt_tokens", "tokens"), pa.int64())
+    nulls = [None] * len(columns["text"])
+    return pa.table({name: pa.array(columns.get(name, nulls), kinds.get(name, again)) for name in COLUMNS})
 
 
 def _content_digest(candidates: pa.Table) -> str:
-    """A digest of the candidates' keys and texts."""
     import pyarrow as pa
 
     said = candidates.select([*KEY, "prompt", "text", "finish"])
@@ -218,18 +208,3 @@ def file_name(source: str) -> str:
     """A source's name as a file's; two sources never share one."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.")[:48]
     return plain if plain == source else f"{plain}-{blake2b(source.encode(), digest_size=3).hexdigest()}"
-
-
-def _read_contents(storage: Storage) -> PoolContents:
-    path = f"{storage.name}/pool.json"
-    try:
-        with storage.open("pool.json") as file:
-            raw = file.read()
-        version = orjson.loads(raw).get("schema_version", 0)
-        if version > SCHEMA:
-            raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-        return PoolContents.model_validate_json(raw)
-    except FileNotFoundError:
-        raise BadData(f"expected a pool at {storage.name!r}, found no pool.json; `inherit sample` makes one") from None
-    except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
-        raise BadData(f"{path!r} is not a pool's: {error}") from None

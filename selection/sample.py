@@ -23,7 +23,7 @@ from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.records import Fingerprint, Usage
-from selection.pool import BLOCK, Pool, Segment, candidate_table, file_name, prompt_id
+from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
 from selection.records import PoolContents, SampleSpec, Teacher
 from selection.storage import storage_at
 from selection.teacher import spec_teachers, teacher_fields
@@ -152,21 +152,8 @@ class OpenBlock:
 
     prompts: list[NamedPrompt]
     plan: str
-    written: dict[str, list[Written]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    """Prompt → why it has no answer."""
-
-    def add(self, prompt: NamedPrompt, answer: Answer) -> None:
-        if answer.error:
-            self.failed[prompt.id] = answer.error
-        else:
-            self.written[prompt.id] = [
-                (one.text, one.finish, one.usage.prompt, one.usage.completion) for one in answer.generations
-            ]
-
-    @property
-    def whole(self) -> bool:
-        return len(self.written) + len(self.failed) == len(self.prompts)
+    answers: dict[str, list[Written] | str] = field(default_factory=dict)
+    """Prompt → its samples, or why it has none."""
 
 
 async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
@@ -200,9 +187,7 @@ async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> As
         await asyncio.gather(*work, return_exceptions=True)
 
 
-async def _ask_server(
-    shares: Sequence[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int
-) -> None:
+async def _ask_server(shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int) -> None:
     """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
     endpoints: dict[str, list[TeacherProgress]] = {}
     for share in shares:
@@ -235,21 +220,26 @@ class TeacherBlocks:
             async for (number, prompt), answer in client.answer(self._requests()):
                 self.share.add(answer)
                 self.share.seconds = time.monotonic() - started
-                filling = self.open[number]
-                filling.add(prompt, answer)
-                if filling.whole:
+                block = self.open[number]
+                block.answers[prompt.id] = answer.error or [
+                    (one.text, one.finish, one.usage.prompt, one.usage.completion) for one in answer.generations
+                ]
+                if len(block.answers) == len(block.prompts):
                     # Beside the event loop, which goes on asking meanwhile.
                     await asyncio.to_thread(self._seal, number, self.open.pop(number))
         except EndpointError as error:
             # What was answered is sealed as it is, so that it can be used; the block is asked again next time.
-            for number, filling in self.open.items():
-                self._seal(number, filling, str(error))
+            for number, block in self.open.items():
+                self._seal(number, block, str(error))
             raise
 
     def _requests(self) -> Iterator[tuple[tuple[int, NamedPrompt], Generate]]:
         teacher = self.share.teacher
+        drawn = teacher.sampling.model_dump(mode="json")
+        decides = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, self.fingerprint]
         for number, some in self.questions.blocks():
-            plan = _plan(teacher, self.fingerprint, some)
+            said = orjson.dumps([*decides, [prompt.id for prompt in some]])
+            plan = blake2b(said, digest_size=16).hexdigest()
             known = self.pool.footer(self._segment(number))
             if known and known.plan == plan and not known.failed:
                 self.share.done += len(some)
@@ -260,43 +250,24 @@ class TeacherBlocks:
                 asked = Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
                 yield (number, prompt), asked
 
-    def _seal(self, number: int, filling: OpenBlock, error: str = "not asked") -> None:
+    def _seal(self, number: int, block: OpenBlock, error: str = "not asked") -> None:
         """Write a block; a prompt without an answer is named with the reason."""
-        rows = [
-            (prompt, index, *written)
-            for prompt in filling.prompts
-            for index, written in enumerate(filling.written.get(prompt.id, ()))
-        ]
-        if not rows:
-            return
-        prompts, indices, texts, ends, read, new = zip(*rows, strict=True)
-        teacher = self.share.teacher
-        columns: dict[str, Sequence[object]] = {
-            "prompt_id": [prompt.id for prompt in prompts],
-            "source": [teacher.name] * len(rows),
-            "index": indices,
-            "prompt": [prompt.text for prompt in prompts],
-            "text": texts,
-            "finish": ends,
-            "seed": [teacher.sampling.seed + index for index in indices],
-            "sampling": [teacher.sampling.model_dump_json()] * len(rows),
-            "fingerprint": [self.fingerprint] * len(rows),
-            "prompt_tokens": read,
-            "tokens": new,
-        }
-        ids = [prompt.id for prompt in filling.prompts if prompt.id not in filling.written]
-        failed = {id: filling.failed.get(id, error) for id in ids}
-        self.pool.write(self._segment(number), candidate_table(columns), plan=filling.plan, failed=failed)
+        teacher, rows, failed = self.share.teacher, [], {}
+        same = teacher.sampling.model_dump_json(), self.fingerprint
+        for prompt in block.prompts:
+            answer = block.answers.get(prompt.id, error)
+            if isinstance(answer, str):
+                failed[prompt.id] = answer
+                continue
+            for index, (text, finish, read, new) in enumerate(answer):
+                key = prompt.id, teacher.name, index
+                rows.append((*key, prompt.text, text, finish, teacher.sampling.seed + index, *same, read, new))
+        if rows:
+            table = candidate_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+            self.pool.write(self._segment(number), table, plan=block.plan, failed=failed)
 
     def _segment(self, number: int) -> Segment:
         return Segment(number, file_name(self.share.teacher.name))
-
-
-def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[NamedPrompt]) -> str:
-    """A digest of all that decides a block's answers."""
-    drawn = teacher.sampling.model_dump(mode="json")
-    whole = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, fingerprint]
-    return blake2b(orjson.dumps([*whole, [prompt.id for prompt in prompts]]), digest_size=16).hexdigest()
 
 
 def _open_pool(spec: SampleSpec, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:

@@ -15,7 +15,7 @@ import orjson
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
 from profiler.runs import versions as installed
-from profiler.stats import FloatArray, IntArray
+from profiler.stats import IntArray
 from selection.candidates import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
 from selection.dataset import DatasetWriter, llama_factory_info, load_texts
@@ -57,7 +57,6 @@ class PoolSurvey:
     undefined: dict[str, int]
     repeats: Mapping[Segment, BoolArray]
     """The candidates of each block, under its first segment, that an earlier prompt has nearly the same."""
-    versions: Mapping[str, str]
 
 
 def open_pool(spec: SelectSpec) -> Pool:
@@ -101,7 +100,8 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
     several = len(spec.source or pool.about.sources) > 1
     arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
     files = {arm: f"{arm}.{'parquet' if spec.parquet else 'jsonl'}" for arm in arms}
-    effects = Effects(objective, names, pool.about.sources, min(1.0, ENOUGH / max(survey.prompts, 1)), spec.seed)
+    share = min(1.0, ENOUGH / max(survey.prompts, 1))
+    effects = Effects(objective, survey.deviations, names, pool.about.sources, share, spec.seed)
     left: Counter[str] = Counter()
     examples: list[Contrast] = []
     with ExitStack() as stack:
@@ -113,10 +113,10 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
             places = _arm_places(grid, objective, survey.deviations, spec.top, arms)
             kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
             left.update(_left_out(grid, objective, kept))
-            effects.add(grid, places, kept, survey.deviations)
+            effects.add(grid, places, kept)
             table = load_texts(pool, block.segments)
             for arm, writer in writers.items():
-                _write(writer, table, grid, places[arm][kept], kept, names)
+                writer.add(table, grid, np.where(kept[:, None], places[arm], -1))
             if len(examples) < EXAMPLES:
                 examples += _contrasts(table, grid, objective, survey.deviations, kept)
     found = Selection(
@@ -135,7 +135,7 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
         shares=effects.shares(),
         headroom=effects.headroom(),
         curve=effects.curve(),
-        shifts=effects.shifts(survey.versions, objective_metrics(objective)),
+        shifts=effects.shifts(pool.versions(pool.segments()[0]), objective_metrics(objective)),
         sampled=effects.prompts,
         files=files,
         form=spec.form,
@@ -185,7 +185,6 @@ def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
     repeats = _repeats(pool) if "duplicate" in closed else {}
-    versions: dict[str, str] = {}
     goals = dict.fromkeys(goal.metric for goal in objective.goals)
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
@@ -197,11 +196,10 @@ def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[
             stopped[name] += counts[name]
         for name in names:
             undefined[name] += int(np.isnan(block.scores[name]).sum())
-        versions = versions or pool.versions(block.segments[0])
     if not candidates:
         raise BadData(f"{pool.storage.name!r} holds no candidates")
     undefined = {name: count for name, count in undefined.items() if count}
-    return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats, versions)
+    return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats)
 
 
 def _blocks(
@@ -250,17 +248,6 @@ def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dic
         found[why] = int((before & ~able).sum())
         before &= able
     return found
-
-
-def _write(
-    writer: DatasetWriter, table: pa.Table, grid: CandidateGrid, places: IntArray, kept: BoolArray, names: Sequence[str]
-) -> None:
-    """The rows of one arm, prompt by prompt, the best first."""
-    prompt, rank = np.nonzero(places >= 0)
-    place = places[prompt, rank]
-    rows = grid.row[kept][prompt, place]
-    scores: dict[str, FloatArray] = {name: grid.scores[name][kept][prompt, place] for name in names}
-    writer.add(table.take(rows), rank, scores)
 
 
 def _contrasts(
