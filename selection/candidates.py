@@ -59,18 +59,14 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
             raise BadData(f"{pool.storage.name!r} has candidates without {wanted}: score the pool first")
         tables.append(known.table.select(keep))
     table = pa.concat_tables(tables)
-    prompts, sources = table["prompt_id"].unique(), pa.array(pool.about.sources)
-
-    def places(column: str, names: pa.Array) -> IntArray:
-        found = pc.index_in(table[column].cast(pa.string()), value_set=names).to_numpy()
-        return np.asarray(found.astype(np.int64, casting="safe"))  # a name that is not there made them floats
-
+    prompt = table["prompt_id"].combine_chunks().dictionary_encode()
+    source = pc.index_in(table["source"].cast(pa.string()), value_set=pa.array(pool.about.sources))
     return CandidateBlock(
         segments,
         pool.about.sources,
-        prompts.to_pylist(),
-        places("prompt_id", prompts),
-        places("source", sources),
+        prompt.dictionary.to_pylist(),
+        prompt.indices.to_numpy().astype(np.int64),
+        source.to_numpy().astype(np.int64, casting="safe"),  # they are floats where pool.json lacks a source
         table["index"].to_numpy().astype(np.int64),
         table["gates"].to_numpy().astype(np.int64),
         np.stack([table[f"band.{band}"].to_numpy().astype(np.uint64) for band in range(BANDS)], axis=1),

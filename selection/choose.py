@@ -83,8 +83,18 @@ def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
 
 def choose(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int = 1) -> IntArray:
     """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen."""
-    able = admissible(grid, objective)
-    return _leading(able, _keys(grid, objective, deviations, able), grid, top)
+    able, found = admissible(grid, objective), utilities(grid, objective.goals, deviations)
+    match objective.combine:
+        case "lexicographic":
+            keys = [-each for each in found]
+        case "pareto":
+            keys = _pareto(found, able)
+        case "sum":
+            keys = [-found.sum(0)]
+            if objective.temperature:
+                # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
+                keys[0] += objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
+    return _leading(able, keys, grid, top)
 
 
 def ranked_places(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float]) -> IntArray:
@@ -103,22 +113,6 @@ def random_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
     return _leading(grid.passed, [uniform(mixed(grid.draw, RANDOM))], grid, top)
 
 
-def _keys(
-    grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], able: BoolArray
-) -> list[FloatArray]:
-    """What to sort by, the smallest first; the first key decides."""
-    found = utilities(grid, objective.goals, deviations)
-    if objective.combine == "lexicographic":
-        return [-each for each in found]
-    if objective.combine == "pareto":
-        return _pareto(found, able)
-    total = found.sum(0)
-    if objective.temperature:
-        # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
-        total = total - objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
-    return [-total]
-
-
 def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:
     """How many others beat a candidate in everything; then its worst goal, each from the prompt's worst to best."""
     mine, others = utilities[:, :, :, None], utilities[:, :, None, :]
@@ -131,7 +125,7 @@ def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:
 
 
 def _leading(able: BoolArray, keys: list[FloatArray], grid: CandidateGrid, top: int) -> IntArray:
-    """The TOP able places in the order of KEYS; ties go by the candidate's own draw, never by where it stands."""
+    """The TOP able places, the least of the first key first; ties go by a candidate's own draw, not by its place."""
     order = np.lexsort((uniform(mixed(grid.draw, TIE)), *reversed(keys), ~able), axis=-1)[:, :top]
     return np.where(np.take_along_axis(able, order, 1), order, -1)
 

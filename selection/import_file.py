@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import file_digest
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 
-from profiler.datasets import COLUMNS as PROMPTS
-from profiler.datasets import Row, read
+from profiler import datasets, runs
 from profiler.errors import BadData
 from profiler.files import disk
-from profiler.runs import COLUMNS as TEXTS
 from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 
@@ -56,12 +54,12 @@ class CandidateColumns:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        looked = list(islice(read(file), LOOK))
+        looked = list(islice(datasets.read(file), LOOK))
         if not looked:
             raise BadData(f"{file.name} holds no rows")
         have = list(dict.fromkeys(name for row in looked for name in row))
-        self.prompt = self._one("prompt", PROMPTS, have)
-        self.text = self._one("answer", tuple(name for name in TEXTS if name != self.prompt), have)
+        self.prompt = self._one("prompt", datasets.COLUMNS, have)
+        self.text = self._one("answer", tuple(name for name in runs.COLUMNS if name != self.prompt), have)
         self.source = next((name for name in SOURCES if name in have), None)
         self.id = next((name for name in ("prompt_id", "id") if name in have), None)
         taken = {self.prompt, self.text, self.source, self.id} | FIELDS
@@ -78,15 +76,14 @@ class CandidateColumns:
 
     def rows(self) -> Iterator[dict[str, object]]:
         """The file's rows as candidates, with their own scores."""
-        seen: dict[tuple[str, str], int] = {}
-        for number, row in enumerate(read(self.file)):
+        unnumbered: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(count)
+        for number, row in enumerate(datasets.read(self.file)):
             prompt, text = self._text(row, self.prompt, number), self._text(row, self.text, number)
             source = str(row.get(self.source) or "given") if self.source else "given"
             key = str(row[self.id]) if self.id and row.get(self.id) is not None else prompt_id(prompt)
             index = row.get("index")
             if not isinstance(index, int):
-                index = seen.get((key, source), 0)
-                seen[key, source] = index + 1
+                index = next(unnumbered[key, source])
             yield {
                 "prompt_id": key,
                 "source": source,
@@ -97,13 +94,13 @@ class CandidateColumns:
                 **{f"{SCORE}{name}": self._number(row, name, number) for name in self.scores},
             }
 
-    def _text(self, row: Row, name: str, number: int) -> str:
+    def _text(self, row: datasets.Row, name: str, number: int) -> str:
         value = row.get(name)
         if not isinstance(value, str):
             raise BadData(f"{self.file.name} row {number}: expected text in column {name!r}, found {value!r}")
         return value
 
-    def _number(self, row: Row, name: str, number: int) -> float | None:
+    def _number(self, row: datasets.Row, name: str, number: int) -> float | None:
         value = row.get(name)
         if value is None or isinstance(value, (int, float)):
             return None if value is None else float(value)
@@ -114,7 +111,7 @@ def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
     """Put rows, in whatever order they come, into blocks of whole prompts; the sources found."""
     numbers: dict[str, int] = {}
     sources: dict[str, None] = {}
-    parts: Counter[int] = Counter()
+    parts: defaultdict[int, Iterator[int]] = defaultdict(count)
     rows = columns.rows()
     while some := list(islice(rows, HELD)):
         blocks: defaultdict[int, list[dict[str, object]]] = defaultdict(list)
@@ -122,8 +119,7 @@ def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
             blocks[numbers.setdefault(str(row["prompt_id"]), len(numbers)) // BLOCK].append(row)
             sources[str(row["source"])] = None
         for block, held in blocks.items():
-            segment = Segment(block, f"given-{parts[block]:04}")
-            parts[block] += 1
+            segment = Segment(block, f"given-{next(parts[block]):04}")
             table = {name: [row[name] for row in held] for name in held[0]}
             pool.write(segment, candidate_table(table))
             if columns.scores:

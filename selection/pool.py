@@ -47,8 +47,8 @@ class Segment(NamedTuple):
         return f"{self.block:05}/{self.name}.parquet"
 
 
-class Part(NamedTuple):
-    """A Parquet file of the pool: what it says of itself, and its rows."""
+class PoolFile(NamedTuple):
+    """A Parquet file of a pool: what it says of itself, and its rows."""
 
     footer: Footer
     table: pa.Table
@@ -107,7 +107,7 @@ class Pool:
     def candidates(self, segment: Segment, columns: list[str] | None = None) -> pa.Table:
         return self._read(f"candidates/{segment.path}", columns).table
 
-    def measured(self, segment: Segment, columns: list[str] | None = None) -> Part | None:
+    def measured(self, segment: Segment, columns: list[str] | None = None) -> PoolFile | None:
         """What was measured of a segment, or those COLUMNS of it that are there.
 
         None where nothing was, or where it was measured of other candidates than those there now.
@@ -158,7 +158,7 @@ class Pool:
         pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
         self.storage.write(path, bytes(sink.getvalue().to_pybytes()))
 
-    def _read(self, path: str, columns: list[str] | None) -> Part:
+    def _read(self, path: str, columns: list[str] | None) -> PoolFile:
         """A file of the pool, or those COLUMNS of it; one that can't be read is named."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -169,7 +169,7 @@ class Pool:
                 said = (file.schema_arrow.metadata or {}).get(FOOTER)
                 if said is None:
                     raise BadData(f"{whole!r} was not written by inherit; take it out of the pool's folder")
-                return Part(Footer.model_validate_json(said), file.read(columns, use_threads=False))
+                return PoolFile(Footer.model_validate_json(said), file.read(columns, use_threads=False))
         except FileNotFoundError:
             raise
         except (pa.ArrowInvalid, OSError) as error:

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
-from profiler.datasets import Prompts, found_in
-from profiler.datasets.prompts import prompts
+from profiler.datasets import Prompts, found_in, prompts
 from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse

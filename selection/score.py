@@ -11,7 +11,7 @@ import numpy as np
 
 from profiler import metrics
 from profiler.errors import UnknownName
-from profiler.metrics import Metric, measured
+from profiler.metrics import Metric, measure, measured
 from profiler.text import Text
 from selection import gates, near_duplicates
 from selection.judge_score import JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
@@ -130,10 +130,9 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
     pieces: list[Measures] = []
     ends: deque[Segment | None] = deque()
     for batch, columns in measured(_batches(pool, segments, ends), plain, workers):
-        for _, more in measured([batch], own):
-            columns = {**columns, **more}
+        scores = columns | measure(batch, own)
         stopped = _gates(batch, pool.about.lang) if GATES in names else {}
-        pieces.append({**{f"{SCORE}{name}": values for name, values in columns.items()}, **stopped})
+        pieces.append({**{f"{SCORE}{name}": values for name, values in scores.items()}, **stopped})
         yield len(batch)
         if segment := ends.popleft():
             pool.add(segment, {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}, versions)
