@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 import orjson
 
 from profiler.files import disk
-from profiler.stats import FloatArray, IntArray
+from profiler.stats import IntArray
 from selection.candidates import CandidateGrid
 from selection.pool import Pool, Segment
 from selection.records import RowForm
@@ -46,14 +47,14 @@ class DatasetWriter:
         prompts, ranks = np.nonzero(places >= 0)
         where = prompts, places[prompts, ranks]
         rows = table.take(grid.row[where])
-        known = {name: _known(grid.scores[name][where]) for name in self.scores}
+        scores = {name: grid.scores[name][where].tolist() for name in self.scores}
         told = zip(*(_plain(rows[name]) for name in ("prompt", "text", *PROVENANCE)), strict=True)
         made = [
             {
                 **_example(prompt, text, self.form),
                 **dict(zip(PROVENANCE, origin, strict=True)),
                 "rank": rank,
-                "scores": {name: column[number] for name, column in known.items()},
+                "scores": {name: None if isnan(column[number]) else column[number] for name, column in scores.items()},
             }
             for number, ((prompt, text, *origin), rank) in enumerate(zip(told, ranks.tolist(), strict=True))
         ]
@@ -79,13 +80,6 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_integer(column.type):
         return list(column.to_pylist())
     return list(column.cast(pa.string()).to_numpy(zero_copy_only=False).tolist())
-
-
-def _known(column: FloatArray) -> list[float | None]:
-    """Scores as they are written: None where there is none."""
-    values = column.astype(object)
-    values[np.isnan(column)] = None
-    return list(values)
 
 
 def _example(prompt: str, text: str, form: RowForm) -> dict[str, object]:

@@ -93,24 +93,19 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreP
 
     A score that came with the candidates is taken as it is.
     """
-    yield from _measure(pool, [name for name in names if not is_judge(name)], workers)
+    alone = [name for name in names if not is_judge(name)]
+    work = [(segment, missing_scores(pool, segment, alone)) for segment in pool.segments()]
+    total, done = sum(pool.size(segment) for segment, lacks in work if lacks), 0
+    for lacks, some in groupby(work, key=lambda pair: pair[1]):
+        for rows in _score(pool, [segment for segment, _ in some], lacks, workers) if lacks else ():
+            done += rows
+            yield ScoreProgress(done, total)
     for judge in map(read_judge, filter(is_judge, names)):
         blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
         total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
         for progress in judge_blocks(pool, blocks, judge) if blocks else ():
             done += progress.done
             yield ScoreProgress(done, total, progress)
-
-
-def _measure(pool: Pool, names: Sequence[str], workers: int) -> Iterator[ScoreProgress]:
-    work = [(segment, missing_scores(pool, segment, names)) for segment in pool.segments()]
-    total = sum(pool.size(segment) for segment, lacks in work if lacks)
-    done = 0
-    for lacks, some in groupby(work, key=lambda pair: pair[1]):
-        if lacks:
-            for rows in _score(pool, [segment for segment, _ in some], lacks, workers):
-                done += rows
-                yield ScoreProgress(done, total)
 
 
 def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
