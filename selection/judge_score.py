@@ -55,9 +55,12 @@ class JudgeProgress(NamedTuple):
 
     def words(self) -> str:
         """What went wrong, in a few words; nothing where all went well."""
-        failed = f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"
-        unreadable = f"{self.unreadable:,} verdicts name no answer"
-        return "; ".join([failed] * bool(self.failed) + [unreadable] * bool(self.unreadable))
+        words = []
+        if self.failed:
+            words.append(f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}")
+        if self.unreadable:
+            words.append(f"{self.unreadable:,} verdicts name no answer")
+        return "; ".join(words)
 
 
 def is_judge(name: str) -> bool:
