@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from profiler import datasets, runs
+from profiler import datasets
 from profiler.errors import BadData
 from profiler.files import disk
+from profiler.runs import COLUMNS as TEXTS
 from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 
@@ -59,7 +60,7 @@ class CandidateColumns:
             raise BadData(f"{file.name} holds no rows")
         have = list(dict.fromkeys(name for row in looked for name in row))
         self.prompt = self._one("prompt", datasets.COLUMNS, have)
-        self.text = self._one("answer", tuple(name for name in runs.COLUMNS if name != self.prompt), have)
+        self.text = self._one("answer", tuple(name for name in TEXTS if name != self.prompt), have)
         self.source = next((name for name in SOURCES if name in have), None)
         self.id = next((name for name in ("prompt_id", "id") if name in have), None)
         taken = {self.prompt, self.text, self.source, self.id} | FIELDS
