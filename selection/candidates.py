@@ -13,7 +13,7 @@ from profiler.errors import BadData
 from profiler.stats import FloatArray, IntArray
 from selection.gates import CHECKS
 from selection.near_duplicates import BANDS
-from selection.pool import SCORE, Pool, Segment, name_codes, score_column
+from selection.pool import KEY, SCORE, Pool, Segment
 from selection.random_bits import BoolArray, HashArray, mixed, name_bits
 
 
@@ -46,8 +46,9 @@ class CandidateBlock:
 def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) -> CandidateBlock:
     """A block with the scores called NAMES."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    keep = ["prompt_id", "source", "index", "gates", *(f"band.{band}" for band in range(BANDS))]
+    keep = [*KEY, "gates", *(f"band.{band}" for band in range(BANDS))]
     keep += [f"{SCORE}{name}" for name in names]
     tables = []
     for segment in segments:
@@ -58,18 +59,18 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
             raise BadData(f"{pool.storage.name!r} has candidates without {wanted}: score the pool first")
         tables.append(known.table.select(keep))
     table = pa.concat_tables(tables)
-    prompts, prompt = name_codes(table["prompt_id"])
-    _, source = name_codes(table["source"], pool.about.sources)
+    prompt = table["prompt_id"].combine_chunks().dictionary_encode()
+    source = pc.index_in(table["source"].cast(pa.string()), value_set=pa.array(pool.about.sources))
     return CandidateBlock(
         segments,
         pool.about.sources,
-        prompts,
-        prompt,
-        source,
+        prompt.dictionary.to_pylist(),
+        prompt.indices.to_numpy().astype(np.int64),
+        source.to_numpy().astype(np.int64, casting="safe"),  # they are floats where pool.json lacks a source
         table["index"].to_numpy().astype(np.int64),
         table["gates"].to_numpy().astype(np.int64),
         np.stack([table[f"band.{band}"].to_numpy().astype(np.uint64) for band in range(BANDS)], axis=1),
-        {name: score_column(table, f"{SCORE}{name}") for name in names},
+        {name: table[f"{SCORE}{name}"].to_numpy().astype(np.float64) for name in names},  # NaN where there is none
     )
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import numpy as np
 
 from profiler.stats import FloatArray, IntArray
 from selection.candidates import CandidateGrid
 from selection.random_bits import BoolArray, mixed, uniform
-from selection.records import Bound, Goal, Hold, Objective
+from selection.records import Goal, Hold, Objective
 
 RANDOM, TIE, SOFT = 1, 2, 3
 """What a candidate's own random bits are used for; each use has its own."""
+SIGNS = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
 
 
 @dataclass
@@ -42,15 +42,9 @@ class MetricSpread:
 
 def utility(scores: FloatArray, goal: Goal) -> FloatArray:
     """How well scores serve a goal: more is better."""
-    match goal.want:
-        case "max":
-            return scores
-        case "min":
-            return -scores
-        case "near":
-            return -np.abs(scores - (goal.value or 0.0))
-        case _:
-            assert_never(goal.want)
+    if goal.want == "near":
+        return -np.abs(scores - (goal.value or 0.0))
+    return scores if goal.want == "max" else -scores
 
 
 def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[str, float]) -> FloatArray:
@@ -62,10 +56,8 @@ def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[st
 
 def defined(grid: CandidateGrid, objective: Objective) -> BoolArray:
     """Candidates that passed the gates and have every score that a goal asks for."""
-    whole = grid.passed.copy()
-    for goal in objective.goals:
-        whole &= ~np.isnan(grid.scores[goal.metric])
-    return whole
+    known = [~np.isnan(grid.scores[goal.metric]) for goal in objective.goals]
+    return np.asarray(np.logical_and.reduce([grid.passed, *known]))
 
 
 def admissible(grid: CandidateGrid, objective: Objective) -> BoolArray:
@@ -74,23 +66,8 @@ def admissible(grid: CandidateGrid, objective: Objective) -> BoolArray:
     for hold in objective.hold:
         able &= near_middle(grid, hold)
     for bound in objective.require:
-        able &= meets(grid.scores[bound.metric], bound)
+        able &= SIGNS[bound.sign](grid.scores[bound.metric], bound.value)  # an undefined one does not meet it
     return able
-
-
-def meets(scores: FloatArray, bound: Bound) -> BoolArray:
-    """Whether scores keep within a bound; an undefined one does not."""
-    match bound.sign:
-        case "<=":
-            return np.asarray(scores <= bound.value)
-        case ">=":
-            return np.asarray(scores >= bound.value)
-        case "<":
-            return np.asarray(scores < bound.value)
-        case ">":
-            return np.asarray(scores > bound.value)
-        case _:
-            assert_never(bound.sign)
 
 
 def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
@@ -106,8 +83,18 @@ def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
 
 def choose(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int = 1) -> IntArray:
     """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen."""
-    able = admissible(grid, objective)
-    return _leading(able, _keys(grid, objective, deviations, able), grid, top)
+    able, found = admissible(grid, objective), utilities(grid, objective.goals, deviations)
+    match objective.combine:
+        case "lexicographic":
+            keys = [-each for each in found]
+        case "pareto":
+            keys = _pareto(found, able)
+        case "sum":
+            keys = [-found.sum(0)]
+            if objective.temperature:
+                # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
+                keys[0] += objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
+    return _leading(able, keys, grid, top)
 
 
 def ranked_places(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float]) -> IntArray:
@@ -126,26 +113,6 @@ def random_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
     return _leading(grid.passed, [uniform(mixed(grid.draw, RANDOM))], grid, top)
 
 
-def _keys(
-    grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], able: BoolArray
-) -> list[FloatArray]:
-    """What to sort by, the smallest first; the first key decides."""
-    found = utilities(grid, objective.goals, deviations)
-    match objective.combine:
-        case "lexicographic":
-            return [-each for each in found]
-        case "pareto":
-            return _pareto(found, able)
-        case "sum":
-            total = found.sum(0)
-            if objective.temperature:
-                # The largest of u/T + Gumbel noise is a draw with weight exp(u/T); Maddison et al. 2014.
-                total = total - objective.temperature * np.log(-np.log(uniform(mixed(grid.draw, SOFT))))
-            return [-total]
-        case _:
-            assert_never(objective.combine)
-
-
 def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:
     """How many others beat a candidate in everything; then its worst goal, each from the prompt's worst to best."""
     mine, others = utilities[:, :, :, None], utilities[:, :, None, :]
@@ -158,7 +125,7 @@ def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:
 
 
 def _leading(able: BoolArray, keys: list[FloatArray], grid: CandidateGrid, top: int) -> IntArray:
-    """The TOP able places in the order of KEYS; ties go by the candidate's own draw, never by where it stands."""
+    """The TOP able places, the least of the first key first; ties go by a candidate's own draw, not by its place."""
     order = np.lexsort((uniform(mixed(grid.draw, TIE)), *reversed(keys), ~able), axis=-1)[:, :top]
     return np.where(np.take_along_axis(able, order, 1), order, -1)
 

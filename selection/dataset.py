@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import orjson
 
 from profiler.files import disk
-from profiler.stats import FloatArray, IntArray
+from profiler.stats import IntArray
+from selection.candidates import CandidateGrid
 from selection.pool import Pool, Segment
 from selection.records import RowForm
 
@@ -22,23 +23,54 @@ PROVENANCE = ("prompt_id", "source", "index", "seed", "sampling", "fingerprint",
 """Columns of a candidate that its row in the data set keeps."""
 
 
-def training_rows(
-    candidates: pa.Table, ranks: Sequence[int], scores: Mapping[str, FloatArray], form: RowForm
-) -> list[dict[str, object]]:
-    """Candidates as training examples, with their provenance; RANKS tells the best of a prompt from its second."""
-    origins = zip(*(_plain(candidates[name]) for name in PROVENANCE), strict=True)
-    known = zip(*map(_known, scores.values()), strict=True) if scores else ((),) * len(candidates)
-    return [
-        {
-            **_example(prompt, text, form),
-            **dict(zip(PROVENANCE, origin, strict=True)),
-            "rank": rank,
-            "scores": dict(zip(scores, values, strict=True)),
-        }
-        for prompt, text, origin, rank, values in zip(
-            _plain(candidates["prompt"]), _plain(candidates["text"]), origins, ranks, known, strict=True
-        )
-    ]
+class DatasetWriter:
+    """One data file: JSON lines or Parquet, there whole once it is closed without an error."""
+
+    def __init__(self, path: Path, form: RowForm, scores: Sequence[str]) -> None:
+        self.path, self.form, self.scores = path, form, scores
+        self.part = path.with_name(path.name + ".part")
+        self._file: Any = None
+
+    def __enter__(self) -> Self:
+        with disk(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.suffix == ".parquet":
+                import pyarrow.parquet as pq
+
+                self._file = pq.ParquetWriter(self.part, _schema(self.form, self.scores), compression="zstd")
+            else:
+                self._file = self.part.open("wb")
+        return self
+
+    def add(self, table: pa.Table, grid: CandidateGrid, places: IntArray) -> None:
+        """The candidates of TABLE at these PLACES, prompt by prompt, the best first."""
+        prompts, ranks = np.nonzero(places >= 0)
+        where = prompts, places[prompts, ranks]
+        rows = table.take(grid.row[where])
+        scores = {name: grid.scores[name][where].tolist() for name in self.scores}
+        told = zip(*(_plain(rows[name]) for name in ("prompt", "text", *PROVENANCE)), strict=True)
+        made = [
+            {
+                **_example(prompt, text, self.form),
+                **dict(zip(PROVENANCE, origin, strict=True)),
+                "rank": rank,
+                "scores": {name: None if isnan(column[number]) else column[number] for name, column in scores.items()},
+            }
+            for number, ((prompt, text, *origin), rank) in enumerate(zip(told, ranks.tolist(), strict=True))
+        ]
+        with disk(self.path):
+            if self.path.suffix == ".parquet":
+                import pyarrow as pa
+
+                self._file.write_table(pa.Table.from_pylist(made, schema=self._file.schema))
+            else:
+                self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
+
+    def __exit__(self, error: object, *_: object) -> None:
+        with disk(self.path):
+            self._file.close()
+            if error is None:
+                self.part.replace(self.path)
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:
@@ -50,80 +82,20 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     return list(column.cast(pa.string()).to_numpy(zero_copy_only=False).tolist())
 
 
-def _known(column: FloatArray) -> list[float | None]:
-    """Scores as they are written: None where there is none."""
-    values = column.astype(object)
-    values[np.isnan(column)] = None
-    return list(values)
-
-
 def _example(prompt: str, text: str, form: RowForm) -> dict[str, object]:
     if form == "completion":
         return {"prompt": prompt, "completion": text}
     return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": text}]}
 
 
-class DatasetWriter:
-    """One data file: JSON lines or Parquet, there whole once it is closed without an error."""
-
-    def __init__(self, path: Path, form: RowForm, scores: Sequence[str]) -> None:
-        self.path, self.form, self.scores = path, form, list(scores)
-        self.part = path.with_name(path.name + ".part")
-        self.count = 0
-        self._parquet: Any = None
-        self._lines: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        with disk(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.suffix == ".parquet":
-                import pyarrow.parquet as pq
-
-                self._parquet = pq.ParquetWriter(self.part, _schema(self.form, self.scores), compression="zstd")
-            else:
-                self._lines = self.part.open("wb")
-        return self
-
-    def add(self, table: pa.Table, ranks: IntArray, scores: Mapping[str, FloatArray]) -> None:
-        """Candidates of a pool's table, in the order in which they are to stand."""
-        made = training_rows(table, ranks.tolist(), scores, self.form)
-        self.count += len(made)
-        with disk(self.path):
-            if self._lines:
-                self._lines.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
-            else:
-                import pyarrow as pa
-
-                self._parquet.write_table(pa.Table.from_pylist(made, schema=_schema(self.form, self.scores)))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with disk(self.path):
-            for file in (self._lines, self._parquet):
-                if file:
-                    file.close()
-            if error is None:
-                self.part.replace(self.path)
-
-
 def _schema(form: RowForm, scores: Sequence[str]) -> pa.Schema:
     import pyarrow as pa
 
     turn = pa.struct([("role", pa.string()), ("content", pa.string())])
-    example = {
-        "chat": [("messages", pa.list_(turn))],
-        "completion": [("prompt", pa.string()), ("completion", pa.string())],
-    }[form]
-    kinds = {"index": pa.int64(), "seed": pa.int64()}
-    return pa.schema(
-        [
-            *example,
-            *((name, kinds.get(name, pa.string())) for name in PROVENANCE),
-            ("rank", pa.int64()),
-            ("scores", pa.struct([(name, pa.float64()) for name in scores])),
-        ]
-    )
+    kinds = dict.fromkeys(("index", "seed", "rank"), pa.int64())
+    kinds |= {"messages": pa.list_(turn), "scores": pa.struct([(name, pa.float64()) for name in scores])}
+    names = [*_example("", "", form), *PROVENANCE, "rank", "scores"]
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in names])
 
 
 def load_texts(pool: Pool, segments: Sequence[Segment]) -> pa.Table:

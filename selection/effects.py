@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,45 +26,41 @@ class Effects:
     """Numbers of the prompts that every arm has an answer to."""
 
     objective: Objective
+    deviations: Mapping[str, float]
     names: Sequence[str]
+    sources: Sequence[str]
     share: float
     """How many of the prompts are looked at: all, or so many that about ENOUGH are."""
-    seed: int = 0
-    values: dict[tuple[str, str], list[FloatArray]] = field(default_factory=dict)
+    seed: int
+    values: defaultdict[tuple[str, str], list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
     """Arm and metric → one number a prompt."""
-    curves: dict[str, list[FloatArray]] = field(default_factory=dict)
-    spreads: dict[str, list[FloatArray]] = field(default_factory=dict)
-    rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Arm → source → rows."""
+    curves: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    spreads: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, IntArray] = field(default_factory=dict)
+    """Arm → how many rows each source has."""
     prompts: int = 0
 
-    def add(
-        self, grid: CandidateGrid, arms: Mapping[str, IntArray], kept: BoolArray, deviations: Mapping[str, float]
-    ) -> None:
+    def add(self, grid: CandidateGrid, arms: Mapping[str, IntArray], kept: BoolArray) -> None:
         """One grid, the places that each arm took of it, and which of its prompts stay."""
         every = np.where(grid.there, np.arange(grid.row.shape[1]), -1)
         seen = kept if self.share >= 1 else kept & (uniform(mixed(name_bits(grid.prompts), self.seed)) <= self.share)
         self.prompts += int(seen.sum())
         for arm, places in {POOL: every, **arms}.items():
-            self._count(arm, grid, values_at(grid.source.astype(np.float64), places)[kept])
+            source = values_at(grid.source.astype(np.float64), places)[kept]
+            counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(self.sources))
+            self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
-                self.values.setdefault((arm, name), []).append(_mean(values_at(grid.scores[name], places)[seen]))
-        order = ranked_places(grid, self.objective, deviations)
+                self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
+        order = ranked_places(grid, self.objective, self.deviations)
         for goal in self.objective.goals:
-            self.curves.setdefault(goal.metric, []).append(_filled(expected_best(grid, order, goal.metric)[seen]))
-            self.spreads.setdefault(goal.metric, []).append(_headroom(grid, goal)[seen])
-
-    def _count(self, arm: str, grid: CandidateGrid, source: FloatArray) -> None:
-        counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(grid.sources))
-        found = self.rows.setdefault(arm, dict.fromkeys(grid.sources, 0))
-        for name, count in zip(grid.sources, counts.tolist(), strict=True):
-            found[name] += count
+            self.curves[goal.metric].append(_filled(expected_best(grid, order, goal.metric)[seen]))
+            self.spreads[goal.metric].append(_headroom(grid, goal)[seen])
 
     def shares(self) -> dict[str, dict[str, float]]:
         """Arm → source → its share of the arm's rows."""
         return {
-            arm: {source: count / max(sum(found.values()), 1) for source, count in found.items()}
-            for arm, found in self.rows.items()
+            arm: dict(zip(self.sources, (counts / max(counts.sum(), 1)).tolist(), strict=True))
+            for arm, counts in self.rows.items()
         }
 
     def headroom(self) -> dict[str, float | None]:
@@ -73,45 +70,34 @@ class Effects:
         """Metric → its mean when the best of 1, 2, … is kept; a prompt with fewer candidates stays at its best."""
         found = {}
         for name, parts in self.curves.items():
-            width = max((part.shape[1] for part in parts), default=0)
+            width = max(part.shape[1] for part in parts)
             whole = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), "edge") for part in parts])
             found[name] = tuple(_mid(np.mean, column) for column in whole.T)
         return found
 
     def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[MetricShift, ...]:
         """Each metric in the pool and in each arm, and the gain of the chosen over the random."""
-        arms = list(dict.fromkeys(arm for arm, _ in self.values))
         whole = {key: np.concatenate(parts) for key, parts in self.values.items()}
         gains = {name: whole[CHOSEN, name] - whole[RANDOM, name] for name in self.names}
         found = intervals([Mean(name) for name in self.names], gains, seed=self.seed)
         made = []
         for name, gain in zip(self.names, found, strict=True):
             middles = {
-                arm: Centre(mean=_mid(np.mean, whole[arm, name]), median=_mid(np.median, whole[arm, name]))
-                for arm in arms
+                arm: Centre(mean=_mid(np.mean, column), median=_mid(np.median, column))
+                for (arm, metric), column in whole.items()
+                if metric == name
             }
             base = middles[RANDOM].mean
             percent = None if gain.value is None or not base else 100 * gain.value / abs(base)
-            made.append(
-                MetricShift(
-                    metric=name,
-                    version=versions.get(name, ""),
-                    arms=middles,
-                    gain=gain.value,
-                    low=gain.low,
-                    high=gain.high,
-                    percent=percent,
-                    n=gain.n,
-                    aim=name in aims,
-                )
-            )
+            said = {"metric": name, "version": versions.get(name, ""), "arms": middles, "aim": name in aims}
+            numbers = {"gain": gain.value, "low": gain.low, "high": gain.high, "n": gain.n, "percent": percent}
+            made.append(MetricShift.model_validate(said | numbers))
         return tuple(made)
 
 
 def _mean(values: FloatArray) -> FloatArray:
     """Mean of each row over what is defined in it; NaN where nothing is."""
-    n = (~np.isnan(values)).sum(1)
-    return ratio(np.nansum(values, 1), n)
+    return ratio(np.nansum(values, 1), (~np.isnan(values)).sum(1))
 
 
 def _filled(values: FloatArray) -> FloatArray:

@@ -57,13 +57,16 @@ LOOPED = 12
 SCRIPTS = {"ru": "CYRILLIC", "uk": "CYRILLIC", "el": "GREEK", "ar": "ARABIC", "he": "HEBREW", "hi": "DEVANAGARI"}
 SCRIPTS |= {"zh": "CJK", "ja": "CJK HIRAGANA KATAKANA", "ko": "HANGUL", "th": "THAI"}
 STOP_WORDS = {
-    "en": "the of and to in is that it for was with as are this be by from or have an not they which you at were",
-    "de": "der die und das ist nicht ein eine zu den mit von sich auf für dem auch es sind wird werden oder wie",
-    "fr": "le la les des est et une dans que pour qui sur pas par avec sont plus ce il au du cette être ou",
-    "es": "el la los las que es una por con para del se como más pero su al lo sus está este son muy",
-    "it": "il che di è per una con non del della sono gli le come più anche nel alla questo essere dei si",
-    "pt": "o que não uma os para com em da do é por mais dos como são se na no ao das pelo também",
-    "nl": "de het een van en is dat niet op te zijn voor met die aan ook als er maar bij worden deze",
+    lang: frozenset(words.split())
+    for lang, words in {
+        "en": "the of and to in is that it for was with as are this be by from or have an not they which you at were",
+        "de": "der die und das ist nicht ein eine zu den mit von sich auf für dem auch es sind wird werden oder wie",
+        "fr": "le la les des est et une dans que pour qui sur pas par avec sont plus ce il au du cette être ou",
+        "es": "el la los las que es una por con para del se como más pero su al lo sus está este son muy",
+        "it": "il che di è per una con non del della sono gli le come più anche nel alla questo essere dei si",
+        "pt": "o que não uma os para com em da do é por mais dos como são se na no ao das pelo também",
+        "nl": "de het een van en is dat niet op te zijn voor met die aan ook als er maar bij worden deze",
+    }.items()
 }
 CALLS_FOR = re.compile(
     r"\b(?:translat\w*|languages?|french|spanish|german|italian|portuguese|dutch|russian|ukrainian|greek|arabic|hebrew|"
@@ -87,12 +90,9 @@ def closed_gates(opened: Sequence[str]) -> tuple[str, ...]:
 
 def gate_bits(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str | None], lang: str) -> IntArray:
     """For each answer the gates that stop it, as bits in the order of CHECKS."""
-    found = np.zeros(len(texts), np.int64)
-    for place, (prompt, text, finish) in enumerate(zip(prompts, texts, finishes, strict=True)):
-        for bit, check in enumerate(CHECKS.values()):
-            if check(prompt, text, finish, lang):
-                found[place] |= 1 << bit
-    return found
+    rows = zip(prompts, texts, finishes, strict=True)
+    found = [sum(1 << bit for bit, check in enumerate(CHECKS.values()) if check(*row, lang)) for row in rows]
+    return np.array(found, np.int64)
 
 
 def stopped_by_gate(bits: IntArray) -> dict[str, int]:
@@ -142,13 +142,11 @@ def language(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     words = [word.lower() for word in WORD.findall(text[:1500])]
     if len(words) < FOREIGN:
         return False
-    counts = dict.fromkeys(STOP_WORDS, 0)
-    counts[lang] = sum(word in _stop_words(lang) for word in words)
-    if counts[lang] >= COMMON * len(words):
+    own = sum(word in STOP_WORDS[lang] for word in words)
+    if own >= COMMON * len(words):
         return False
-    counts |= {each: sum(word in _stop_words(each) for word in words) for each in STOP_WORDS if each != lang}
-    most = max(counts.values())
-    return most >= COMMON * len(words) and most > 2 * counts[lang]
+    most = max(sum(word in each for word in words) for each in STOP_WORDS.values())
+    return most >= COMMON * len(words) and most > 2 * own
 
 
 def copy(prompt: str, text: str, finish: str | None, lang: str) -> bool:
@@ -164,14 +162,7 @@ def copy(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     return said in asked and 2 * len(said) >= len(asked)
 
 
-CHECKS: dict[str, Check] = {
-    "empty": empty,
-    "truncated": truncated,
-    "refusal": refusal,
-    "loop": loop,
-    "language": language,
-    "copy": copy,
-}
+CHECKS: dict[str, Check] = {check.__name__: check for check in (empty, truncated, refusal, loop, language, copy)}
 
 
 def _foreign_script(text: str, lang: str) -> bool:
@@ -187,8 +178,3 @@ def _foreign_script(text: str, lang: str) -> bool:
 @cache
 def _script(char: str) -> str:
     return character_name(char, "").partition(" ")[0]
-
-
-@cache
-def _stop_words(lang: str) -> frozenset[str]:
-    return frozenset(STOP_WORDS[lang].split())

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
-from itertools import islice
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from hashlib import file_digest
+from itertools import count, islice
 from pathlib import Path
-from typing import cast
 
-from profiler.datasets import COLUMNS as PROMPTS
-from profiler.datasets import Row, read
+import numpy as np
+
+from profiler import datasets
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.runs import COLUMNS as TEXTS
-from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, candidate_table, prompt_id
+from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 
 SOURCES = ("source", "teacher", "model", "generator")
 FIELDS = {"prompt_id", "id", "index", "seed", "finish", "fingerprint", "tokens", "prompt_tokens"}
-ROW = (*KEY, "prompt", "text", "finish", "fingerprint")
-"""What is said of a candidate that somebody else has sampled."""
 HELD = 20_000
 """Rows held before they are written."""
 LOOK = 1000
@@ -32,7 +31,10 @@ def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
 
     A pool that was made of the same file before is taken as it is, with what was measured of it.
     """
-    name, digest = file.name, _digest(file)
+    if not file.is_file():
+        raise BadData(f"expected a pool's folder or a file of candidates, found none at {str(file)!r}")
+    with file.open("rb") as stream:
+        name, digest = file.name, file_digest(stream, "sha256").hexdigest()
     if (folder / "pool.json").is_file():
         there = Pool(folder)
         if there.about.prompts == {name: digest} and there.about.lang == lang:
@@ -41,8 +43,8 @@ def import_file(file: Path, folder: Path, lang: str = "en") -> Pool:
     columns = CandidateColumns(file)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)  # left by one that was stopped
-    sources = _BlockWriter(columns, Pool.create(part, PoolContents(sources=(), lang=lang))).write()
-    Pool.create(part, PoolContents(prompts={name: digest}, sources=tuple(sources), lang=lang))
+    sources = _write_blocks(columns, Pool.create(part, PoolContents(sources=(), lang=lang)))
+    Pool.create(part, PoolContents(prompts={name: digest}, sources=sources, lang=lang))
     with disk(folder):
         part.replace(folder)
     return Pool(folder)
@@ -53,11 +55,11 @@ class CandidateColumns:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        looked = list(islice(read(file), LOOK))
+        looked = list(islice(datasets.read(file), LOOK))
         if not looked:
             raise BadData(f"{file.name} holds no rows")
         have = list(dict.fromkeys(name for row in looked for name in row))
-        self.prompt = self._one("prompt", PROMPTS, have)
+        self.prompt = self._one("prompt", datasets.COLUMNS, have)
         self.text = self._one("answer", tuple(name for name in TEXTS if name != self.prompt), have)
         self.source = next((name for name in SOURCES if name in have), None)
         self.id = next((name for name in ("prompt_id", "id") if name in have), None)
@@ -74,98 +76,59 @@ class CandidateColumns:
         return found
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """The file's rows as candidates, with their own scores beside."""
-        seen: dict[tuple[str, str], int] = {}
-        for number, row in enumerate(read(self.file)):
+        """The file's rows as candidates, with their own scores."""
+        unnumbered: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(count)
+        for number, row in enumerate(datasets.read(self.file)):
             prompt, text = self._text(row, self.prompt, number), self._text(row, self.text, number)
             source = str(row.get(self.source) or "given") if self.source else "given"
             key = str(row[self.id]) if self.id and row.get(self.id) is not None else prompt_id(prompt)
             index = row.get("index")
             if not isinstance(index, int):
-                index = seen.get((key, source), 0)
-                seen[key, source] = index + 1
-            scores = {name: _number(row.get(name), name, number, self.file.name) for name in self.scores}
+                index = next(unnumbered[key, source])
             yield {
                 "prompt_id": key,
                 "source": source,
                 "index": index,
                 "prompt": prompt,
                 "text": text,
-                "finish": _word(row, "finish"),
-                "fingerprint": _word(row, "fingerprint"),
-                SCORE: scores,
+                **{name: None if row.get(name) is None else str(row[name]) for name in ("finish", "fingerprint")},
+                **{f"{SCORE}{name}": self._number(row, name, number) for name in self.scores},
             }
 
-    def _text(self, row: Row, name: str, number: int) -> str:
+    def _text(self, row: datasets.Row, name: str, number: int) -> str:
         value = row.get(name)
         if not isinstance(value, str):
             raise BadData(f"{self.file.name} row {number}: expected text in column {name!r}, found {value!r}")
         return value
 
+    def _number(self, row: datasets.Row, name: str, number: int) -> float | None:
+        value = row.get(name)
+        if value is None or isinstance(value, (int, float)):
+            return None if value is None else float(value)
+        raise BadData(f"{self.file.name} row {number}: expected a number in column {name!r}, found {value!r}")
 
-class _BlockWriter:
-    """Rows on their way into blocks of whole prompts, in whatever order they come."""
 
-    def __init__(self, columns: CandidateColumns, pool: Pool) -> None:
-        self.columns, self.pool = columns, pool
-        self.blocks: dict[int, list[dict[str, object]]] = {}
-        self.written: dict[int, int] = {}
-        self.number: dict[str, int] = {}
-        self.sources: dict[str, None] = {}
-
-    def write(self) -> list[str]:
-        """All of them; the sources found."""
-        held = 0
-        for row in self.columns.rows():
-            number = self.number.setdefault(cast(str, row["prompt_id"]), len(self.number))
-            self.blocks.setdefault(number // BLOCK, []).append(row)
-            self.sources[cast(str, row["source"])] = None
-            held += 1
-            if held == HELD:
-                self._flush()
-                held = 0
-        self._flush()
-        return list(self.sources)
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        for block, rows in self.blocks.items():
-            segment = Segment(block, f"given-{self.written.get(block, 0):04}")
-            self.written[block] = self.written.get(block, 0) + 1
-            made = candidate_table({name: [row[name] for row in rows] for name in ROW})
-            self.pool.write(segment, made)
-            if self.columns.scores:
-                scores = made.select(list(KEY))
-                for name in self.columns.scores:
-                    values = [cast(Mapping[str, float | None], row[SCORE])[name] for row in rows]
-                    scores = scores.append_column(f"{SCORE}{name}", pa.array(values, pa.float64()))
-                self.pool.keep(segment, scores, dict.fromkeys(self.columns.scores, GIVEN))
-        self.blocks.clear()
+def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
+    """Put rows, in whatever order they come, into blocks of whole prompts; the sources found."""
+    numbers: dict[str, int] = {}
+    sources: dict[str, None] = {}
+    parts: defaultdict[int, Iterator[int]] = defaultdict(count)
+    rows = columns.rows()
+    while some := list(islice(rows, HELD)):
+        blocks: defaultdict[int, list[dict[str, object]]] = defaultdict(list)
+        for row in some:
+            blocks[numbers.setdefault(str(row["prompt_id"]), len(numbers)) // BLOCK].append(row)
+            sources[str(row["source"])] = None
+        for block, held in blocks.items():
+            segment = Segment(block, f"given-{next(parts[block]):04}")
+            table = {name: [row[name] for row in held] for name in held[0]}
+            pool.write(segment, candidate_table(table))
+            if columns.scores:
+                scores = {name: np.array(table[name], np.float64) for name in table if name.startswith(SCORE)}
+                pool.add(segment, scores, dict.fromkeys(columns.scores, GIVEN))
+    return tuple(sources)
 
 
 def _numbers(values: Iterable[object]) -> bool:
-    """Whether a column holds numbers, with or without gaps."""
     found = [value for value in values if value is not None]
     return bool(found) and all(isinstance(value, (int, float)) for value in found)
-
-
-def _number(value: object, name: str, number: int, file: str) -> float | None:
-    if value is None or isinstance(value, (int, float)):
-        return None if value is None or value != value else float(value)
-    raise BadData(f"{file} row {number}: expected a number in column {name!r}, found {value!r}")
-
-
-def _word(row: Row, name: str) -> str | None:
-    value = row.get(name)
-    return None if value is None else str(value)
-
-
-def _digest(file: Path) -> str:
-    if not file.is_file():
-        raise BadData(f"expected a pool's folder or a file of candidates, found none at {str(file)!r}")
-    digest = sha256()
-    with file.open("rb") as stream:
-        for chunk in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(chunk)
-    return digest.hexdigest()

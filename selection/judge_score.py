@@ -12,7 +12,7 @@ import numpy as np
 
 from profiler.endpoints import Client, connect
 from profiler.errors import WrongUse
-from profiler.judging import Judgement, Pair, Ruling, Template, ask_judge, load_template
+from profiler.judging import Judgement, Pair, Template, ask_judge, load_template
 from profiler.plugins import PluginSpec
 from profiler.records import Endpoint
 from profiler.stats import FloatArray
@@ -55,18 +55,12 @@ class JudgeProgress(NamedTuple):
 
     def words(self) -> str:
         """What went wrong, in a few words; nothing where all went well."""
-        words = [f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}"]
-        words = words if self.failed else []
-        return "; ".join([*words, *([f"{self.unreadable:,} verdicts name no answer"] if self.unreadable else [])])
-
-
-class Competitor(NamedTuple):
-    """A candidate that competes, by its place in the block's table."""
-
-    place: int
-    prompt: str
-    text: str
-    source: str
+        words = []
+        if self.failed:
+            words.append(f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}")
+        if self.unreadable:
+            words.append(f"{self.unreadable:,} verdicts name no answer")
+        return "; ".join(words)
 
 
 def is_judge(name: str) -> bool:
@@ -94,12 +88,10 @@ def unjudged(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> 
     return any(not pool.versions(segment).get(judge.name, "").startswith(wanted) for segment in segments)
 
 
-def judge_blocks(
-    pool: Pool, blocks: Sequence[Sequence[Segment]], judge: CandidateJudge, concurrency: int = 64
-) -> Iterator[JudgeProgress]:
+def judge_blocks(pool: Pool, blocks: Sequence[Sequence[Segment]], judge: CandidateJudge) -> Iterator[JudgeProgress]:
     """Judge whole blocks and store each when it is through; verdicts are journaled, so none is paid for twice."""
     with asyncio.Runner() as runner:
-        client = runner.run(_connected(judge, pool, concurrency))
+        client = runner.run(_connected(judge, pool))
         try:
             weights = runner.run(client.fingerprint()).id
             for segments in blocks:
@@ -115,8 +107,8 @@ def judge_blocks(
             runner.run(client.close())
 
 
-async def _connected(judge: CandidateJudge, pool: Pool, concurrency: int) -> Client:
-    return connect(judge.endpoint, pool.storage.journal, concurrency=concurrency)
+async def _connected(judge: CandidateJudge, pool: Pool) -> Client:
+    return connect(judge.endpoint, pool.storage.journal)  # which needs a loop that runs
 
 
 async def _judged(
@@ -142,56 +134,36 @@ async def _judged(
 
 def preference(judgement: Judgement) -> float | None:
     """How far answer a is preferred, from 0 to 1, over all orders; None unless each gave a verdict."""
-    found = [_liked(ruling) for ruling in judgement.rulings]
-    known = [each for each in found if each is not None]
-    return sum(known) / len(known) if known and len(known) == len(found) else None
-
-
-def _liked(ruling: Ruling) -> float | None:
-    if ruling.error is not None or ruling.winner is None:
-        return None
-    if ruling.shares:
-        return ruling.shares[0] + sum(ruling.shares[2:]) / 2
-    return {"a": 1.0, "b": 0.0, "tie": 0.5}[ruling.winner]
+    liked = []
+    for ruling in judgement.rulings:
+        if ruling.error is not None or ruling.winner is None:
+            return None
+        a, _, *rest = ruling.shares or {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5)}[ruling.winner]
+        liked.append(a + sum(rest) / 2)
+    return sum(liked) / len(liked) if liked else None
 
 
 def _pairs(tables: Sequence[pa.Table], rounds: int) -> Iterator[tuple[Pair, int, int]]:
     """Who meets whom: each candidate the next ROUNDS on a ring of its prompt's, which hashes put in order."""
-    prompts: dict[str, list[tuple[str, Competitor]]] = {}
-    place = 0
-    for table in tables:
-        for row in table.to_pylist():
-            if row["text"].strip():
-                key = blake2b(
-                    f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode(), digest_size=8
-                ).hexdigest()
-                competitor = Competitor(place, row["prompt"], row["text"], row["source"])
-                prompts.setdefault(row["prompt_id"], []).append((key, competitor))
-            place += 1
-    for ring in prompts.values():
+    rows = [row for table in tables for row in table.to_pylist()]
+    rings: dict[str, list[tuple[str, int]]] = {}
+    for place, row in enumerate(rows):
+        if row["text"].strip():
+            key = f"{row['prompt_id']}\0{row['source']}\0{row['index']}".encode()
+            rings.setdefault(row["prompt_id"], []).append((blake2b(key, digest_size=8).hexdigest(), place))
+    for ring in rings.values():
         ring.sort()
         size = len(ring)
-        meetings = {
-            (min(one, other), max(one, other))
-            for one in range(size)
-            for other in ((one + step) % size for step in range(1, rounds + 1))
-            if one != other
-        }
-        for one, other in sorted(meetings):
+        ahead = [step for step in range(1, rounds + 1) if step % size]
+        meetings = {frozenset((one, (one + step) % size)) for one in range(size) for step in ahead}
+        for one, other in sorted(map(sorted, meetings)):
             (name_a, a), (name_b, b) = ring[one], ring[other]
-            yield (
-                Pair(
-                    id=f"{name_a}-{name_b}", prompt=a.prompt, a=a.text, b=b.text, writer_a=a.source, writer_b=b.source
-                ),
-                a.place,
-                b.place,
-            )
+            first, second = rows[a], rows[b]
+            texts = {"prompt": first["prompt"], "a": first["text"], "b": second["text"]}
+            yield Pair(id=f"{name_a}-{name_b}", **texts, writer_a=first["source"], writer_b=second["source"]), a, b
 
 
 def _version(pool: Pool, segments: Sequence[Segment], judge: CandidateJudge) -> str:
     """A score rests on all candidates of its prompt: with others beside them it is another."""
-    digest = blake2b(digest_size=6)
-    for segment in segments:
-        own = pool.footer(segment)
-        digest.update((own.content if own else "").encode())
-    return f"{judge.version}/{digest.hexdigest()}"
+    content = "".join(own.content for own in map(pool.footer, segments) if own)
+    return f"{judge.version}/{blake2b(content.encode(), digest_size=6).hexdigest()}"

@@ -53,7 +53,8 @@ class _Sequences(NamedTuple):
 
 
 def _sequences(texts: Sequence[str]) -> _Sequences:
-    data = np.frombuffer("\n".join(_plain(text) for text in texts).encode("utf-8", "replace"), np.uint8)
+    plain = [text.lower().replace("\n", " ") for text in texts]
+    data = np.frombuffer("\n".join(plain).encode("utf-8", "replace"), np.uint8)
     line = data == 10
     text_of = np.cumsum(line)
     letter = (data > 127) | ((data >= 97) & (data <= 122)) | ((data >= 48) & (data <= 57))
@@ -70,10 +71,6 @@ def _sequences(texts: Sequence[str]) -> _Sequences:
     owner = text_of[starts]
     same = owner[:-2] == owner[2:]
     return _Sequences(three[same], owner[:-2][same])
-
-
-def _plain(text: str) -> str:
-    return text.lower().replace("\n", " ")
 
 
 def _powers(base: np.uint64, size: int) -> HashArray:
@@ -101,11 +98,6 @@ def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, t
     new = np.diff(band[order], prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
     earliest = np.minimum.reduceat(prompt, np.flatnonzero(new))[np.cumsum(new) - 1]
     return np.unique(row[order[prompt != earliest]])
-
-
-def passes_needed(candidates: int) -> int:
-    """How many passes keep memory where it is."""
-    return max(1, -(-candidates * BANDS // HELD))
 
 
 _NONE = np.zeros(0, np.int64)

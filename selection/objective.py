@@ -9,7 +9,10 @@ from typing import Literal
 from profiler.errors import WrongUse
 from selection.records import Bound, Goal, Hold, Objective, SelectSpec
 
-GOAL = re.compile(r"(?:(?P<weight>[^*:]+)\*)?(?P<want>max|min|near):(?P<metric>.+?)")
+GOAL = re.compile(
+    r"(?:(?P<weight>[^*:]+)\*)?(?:(?P<want>max|min):(?P<metric>[^=\n]+|.*,.*)|near:(?P<near>.+)=(?P<value>[^=\n]*))"
+)
+"""The options of a metric made to order, behind its commas, hold equals signs of their own."""
 BOUND = re.compile(r"(?P<metric>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[^<>=]+)")
 
 
@@ -43,22 +46,14 @@ def spec_objective(spec: SelectSpec) -> Objective:
 
 def read_goal(words: str) -> Goal:
     match = GOAL.fullmatch(words.strip())
-    metric, value = _parted(match["want"], match["metric"]) if match else (None, None)
-    if not match or not metric:
+    if not match:
         raise WrongUse(f"expected a goal such as max:mtld, min:toxicity, near:words=150 or 2*max:mtld, found {words!r}")
     weight = 1.0 if match["weight"] is None else _number(match["weight"], words)
     if weight <= 0:
         raise WrongUse(f"the weight in {words!r} is {weight:g}: expected one above 0; say min: to want less")
-    wanted = None if value is None else _number(value, words)
-    return Goal.model_validate({"metric": metric, "want": match["want"], "value": wanted, "weight": weight})
-
-
-def _parted(want: str, metric: str) -> tuple[str | None, str | None]:
-    """A metric and where `near` wants it; the options of a metric made to order hold equals signs of their own."""
-    if want == "near":
-        name, _, value = metric.rpartition("=")
-        return name or None, value
-    return (None if "=" in metric and "," not in metric else metric), None
+    if match["near"]:
+        return Goal(metric=match["near"], want="near", value=_number(match["value"], words), weight=weight)
+    return Goal.model_validate({"metric": match["metric"], "want": match["want"], "weight": weight})
 
 
 def _read_bound(words: str) -> Bound:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -19,19 +18,19 @@ from profiler.errors import BadData, StoreError
 from profiler.records import SCHEMA, Sampling, Usage
 from profiler.stats import FloatArray, IntArray
 from selection.records import Candidate, Footer, PoolContents
-from selection.storage import Storage, storage_at
+from selection.storage import storage_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
 BLOCK = 1024
 """Prompts in a block: what is held in memory at once."""
 KEY = ("prompt_id", "source", "index")
 """What a row is matched by, everywhere."""
+COLUMNS = (*KEY, "prompt", "text", "finish", "seed", "sampling", "fingerprint", "prompt_tokens", "tokens")
+"""What is kept of a candidate."""
 FOOTER = b"inherit"
 SCORE = "score."
-
 
 Measures = Mapping[str, FloatArray | IntArray | NDArray[np.uint64]]
 """Scores, gates and bands of some candidates, by column."""
@@ -48,18 +47,11 @@ class Segment(NamedTuple):
         return f"{self.block:05}/{self.name}.parquet"
 
 
-class Measurements(NamedTuple):
-    """What is known of a segment's candidates, row by row."""
+class PoolFile(NamedTuple):
+    """A Parquet file of a pool: what it says of itself, and its rows."""
 
     footer: Footer
     table: pa.Table
-
-
-class _ParquetFile(NamedTuple):
-    """A Parquet file of the pool, open."""
-
-    parquet: pq.ParquetFile
-    footer: Footer
 
 
 class Pool:
@@ -67,19 +59,24 @@ class Pool:
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
-        self.about = _read_contents(self.storage)
+        name, path = self.storage.name, f"{self.storage.name}/pool.json"
+        try:
+            with self.storage.open("pool.json") as file:
+                raw = file.read()
+            version = orjson.loads(raw).get("schema_version", 0)
+            if version > SCHEMA:
+                raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+            self.about = PoolContents.model_validate_json(raw)
+        except FileNotFoundError:
+            raise BadData(f"expected a pool at {name!r}, found no pool.json; `inherit sample` makes one") from None
+        except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
+            raise BadData(f"{path!r} is not a pool's: {error}") from None
 
     @classmethod
     def create(cls, where: Path | str, about: PoolContents) -> Pool:
         """Make the folder a pool, or say anew what it holds."""
-        _write_contents(storage_at(where), about)
+        storage_at(where).write("pool.json", about.model_dump_json(indent=1).encode() + b"\n")
         return cls(where)
-
-    def describe(self, about: PoolContents) -> None:
-        """Say anew what the pool holds."""
-        if about != self.about:
-            _write_contents(self.storage, about)
-            self.about = about
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
@@ -94,132 +91,103 @@ class Pool:
     def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
         """Keep candidates as one file, whole or not at all."""
         said = Footer.model_validate({"content": _content_digest(candidates), **footer})
-        self.storage.write(f"candidates/{segment.path}", _packed(candidates, said))
+        self._write(f"candidates/{segment.path}", candidates, said)
 
     def footer(self, segment: Segment) -> Footer | None:
         """What a file of candidates says of itself; None where there is no such file."""
         try:
-            with self._parquet(f"candidates/{segment.path}") as file:
-                return file.footer
+            return self._read(f"candidates/{segment.path}", []).footer
         except FileNotFoundError:
             return None
 
     def size(self, segment: Segment) -> int:
         """How many candidates a file holds."""
-        with self._parquet(f"candidates/{segment.path}") as file:
-            return int(file.parquet.metadata.num_rows)
+        return len(self.candidates(segment, []))
 
-    def candidates(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
-        with self._parquet(f"candidates/{segment.path}") as file:
-            return file.parquet.read(columns and list(columns), use_threads=False)
+    def candidates(self, segment: Segment, columns: list[str] | None = None) -> pa.Table:
+        return self._read(f"candidates/{segment.path}", columns).table
 
-    def measured(self, segment: Segment, columns: Sequence[str] | None = None) -> Measurements | None:
+    def measured(self, segment: Segment, columns: list[str] | None = None) -> PoolFile | None:
         """What was measured of a segment, or those COLUMNS of it that are there.
 
         None where nothing was, or where it was measured of other candidates than those there now.
         """
         own = self.footer(segment)
         try:
-            with self._parquet(f"scores/{segment.path}") as file:
-                if own is None or file.footer.content != own.content:
-                    return None
-                return Measurements(file.footer, file.parquet.read(columns and list(columns), use_threads=False))
+            found = self._read(f"scores/{segment.path}", columns)
         except FileNotFoundError:
             return None
+        return found if own and found.footer.content == own.content else None
 
     def versions(self, segment: Segment) -> dict[str, str]:
         """Which implementations a segment was measured by."""
-        known = self.measured(segment, ["index"])
+        known = self.measured(segment, [])
         return known.footer.versions if known else {}
 
-    def keep(self, segment: Segment, table: pa.Table, versions: Mapping[str, str]) -> None:
-        """Store what was measured, beside the candidates that it was measured of."""
-        own = self.footer(segment)
-        said = Footer(content=own.content if own else "", versions=dict(versions))
-        self.storage.write(f"scores/{segment.path}", _packed(table, said))
-
     def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str]) -> None:
-        """Put new columns beside those that were measured before."""
+        """Store what was measured, beside what was measured of the same candidates before."""
         import pyarrow as pa
 
-        known = self.measured(segment)
-        table = known.table if known else self.candidates(segment, KEY)
+        known, own = self.measured(segment), self.footer(segment)
+        table = known.table if known else self.candidates(segment, [*KEY])
         for name, values in columns.items():
             kept = table.drop_columns([name]) if name in table.column_names else table
             table = kept.append_column(name, pa.array(values, from_pandas=True))
-        self.keep(segment, table, {**(known.footer.versions if known else {}), **versions})
+        whole = {**(known.footer.versions if known else {}), **versions}
+        self._write(f"scores/{segment.path}", table, Footer(content=own.content if own else "", versions=whole))
 
-    @contextmanager
-    def _parquet(self, path: str) -> Iterator[_ParquetFile]:
-        """A file of the pool, to read; one that can't be read is named."""
+    def rows(self) -> Iterator[Candidate]:
+        """Every candidate as a record, with its scores."""
+        for segment in self.segments():
+            known, rows = self.measured(segment), self.candidates(segment).to_pylist()
+            for row, measured in zip(rows, known.table.to_pylist() if known else [{}] * len(rows), strict=True):
+                sampling, read, new = (row.pop(name) for name in ("sampling", "prompt_tokens", "tokens"))
+                more = {
+                    "sampling": sampling and Sampling.model_validate_json(sampling),
+                    "usage": Usage(prompt=read or 0, completion=new or 0),
+                    "scores": {name.removeprefix(SCORE): measured[name] for name in measured if name.startswith(SCORE)},
+                }
+                yield Candidate.model_validate({**row, **more})
+
+    def _write(self, path: str, table: pa.Table, footer: Footer) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        said = {FOOTER: footer.model_dump_json().encode()}
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
+        self.storage.write(path, bytes(sink.getvalue().to_pybytes()))
+
+    def _read(self, path: str, columns: list[str] | None) -> PoolFile:
+        """A file of the pool, or those COLUMNS of it; one that can't be read is named."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         whole = f"{self.storage.name}/{path}"
         try:
             with self.storage.open(path) as stream, pq.ParquetFile(stream) as file:
-                yield _ParquetFile(file, _footer(whole, file.schema_arrow))
+                said = (file.schema_arrow.metadata or {}).get(FOOTER)
+                if said is None:
+                    raise BadData(f"{whole!r} was not written by inherit; take it out of the pool's folder")
+                return PoolFile(Footer.model_validate_json(said), file.read(columns, use_threads=False))
         except FileNotFoundError:
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
-
-    def rows(self) -> Iterator[Candidate]:
-        """Every candidate as a record, with its scores."""
-        for segment in self.segments():
-            known = self.measured(segment)
-            scores = known.table.to_pylist() if known else []
-            for number, row in enumerate(self.candidates(segment).to_pylist()):
-                yield _candidate(row, scores[number] if scores else {})
-
-
-def _candidate(row: Mapping[str, object], scores: Mapping[str, object]) -> Candidate:
-    """A row of candidates and its row of scores as one record."""
-    sampling = row["sampling"]
-    return Candidate.model_validate(
-        {
-            **{name: value for name, value in row.items() if name not in ("sampling", "prompt_tokens", "tokens")},
-            "sampling": None if sampling is None else Sampling.model_validate_json(str(sampling)),
-            "usage": Usage.model_validate({"prompt": row["prompt_tokens"] or 0, "completion": row["tokens"] or 0}),
-            "scores": {name.removeprefix(SCORE): value for name, value in scores.items() if name.startswith(SCORE)},
-        }
-    )
-
-
-def _schema() -> pa.Schema:
-    """The columns of a file of candidates."""
-    import pyarrow as pa
-
-    same = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        [
-            ("prompt_id", pa.string()),
-            ("source", same),
-            ("index", pa.int32()),
-            ("prompt", same),
-            ("text", pa.string()),
-            ("finish", same),
-            ("seed", pa.int64()),
-            ("sampling", same),
-            ("fingerprint", same),
-            ("prompt_tokens", pa.int64()),
-            ("tokens", pa.int64()),
-        ]
-    )
 
 
 def candidate_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns as candidates; those that are not there are null."""
     import pyarrow as pa
 
+    again = pa.dictionary(pa.int32(), pa.string())  # a few texts that come again and again
+    kinds = {"prompt_id": pa.string(), "text": pa.string(), "index": pa.int32()}
+    kinds |= dict.fromkeys(("seed", "prompt_tokens", "tokens"), pa.int64())
     nulls = [None] * len(columns["text"])
-    return pa.table(
-        {field.name: pa.array(columns.get(field.name, nulls), field.type) for field in _schema()}, schema=_schema()
-    )
+    return pa.table({name: pa.array(columns.get(name, nulls), kinds.get(name, again)) for name in COLUMNS})
 
 
 def _content_digest(candidates: pa.Table) -> str:
-    """A digest of the candidates' keys and texts."""
     import pyarrow as pa
 
     said = candidates.select([*KEY, "prompt", "text", "finish"])
@@ -240,62 +208,3 @@ def file_name(source: str) -> str:
     """A source's name as a file's; two sources never share one."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", source).strip("-.")[:48]
     return plain if plain == source else f"{plain}-{blake2b(source.encode(), digest_size=3).hexdigest()}"
-
-
-def name_codes(column: pa.ChunkedArray, names: Sequence[str] | None = None) -> tuple[list[str], IntArray]:
-    """A column of names as numbers, with the names in the order in which they came, or in the order given."""
-    import pyarrow as pa
-
-    plain = column.combine_chunks()
-    coded = plain if pa.types.is_dictionary(plain.type) else plain.dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.unify_dictionaries().combine_chunks()
-    own = coded.dictionary.to_pylist()
-    numbers = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    if names is None:
-        return own, numbers
-    place = {name: number for number, name in enumerate(names)}
-    return list(names), np.array([place[name] for name in own], np.int64)[numbers]
-
-
-def score_column(table: pa.Table, name: str) -> FloatArray:
-    """A column of scores; NaN where there is none."""
-    found: FloatArray = table[name].to_numpy().astype(np.float64)
-    return found
-
-
-def _write_contents(storage: Storage, about: PoolContents) -> None:
-    storage.write("pool.json", about.model_dump_json(indent=1).encode() + b"\n")
-
-
-def _read_contents(storage: Storage) -> PoolContents:
-    path = f"{storage.name}/pool.json"
-    try:
-        with storage.open("pool.json") as file:
-            raw = file.read()
-        version = orjson.loads(raw).get("schema_version", 0)
-        if version > SCHEMA:
-            raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-        return PoolContents.model_validate_json(raw)
-    except FileNotFoundError:
-        raise BadData(f"expected a pool at {storage.name!r}, found no pool.json; `inherit sample` makes one") from None
-    except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
-        raise BadData(f"{path!r} is not a pool's: {error}") from None
-
-
-def _packed(table: pa.Table, footer: Footer) -> bytes:
-    """A table as a Parquet file that says what it is."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    said = {FOOTER: footer.model_dump_json().encode()}
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def _footer(path: str, schema: pa.Schema) -> Footer:
-    said = (schema.metadata or {}).get(FOOTER)
-    if said is None:
-        raise BadData(f"{path!r} was not written by inherit; take it out of the pool's folder")
-    return Footer.model_validate_json(said)

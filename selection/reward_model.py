@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,32 +26,24 @@ LIMIT = 4096
 @cache
 def reward_metric(model: str) -> Metric:
     """The reward that MODEL, a path or hub id, gives an answer; loaded when it is first asked."""
-    scorer, name = _RewardModel(model), f"reward:{model}"
     about = f"What the reward model {model} gives the answer to its prompt."
-    return Metric(name, about, "points", "high", score=scorer, version=scorer.version)
+    score = partial(_rewards, model)
+    return Metric(f"reward:{model}", about, "points", "high", score=score, version=_version(model))
 
 
-class _RewardModel:
-    """Scores answers; the model is held once it was loaded."""
+def _rewards(model: str, texts: Sequence[Text]) -> FloatArray:
+    import torch
 
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self._score: Callable[[str, str], Sequence[int]] | None = None
-        self.version = _version(model)
-
-    def __call__(self, texts: Sequence[Text]) -> FloatArray:
-        import torch
-
-        tokenizer, model = _loaded(self.model)
-        rows = [_tokens(tokenizer, getattr(text, "prompt", ""), str(text)) for text in texts]
-        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))  # little padding
-        out = np.full(len(rows), np.nan)
-        for start in range(0, len(order), BATCH):
-            some = order[start : start + BATCH]
-            batch = tokenizer.pad({"input_ids": [rows[place] for place in some]}, return_tensors="pt")
-            with torch.inference_mode():
-                out[some] = model(**batch).logits[:, 0].float().numpy()
-        return out
+    tokenizer, classifier = _loaded(model)
+    rows = [_tokens(tokenizer, getattr(text, "prompt", ""), str(text)) for text in texts]
+    order = sorted(range(len(rows)), key=lambda place: len(rows[place]))  # little padding
+    out = np.full(len(rows), np.nan)
+    for start in range(0, len(order), BATCH):
+        some = order[start : start + BATCH]
+        batch = tokenizer.pad({"input_ids": [rows[place] for place in some]}, return_tensors="pt")
+        with torch.inference_mode():
+            out[some] = classifier(**batch).logits[:, 0].float().numpy()
+    return out
 
 
 @cache

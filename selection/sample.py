@@ -12,18 +12,17 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from itertools import groupby, islice
+from itertools import islice
 from typing import NamedTuple
 
 import orjson
 
-from profiler.datasets import Prompts, found_in
-from profiler.datasets.prompts import prompts
+from profiler.datasets import Prompts, found_in, prompts
 from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.records import Fingerprint, Usage
-from selection.pool import BLOCK, Pool, Segment, candidate_table, file_name, prompt_id
+from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
 from selection.records import PoolContents, SampleSpec, Teacher
 from selection.storage import storage_at
 from selection.teacher import spec_teachers, teacher_fields
@@ -152,21 +151,8 @@ class OpenBlock:
 
     prompts: list[NamedPrompt]
     plan: str
-    written: dict[str, list[Written]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    """Prompt → why it has no answer."""
-
-    def add(self, prompt: NamedPrompt, answer: Answer) -> None:
-        if answer.error:
-            self.failed[prompt.id] = answer.error
-        else:
-            self.written[prompt.id] = [
-                (one.text, one.finish, one.usage.prompt, one.usage.completion) for one in answer.generations
-            ]
-
-    @property
-    def whole(self) -> bool:
-        return len(self.written) + len(self.failed) == len(self.prompts)
+    answers: dict[str, list[Written] | str] = field(default_factory=dict)
+    """Prompt → its samples, or why it has none."""
 
 
 async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
@@ -181,12 +167,11 @@ async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> As
     survey = questions.survey
     pool = _open_pool(spec, questions.prompts.name, survey.digest, teachers)
     shares = [TeacherProgress(teacher, survey.count) for teacher in teachers]
-    work = [
-        asyncio.create_task(
-            _ask_server([share for share in shares if _server(share) == server], questions, pool, spec.concurrency)
-        )
-        for server in dict.fromkeys(map(_server, shares))
-    ]
+    # Servers are asked side by side; models in this process, which share its processor, one after the other.
+    servers: dict[str, list[TeacherProgress]] = {}
+    for share in shares:
+        servers.setdefault(share.teacher.endpoint.url or "", []).append(share)
+    work = [asyncio.create_task(_ask_server(some, questions, pool, spec.concurrency)) for some in servers.values()]
     try:
         while True:
             done, waiting = await asyncio.wait(work, timeout=PAUSE)
@@ -201,139 +186,110 @@ async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> As
         await asyncio.gather(*work, return_exceptions=True)
 
 
-def _server(share: TeacherProgress) -> str:
-    """Servers are asked side by side; models in this process, which share its processor, one after the other."""
-    return share.teacher.endpoint.url or ""
-
-
-async def _ask_server(
-    shares: Sequence[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int
-) -> None:
+async def _ask_server(shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int) -> None:
     """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
-    for endpoint, some in groupby(sorted(shares, key=_endpoint), key=lambda share: share.teacher.endpoint):
-        mine = list(some)
+    endpoints: dict[str, list[TeacherProgress]] = {}
+    for share in shares:
+        endpoints.setdefault(share.teacher.endpoint.model_dump_json(), []).append(share)
+    for _, mine in sorted(endpoints.items()):
         try:
-            async with connect(endpoint, pool.storage.journal, concurrency=concurrency) as client:
+            async with connect(mine[0].teacher.endpoint, pool.storage.journal, concurrency=concurrency) as client:
                 for share in mine:
                     share.notice = client.notice
-                    await _ask(share, client, questions, pool)
+                    fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
+                    await TeacherBlocks(share, questions, pool, fingerprint).ask(client)
         except EndpointError as error:
             for share in mine:
                 share.error = None if share.done == share.total else str(error)
 
 
-def _endpoint(share: TeacherProgress) -> str:
-    return share.teacher.endpoint.model_dump_json()
+@dataclass
+class TeacherBlocks:
+    """One teacher's share of the work: every block that is not sealed yet."""
 
+    share: TeacherProgress
+    questions: UniquePrompts
+    pool: Pool
+    fingerprint: str
+    open: dict[int, OpenBlock] = field(default_factory=dict)
 
-async def _ask(share: TeacherProgress, client: Client, questions: UniquePrompts, pool: Pool) -> None:
-    """One teacher's share: every block that is not sealed yet."""
-    fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
-    started = time.monotonic()
-    open_blocks: dict[int, OpenBlock] = {}
-    try:
-        async for (number, prompt), answer in client.answer(
-            _requests(share, questions, pool, fingerprint, open_blocks)
-        ):
-            share.add(answer)
-            share.seconds = time.monotonic() - started
-            filling = open_blocks[number]
-            filling.add(prompt, answer)
-            if filling.whole:
-                # Beside the event loop, which goes on asking meanwhile.
-                await asyncio.to_thread(_seal, pool, share.teacher, fingerprint, number, open_blocks.pop(number))
-    except EndpointError as error:
-        # What was answered is sealed as it is, so that it can be used; the block is asked again next time.
-        for number, filling in open_blocks.items():
-            _seal(pool, share.teacher, fingerprint, number, filling, str(error))
-        raise
+    async def ask(self, client: Client) -> None:
+        started = time.monotonic()
+        try:
+            async for (number, prompt), answer in client.answer(self._requests()):
+                self.share.add(answer)
+                self.share.seconds = time.monotonic() - started
+                block = self.open[number]
+                block.answers[prompt.id] = answer.error or [
+                    (one.text, one.finish, one.usage.prompt, one.usage.completion) for one in answer.generations
+                ]
+                if len(block.answers) == len(block.prompts):
+                    # Beside the event loop, which goes on asking meanwhile.
+                    await asyncio.to_thread(self._seal, number, self.open.pop(number))
+        except EndpointError as error:
+            # What was answered is sealed as it is, so that it can be used; the block is asked again next time.
+            for number, block in self.open.items():
+                self._seal(number, block, str(error))
+            raise
 
+    def _requests(self) -> Iterator[tuple[tuple[int, NamedPrompt], Generate]]:
+        teacher = self.share.teacher
+        drawn = teacher.sampling.model_dump(mode="json")
+        decides = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, self.fingerprint]
+        for number, some in self.questions.blocks():
+            said = orjson.dumps([*decides, [prompt.id for prompt in some]])
+            plan = blake2b(said, digest_size=16).hexdigest()
+            known = self.pool.footer(self._segment(number))
+            if known and known.plan == plan and not known.failed:
+                self.share.done += len(some)
+                self.share.cached += len(some)
+                continue
+            self.open[number] = OpenBlock(some, plan)
+            for prompt in some:
+                asked = Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
+                yield (number, prompt), asked
 
-def _requests(
-    share: TeacherProgress, questions: UniquePrompts, pool: Pool, fingerprint: str, open_blocks: dict[int, OpenBlock]
-) -> Iterator[tuple[tuple[int, NamedPrompt], Generate]]:
-    teacher = share.teacher
-    for number, some in questions.blocks():
-        plan = _plan(teacher, fingerprint, some)
-        known = pool.footer(_segment(teacher, number))
-        if known and known.plan == plan and not known.failed:
-            share.done += len(some)
-            share.cached += len(some)
-            continue
-        open_blocks[number] = OpenBlock(some, plan)
-        for prompt in some:
-            yield (number, prompt), Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
+    def _seal(self, number: int, block: OpenBlock, error: str = "not asked") -> None:
+        """Write a block; a prompt without an answer is named with the reason."""
+        teacher, rows, failed = self.share.teacher, [], {}
+        same = teacher.sampling.model_dump_json(), self.fingerprint
+        for prompt in block.prompts:
+            answer = block.answers.get(prompt.id, error)
+            if isinstance(answer, str):
+                failed[prompt.id] = answer
+                continue
+            for index, (text, finish, read, new) in enumerate(answer):
+                key = prompt.id, teacher.name, index
+                rows.append((*key, prompt.text, text, finish, teacher.sampling.seed + index, *same, read, new))
+        if rows:
+            table = candidate_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+            self.pool.write(self._segment(number), table, plan=block.plan, failed=failed)
 
-
-def _seal(
-    pool: Pool, teacher: Teacher, fingerprint: str, number: int, filling: OpenBlock, error: str | None = None
-) -> None:
-    """Write a block; a prompt without an answer is named with the reason."""
-    failed = {
-        prompt.id: filling.failed.get(prompt.id) or error or "not asked"
-        for prompt in filling.prompts
-        if prompt.id not in filling.written
-    }
-    rows = [
-        (prompt, index, *written)
-        for prompt in filling.prompts
-        for index, written in enumerate(filling.written.get(prompt.id, ()))
-    ]
-    if not rows:
-        return
-    prompts, indices, texts, ends, read, new = zip(*rows, strict=True)
-    columns: dict[str, Sequence[object]] = {
-        "prompt_id": [prompt.id for prompt in prompts],
-        "source": [teacher.name] * len(rows),
-        "index": indices,
-        "prompt": [prompt.text for prompt in prompts],
-        "text": texts,
-        "finish": ends,
-        "seed": [teacher.sampling.seed + index for index in indices],
-        "sampling": [teacher.sampling.model_dump_json()] * len(rows),
-        "fingerprint": [fingerprint] * len(rows),
-        "prompt_tokens": read,
-        "tokens": new,
-    }
-    pool.write(_segment(teacher, number), candidate_table(columns), plan=filling.plan, failed=failed)
-
-
-def _segment(teacher: Teacher, number: int) -> Segment:
-    return Segment(number, file_name(teacher.name))
-
-
-def _plan(teacher: Teacher, fingerprint: str, prompts: Sequence[NamedPrompt]) -> str:
-    """A digest of all that decides a block's answers."""
-    drawn = teacher.sampling.model_dump(mode="json")
-    whole = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, fingerprint]
-    return blake2b(orjson.dumps([*whole, [prompt.id for prompt in prompts]]), digest_size=16).hexdigest()
+    def _segment(self, number: int) -> Segment:
+        return Segment(number, file_name(self.share.teacher.name))
 
 
 def _open_pool(spec: SampleSpec, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
     """The pool at OUT, with these teachers among those it knows, and beside it what they are asked."""
-    known: dict[str, Teacher] = {}
-    fingerprints: dict[str, Fingerprint] = {}
     where = storage_at(spec.out)
-    if where.has("pool.json"):
-        there = Pool(spec.out).about
-        if digest not in there.prompts.values():
-            raise WrongUse(
-                f"{where.name!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
-            )
-        known = {teacher.name: teacher for teacher in there.teachers}
-        fingerprints = there.fingerprints
+    there = Pool(spec.out).about if where.has("pool.json") else PoolContents(prompts={name: digest}, sources=())
+    if digest not in there.prompts.values():
+        raise WrongUse(
+            f"{where.name!r} holds answers to other prompts ({', '.join(there.prompts)}); choose another --out"
+        )
+    known = {teacher.name: teacher for teacher in there.teachers}
     for teacher in teachers:
-        if teacher.name in known and _decisive(known[teacher.name]) != _decisive(teacher):
+        if _decisive(known.get(teacher.name, teacher)) != _decisive(teacher):
             raise WrongUse(
                 f"{teacher.name!r} was asked otherwise in {where.name!r}; give the teacher another `name` in a .toml "
                 "file, or choose another --out"
             )
-    known |= {teacher.name: teacher for teacher in teachers}
+        known[teacher.name] = teacher
     about = PoolContents(
         prompts={name: digest},
         sources=tuple(known),
         teachers=tuple(known.values()),
-        fingerprints=fingerprints,
+        fingerprints=there.fingerprints,
         lang=spec.lang,
     )
     pool = Pool.create(spec.out, about)
@@ -356,7 +312,7 @@ def _known_weights(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
     before = pool.about.fingerprints.get(teacher.name)
     if before is None:
         known = {**pool.about.fingerprints, teacher.name: measured}
-        pool.describe(pool.about.model_copy(update={"fingerprints": known}))
+        pool.about = Pool.create(pool.storage.name, pool.about.model_copy(update={"fingerprints": known})).about
     elif not canary.agree(before, measured):
         raise WeightsChanged(
             f"the model behind {teacher.name!r} is not the one whose candidates are in {pool.storage.name!r}; give the "

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from profiler import metrics
 from profiler.errors import UnknownName
-from profiler.metrics import Metric, measured
+from profiler.metrics import Metric, measure, measured
 from profiler.text import Text
-from selection.gates import VERSION as GATES_VERSION
-from selection.gates import gate_bits
-from selection.judge_score import CandidateJudge, JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
-from selection.near_duplicates import BANDS, similarity_bands
-from selection.near_duplicates import VERSION as BANDS_VERSION
+from selection import gates, near_duplicates
+from selection.judge_score import JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
 from selection.pool import SCORE, Measures, Pool, Segment
 from selection.records import GIVEN
 from selection.reward_model import reward_metric
@@ -30,20 +28,19 @@ class PromptedText(Text):
     """An answer that knows what it answers: a user's function or a reward model may look at its `prompt`."""
 
     prompt: str
-    __slots__ = ("prompt",)
+    finish: str | None
+    __slots__ = ("finish", "prompt")
 
     @classmethod
-    def to(cls, prompt: str, text: str, lang: str) -> Self:
+    def to(cls, prompt: str, text: str, finish: str | None, lang: str) -> Self:
         answer = cls(text, lang)
-        answer.prompt = prompt
+        answer.prompt, answer.finish = prompt, finish
         return answer
 
-
-class ScoredRow(NamedTuple):
-    """A candidate on its way through the scorers."""
-
-    text: PromptedText
-    finish: str | None
+    @property
+    def text(self) -> Self:
+        """It carries itself, as `measured` wants it."""
+        return self
 
 
 class ScoreProgress(NamedTuple):
@@ -68,11 +65,6 @@ def cheap_metrics() -> list[str]:
     return [*metrics.default()]
 
 
-def _is_cheap(metric: Metric) -> bool:
-    module = getattr(metric.score, "__module__", "")
-    return module in {f"profiler.metrics.{family}" for family in ("length", "readability", "diversity", "quality")}
-
-
 def refuse_unknown_scores(pool: Pool, names: Iterable[str]) -> None:
     """Refuse a name that is neither a metric nor a score that came with the candidates."""
     given = stored_scores(pool)
@@ -87,16 +79,13 @@ def refuse_unknown_scores(pool: Pool, names: Iterable[str]) -> None:
 
 def gates_version(lang: str) -> str:
     """Which gates these are."""
-    return f"{GATES_VERSION}/{BANDS_VERSION}/{lang}"
+    return f"{gates.VERSION}/{near_duplicates.VERSION}/{lang}"
 
 
 def stored_scores(pool: Pool) -> list[str]:
     """Scores that lie beside every candidate of the pool, whoever made them."""
-    names: list[str] | None = None
-    for segment in pool.segments():
-        have = list(pool.versions(segment))
-        names = have if names is None else [name for name in names if name in have]
-    return [name for name in names or [] if name != GATES]
+    first, *others = [*map(pool.versions, pool.segments())] or [{}]
+    return [name for name in first if name != GATES and all(name in have for have in others)]
 
 
 def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreProgress]:
@@ -104,29 +93,19 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreP
 
     A score that came with the candidates is taken as it is.
     """
-    yield from _measure(pool, [name for name in names if not is_judge(name)], workers)
-    for name in filter(is_judge, names):
-        yield from _judge(pool, read_judge(name))
-
-
-def _judge(pool: Pool, judge: CandidateJudge) -> Iterator[ScoreProgress]:
-    """Ask a judge about every block that it has not judged."""
-    blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
-    total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
-    for progress in judge_blocks(pool, blocks, judge) if blocks else ():
-        done += progress.done
-        yield ScoreProgress(done, total, progress)
-
-
-def _measure(pool: Pool, names: Sequence[str], workers: int) -> Iterator[ScoreProgress]:
-    work = [(segment, missing_scores(pool, segment, names)) for segment in pool.segments()]
-    total = sum(pool.size(segment) for segment, lacks in work if lacks)
-    done = 0
+    alone = [name for name in names if not is_judge(name)]
+    work = [(segment, missing_scores(pool, segment, alone)) for segment in pool.segments()]
+    total, done = sum(pool.size(segment) for segment, lacks in work if lacks), 0
     for lacks, some in groupby(work, key=lambda pair: pair[1]):
-        if lacks:
-            for rows in _score(pool, [segment for segment, _ in some], lacks, workers):
-                done += rows
-                yield ScoreProgress(done, total)
+        for rows in _score(pool, [segment for segment, _ in some], lacks, workers) if lacks else ():
+            done += rows
+            yield ScoreProgress(done, total)
+    for judge in map(read_judge, filter(is_judge, names)):
+        blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
+        total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
+        for progress in judge_blocks(pool, blocks, judge) if blocks else ():
+            done += progress.done
+            yield ScoreProgress(done, total, progress)
 
 
 def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
@@ -139,53 +118,37 @@ def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
     """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
     metrics = [score_metric(name) for name in names if name != GATES]
-    # A worker gets plain strings: what looks at the prompt is measured in this process.
-    plain, own = [one for one in metrics if not _asks(one)], [one for one in metrics if _asks(one)]
+    # A worker gets plain strings: what may look at the prompt, a user's function or a reward, is measured here.
+    plain, own = ([one for one in metrics if (":" in one.name) is asks] for asks in (False, True))
     versions = {one.name: one.version for one in metrics}
     versions |= {GATES: gates_version(pool.about.lang)} if GATES in names else {}
-    ends: list[int] = []
     pieces: list[Measures] = []
-    place, held = 0, 0
+    ends: deque[Segment | None] = deque()
     for batch, columns in measured(_batches(pool, segments, ends), plain, workers):
-        for _, more in measured([batch], own):
-            columns = {**columns, **more}
-        gates = _gates(batch, pool.about.lang) if GATES in names else {}
-        pieces.append({**{f"{SCORE}{name}": values for name, values in columns.items()}, **gates})
-        held += len(batch)
+        scores = columns | measure(batch, own)
+        stopped = _gates(batch, pool.about.lang) if GATES in names else {}
+        pieces.append({**{f"{SCORE}{name}": values for name, values in scores.items()}, **stopped})
         yield len(batch)
-        while place < len(ends) and held >= ends[place]:
-            held -= ends[place]
-            pool.add(segments[place], _joined(pieces), versions)
-            pieces, place = [], place + 1
+        if segment := ends.popleft():
+            pool.add(segment, {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}, versions)
+            pieces = []
 
 
-def _batches(pool: Pool, segments: Sequence[Segment], ends: list[int]) -> Iterator[list[ScoredRow]]:
-    """The candidates of segments, none of the batches over the end of one; ENDS gets how many each segment has."""
+def _batches(pool: Pool, segments: Sequence[Segment], ends: deque[Segment | None]) -> Iterator[list[PromptedText]]:
+    """The candidates of segments, batch by batch; ENDS gets the segment that ends with a batch, or None."""
     for segment in segments:
         found = pool.candidates(segment, ["prompt", "text", "finish"])
-        ends.append(len(found))
-        prompts, texts, finishes = (found[name].to_pylist() for name in ("prompt", "text", "finish"))
-        for start in range(0, len(texts), BATCH):
-            some = slice(start, start + BATCH)
-            yield [
-                ScoredRow(PromptedText.to(prompt, text, pool.about.lang), finish)
-                for prompt, text, finish in zip(prompts[some], texts[some], finishes[some], strict=True)
-            ]
+        rows = zip(*(found[name].to_pylist() for name in ("prompt", "text", "finish")), strict=True)
+        for end in range(BATCH, len(found) + BATCH, BATCH):
+            ends.append(segment if end >= len(found) else None)
+            some = islice(rows, BATCH)
+            yield [PromptedText.to(prompt, text, finish, pool.about.lang) for prompt, text, finish in some]
 
 
-def _asks(metric: Metric) -> bool:
-    """Whether a scorer may look at the prompt: a user's function and a reward model may."""
-    return ":" in metric.name
-
-
-def _gates(batch: Sequence[ScoredRow], lang: str) -> Measures:
-    texts = [str(row.text) for row in batch]
-    bands = similarity_bands(texts)
+def _gates(batch: Sequence[PromptedText], lang: str) -> Measures:
+    texts = [str(text) for text in batch]
+    bands = near_duplicates.similarity_bands(texts)
     return {
-        "gates": gate_bits([row.text.prompt for row in batch], texts, [row.finish for row in batch], lang),
-        **{f"band.{place}": bands[:, place] for place in range(BANDS)},
+        "gates": gates.gate_bits([text.prompt for text in batch], texts, [text.finish for text in batch], lang),
+        **{f"band.{place}": bands[:, place] for place in range(near_duplicates.BANDS)},
     }
-
-
-def _joined(pieces: Sequence[Measures]) -> Measures:
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]} if pieces else {}

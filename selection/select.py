@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ import orjson
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
 from profiler.runs import versions as installed
-from profiler.stats import FloatArray, IntArray
+from profiler.stats import IntArray
 from selection.candidates import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
 from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
 from selection.gates import closed_gates, stopped_by_gate
 from selection.import_file import import_file
-from selection.near_duplicates import passes_needed, repeated_rows
+from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
@@ -38,13 +39,6 @@ ARMS = {
     RANDOM: "control: one of the same candidates at random",
     EQUAL: "the best of only as many candidates as one source gave, shared among all sources",
 }
-REASONS = {
-    "gates": "no candidate passed the gates",
-    "undefined": "no candidate has the scores that the objective asks for",
-    "requirements": "no candidate meets the requirements",
-    "arms": "an arm has no answer",
-}
-"""Why a prompt is left out of every arm."""
 EXAMPLES = 5
 LONG = 1200
 """Characters of an example's text that are shown."""
@@ -63,7 +57,6 @@ class PoolSurvey:
     undefined: dict[str, int]
     repeats: Mapping[Segment, BoolArray]
     """The candidates of each block, under its first segment, that an earlier prompt has nearly the same."""
-    versions: Mapping[str, str]
 
 
 def open_pool(spec: SelectSpec) -> Pool:
@@ -107,8 +100,9 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
     several = len(spec.source or pool.about.sources) > 1
     arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
     files = {arm: f"{arm}.{'parquet' if spec.parquet else 'jsonl'}" for arm in arms}
-    effects = Effects(objective, names, min(1.0, ENOUGH / max(survey.prompts, 1)), spec.seed)
-    left = dict.fromkeys(REASONS, 0)
+    share = min(1.0, ENOUGH / max(survey.prompts, 1))
+    effects = Effects(objective, survey.deviations, names, pool.about.sources, share, spec.seed)
+    left: Counter[str] = Counter()
     examples: list[Contrast] = []
     with ExitStack() as stack:
         writers = {
@@ -118,12 +112,11 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
             grid = _narrowed(block.grid(passed, spec.seed), spec)
             places = _arm_places(grid, objective, survey.deviations, spec.top, arms)
             kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
-            for why, count in _left_out(grid, objective, kept).items():
-                left[why] += count
-            effects.add(grid, places, kept, survey.deviations)
+            left.update(_left_out(grid, objective, kept))
+            effects.add(grid, places, kept)
             table = load_texts(pool, block.segments)
             for arm, writer in writers.items():
-                _write(writer, table, grid, places[arm][kept], kept, names)
+                writer.add(table, grid, np.where(kept[:, None], places[arm], -1))
             if len(examples) < EXAMPLES:
                 examples += _contrasts(table, grid, objective, survey.deviations, kept)
     found = Selection(
@@ -135,14 +128,14 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
         sources=spec.source or pool.about.sources,
         prompts=survey.prompts,
         candidates=survey.candidates,
-        kept=survey.prompts - sum(left.values()),
-        left_out={REASONS[why]: count for why, count in left.items() if count},
+        kept=survey.prompts - left.total(),
+        left_out={why: count for why, count in left.items() if count},
         gates=survey.stopped,
         undefined=survey.undefined,
         shares=effects.shares(),
         headroom=effects.headroom(),
         curve=effects.curve(),
-        shifts=effects.shifts(survey.versions, objective_metrics(objective)),
+        shifts=effects.shifts(pool.versions(pool.segments()[0]), objective_metrics(objective)),
         sampled=effects.prompts,
         files=files,
         form=spec.form,
@@ -150,7 +143,10 @@ def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
         versions=installed(),
     )
     if not found.kept:
-        raise BadData(f"nothing is left to choose from: {_reasons(found)}; `--open-gate` opens a gate")
+        whys = "; ".join(f"{why} ({count:,} prompts)" for why, count in found.left_out.items())
+        busy = ", ".join(f"{name} {count:,}" for name, count in found.gates.items() if count)
+        whys += f"; of {found.candidates:,} candidates the gates stopped {busy}" if busy else ""
+        raise BadData(f"nothing is left to choose from: {whys}; `--open-gate` opens a gate")
     write_whole(spec.out / "dataset_info.json", llama_factory_info(files, spec.form))
     write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
@@ -189,7 +185,6 @@ def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
     repeats = _repeats(pool) if "duplicate" in closed else {}
-    versions: dict[str, str] = {}
     goals = dict.fromkeys(goal.metric for goal in objective.goals)
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
@@ -201,11 +196,10 @@ def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[
             stopped[name] += counts[name]
         for name in names:
             undefined[name] += int(np.isnan(block.scores[name]).sum())
-        versions = versions or pool.versions(block.segments[0])
     if not candidates:
         raise BadData(f"{pool.storage.name!r} holds no candidates")
     undefined = {name: count for name, count in undefined.items() if count}
-    return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats, versions)
+    return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats)
 
 
 def _blocks(
@@ -225,7 +219,7 @@ def _repeats(pool: Pool) -> dict[Segment, BoolArray]:
     """The near-duplicates of all blocks; in several passes where the pool is too large for one."""
     sizes = {segments[0]: sum(pool.size(segment) for segment in segments) for segments in pool.blocks()}
     whole = np.zeros(sum(sizes.values()), np.bool_)
-    turns = passes_needed(len(whole))
+    turns = max(1, -(-len(whole) * BANDS // HELD))
     for turn in range(turns):
         whole[repeated_rows(_bands(pool), turns, turn)] = True
     ends = np.cumsum(list(sizes.values()))
@@ -244,27 +238,16 @@ def _bands(pool: Pool) -> Iterator[tuple[IntArray, HashArray]]:
 def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dict[str, int]:
     """Why prompts are not kept; each counts once, for the first reason that holds."""
     steps = {
-        "gates": grid.passed.any(1),
-        "undefined": defined(grid, objective).any(1),
-        "requirements": admissible(grid, objective).any(1),
-        "arms": kept,
+        "no candidate passed the gates": grid.passed.any(1),
+        "no candidate has the scores that the objective asks for": defined(grid, objective).any(1),
+        "no candidate meets the requirements": admissible(grid, objective).any(1),
+        "an arm has no answer": kept,
     }
     before, found = np.ones(len(kept), np.bool_), {}
     for why, able in steps.items():
         found[why] = int((before & ~able).sum())
         before &= able
     return found
-
-
-def _write(
-    writer: DatasetWriter, table: pa.Table, grid: CandidateGrid, places: IntArray, kept: BoolArray, names: Sequence[str]
-) -> None:
-    """The rows of one arm, prompt by prompt, the best first."""
-    prompt, rank = np.nonzero(places >= 0)
-    place = places[prompt, rank]
-    rows = grid.row[kept][prompt, place]
-    scores: dict[str, FloatArray] = {name: grid.scores[name][kept][prompt, place] for name in names}
-    writer.add(table.take(rows), rank, scores)
 
 
 def _contrasts(
@@ -292,10 +275,3 @@ def _shown(table: pa.Table, grid: CandidateGrid, prompt: int, place: int) -> Can
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONG else f"{text[:LONG]}…"
-
-
-def _reasons(found: Selection) -> str:
-    """Why nothing was left, and which gates had to do with it."""
-    whys = "; ".join(f"{why} ({count:,} prompts)" for why, count in found.left_out.items())
-    busy = [f"{name} {count:,}" for name, count in found.gates.items() if count]
-    return f"{whys}; of {found.candidates:,} candidates the gates stopped {', '.join(busy)}" if busy else whys

@@ -6,56 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO
 
 from profiler.errors import MissingExtra, StoreError, WrongUse
 from profiler.files import cache_root, write_whole
 
 
-class Storage(Protocol):
-    """A folder of files, each written whole or not at all."""
-
-    @property
-    def name(self) -> str:
-        """The address as its user says it."""
-        ...
-
-    @property
-    def journal(self) -> Path:
-        """The file on this machine that keeps answers until their block is sealed."""
-        ...
-
-    def find(self) -> list[str]:
-        """The paths of all Parquet files of candidates."""
-        ...
-
-    def has(self, path: str) -> bool: ...
-
-    def open(self, path: str) -> IO[bytes]:
-        """A file to read from, anywhere in it; FileNotFoundError where it is not."""
-        ...
-
-    def write(self, path: str, content: bytes) -> None: ...
-
-
-def storage_at(address: Path | str) -> Storage:
-    """The storage at a path or an address such as s3://bucket/pool."""
-    if isinstance(address, str) and address.startswith("file://"):
-        address = address.removeprefix("file://")
-    if isinstance(address, str) and "://" in address:
-        return RemoteStorage(address)
-    return FolderStorage(Path(address))
-
-
 class FolderStorage:
-    """A folder of this machine."""
+    """A folder of this machine; each of its files is written whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = str(folder)
+        """The address as its user says it."""
         self.journal = folder / "cache.sqlite"
+        """The file on this machine that keeps answers until their block is sealed."""
 
     def find(self) -> list[str]:
+        """The paths of all Parquet files of candidates."""
         found = (self.folder / "candidates").glob("*/*.parquet")
         return [path.relative_to(self.folder).as_posix() for path in found]
 
@@ -63,6 +31,7 @@ class FolderStorage:
         return (self.folder / path).is_file()
 
     def open(self, path: str) -> IO[bytes]:
+        """A file to read from, anywhere in it; FileNotFoundError where it is not."""
         return (self.folder / path).open("rb")
 
     def write(self, path: str, content: bytes) -> None:
@@ -70,12 +39,20 @@ class FolderStorage:
 
 
 class RemoteStorage:
-    """Anywhere else; the journal stays on this machine, where SQLite's locks hold."""
+    """The same anywhere else; the journal stays on this machine, where SQLite's locks hold."""
 
     def __init__(self, address: str) -> None:
         self.name = address.rstrip("/")
         self.journal = cache_root() / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
-        self._files, self._root = _connected(self.name)
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError:
+            raise MissingExtra("remote", f"a pool at {self.name!r}") from None
+        try:
+            self._files, root = url_to_fs(self.name)
+        except (ImportError, ValueError) as error:  # it names the package that is missing, or the protocols it knows
+            raise WrongUse(f"can't go to {self.name!r}: {error}") from None
+        self._root = str(root).rstrip("/")
 
     def find(self) -> list[str]:
         with _plain_errors(self.name):
@@ -100,17 +77,14 @@ class RemoteStorage:
             self._files.pipe_file(whole, content)
 
 
-def _connected(address: str) -> tuple[Any, str]:
-    """The file system behind an address, and what it calls the place."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError:
-        raise MissingExtra("remote", f"a pool at {address!r}") from None
-    try:
-        files, root = url_to_fs(address)
-    except (ImportError, ValueError) as error:  # it names the package that is missing, or the protocols it knows
-        raise WrongUse(f"can't go to {address!r}: {error}") from None
-    return files, str(root).rstrip("/")
+Storage = FolderStorage | RemoteStorage
+
+
+def storage_at(address: Path | str) -> Storage:
+    """The storage at a path or an address such as s3://bucket/pool."""
+    if isinstance(address, str) and "://" in (address := address.removeprefix("file://")):
+        return RemoteStorage(address)
+    return FolderStorage(Path(address))
 
 
 @contextmanager

@@ -20,7 +20,15 @@ OWN = ("name", "k", "frame", "system", "price")
 def spec_teachers(spec: SampleSpec) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
-    defaults |= ({"frame": spec.frame} if spec.frame else {}) | ({"price": _price(spec.price)} if spec.price else {})
+    if spec.frame:
+        defaults["frame"] = spec.frame
+    if spec.price:
+        read, _, written = spec.price.partition("/")
+        try:
+            defaults["price"] = float(read), float(written)
+        except ValueError:
+            wanted = "expected a price such as 0.5/1.5 (read/written, a million tokens)"
+            raise WrongUse(f"{wanted}, found {spec.price!r}") from None
     found = [read_teacher(named, defaults) for named in spec.teachers]
     if not found:
         raise WrongUse("expected at least one teacher: demo, a path or hub id, MODEL@URL, or a .toml file")
@@ -58,23 +66,11 @@ def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:
     return {**place, **whole["sampling"], **{name: whole[name] for name in OWN}}
 
 
-def _price(words: str) -> tuple[float, float]:
-    """What a million tokens cost to read, and to write."""
-    read, _, written = words.partition("/")
-    try:
-        return float(read), float(written)
-    except ValueError:
-        raise WrongUse(f"expected a price such as 0.5/1.5 (read/written, a million tokens), found {words!r}") from None
-
-
 def _named_fields(word: str) -> dict[str, object]:
-    if word.endswith(".toml"):
-        return _file(Path(word).expanduser())
     model, at, url = word.rpartition("@http")
-    return {"model": model, "url": f"http{url}"} if at else {"model": word}
-
-
-def _file(path: Path) -> dict[str, object]:
+    if not word.endswith(".toml"):
+        return {"model": model, "url": f"http{url}"} if at else {"model": word}
+    path = Path(word).expanduser()
     try:
         found = toml_settings(path.read_text("utf-8"), path.name)
     except FileNotFoundError:

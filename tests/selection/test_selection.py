@@ -171,9 +171,7 @@ def test_a_metric_added_later_scores_only_what_is_missing(tmp_path: Path, monkey
 def test_a_scorer_of_another_version_scores_anew(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(3), ["words"])
     segment = made.segments()[0]
-    known = made.measured(segment)
-    assert known is not None
-    made.keep(segment, known.table, known.footer.versions | {"words": "another splitter"})
+    made.add(segment, {}, {"words": "another splitter"})
     assert missing_scores(made, segment, ["words"]) == ("words",)
 
 
