@@ -10,14 +10,14 @@ from pydantic import JsonValue, ValidationError
 from profiler.datasets import toml_settings
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
-from selection.records import SampleSpec, Teacher
+from selection.records import SampleOptions, Teacher
 
 ENDPOINT = ("model", "url", "key", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "frame", "system", "price")
 
 
-def spec_teachers(spec: SampleSpec) -> list[Teacher]:
+def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
     defaults |= ({"frame": spec.frame} if spec.frame else {}) | ({"price": _price(spec.price)} if spec.price else {})

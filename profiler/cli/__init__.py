@@ -29,8 +29,8 @@ VERBS: dict[Act, str] = {
     files.rescore: "profiler.runs.options:RescoreOptions",
     judge.judge: "profiler.runs.options:JudgeOptions",
     judge.agree: "profiler.runs.options:AgreeOptions",
-    sample.sample: "selection:SampleSpec",
-    select.select: "selection:SelectSpec",
+    sample.sample: "selection:SampleOptions",
+    select.select: "selection:SelectOptions",
 }
 """What does a verb → the record of all that it can be told."""
 

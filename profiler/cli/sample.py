@@ -10,10 +10,10 @@ from profiler.cli.options import Json
 from profiler.errors import EndpointDown
 
 if TYPE_CHECKING:
-    from selection import SampleSpec, TeacherProgress
+    from selection import SampleOptions, TeacherProgress
 
 
-def sample(spec: SampleSpec, json: Json = False) -> None:
+def sample(spec: SampleOptions, json: Json = False) -> None:
     """Draw k candidates a prompt from each of TEACHERS.
 
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
@@ -35,7 +35,7 @@ def sample(spec: SampleSpec, json: Json = False) -> None:
         raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
 
 
-async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
+async def _sample(spec: SampleOptions) -> list[TeacherProgress]:
     from profiler.reporting import Bar
     from selection import UniquePrompts, spec_teachers
     from selection.sample import sample

@@ -8,10 +8,10 @@ from profiler.cli.console import note, publish
 from profiler.cli.options import Json
 
 if TYPE_CHECKING:
-    from selection import SelectSpec
+    from selection import SelectOptions
 
 
-def select(spec: SelectSpec, json: Json = False) -> None:
+def select(spec: SelectOptions, json: Json = False) -> None:
     """Keep the answers that carry what is wanted, and controls that show what choosing does.
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
