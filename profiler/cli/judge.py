@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import finish, keep_options, note, publish
-from profiler.cli.options import Format, Json, Save
+from profiler.cli.console import Format, Json, Save, finish, keep_options, note, publish
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -57,13 +56,11 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
 async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints import connect
-    from profiler.records import Endpoint
     from profiler.reporting import Bar
     from profiler.runs import Progress, judged
 
     made: list[Judgement] = []
-    endpoint = Endpoint(model=options.model, url=options.url, key=options.key, chat=options.chat)
-    async with connect(endpoint, options.out / "cache.sqlite", concurrency=options.concurrency) as client:
+    async with connect(options.endpoint, options.out / "cache.sqlite", concurrency=options.concurrency) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import note, publish
-from profiler.cli.options import Data, Json
+from profiler.cli.console import Data, Json, note, publish
 from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:

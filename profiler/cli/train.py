@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli import ours
-from profiler.cli.console import note
-from profiler.cli.options import Json
+from profiler.cli.console import Json, note
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:

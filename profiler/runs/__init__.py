@@ -7,6 +7,7 @@ from profiler.runs.estimates import overall
 from profiler.runs.options import (
     AgreeOptions,
     CompareOptions,
+    EndpointOptions,
     JudgeOptions,
     ProfileOptions,
     RescoreOptions,
@@ -23,6 +24,7 @@ __all__ = [
     "AgreeOptions",
     "AnsweredItem",
     "CompareOptions",
+    "EndpointOptions",
     "JudgeOptions",
     "ProfileOptions",
     "Progress",

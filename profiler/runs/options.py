@@ -11,7 +11,7 @@ from profiler import judging
 from profiler.endpoints import Reading
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
-from profiler.records import Argument, Flag, Record
+from profiler.records import Argument, Endpoint, Flag, Record
 
 Out = Annotated[Path, Flag(("--out", "-o"))]
 
@@ -27,6 +27,11 @@ class EndpointOptions(Record):
     """Ask through chat messages instead of plain completions."""
     key: str = "OPENAI_API_KEY"
     """NAME of the environment variable that holds the key."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is reached."""
+        return Endpoint(model=self.model, url=self.url, key=self.key, chat=self.chat)
 
 
 class ProfileOptions(ProbeOptions, EndpointOptions):
