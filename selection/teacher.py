@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from profiler.datasets import toml_settings
+from profiler.datasets import settings
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
@@ -76,7 +76,7 @@ def _named_fields(word: str) -> dict[str, object]:
 
 def _file(path: Path) -> dict[str, object]:
     try:
-        found = toml_settings(path.read_text("utf-8"), path.name)
+        found = settings.parse_toml(path.read_text("utf-8"), path.name)
     except FileNotFoundError:
         raise BadData(f"expected a teacher at {str(path)!r}, found no such file") from None
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from profiler.datasets import checked, refuse_unknown, settings_file
+from profiler.datasets import settings
 from profiler.plugins import imported
 from profiler.records import Flag, Record
 
@@ -74,7 +74,7 @@ def spelled(act: Act, record: type[Record]) -> Act:
 
     def run(**given: object) -> None:
         fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
-        act(checked(record, fields, f"inherit {act.__name__}"), **given)
+        act(settings.checked(record, fields, f"inherit {act.__name__}"), **given)
 
     parameters = [parameter(name, field) for name, field in record.model_fields.items()]
     run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
@@ -113,6 +113,6 @@ def plain(annotation: Any) -> Any:
 
 def from_file(path: Path, record: type[Record]) -> Mapping[str, object]:
     """The options that a file holds."""
-    given = settings_file(path)
-    refuse_unknown(f"option in {path}", given, record, "--help")
+    given = settings.load(path)
+    settings.refuse_unknown(f"option in {path}", given, record, "--help")
     return given

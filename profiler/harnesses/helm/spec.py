@@ -9,7 +9,7 @@ from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
-from profiler.datasets import Item, checked
+from profiler.datasets import Item, settings
 from profiler.endpoints import Generate, Reading, Request, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
@@ -135,7 +135,7 @@ def _built(name: str, given: tuple[tuple[str, Scalar], ...], drawn: DrawSettings
     fields: dict[str, object] = {key: value for key, value in given if key in ProbeOptions.model_fields}
     if drawn:
         fields |= drawn._asdict()
-    return probes.get(name).build(checked(ProbeOptions, fields, f"inherit_{name}"))
+    return probes.get(name).build(settings.checked(ProbeOptions, fields, f"inherit_{name}"))
 
 
 def _whole(name: str, value: Scalar, least: int) -> int:

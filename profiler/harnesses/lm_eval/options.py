@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from profiler.datasets import checked
+from profiler.datasets import settings
 from profiler.endpoints import Reading
 from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
@@ -36,7 +36,7 @@ def options(metadata: Mapping[str, object]) -> ProbeOptions:
     given = {name: metadata[name] for name in TOLD if metadata.get(name) is not None}
     if isinstance(named := given.get("scorers"), str):
         given["scorers"] = (named,)
-    return checked(ProbeOptions, given, "--metadata")
+    return settings.checked(ProbeOptions, given, "--metadata")
 
 
 def reading(metadata: Mapping[str, object]) -> Reading:
