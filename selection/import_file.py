@@ -13,7 +13,7 @@ from profiler.datasets import COLUMNS as PROMPTS
 from profiler.datasets import Row, read
 from profiler.errors import BadData
 from profiler.files import disk
-from profiler.runs import COLUMNS as TEXTS
+from profiler.runs.score_texts import COLUMNS as TEXTS
 from selection.pool import BLOCK, KEY, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 

@@ -15,7 +15,7 @@ from profiler.errors import WrongUse
 if TYPE_CHECKING:
     from profiler.harnesses import ImportedRun
     from profiler.records import Estimate
-    from profiler.runs import RescoreOptions, ScoreOptions
+    from profiler.runs.options import RescoreOptions, ScoreOptions
 
 
 def score(options: ScoreOptions, json: Json = False) -> None:

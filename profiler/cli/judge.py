@@ -14,7 +14,7 @@ from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
     from profiler.judging import Judgement, Pair, StudentJudge, Template
-    from profiler.runs import AgreeOptions, JudgeOptions
+    from profiler.runs.options import AgreeOptions, JudgeOptions
 
 
 def judge(options: JudgeOptions, json: Json = False) -> None:
@@ -27,7 +27,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     from profiler import judging
     from profiler.datasets import found_in
     from profiler.reporting import jury_report
-    from profiler.runs import plain
+    from profiler.runs.as_judges import plain
 
     shown = judging.load_template(options.prompt)
     if options.ties and not shown.tie:
@@ -57,7 +57,7 @@ async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) 
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints import connect
     from profiler.reporting import Bar
-    from profiler.runs import Progress, judged
+    from profiler.runs import Progress, as_judges
 
     made: list[Judgement] = []
     async with connect(options.endpoint, options.out / "cache.sqlite", concurrency=options.concurrency) as client:
@@ -66,7 +66,7 @@ async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) 
             note(client.notice)
         name = options.name or options.model
         with Bar() as bar:
-            async for step in judged(client, name, pairs, shown, options.ties, options.max_tokens):
+            async for step in as_judges.judged(client, name, pairs, shown, options.ties, options.max_tokens):
                 if isinstance(step, Progress):
                     bar.show(step)
                 else:

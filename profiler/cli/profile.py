@@ -11,7 +11,7 @@ from profiler.cli.serve import choose, reached
 
 if TYPE_CHECKING:
     from profiler.records import Endpoint
-    from profiler.runs import EndpointOptions, ProfileOptions
+    from profiler.runs.options import EndpointOptions, ProfileOptions
 
 
 def profile(options: ProfileOptions, json: Json = False) -> None:
@@ -50,7 +50,7 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import probes
     from profiler.endpoints import connect
     from profiler.reporting import capabilities_text
-    from profiler.runs import refusals
+    from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()

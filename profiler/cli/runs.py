@@ -15,7 +15,7 @@ from profiler.errors import CheckFailed
 
 if TYPE_CHECKING:
     from profiler.records import Comparison
-    from profiler.runs import CompareOptions
+    from profiler.runs.options import CompareOptions
 
 
 def compare(

@@ -32,8 +32,8 @@ from profiler.records import (
     Section,
     Usage,
 )
-from profiler.runs import scorer_agreement, store
-from profiler.runs.estimates import estimates
+from profiler.runs import store
+from profiler.runs.estimates import agreements, estimates
 from profiler.text import Text
 
 BATCH = 64
@@ -108,7 +108,7 @@ async def run(
             sections.append(section(probe, progress))
             numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
             rated = store.Run(folder).samples(probe.name)
-            agreed += scorer_agreement.agreements(probe.name, probe.text_metrics, rated)
+            agreed += agreements(probe.name, probe.text_metrics, rated)
             usage = usage + progress.usage
         profile = Profile(
             id=folder.name,

@@ -18,7 +18,7 @@ from profiler.files import write_whole
 from profiler.probes import Preferences
 from profiler.records import Endpoint
 from profiler.reporting import report, run_report
-from profiler.runs import Watcher, ask_probes
+from profiler.runs.profile import Watcher, ask_probes
 from profiler.study.plan import Study, StudyProbe
 from profiler.study.stage import Say, Stage, Workspace, short_digest
 from selection import (
