@@ -106,9 +106,9 @@ async def run(
             async for _ in ask(client, probe, folder, progress):
                 yield progress
             sections.append(section(probe, progress))
-            numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
-            rated = store.Run(folder).samples(probe.name)
-            agreed += agreements(probe.name, probe.text_metrics, rated)
+            asked = store.Run(folder)
+            numbers += estimates(probe.name, probe.metrics, asked.columns(probe.name), probe.lang)
+            agreed += agreements(probe.name, probe.text_metrics, asked.samples(probe.name))
             usage = usage + progress.usage
         profile = Profile(
             id=folder.name,
@@ -185,10 +185,10 @@ def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
         return text.model_copy(update={"scores": text.scores | scores})
 
     made = []
-    for item, request, answer in batch:
-        answer = replace(answer, generations=tuple(map(with_scores, answer.generations)))
-        scores = {} if answer.error else probe.score(item, answer)
-        made.append(record(probe, AnsweredItem(item, request, answer), scores, answer.error))
+    for asked in batch:
+        answer = replace(asked.answer, generations=tuple(map(with_scores, asked.answer.generations)))
+        scores = {} if answer.error else probe.score(asked.item, answer)
+        made.append(record(probe, asked._replace(answer=answer), scores, answer.error))
     return made
 
 
