@@ -48,12 +48,10 @@ class Watch:
         """A file was taken that nothing vouches for."""
 
 
-_watch: ContextVar[Watch] = ContextVar("watch")
+_watch: ContextVar[Watch] = ContextVar("watch", default=Watch())  # noqa: B039 (it has no state)
 _forbidding: ContextVar[str | None] = ContextVar("forbidding", default=None)
-
-
-def watch() -> Watch:
-    return _watch.get(None) or Watch()
+watch = _watch.get
+"""Who is told in this block."""
 
 
 @contextmanager

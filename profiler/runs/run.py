@@ -231,18 +231,11 @@ def section(probe: Probe, progress: Progress) -> Section:
 
 def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe], how: Mapping[str, How]) -> str:
     """A short name for what is asked HOW of which weights, wherever they are served: a stopped run is found by it."""
-    asked = [
-        [
-            probe.name,
-            probe.version,
-            how[probe.name],
-            probe.count,
-            dict(probe.data),
-            dict(probe.settings),
-            probe.sampling.model_dump() if probe.sampling else None,
-        ]
-        for probe in probes
-    ]
+    asked = []
+    for probe in probes:
+        sampling = probe.sampling.model_dump() if probe.sampling else None
+        content = [dict(probe.data), dict(probe.settings), sampling]
+        asked.append([probe.name, probe.version, how[probe.name], probe.count, *content])
     whole = orjson.dumps([endpoint.model, endpoint.chat, fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
     return blake2b(whole, digest_size=4).hexdigest()
 
@@ -251,8 +244,6 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """What was installed, of PACKAGES that can change a number."""
     found = {}
     for package in packages:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found
