@@ -55,9 +55,9 @@ def _yaml(text: str, path: Path) -> dict[str, object]:
     return found
 
 
-def checked(record: type[R], fields: Mapping[str, object], where: str, hint: str = "") -> R:
+def checked(record: type[R], fields: Mapping[str, object], where: str) -> R:
     """The RECORD of these FIELDS; what is wrong with the first of them is one sentence, which says WHERE."""
-    refuse_unknown(f"key in {where}", fields, record, hint or where)
+    refuse_unknown(f"key in {where}", fields, record, where)
     return validated(record, fields, where)
 
 
