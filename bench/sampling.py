@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.client import FLIGHT, LATENCY, alone, served
-from selection import Pool, SampleSpec, sample
+from selection import Pool, SampleOptions, sample
 
 COUNT = 200 * FLIGHT
 """Prompts: some twenty seconds at the ideal rate."""
@@ -36,7 +36,7 @@ class Took(NamedTuple):
 async def sampled(url: str, k: int, folder: Path, count: int = COUNT) -> Took:
     file = folder / "prompts.jsonl"
     file.write_text("".join(json.dumps({"prompt": f"Question {n}: what is it?"}) + "\n" for n in range(count)), "utf-8")
-    spec = SampleSpec(
+    spec = SampleOptions(
         teachers=(f"bench@{url}",),
         prompts=str(file),
         out=str(folder / "pool"),

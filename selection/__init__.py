@@ -4,7 +4,7 @@ from selection import card
 from selection.gates import closed_gates
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
-from selection.records import Candidate, Goal, Objective, PoolContents, SampleSpec, Selection, SelectSpec, Teacher
+from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
 from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
 from selection.score import cheap_metrics, gates_version, refuse_unknown_scores, score, score_metric
 from selection.select import open_pool, read_selection, score_missing, select
@@ -18,9 +18,9 @@ __all__ = [
     "Pool",
     "PoolContents",
     "PromptSurvey",
-    "SampleSpec",
+    "SampleOptions",
     "Segment",
-    "SelectSpec",
+    "SelectOptions",
     "Selection",
     "Teacher",
     "TeacherProgress",

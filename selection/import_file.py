@@ -14,7 +14,7 @@ import numpy as np
 from profiler import datasets
 from profiler.errors import BadData
 from profiler.files import disk
-from profiler.runs import COLUMNS as TEXTS
+from profiler.runs.score_texts import COLUMNS as TEXTS
 from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from profiler.errors import WrongUse
-from selection.records import Bound, Goal, Hold, Objective, SelectSpec
+from selection.records import Bound, Goal, Hold, Objective, SelectOptions
 
 GOAL = re.compile(
     r"(?:(?P<weight>[^*:]+)\*)?(?:(?P<want>max|min):(?P<metric>[^=\n]+|.*,.*)|near:(?P<near>.+)=(?P<value>[^=\n]*))"
@@ -39,7 +39,7 @@ def read_objective(
     return found
 
 
-def spec_objective(spec: SelectSpec) -> Objective:
+def spec_objective(spec: SelectOptions) -> Objective:
     """The objective that a selection is told."""
     return read_objective(spec.objective, spec.combine, spec.require, spec.hold, spec.temperature)
 

@@ -17,7 +17,7 @@ RowForm = Literal["chat", "completion"]
 whichever of them it meets first."""
 
 
-class SampleSpec(Record):
+class SampleOptions(Record):
     """All that asking teachers for candidates can be told; sample.json, as it was resolved."""
 
     teachers: Annotated[tuple[str | dict[str, JsonValue], ...], Argument]
@@ -163,7 +163,7 @@ class Objective(Record):
     deviations."""
 
 
-class SelectSpec(Record):
+class SelectOptions(Record):
     """All that choosing from candidates can be told; selection.json holds it as it was resolved."""
 
     pool: Annotated[str, Argument]

@@ -23,7 +23,7 @@ from profiler.endpoints import fingerprint as canary
 from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
 from profiler.records import Fingerprint, Usage
 from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
-from selection.records import PoolContents, SampleSpec, Teacher
+from selection.records import PoolContents, SampleOptions, Teacher
 from selection.storage import storage_at
 from selection.teacher import spec_teachers, teacher_fields
 
@@ -56,7 +56,7 @@ class UniquePrompts:
     limit: int | None = None
 
     @classmethod
-    def of(cls, spec: SampleSpec) -> UniquePrompts:
+    def of(cls, spec: SampleOptions) -> UniquePrompts:
         with found_in(spec.data):
             return cls(prompts(spec.prompts, spec.column, spec.lang), spec.limit)
 
@@ -155,7 +155,7 @@ class OpenBlock:
     """Prompt → its samples, or why it has none."""
 
 
-async def sample(spec: SampleSpec, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
+async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
     """Ask teachers and keep their candidates in the pool at OUT; yields how far each of them is.
 
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
@@ -269,7 +269,7 @@ class TeacherBlocks:
         return Segment(number, file_name(self.share.teacher.name))
 
 
-def _open_pool(spec: SampleSpec, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
+def _open_pool(spec: SampleOptions, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
     """The pool at OUT, with these teachers among those it knows, and beside it what they are asked."""
     where = storage_at(spec.out)
     there = Pool(spec.out).about if where.has("pool.json") else PoolContents(prompts={name: digest}, sources=())

@@ -26,7 +26,7 @@ from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
-from selection.records import Candidate, Contrast, Objective, Selection, SelectSpec
+from selection.records import Candidate, Contrast, Objective, Selection, SelectOptions
 from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score
 
 if TYPE_CHECKING:
@@ -59,27 +59,27 @@ class PoolSurvey:
     """The candidates of each block, under its first segment, that an earlier prompt has nearly the same."""
 
 
-def open_pool(spec: SelectSpec) -> Pool:
+def open_pool(spec: SelectOptions) -> Pool:
     """The pool that a selection names, or the one that its file makes."""
     spec_objective(spec), closed_gates(spec.open_gate)  # a slip of the pen is refused before a long file is read
     sampled = "://" in spec.pool or Path(spec.pool).is_dir()
     return Pool(spec.pool) if sampled else import_file(Path(spec.pool), spec.out / "pool", spec.lang)
 
 
-def spec_metrics(spec: SelectSpec) -> list[str]:
+def spec_metrics(spec: SelectOptions) -> list[str]:
     """The metrics that a selection is made by, then those that it reports."""
     reported = cheap_metrics() if spec.metric is None else spec.metric
     return list(dict.fromkeys([*objective_metrics(spec_objective(spec)), *reported]))
 
 
-def score_missing(spec: SelectSpec, pool: Pool) -> Iterator[ScoreProgress]:
+def score_missing(spec: SelectOptions, pool: Pool) -> Iterator[ScoreProgress]:
     """Measure what a selection needs and the pool lacks, once it is clear that the pool can serve it."""
     refuse_unknown_scores(pool, spec_metrics(spec))
     check_selection(spec, pool)
     yield from score(pool, spec_metrics(spec), spec.workers)
 
 
-def check_selection(spec: SelectSpec, pool: Pool) -> None:
+def check_selection(spec: SelectOptions, pool: Pool) -> None:
     """Refuse what the pool can't serve, before anything is scored."""
     for name in spec.source:
         if name not in pool.about.sources:
@@ -88,7 +88,7 @@ def check_selection(spec: SelectSpec, pool: Pool) -> None:
         raise WrongUse(f"can't keep {spec.top} of {spec.k} candidates: expected at least 1, and no more than there are")
 
 
-def select(spec: SelectSpec, pool: Pool | None = None) -> Selection:
+def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
     """Choose from a pool whose candidates are scored; leave a data set for each arm in the folder OUT.
 
     Every arm has the same prompts and the same number of answers to each.
@@ -160,7 +160,7 @@ def read_selection(out: Path) -> Selection:
         raise BadData(f"expected a selection at {str(out)!r}, found none; `inherit select` makes one") from None
 
 
-def _narrowed(grid: CandidateGrid, spec: SelectSpec) -> CandidateGrid:
+def _narrowed(grid: CandidateGrid, spec: SelectOptions) -> CandidateGrid:
     """The candidates that are looked at."""
     grid = grid.only(spec.source) if spec.source else grid
     return grid.first(spec.k) if spec.k else grid
@@ -180,7 +180,7 @@ def _arm_places(
     return {arm: np.where(np.arange(places.shape[1]) < some[:, None], places, -1) for arm, places in found.items()}
 
 
-def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[str]) -> PoolSurvey:
+def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequence[str]) -> PoolSurvey:
     closed = closed_gates(spec.open_gate)
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
@@ -203,7 +203,7 @@ def _survey(pool: Pool, spec: SelectSpec, objective: Objective, names: Sequence[
 
 
 def _blocks(
-    pool: Pool, spec: SelectSpec, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
+    pool: Pool, spec: SelectOptions, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
 ) -> Iterator[tuple[CandidateBlock, BoolArray]]:
     """Each block, and which of its candidates passed the gates."""
     closed = closed_gates(spec.open_gate)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from profiler.datasets import toml_settings
+from profiler.datasets import settings
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
-from selection.records import SampleSpec, Teacher
+from selection.records import SampleOptions, Teacher
 
 ENDPOINT = ("model", "url", "key", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "frame", "system", "price")
 
 
-def spec_teachers(spec: SampleSpec) -> list[Teacher]:
+def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
     if spec.frame:
@@ -72,7 +72,7 @@ def _named_fields(word: str) -> dict[str, object]:
         return {"model": model, "url": f"http{url}"} if at else {"model": word}
     path = Path(word).expanduser()
     try:
-        found = toml_settings(path.read_text("utf-8"), path.name)
+        found = settings.parse_toml(path.read_text("utf-8"), path.name)
     except FileNotFoundError:
         raise BadData(f"expected a teacher at {str(path)!r}, found no such file") from None
     except UnicodeDecodeError as error:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from profiler.datasets import refuse_unknown, setting_about, settings_file, settings_text, wrong_setting
+from profiler.datasets import settings
 from profiler.errors import WrongUse
 from training.records import Recipe
 
@@ -17,7 +15,7 @@ LR = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 
 def read_recipe(path: Path | None, changes: Sequence[str] = ()) -> Recipe:
     """The recipe in a file, with KEY=VALUE changes on top."""
-    fields = settings_file(path) if path else {}
+    fields = settings.load(path) if path else {}
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals:
@@ -28,14 +26,12 @@ def read_recipe(path: Path | None, changes: Sequence[str] = ()) -> Recipe:
 
 def recipe_of(fields: Mapping[str, object], where: str) -> Recipe:
     """The recipe of these fields; what is wrong is said in one sentence."""
-    refuse_unknown("recipe key", fields, Recipe, "inherit train --show")
+    settings.refuse_unknown("recipe key", fields, Recipe, "inherit train --show")
     for key in ("student", "data", "out"):
         if key not in fields:
-            raise WrongUse(f"{where}: the recipe needs `{key}`: {setting_about(Recipe, key)}")
-    try:
-        recipe = Recipe.model_validate(fields)  # lax: YAML 1.1 reads 2e-5 as a text, and so comes what --set gives
-    except ValidationError as error:
-        raise wrong_setting(error, where) from None
+            raise WrongUse(f"{where}: the recipe needs `{key}`: {settings.about(Recipe, key)}")
+    # Lax: YAML 1.1 reads 2e-5 as a text, and so comes what --set gives.
+    recipe = settings.validated(Recipe, fields, where)
     if "{prompt}" not in recipe.frame:
         raise WrongUse(f"{where}: `frame` must hold {{prompt}}, found {recipe.frame!r}")
     return recipe if recipe.lr else recipe.model_copy(update={"lr": LR[recipe.method]})
@@ -43,4 +39,4 @@ def recipe_of(fields: Mapping[str, object], where: str) -> Recipe:
 
 def recipe_text(recipe: Recipe | None = None) -> str:
     """A recipe as YAML, each key explained; without one, all defaults."""
-    return settings_text(Recipe, recipe)
+    return settings.text(Recipe, recipe)

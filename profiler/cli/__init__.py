@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from profiler.cli import data, files, imports, judge, ours, profile, runs, sample, select, serve, study, train
+from profiler.cli import candidates, data, files, judge, ours, profile, runs, serve, study, train
 from profiler.cli.console import note
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
@@ -22,40 +22,31 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERBS: dict[Act, str] = {
+COMMANDS: dict[Act, str | None] = {
     profile.profile: "profiler.runs.options:ProfileOptions",
     runs.compare: "profiler.runs.options:CompareOptions",
+    runs.show: None,
     files.score: "profiler.runs.options:ScoreOptions",
     files.rescore: "profiler.runs.options:RescoreOptions",
+    data.data: None,
+    profile.doctor: "profiler.runs.options:EndpointOptions",
     judge.judge: "profiler.runs.options:JudgeOptions",
     judge.agree: "profiler.runs.options:AgreeOptions",
-    sample.sample: "selection:SampleSpec",
-    select.select: "selection:SelectSpec",
+    serve.serve: None,
+    candidates.sample: "selection:SampleOptions",
+    candidates.select: "selection:SelectOptions",
+    train.train: None,
+    study.study: None,
+    runs.ls: None,
+    runs.export: None,
+    files.report: None,
+    files.tasks_path: None,
 }
-"""What does a verb → the record of all that it can be told."""
+"""What a command does → the record of all that it can be told, where it has one."""
 
-for command in (
-    profile.profile,
-    runs.compare,
-    runs.show,
-    files.score,
-    files.rescore,
-    data.data,
-    profile.doctor,
-    judge.judge,
-    judge.agree,
-    serve.serve,
-    sample.sample,
-    select.select,
-    train.train,
-    study.study,
-    runs.ls,
-    runs.export,
-    imports.report,
-    imports.tasks_path,
-):
-    if command in VERBS:
-        add(app, command, VERBS[command])
+for command, record in COMMANDS.items():
+    if record:
+        add(app, command, record)
     else:
         app.command()(command)
 

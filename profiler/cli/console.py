@@ -1,4 +1,4 @@
-"""How every command speaks: results on stdout, everything beside them on stderr, one way to stop."""
+"""How every command speaks: options that several share, results on stdout, all else on stderr, one way to stop."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from profiler.cli.options import Format
     from profiler.records import Record
     from profiler.reporting import Report
 
 T = TypeVar("T")
+
+Format = Literal["table", "md", "csv", "latex", "json"]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the stored record instead of a table.")]
+Run = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
+]
+Save = Annotated[
+    Path | None, typer.Option(help="Write to a file instead; its ending says how: .md .csv .tex .json .html .png .svg")
+]
 
 
 def publish(report: Report, format: Format, path: Path | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from profiler.cli.options import Data, Json
+from profiler.cli.console import Data, Json
 from profiler.errors import CheckFailed, FetchFailed, WrongUse
 
 

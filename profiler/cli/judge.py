@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import finish, keep_options, note, publish
-from profiler.cli.options import Format, Json, Save
+from profiler.cli.console import Format, Json, Save, finish, keep_options, note, publish
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
     from profiler.judging import Judgement, Pair, StudentJudge, Template
-    from profiler.runs import AgreeOptions, JudgeOptions
+    from profiler.runs.options import AgreeOptions, JudgeOptions
 
 
 def judge(options: JudgeOptions, json: Json = False) -> None:
@@ -28,7 +27,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     from profiler import judging
     from profiler.datasets import found_in
     from profiler.reporting import jury_report
-    from profiler.runs import plain
+    from profiler.runs.as_judges import plain
 
     shown = judging.load_template(options.prompt)
     if options.ties and not shown.tie:
@@ -57,19 +56,17 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
 async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints import connect
-    from profiler.records import Endpoint
     from profiler.reporting import Bar
-    from profiler.runs import Progress, judged
+    from profiler.runs import Progress, as_judges
 
     made: list[Judgement] = []
-    endpoint = Endpoint(model=options.model, url=options.url, key=options.key, chat=options.chat)
-    async with connect(endpoint, options.out / "cache.sqlite", concurrency=options.concurrency) as client:
+    async with connect(options.endpoint, options.out / "cache.sqlite", concurrency=options.concurrency) as client:
         await client.fingerprint()
         if client.notice:
             note(client.notice)
         name = options.name or options.model
         with Bar() as bar:
-            async for step in judged(client, name, pairs, shown, options.ties, options.max_tokens):
+            async for step in as_judges.judged(client, name, pairs, shown, options.ties, options.max_tokens):
                 if isinstance(step, Progress):
                     bar.show(step)
                 else:

@@ -6,13 +6,12 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from profiler.cli.console import finish, note, publish
-from profiler.cli.options import Chat, Json, Key, Model, Url
+from profiler.cli.console import Json, finish, note, publish
 from profiler.cli.serve import choose, reached
 
 if TYPE_CHECKING:
     from profiler.records import Endpoint
-    from profiler.runs import ProfileOptions
+    from profiler.runs.options import EndpointOptions, ProfileOptions
 
 
 def profile(options: ProfileOptions, json: Json = False) -> None:
@@ -21,14 +20,13 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
     from profiler.datasets import forbidding, found_in
-    from profiler.records import Endpoint
     from profiler.reporting import Bar, Downloads, report, run_report
     from profiler.runs import profile
 
-    model, engine = options.model, choose(options.engine, options.url, options.model)
-    endpoint = Endpoint(model=model, url=options.url, key=options.key, chat=options.chat, engine=engine)
+    engine = choose(options.engine, options.url, options.model)
+    endpoint = options.endpoint.model_copy(update={"engine": engine})
     # The demo is for trying things out at once: it asks what is at hand.
-    with found_in(options.data), forbidding("the demo") if model == "demo" else nullcontext():
+    with found_in(options.data), forbidding("the demo") if options.model == "demo" else nullcontext():
         with Downloads():
             asked = profile.build_probes(options)
         with Bar() as bar:
@@ -40,26 +38,19 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     note(f"{run.folder}: profile.json, report.html, samples/")
 
 
-def doctor(
-    model: Model,
-    url: Url = None,
-    chat: Chat = False,
-    key: Key = "OPENAI_API_KEY",
-    json: Json = False,
-) -> None:
+def doctor(options: EndpointOptions, json: Json = False) -> None:
     """Find out what an endpoint can do, by asking it."""
     import inheritance_profile_finder as finder
-    from profiler.records import Endpoint
 
     note(f"lm-eval finds the inherit_* tasks by itself: {finder.state()}")
-    finish(_doctor(Endpoint(model=model, url=url, key=key, chat=chat), json))
+    finish(_doctor(options.endpoint, json))
 
 
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import probes
     from profiler.endpoints import connect
     from profiler.reporting import capabilities_text
-    from profiler.runs import refusals
+    from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:
         found, fingerprint = await client.capabilities(), await client.fingerprint()
@@ -69,6 +60,5 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
     else:
-        sys.stdout.write(
-            capabilities_text(found, fingerprint, {probe.name: refused.get(probe.name) for probe in asked})
-        )
+        why = {probe.name: refused.get(probe.name) for probe in asked}
+        sys.stdout.write(capabilities_text(found, fingerprint, why))

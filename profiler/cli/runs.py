@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from profiler.cli.console import keep_options, note, publish
-from profiler.cli.options import Format, Json, Out, Run, Save
+from profiler.cli.console import Format, Json, Out, Run, Save, keep_options, note, publish
 from profiler.errors import CheckFailed
 
 if TYPE_CHECKING:
     from profiler.records import Comparison
-    from profiler.runs import CompareOptions
+    from profiler.runs.options import CompareOptions
 
 
 def compare(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import note, publish
-from profiler.cli.options import Data, Json
+from profiler.cli.console import Data, Json, note, publish
 from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.study import Findings, Schedule
+    from profiler.study import Schedule
 
 
 def study(
@@ -52,11 +51,13 @@ def study(
 
             sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
             return
-        tell(reported(schedule) if so_far else carried_out(schedule, path), Path(read.out), json)
+        if not so_far:
+            carry_out(schedule, path)
+        tell(schedule, json)
 
 
-def carried_out(schedule: Schedule, path: Path) -> Findings:
-    """Everything that is to do, done, and the report written."""
+def carry_out(schedule: Schedule, path: Path) -> None:
+    """Do everything that is to do."""
     from profiler.reporting import Bar, Waiting
     from profiler.study import Stage
 
@@ -78,22 +79,14 @@ def carried_out(schedule: Schedule, path: Path) -> Findings:
     except KeyboardInterrupt:
         note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
         raise typer.Exit(130) from None
-    return reported(schedule)
 
 
-def reported(schedule: Schedule) -> Findings:
-    """The report of what is done, written."""
+def tell(schedule: Schedule, json: bool) -> None:
+    """Write and print the report of what is done; an error where a guarded number fell too far."""
     from profiler.study import StudyResults, report
 
-    found = StudyResults(schedule).findings()
-    report.save(found, Path(schedule.study.out))
-    return found
-
-
-def tell(found: Findings, out: Path, json: bool) -> None:
-    """The result, and an error where a guarded number fell too far."""
-    from profiler.study import report
-
+    out, found = Path(schedule.study.out), StudyResults(schedule).findings()
+    report.save(found, out)
     publish(report.study_report(found), "json" if json else "table")
     for warning in found.warnings:
         note(warning)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli import ours
-from profiler.cli.console import note
-from profiler.cli.options import Json
+from profiler.cli.console import Json, note
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -80,15 +79,9 @@ def together(recipe: Recipe, processes: int) -> Training:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.json"
         path.write_text(recipe.model_dump_json(), "utf-8")
-        line = [
-            sys.executable,
-            "-m",
-            "accelerate.commands.launch",
-            *launcher(recipe),
-            "--num_processes",
-            str(processes),
-        ]
-        line += ["--main_process_port", "0", "-m", "training", str(path)]  # 0: whichever port is free
+        line = [sys.executable, "-m", "accelerate.commands.launch", *launcher(recipe)]
+        line += ["--num_processes", str(processes), "--main_process_port", "0"]  # 0: whichever port is free
+        line += ["-m", "training", str(path)]
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
         code = subprocess.run(line, env=threads | ours.environment(), check=False).returncode
     made = finished_training(recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
@@ -12,8 +13,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from profiler.datasets import checked, settings_file
-from profiler.errors import UnknownName
+from profiler.datasets import settings
 from profiler.plugins import imported
 from profiler.records import Flag, Record
 
@@ -31,25 +31,24 @@ class VerbCommand(TyperCommand):
 
     act: Act
     path: str
-    record: type[Record] | None = None
 
-    def complete(self) -> type[Record]:
-        if self.record is None:
-            self.record = record_at(self.path)
-            app = typer.Typer(add_completion=False, rich_markup_mode=None)
-            app.command(self.name)(spelled(type(self).act, self.record))
-            made = typer.main.get_command(app)
-            self.params, self.callback = made.params, made.callback
-        return self.record
+    @cached_property
+    def record(self) -> type[Record]:
+        """What the command can be told; its options are made of it."""
+        record = cast(type[Record], imported(self.path))
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(self.name)(spelled(type(self).act, record))
+        made = typer.main.get_command(app)
+        self.params, self.callback = made.params, made.callback
+        return record
 
     def get_params(self, ctx: Any) -> Any:
-        self.complete()
+        _ = self.record  # whose first use brings the options
         return super().get_params(ctx)
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        record = self.complete()
         if args and args[0].startswith(FILE):
-            extra["default_map"] = from_file(Path(args[0].removeprefix(FILE)), record)
+            extra["default_map"] = from_file(Path(args[0].removeprefix(FILE)), self.record)
             args = args[1:]
         return super().make_context(info_name, args, parent, **extra)
 
@@ -67,10 +66,6 @@ def add(app: typer.Typer, function: Act, record: str) -> None:
     app.command(function.__name__.replace("_", "-"), cls=Verb)(stub)
 
 
-def record_at(path: str) -> type[Record]:
-    return cast(type[Record], imported(path))
-
-
 def spelled(act: Act, record: type[Record]) -> Act:
     """ACT as a function of the record's fields, each of them an option."""
     _, *others = inspect.signature(act).parameters.values()
@@ -79,22 +74,12 @@ def spelled(act: Act, record: type[Record]) -> Act:
 
     def run(**given: object) -> None:
         fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
-        act(checked(record, fields, f"inherit {act.__name__}"), **given)
+        act(settings.checked(record, fields, f"inherit {act.__name__}"), **given)
 
     parameters = [parameter(name, field) for name, field in record.model_fields.items()]
     run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
     run.__doc__ = act.__doc__
     return run
-
-
-def flag(field: FieldInfo) -> Flag:
-    return next((each for each in field.metadata if isinstance(each, Flag)), Flag())
-
-
-def word(name: str, field: FieldInfo) -> str:
-    """What a user of the command knows a field by."""
-    spelling = flag(field)
-    return name.upper() if spelling.argument else next(iter(spelling.names), f"--{name.replace('_', '-')}")
 
 
 def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
@@ -105,10 +90,9 @@ def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     kind, default = plain(field.annotation), field.get_default(call_default_factory=True)
     if isinstance(default, tuple | list):
         default = [*default] or None
-    if flag(field).argument:
-        info = typer.Argument(**about)
-    else:
-        info = typer.Option(word(name, field), *flag(field).names[1:], **about)
+    flag = next((each for each in field.metadata if isinstance(each, Flag)), Flag())
+    names = flag.names or (f"--{name.replace('_', '-')}",)
+    info = typer.Argument(**about) if flag.argument else typer.Option(*names, **about)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -129,8 +113,6 @@ def plain(annotation: Any) -> Any:
 
 def from_file(path: Path, record: type[Record]) -> Mapping[str, object]:
     """The options that a file holds."""
-    given = settings_file(path)
-    for name in given:
-        if name not in record.model_fields:
-            raise UnknownName(f"option in {path}", name, record.model_fields, "--help")
+    given = settings.load(path)
+    settings.refuse_unknown(f"option in {path}", given, record, "--help")
     return given

@@ -1,20 +1,11 @@
 """Rows of any file, prompts, the official files that others published, and small sets of our own."""
 
-from profiler.datasets import mini
+from profiler.datasets import mini, settings
 from profiler.datasets.download import Watch, downloaded, forbidden, forbidding, watched
 from profiler.datasets.items import F, Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts
-from profiler.datasets.rows import Row, load, parse_lines, read
-from profiler.datasets.settings import (
-    checked,
-    refuse_unknown,
-    setting_about,
-    settings_file,
-    settings_text,
-    toml_settings,
-    wrong_setting,
-)
+from profiler.datasets.rows import Row, load, parse_lines, read, text_column
 from profiler.records import Json
 
 __all__ = [
@@ -29,7 +20,6 @@ __all__ = [
     "Summary",
     "Watch",
     "cached",
-    "checked",
     "downloaded",
     "drawn",
     "folder",
@@ -43,11 +33,7 @@ __all__ = [
     "parse_lines",
     "prompts",
     "read",
-    "refuse_unknown",
-    "setting_about",
-    "settings_file",
-    "settings_text",
-    "toml_settings",
+    "settings",
+    "text_column",
     "watched",
-    "wrong_setting",
 ]

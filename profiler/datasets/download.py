@@ -9,15 +9,17 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from profiler import http
 from profiler.errors import FetchFailed, Unreachable
 from profiler.http import Retry
+
+T = TypeVar("T")
 
 SWITCHES = ("INHERIT_OFFLINE", "HF_HUB_OFFLINE")
 """Environment variables that forbid any connection."""
@@ -46,32 +48,30 @@ class Watch:
         """A file was taken that nothing vouches for."""
 
 
-_watch: ContextVar[Watch] = ContextVar("watch")
+_watch: ContextVar[Watch] = ContextVar("watch", default=Watch())  # noqa: B039 (it has no state)
 _forbidding: ContextVar[str | None] = ContextVar("forbidding", default=None)
-
-
-def watch() -> Watch:
-    return _watch.get(None) or Watch()
+watch = _watch.get
+"""Who is told in this block."""
 
 
 @contextmanager
-def watched(by: Watch) -> Iterator[None]:
+def within(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """VARIABLE has this VALUE in this block."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+def watched(by: Watch) -> AbstractContextManager[None]:
     """Tell BY of every download in this block."""
-    token = _watch.set(by)
-    try:
-        yield
-    finally:
-        _watch.reset(token)
+    return within(_watch, by)
 
 
-@contextmanager
-def forbidding(who: str) -> Iterator[None]:
+def forbidding(who: str) -> AbstractContextManager[None]:
     """Fetch nothing in this block, on WHO's account."""
-    token = _forbidding.set(who)
-    try:
-        yield
-    finally:
-        _forbidding.reset(token)
+    return within(_forbidding, who)
 
 
 def forbidden() -> str | None:

@@ -8,7 +8,7 @@ import os
 import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -59,12 +59,8 @@ class File:
         """Whether a checksum of it is known; where none is, the number of rows must do."""
         return bool(self.sha256 or self.git)
 
-    def vouched(self, content: bytes) -> bool:
-        """Whether CONTENT is what the authors published."""
-        return self.known(digest(content))
-
     def known(self, by: Digest) -> bool:
-        """Where both checksums are known, either vouches."""
+        """Whether it is this content; where both checksums are known, either vouches."""
         if not self.pinned:
             return by.lines == self.rows
         return by.sha256 == self.sha256 or by.blob == self.git
@@ -110,10 +106,6 @@ class Source:
                     return Held(form, path)
         claimed = (path for path in _named(folder(), file.name) if _official(path, file))
         return next((Held(file, path) for path in claimed), None)
-
-    def missing(self, wanted: Sequence[File] | None = None) -> list[File]:
-        """Those of the WANTED files (or of all) that are not at hand."""
-        return [file for file in (self.files if wanted is None else wanted) if self.held(file) is None]
 
     def had(self, file: File) -> bool:
         """Whether FILE is at hand, or could be fetched just now; who watches is told why it could not."""
@@ -194,7 +186,7 @@ class Source:
     def _verified(self, file: File) -> tuple[Path, bytes]:
         form, path = self.get(file)
         content = unpacked(path)
-        if form.vouched(content):
+        if form.known(digest(content)):
             return path, content
         raise BadData(
             f"{path} is not the official {form.path} of {self.name}: {self._fault(form, content)}; get it again"
@@ -236,14 +228,9 @@ def officials(names: Sequence[str] = ()) -> list[Source]:
 _folder: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 
-@contextmanager
-def found_in(named: Path | None) -> Iterator[None]:
+def found_in(named: Path | None) -> AbstractContextManager[None]:
     """Look into this folder first in this block; None leaves it to the block around, and to INHERIT_DATA."""
-    token = _folder.set(named or _folder.get())
-    try:
-        yield
-    finally:
-        _folder.reset(token)
+    return download.within(_folder, named or _folder.get())
 
 
 def folder() -> Path | None:

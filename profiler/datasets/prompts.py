@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from profiler.datasets import mini
-from profiler.datasets.rows import Row, read
+from profiler.datasets.rows import Row, read, text_column
 from profiler.errors import BadData, InheritError, MissingExtra
 
 COLUMNS = ("prompt", "inputs", "instruction", "question", "input", "text")
@@ -77,18 +77,11 @@ def prompts(where: str = "mini", column: str | None = None, lang: str = "en") ->
     if where.startswith("hub:"):
         return _hub(where, column, lang)
     path = Path(where).expanduser()
-    return Prompts(path.name, path.name, lambda: read(path), _column(read(path), path.name, column), lang)
+    return _prompts(path.name, lambda: read(path), column, lang)
 
 
-def _column(rows: Iterator[Row], name: str, column: str | None) -> str:
-    first = next(rows, None)
-    if first is None:
-        raise BadData(f"{name} holds no rows")
-    for known in (column,) if column else COLUMNS:
-        if known in first:
-            return known
-    wanted = repr(column) if column else "one of " + ", ".join(COLUMNS)
-    raise BadData(f"{name}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
+def _prompts(name: str, rows: Callable[[], Iterator[Row]], column: str | None, lang: str) -> Prompts:
+    return Prompts(name, name, rows, text_column(rows(), name, COLUMNS, column), lang)
 
 
 def _hub(where: str, column: str | None, lang: str) -> Prompts:
@@ -96,20 +89,16 @@ def _hub(where: str, column: str | None, lang: str) -> Prompts:
     repo, _, config = repo.partition(",")
 
     def rows() -> Iterator[Row]:
-        return _load(repo, config or None, split or "train")
+        try:
+            import datasets
+        except ImportError:
+            raise MissingExtra("hub", f"reading {repo!r} from the hub") from None
+        try:
+            yield from datasets.load_dataset(repo, config or None, split=split or "train", streaming=True)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InheritError(
+                f"could not read data set {repo!r} from the hub ({type(error).__name__}: {error}); "
+                "check its name and the network, or point INHERIT_DATA at a folder that holds it"
+            ) from None
 
-    return Prompts(where, where, rows, _column(rows(), where, column), lang)
-
-
-def _load(repo: str, config: str | None, split: str) -> Iterator[Row]:
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtra("hub", f"reading {repo!r} from the hub") from None
-    try:
-        yield from datasets.load_dataset(repo, config, split=split, streaming=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InheritError(
-            f"could not read data set {repo!r} from the hub ({type(error).__name__}: {error}); "
-            "check its name and the network, or point INHERIT_DATA at a folder that holds it"
-        ) from None
+    return _prompts(where, rows, column, lang)

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -25,7 +25,7 @@ def read(path: Path) -> Iterator[Row]:
     kind = Path(path.name.removesuffix(".gz")).suffix
     match kind:
         case ".jsonl" | ".ndjson":
-            return _jsonl(path)
+            return parse_lines(_lines(path), path.name)
         case ".json":
             return _json(path)
         case ".csv" | ".tsv":
@@ -35,12 +35,18 @@ def read(path: Path) -> Iterator[Row]:
     raise BadData(f"can't read {path.name!r}: expected .jsonl, .json, .csv, .tsv or .parquet, or one of these gzipped")
 
 
+def text_column(rows: Iterable[Row], file: str, usual: Sequence[str], named: str | None) -> str:
+    """The column that holds the texts of a FILE, by its first row: the one NAMED, else the first of the USUAL ones."""
+    if (first := next(iter(rows), None)) is None:
+        raise BadData(f"{file} holds no rows")
+    if found := next((name for name in ([named] if named else usual) if name in first), None):
+        return found
+    wanted = repr(named) if named else "one of " + ", ".join(usual)
+    raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
+
+
 def _bytes(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path)) if path.name.endswith(".gz") else path.open("rb")
-
-
-def _jsonl(path: Path) -> Iterator[Row]:
-    return parse_lines(_lines(path), path.name)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
 R = TypeVar("R", bound=BaseModel)
 
 
-def settings_file(path: Path) -> dict[str, object]:
+def load(path: Path) -> dict[str, object]:
     """The content of a YAML or TOML file."""
     try:
         text = path.read_text("utf-8")
@@ -23,20 +23,20 @@ def settings_file(path: Path) -> dict[str, object]:
         raise BadData(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
     match path.suffix:
         case ".toml":
-            return toml_settings(text, str(path))
+            return parse_toml(text, str(path))
         case ".yaml" | ".yml" | ".json":
-            return _yaml_settings(text, path)
+            return _yaml(text, path)
     raise BadData(f"can't read {path.name!r} as a recipe: expected .yaml, .yml, .json or .toml")
 
 
-def toml_settings(text: str, name: str) -> dict[str, object]:
+def parse_toml(text: str, name: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadData(f"{name} is not TOML: {error}") from None
 
 
-def _yaml_settings(text: str, path: Path) -> dict[str, object]:
+def _yaml(text: str, path: Path) -> dict[str, object]:
     try:  # what a run left is JSON, which needs no extra
         if isinstance(found := json.loads(text), dict):
             return found
@@ -55,13 +55,10 @@ def _yaml_settings(text: str, path: Path) -> dict[str, object]:
     return found
 
 
-def checked(record: type[R], fields: Mapping[str, object], where: str, hint: str = "") -> R:
+def checked(record: type[R], fields: Mapping[str, object], where: str) -> R:
     """The RECORD of these FIELDS; what is wrong with the first of them is one sentence, which says WHERE."""
-    refuse_unknown(f"key in {where}", fields, record, hint or where)
-    try:
-        return record.model_validate(fields)
-    except ValidationError as error:
-        raise wrong_setting(error, where) from None
+    refuse_unknown(f"key in {where}", fields, record, where)
+    return validated(record, fields, where)
 
 
 def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], where: str) -> None:
@@ -71,26 +68,29 @@ def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], wh
             raise UnknownName(kind, str(name), record.model_fields, where)
 
 
-def wrong_setting(error: ValidationError, where: str) -> WrongUse:
-    """The first thing that is wrong with some settings, in one sentence."""
-    first = error.errors()[0]
-    told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
-    return WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {told}")
+def validated(record: type[R], fields: Mapping[str, object], where: str) -> R:
+    """The RECORD of these FIELDS, where unknown ones were refused before."""
+    try:
+        return record.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
+        raise WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {told}") from None
 
 
-def settings_text(record: type[BaseModel], values: BaseModel | None = None, null: str = "null") -> str:
+def text(record: type[BaseModel], values: BaseModel | None = None, null: str = "null") -> str:
     """Every key of a record as YAML, each explained; without VALUES, all defaults."""
     known = values.model_dump(mode="json") if values else {}
     lines = []
     for name, field in record.model_fields.items():
         value = known.get(name) if values else field.get_default(call_default_factory=True)
         written = "" if field.is_required() and not values else _as_json(value, null)
-        about = setting_about(record, name)
-        lines += ([f"# {about}"] if about else []) + [f"{name}: {written}".rstrip()]
+        explained = about(record, name)
+        lines += ([f"# {explained}"] if explained else []) + [f"{name}: {written}".rstrip()]
     return "\n".join(lines) + "\n"
 
 
-def setting_about(record: type[BaseModel], name: str) -> str:
+def about(record: type[BaseModel], name: str) -> str:
     return " ".join((record.model_fields[name].description or "").split())
 
 

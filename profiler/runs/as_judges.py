@@ -57,7 +57,7 @@ async def preferences(
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")
     shown = judging.load_template(prompt)
-    paths = [path_of(out, name) for name in judges]
+    paths = [out / f"{plain(name)}.jsonl" for name in judges]
     if len({*paths}) < len(paths):
         raise WrongUse(f"two judges would share a file: {', '.join(judges)}; give them names that differ in letters")
     for path, (name, endpoint) in zip(paths, judges.items(), strict=True):
@@ -127,11 +127,6 @@ def _ruling(order: judging.Order, sample: Sample) -> Ruling:
     return Ruling(
         order=order, winner=None if won is None else WON[won], shares=() if share is None else (share, 1 - share)
     )
-
-
-def path_of(out: Path, name: str) -> Path:
-    """The verdict file of a judge."""
-    return out / f"{plain(name)}.jsonl"
 
 
 def plain(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from profiler.errors import NotComparable
 from profiler.metrics import Metric
 from profiler.probes import kin
 from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Section, Verdict
-from profiler.runs.estimates import clusters
-from profiler.runs.estimates import seed as seed_of
-from profiler.runs.store import SampleColumns, or_none
+from profiler.runs import estimates
+from profiler.runs.store import Run, SampleColumns, or_none
 from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
 
 ALPHA = 0.05
@@ -31,15 +30,6 @@ BOTH = "both sides' "
 
 Value = str | int | float | bool | None | tuple[str, ...]
 Find = Callable[[str, str], Metric | None]
-
-
-class ComparableRun(Protocol):
-    """A finished run: its profile, and the scores behind it."""
-
-    @property
-    def profile(self) -> Profile: ...
-
-    def columns(self, probe: str) -> SampleColumns: ...
 
 
 class PairedColumns(NamedTuple):
@@ -80,9 +70,7 @@ class PairedChange:
         return _without_rounding(other - base, base)
 
 
-def compare(
-    base: ComparableRun, other: ComparableRun, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None
-) -> Comparison:
+def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
     """What moved from BASE to OTHER, item by item.
 
     Verdicts hold for all numbers over all items together: the chance that any of them is called changed when nothing
@@ -93,17 +81,18 @@ def compare(
     shifts: list[PairedChange] = []
     notes: list[str] = []
     for probe in asked:
-        if probe not in refused:
-            left, right = asked[probe], theirs[probe]
-            pair = paired(base.columns(probe), other.columns(probe))
-            both = len(pair.base.items)
-            answered = f"answered on both sides (of {left.items} and {right.items})"
-            if both == 0 or both < OVERLAP * min(left.items - left.errors, right.items - right.errors):
-                refused[probe] = f"only {both} items were {answered}"
-                continue
-            if not both == left.items == right.items:
-                notes.append(f"{probe}: compared on the {both} items {answered}")
-            shifts += _shifts(base.profile, other.profile, pair, probe, find or registered, resamples, seed)
+        if probe in refused:
+            continue
+        left, right = asked[probe], theirs[probe]
+        pair = paired(base.columns(probe), other.columns(probe))
+        both = len(pair.base.items)
+        answered = f"answered on both sides (of {left.items} and {right.items})"
+        if both == 0 or both < OVERLAP * min(left.items - left.errors, right.items - right.errors):
+            refused[probe] = f"only {both} items were {answered}"
+            continue
+        if not both == left.items == right.items:
+            notes.append(f"{probe}: compared on the {both} items {answered}")
+        shifts += _shifts(base.profile, other.profile, pair, probe, find or registered, resamples, seed)
     if not shifts:
         why = "\n".join(f"  {probe}: {reason}" for probe, reason in refused.items()) or "  no probe was asked"
         names = f"{base.profile.name!r} and {other.profile.name!r}"
@@ -133,8 +122,9 @@ def registered(probe: str, metric: str) -> Metric | None:
     return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
 
 
-def verdict(ideal: Ideal, shift: PairedChange, p: float) -> Verdict:
+def verdict(shift: PairedChange, p: float) -> Verdict:
     """The one place where better and worse are told apart."""
+    ideal = shift.ideal
     if p >= ALPHA:
         return "same"
     if ideal is None:
@@ -161,18 +151,21 @@ def _shifts(
     """Each number of a probe that the base has: over all items, then in each group."""
     numbers = [estimate for estimate in base.estimates if estimate.probe == probe]
     missing = _missing(base, other, pair, probe, find)
+    nothing = np.full(resamples, np.nan)
     for group in dict.fromkeys(estimate.group for estimate in numbers):
         wanted = [estimate for estimate in numbers if estimate.group == group]
         known = [(e, metric) for e in wanted if e.metric not in missing and (metric := find(probe, e.metric))]
-        yield from _measured(known, pair.of(group), resamples, seed_of(probe) + seed)
-        yield from (_untold(e, missing[e.metric], resamples) for e in wanted if e.metric in missing)
+        yield from _measured(known, pair.of(group), resamples, estimates.seed(probe) + seed)
+        for estimate in wanted:
+            if why := missing.get(estimate.metric):
+                yield PairedChange(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, why)
 
 
 def _measured(
     known: Sequence[tuple[Estimate, Metric]], pair: PairedColumns, resamples: int, seed: int
 ) -> Iterator[PairedChange]:
     """Both sides of some numbers of the same items, resampled alike."""
-    which = clusters(pair.base)
+    which = estimates.clusters(pair.base)
     plain = [metric.reduction() for _, metric in known]
     # A mean would seem to change because other items have a value: SMOG, say, when answers get longer.
     means = {statistic.column for statistic in plain if isinstance(statistic, Mean)}
@@ -216,11 +209,6 @@ def _missing(base: Profile, other: Profile, pair: PairedColumns, probe: str, fin
     return found
 
 
-def _untold(estimate: Estimate, reason: str, resamples: int) -> PairedChange:
-    nothing = np.full(resamples, np.nan)
-    return PairedChange(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, reason)
-
-
 def _judged(shifts: Sequence[PairedChange]) -> Iterator[Change]:
     for whole in (True, False):
         if family := [shift for shift in shifts if (shift.estimate.group is None) == whole]:
@@ -254,7 +242,7 @@ def _change(shift: PairedChange, p: float) -> Change:
         percent_high=percent_high,
         p=None if few else or_none(p),
         n=shift.n,
-        verdict=None if reason else verdict(shift.ideal, shift, p),
+        verdict=None if reason else verdict(shift, p),
         reason=reason,
     )
 
@@ -317,11 +305,13 @@ def _kin(probe: str, asked: Mapping[str, Section]) -> str:
 
 
 def _mismatches(base: Section, other: Section) -> list[str]:
+    # Enough of a hash to tell two files apart by eye.
+    data = ({name: digest[:12] for name, digest in side.data.items()} for side in (base, other))
     return [
         *_changed("probe version", base.version, other.version),
         *_changed("read by", base.how, other.how),
         *_changed("suite", base.suite, other.suite),
-        *_fields("data", _short(base.data), _short(other.data)),
+        *_fields("data", *data),
         *_fields("setting", base.settings, other.settings),
     ]
 
@@ -345,8 +335,3 @@ def _said(value: Value) -> str:
             return value if value and value == value.strip() and "\n" not in value else repr(value)
         case _:
             return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _short(data: Mapping[str, str]) -> dict[str, str]:
-    """Enough of a hash to tell two files apart by eye."""
-    return {name: digest[:12] for name, digest in data.items()}

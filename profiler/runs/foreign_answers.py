@@ -40,8 +40,9 @@ def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Itera
     for number, row in enumerate(rows, 1):
         if answer is not None and answer not in row:
             raise BadData(f"row {number}: no column {answer!r}; found {', '.join(row)}")
+        form = next((reader for columns, reader in FORMS if columns <= row.keys()), _own)
         try:
-            found = _form(row)(known, row if answer is None else {**row, **_meant(row[answer])})
+            found = form(known, row if answer is None else {**row, **_meant(row[answer])})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BadData(f"row {number} is not in its form: {type(error).__name__}: {error}") from None
         except BadData as error:
@@ -94,11 +95,6 @@ class ProbeItems:
             raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {longest[:80]!r}")
         return held.pop(0) if len(held) > 1 else held[0]
 
-    def item(self, key: str) -> Item:
-        if key not in self.ids:
-            raise BadData(f"no item {key!r} in {self.probe.name} [{self.probe.suite}]")
-        return self.ids[key]
-
 
 def asked(request: Request) -> list[str]:
     """The texts that are weighed or begun, whole."""
@@ -113,13 +109,6 @@ def asked(request: Request) -> list[str]:
 
 def _bare(text: str) -> str:
     return "".join(text.split())
-
-
-def _form(row: Row) -> Reader:
-    """How a row of this kind is read; one that is of no known form is taken as it is."""
-    if "item" in row:
-        return _own
-    return next((reader for columns, reader in FORMS if columns <= row.keys()), _own)
 
 
 def _meant(value: Json) -> dict[str, Json]:
@@ -201,7 +190,9 @@ def _lm_eval(items: ProbeItems, row: Row) -> Row:
         return {"item": item, "likelihoods": [weighed[_bare(text)] for text in wanted]}
     # Its BBQ offers ten ways to say that one can't tell, in the place of the item's own.
     taken = _joined(row)[totals.index(max(totals))][1].strip()
-    of: BbqQuestion = items.item(known).fields
+    if known not in items.ids:
+        raise BadData(f"no item {known!r} in {items.probe.name} [{items.probe.suite}]")
+    of: BbqQuestion = items.ids[known].fields
     return {"item": known, "choice": of.answers.index(taken) if taken in of.answers else of.unknown}
 
 
@@ -224,6 +215,7 @@ def _helm(items: ProbeItems, row: Row) -> Row:
 
 Reader = Callable[[ProbeItems, Row], Row | None]
 FORMS: tuple[tuple[set[str], Reader], ...] = (
+    ({"item"}, _own),
     ({"doc", "arguments", "filtered_resps"}, _lm_eval),
     ({"instance", "result", "output_mapping"}, _helm),
     ({"sent_more_score", "sent_less_score"}, _pair),
@@ -232,4 +224,4 @@ FORMS: tuple[tuple[set[str], Reader], ...] = (
     ({"cat", "index"}, _bbq),
     ({"id", "score"}, _sentence),
 )
-"""The columns that a form is known by, and how it is read."""
+"""The columns that a form is known by, and how it is read; a row of no known form is taken as it is."""

@@ -11,9 +11,10 @@ from profiler import judging
 from profiler.endpoints import Reading
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
-from profiler.records import Argument, Flag, Record
+from profiler.records import Argument, Endpoint, Flag, Record
 
-Out = Annotated[Path, Flag(("--out", "-o"))]
+Out = Annotated[Path, Flag(("--out", "-o")), Field(description="Folder that holds the runs.")]
+Data = Annotated[Path | None, Field(description="Folder of official data files, packed or not; else INHERIT_DATA.")]
 
 
 class EndpointOptions(Record):
@@ -27,6 +28,11 @@ class EndpointOptions(Record):
     """Ask through chat messages instead of plain completions."""
     key: str = "OPENAI_API_KEY"
     """NAME of the environment variable that holds the key."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is reached."""
+        return Endpoint(model=self.model, url=self.url, key=self.key, chat=self.chat)
 
 
 class ProfileOptions(ProbeOptions, EndpointOptions):
@@ -43,7 +49,6 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     name: str | None = None
     """What to call the profile; the model's name if left out."""
     out: Out = Path("runs")
-    """Folder that holds the runs."""
 
 
 class CompareOptions(Record):
@@ -54,7 +59,6 @@ class CompareOptions(Record):
     others: Annotated[tuple[str, ...], Argument] = Field(min_length=1)
     """Runs to hold against BASE."""
     out: Out = Path("runs")
-    """Folder that holds the runs."""
 
 
 class ScoreOptions(Record):
@@ -91,8 +95,7 @@ class RescoreOptions(Record):
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
-    data: Path | None = None
-    """Folder of official data files, packed or not; else INHERIT_DATA."""
+    data: Data = None
 
     @property
     def told(self) -> ProbeOptions:
@@ -113,7 +116,7 @@ class LabelOptions(Record):
     """A column of human labels; may be repeated."""
     verdict: tuple[str, ...] = ()
     """A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated."""
-    id: Annotated[str | None, Flag(("--id",))] = None
+    id: str | None = None
     """The column that names the pair."""
     label: tuple[str, ...] = ()
     """WORD=a|b|tie|unreadable|absent: what a label means; may be repeated."""
@@ -147,10 +150,8 @@ class JudgeOptions(LabelOptions, EndpointOptions):
     """What to call the judge; the model's name if left out."""
     save: Path | None = None
     """The verdict file; else one under --out."""
-    data: Path | None = None
-    """Folder of official data files, packed or not; else INHERIT_DATA."""
+    data: Data = None
     out: Out = Path("runs")
-    """Folder that holds the runs."""
 
 
 class AgreeOptions(LabelOptions):

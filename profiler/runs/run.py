@@ -32,8 +32,8 @@ from profiler.records import (
     Section,
     Usage,
 )
-from profiler.runs import scorer_agreement, store
-from profiler.runs.estimates import estimates
+from profiler.runs import store
+from profiler.runs.estimates import agreements, estimates
 from profiler.text import Text
 
 BATCH = 64
@@ -106,9 +106,9 @@ async def run(
             async for _ in ask(client, probe, folder, progress):
                 yield progress
             sections.append(section(probe, progress))
-            numbers += estimates(probe.name, probe.metrics, store.Run(folder).columns(probe.name), probe.lang)
-            rated = store.Run(folder).samples(probe.name)
-            agreed += scorer_agreement.agreements(probe.name, probe.text_metrics, rated)
+            asked = store.Run(folder)
+            numbers += estimates(probe.name, probe.metrics, asked.columns(probe.name), probe.lang)
+            agreed += agreements(probe.name, probe.text_metrics, asked.samples(probe.name))
             usage = usage + progress.usage
         profile = Profile(
             id=folder.name,
@@ -185,10 +185,10 @@ def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
         return text.model_copy(update={"scores": text.scores | scores})
 
     made = []
-    for item, request, answer in batch:
-        answer = replace(answer, generations=tuple(map(with_scores, answer.generations)))
-        scores = {} if answer.error else probe.score(item, answer)
-        made.append(record(probe, AnsweredItem(item, request, answer), scores, answer.error))
+    for asked in batch:
+        answer = replace(asked.answer, generations=tuple(map(with_scores, asked.answer.generations)))
+        scores = {} if answer.error else probe.score(asked.item, answer)
+        made.append(record(probe, asked._replace(answer=answer), scores, answer.error))
     return made
 
 
@@ -231,18 +231,11 @@ def section(probe: Probe, progress: Progress) -> Section:
 
 def plan(endpoint: Endpoint, fingerprint: Fingerprint, probes: Iterable[Probe], how: Mapping[str, How]) -> str:
     """A short name for what is asked HOW of which weights, wherever they are served: a stopped run is found by it."""
-    asked = [
-        [
-            probe.name,
-            probe.version,
-            how[probe.name],
-            probe.count,
-            dict(probe.data),
-            dict(probe.settings),
-            probe.sampling.model_dump() if probe.sampling else None,
-        ]
-        for probe in probes
-    ]
+    asked = []
+    for probe in probes:
+        sampling = probe.sampling.model_dump() if probe.sampling else None
+        content = [dict(probe.data), dict(probe.settings), sampling]
+        asked.append([probe.name, probe.version, how[probe.name], probe.count, *content])
     whole = orjson.dumps([endpoint.model, endpoint.chat, fingerprint.id, asked], option=orjson.OPT_SORT_KEYS)
     return blake2b(whole, digest_size=4).hexdigest()
 
@@ -251,8 +244,6 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """What was installed, of PACKAGES that can change a number."""
     found = {}
     for package in packages:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found

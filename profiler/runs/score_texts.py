@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 import numpy as np
 import orjson
 
-from profiler.datasets import Row, parse_lines, read
+from profiler.datasets import Row, parse_lines, read, text_column
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.metrics import default, distinct, get, measured
@@ -37,17 +37,12 @@ class NumberedText(NamedTuple):
 def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[NumberedText]:
     """The texts of a data file; of `-`, JSON objects or plain lines on stdin."""
     rows = _stdin(sys.stdin.buffer) if file == "-" else read(Path(file).expanduser())
-    first = next(rows, None)
-    if first is None:
-        raise BadData(f"{file} holds no rows")
-    known = [name for name in ((column,) if column else COLUMNS) if name in first]
-    if not known:
-        wanted = repr(column) if column else "one of " + ", ".join(COLUMNS)
-        raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
-    for number, row in enumerate(chain((first,), rows)):
-        value = row.get(known[0])
+    head = [*islice(rows, 1)]
+    known = text_column(head, file, COLUMNS, column)
+    for number, row in enumerate(chain(head, rows)):
+        value = row.get(known)
         if not isinstance(value, str):
-            raise BadData(f"{file} row {number}: expected text in column {known[0]!r}, found {value!r}")
+            raise BadData(f"{file} row {number}: expected text in column {known!r}, found {value!r}")
         yield NumberedText(number, Text(value, lang))
 
 

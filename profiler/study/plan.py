@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from profiler import metrics, probes
-from profiler.datasets import Prompts, prompts, refuse_unknown, settings_file, settings_text, wrong_setting
+from profiler.datasets import Prompts, prompts, settings
 from profiler.errors import UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions
 from profiler.records import Record
@@ -151,22 +151,19 @@ class Study(Record):
 
 def read_study(path: Path) -> Study:
     """The study in a file; files that it names are looked for beside it."""
-    return study_of(settings_file(path), path)
+    return study_of(settings.load(path), path)
 
 
 def study_of(fields: Mapping[str, object], path: Path) -> Study:
     """The study of these fields; what is wrong is said in one sentence."""
-    refuse_unknown("study key", fields, Study, "inherit study --show")
+    settings.refuse_unknown("study key", fields, Study, "inherit study --show")
     for kind, key in ((Aim, "objectives"), (StudyProbe, "profile")):
         given = fields.get(key)
         parts = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else []
         for part in parts:
             if isinstance(part, Mapping):
-                refuse_unknown(f"key of `{key}`", part, kind, "inherit study --show")
-    try:
-        found = Study.model_validate({"out": str(path.with_suffix("")), **fields})
-    except ValidationError as error:
-        raise wrong_setting(error, str(path)) from None
+                settings.refuse_unknown(f"key of `{key}`", part, kind, "inherit study --show")
+    found = settings.validated(Study, {"out": str(path.with_suffix("")), **fields}, str(path))
     return _sound(_placed(found, path.parent), path)
 
 
@@ -255,4 +252,4 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
 
 def study_text(study: Study | None = None) -> str:
     """A study as YAML, each key explained; without one, all defaults."""
-    return settings_text(Study, study, null="")
+    return settings.text(Study, study, null="")

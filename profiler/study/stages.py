@@ -18,14 +18,14 @@ from profiler.files import write_whole
 from profiler.probes import Preferences
 from profiler.records import Endpoint
 from profiler.reporting import report, run_report
-from profiler.runs import Watcher, ask_probes
+from profiler.runs.profile import Watcher, ask_probes
 from profiler.study.plan import Study, StudyProbe
 from profiler.study.stage import Say, Stage, Workspace, short_digest
 from selection import (
     Pool,
     PromptSurvey,
-    SampleSpec,
-    SelectSpec,
+    SampleOptions,
+    SelectOptions,
     Teacher,
     UniquePrompts,
     card,
@@ -105,7 +105,7 @@ class Stages:
 
     async def _sample(self, teacher: Teacher, say: Say) -> None:
         study = self.study
-        spec = SampleSpec(
+        spec = SampleOptions(
             teachers=(teacher_fields(teacher),),
             out=str(self._pool()),
             prompts=study.prompts,
@@ -161,7 +161,7 @@ class Stages:
 
     def select(self, choice: Choice, scored: Stage) -> Stage:
         study, target = self.study, self.study.objectives[choice.objective]
-        spec = SelectSpec(
+        spec = SelectOptions(
             pool=str(self._pool()),
             objective=target.goals,
             combine=target.combine,

@@ -7,7 +7,7 @@ import pytest
 from profiler.errors import WrongUse
 from profiler.judging import Jury, StudentJudge, mini_pairs
 from profiler.records import Endpoint
-from profiler.runs.as_judges import path_of, preferences
+from profiler.runs.as_judges import preferences
 from profiler.runs.run import Progress
 from tests.support.command import inherit
 from tests.support.wire import Script, serving
@@ -32,7 +32,7 @@ async def test_every_judge_is_asked_and_the_students_are_told_about(tmp_path):
         *_, again = await asked(wires, tmp_path)
     assert again == found
     assert len(base.asked("### Answer B")) == paid > 0
-    done = await inherit("agree", *(path_of(tmp_path, name) for name in wires), "--student", "student=base,teacher")
+    done = await inherit("agree", *(tmp_path / f"{name}.jsonl" for name in wires), "--student", "student=base,teacher")
     assert "agreement with teacher, its teacher" in done.out
 
 

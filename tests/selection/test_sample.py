@@ -13,7 +13,7 @@ from profiler.cli import main
 from profiler.datasets import prompts
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WeightsChanged, WrongUse
 from profiler.records import Endpoint
-from selection import Pool, SampleSpec
+from selection import Pool, SampleOptions
 from selection.sample import TeacherProgress, UniquePrompts
 from selection.teacher import read_teacher, spec_teachers
 from tests.support.killing import asked_again, finish, kill_in_the_middle
@@ -190,7 +190,7 @@ def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
     path.write_text('model = "demo"\nname = "terse"\nsystem = "Be brief."\ntemperature = 0.5\nk = 2\n', "utf-8")
     named = ["demo", "org/m@http://localhost:8000/v1", str(path)]
     plain, served, terse = spec_teachers(
-        SampleSpec.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9})
+        SampleOptions.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9})
     )
     assert (plain.name, plain.endpoint.url, plain.k) == ("demo", None, 8)
     assert served.endpoint == Endpoint(model="org/m", url="http://localhost:8000/v1")
@@ -215,7 +215,7 @@ def test_a_teachers_file_that_is_none_is_named(tmp_path: Path, text: str, error:
 
 def test_two_teachers_of_one_name_are_refused() -> None:
     with pytest.raises(WrongUse, match="two teachers are called 'demo'"):
-        spec_teachers(SampleSpec.model_validate({"teachers": ["demo", "demo"], "out": ""}))
+        spec_teachers(SampleOptions.model_validate({"teachers": ["demo", "demo"], "out": ""}))
 
 
 def command(url: str, path: Path, out: Path) -> list[str]:

@@ -15,7 +15,7 @@ from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.reporting import report
 from profiler.text.counting import Text
-from selection import Pool, Selection, SelectSpec, card, score, select
+from selection import Pool, Selection, SelectOptions, card, score, select
 from selection.import_file import import_file
 from selection.score import missing_scores, stored_scores
 from tests.support.candidates import lines, rows, run, text_of, written
@@ -29,10 +29,10 @@ def pool(folder: Path, rows: Iterable[Mapping[str, object]], names: Sequence[str
     return made
 
 
-def told(pool: Pool, goal: str, out: Path, **more: object) -> SelectSpec:
+def told(pool: Pool, goal: str, out: Path, **more: object) -> SelectOptions:
     """What `select` is told of a pool."""
     plain = {"pool": pool.storage.name, "objective": [goal], "out": out, "metric": ["words"]}
-    return SelectSpec.model_validate(plain | more)
+    return SelectOptions.model_validate(plain | more)
 
 
 def test_each_arm_has_the_same_prompts_and_the_chosen_are_the_longest(tmp_path: Path) -> None:

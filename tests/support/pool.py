@@ -9,7 +9,7 @@ from pathlib import Path
 from profiler.datasets import prompts
 from profiler.records import Endpoint, Sampling
 from selection.pool import Pool
-from selection.records import Candidate, SampleSpec, Teacher
+from selection.records import Candidate, SampleOptions, Teacher
 from selection.sample import TeacherProgress, UniquePrompts, sample
 from selection.teacher import teacher_fields
 from tests.support.wire import Wire
@@ -30,7 +30,7 @@ def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
 
 async def asked(asking: UniquePrompts, some: Sequence[Teacher], folder: Path | str) -> list[TeacherProgress]:
     shares: list[TeacherProgress] = []
-    spec = SampleSpec.model_validate(
+    spec = SampleOptions.model_validate(
         {"teachers": list(map(teacher_fields, some)), "out": str(folder), "concurrency": 8}
     )
     async for found in sample(spec, asking):

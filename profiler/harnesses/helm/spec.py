@@ -9,7 +9,7 @@ from typing import NamedTuple, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
-from profiler.datasets import Item, checked
+from profiler.datasets import Item, settings
 from profiler.endpoints import Answer, Generate, Reading, Request, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
@@ -168,4 +168,4 @@ def _built(spec: ProbeSpec, drawn: DrawSettings | None) -> Probe:
     fields: dict[str, object] = {key: value for key, value in spec.given if key in ProbeOptions.model_fields}
     if drawn:
         fields |= drawn._asdict()
-    return probes.get(spec.probe).build(checked(ProbeOptions, fields, f"inherit_{spec.probe}"))
+    return probes.get(spec.probe).build(settings.checked(ProbeOptions, fields, f"inherit_{spec.probe}"))

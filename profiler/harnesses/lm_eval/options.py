@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, cast, get_args
 
-from profiler.datasets import checked
+from profiler.datasets import settings
 from profiler.endpoints import Reading
 from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
@@ -42,7 +42,7 @@ def options(metadata: Mapping[str, object]) -> ProbeOptions:
     given = {name: metadata[name] for name in TOLD if metadata.get(name) is not None}
     if isinstance(named := given.get("scorers"), str):
         given["scorers"] = (named,)
-    return checked(ProbeOptions, given, "--metadata")
+    return settings.checked(ProbeOptions, given, "--metadata")
 
 
 def reading(metadata: Mapping[str, object]) -> Reading:

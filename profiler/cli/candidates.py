@@ -1,19 +1,18 @@
-"""Ask teachers for candidates: `sample`."""
+"""Candidates: `sample` asks teachers for them, `select` keeps those that carry what is wanted."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from profiler.cli.console import finish, note
-from profiler.cli.options import Json
+from profiler.cli.console import Json, finish, note, publish
 from profiler.errors import EndpointDown
 
 if TYPE_CHECKING:
-    from selection import SampleSpec, TeacherProgress
+    from selection import SampleOptions, SelectOptions, TeacherProgress
 
 
-def sample(spec: SampleSpec, json: Json = False) -> None:
+def sample(spec: SampleOptions, json: Json = False) -> None:
     """Draw k candidates a prompt from each of TEACHERS.
 
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
@@ -35,7 +34,7 @@ def sample(spec: SampleSpec, json: Json = False) -> None:
         raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
 
 
-async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
+async def _sample(spec: SampleOptions) -> list[TeacherProgress]:
     from profiler.reporting import Bar
     from selection import UniquePrompts, spec_teachers
     from selection.sample import sample
@@ -57,3 +56,26 @@ async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
                         said.add(text)
                         note(f"{share.teacher.name}: {text}")
     return shares
+
+
+def select(spec: SelectOptions, json: Json = False) -> None:
+    """Keep the answers that carry what is wanted, and controls that show what choosing does.
+
+    Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
+    """
+    from profiler.reporting import Bar
+    from selection import card, open_pool, score_missing
+    from selection import select as select_answers
+
+    found = open_pool(spec)
+    with Bar() as bar:
+        for step in score_missing(spec, found):
+            bar.step("judging" if step.judge else "scoring", step.done, step.total)
+            if step.judge and (said := step.judge.words()):
+                note(said)
+    made = select_answers(spec, found)
+    card.save(made, spec.out)
+    publish(card.card(made), "json" if json else "table")
+    for sentence in card.lead(made):
+        note(sentence)
+    note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
