@@ -13,14 +13,14 @@ import typer
 if TYPE_CHECKING:
     from profiler.cli.options import Format
     from profiler.records import Record
-    from profiler.reporting import Report
+    from profiler.reporting.report import Report
 
 T = TypeVar("T")
 
 
 def publish(report: Report, format: Format, path: Path | None = None) -> None:
     """Print a report in FORMAT, or write it to PATH in the format that its ending names."""
-    from profiler.reporting import render, save
+    from profiler.reporting.report import render, save
 
     if path:
         save(report, path)

@@ -34,7 +34,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
     """
     from profiler import probes
     from profiler.datasets import found_in
-    from profiler.reporting import Downloads
+    from profiler.reporting.progress import Downloads
     from profiler.runs import foreign_answers, profile, rescore
 
     with found_in(options.data):
@@ -50,7 +50,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
 
 
 def show(found: Sequence[Estimate], json: bool) -> None:
-    from profiler.reporting import estimates_text
+    from profiler.reporting.profile import estimates_text
 
     lines = "".join(estimate.model_dump_json() + "\n" for estimate in found)
     sys.stdout.write(lines if json else estimates_text(found))

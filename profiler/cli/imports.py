@@ -35,7 +35,8 @@ def report(
     It can be shown and compared like any other.
     """
     from profiler.harnesses import imported
-    from profiler.reporting import profile_report, run_report, save
+    from profiler.reporting.profile import profile_report, run_report
+    from profiler.reporting.report import save
     from profiler.runs import Run
 
     for harvest in harvests(lm_eval, helm):

@@ -27,7 +27,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     """
     from profiler import judging
     from profiler.datasets import found_in
-    from profiler.reporting import jury_report
+    from profiler.reporting.judging import jury_report
     from profiler.runs import plain
 
     shown = judging.load_template(options.prompt)
@@ -58,7 +58,7 @@ async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) 
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints import connect
     from profiler.records import Endpoint
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from profiler.runs import Progress, judged
 
     made: list[Judgement] = []
@@ -90,7 +90,7 @@ def agree(
     joined by the pair's id.
     """
     from profiler import judging
-    from profiler.reporting import jury_report
+    from profiler.reporting.judging import jury_report
     from profiler.runs import as_judges
 
     words = judging.parse_labels(options.label)

@@ -22,7 +22,9 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     """
     from profiler.datasets import forbidding, found_in
     from profiler.records import Endpoint
-    from profiler.reporting import Bar, Downloads, report, run_report
+    from profiler.reporting import report
+    from profiler.reporting.profile import run_report
+    from profiler.reporting.progress import Bar, Downloads
     from profiler.runs import profile
 
     model, engine = options.model, choose(options.engine, options.url, options.model)
@@ -58,7 +60,7 @@ def doctor(
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import probes
     from profiler.endpoints import connect
-    from profiler.reporting import capabilities_text
+    from profiler.reporting.profile import capabilities_text
     from profiler.runs import refusals
 
     async with connect(endpoint, None) as client:

@@ -36,7 +36,7 @@ def sample(spec: SampleSpec, json: Json = False) -> None:
 
 
 async def _sample(spec: SampleSpec) -> list[TeacherProgress]:
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from selection import UniquePrompts, spec_teachers
     from selection.sample import sample
 

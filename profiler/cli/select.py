@@ -16,7 +16,7 @@ def select(spec: SelectSpec, json: Json = False) -> None:
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from selection import card, open_pool, score_missing
     from selection import select as select_answers
 

@@ -57,7 +57,7 @@ def study(
 
 def carried_out(schedule: Schedule, path: Path) -> Findings:
     """Everything that is to do, done, and the report written."""
-    from profiler.reporting import Bar, Waiting
+    from profiler.reporting.progress import Bar, Waiting
     from profiler.study import Stage
 
     waiting = Waiting()

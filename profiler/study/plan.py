@@ -178,21 +178,17 @@ def _placed(study: Study, folder: Path) -> Study:
         return str(there) if not Path(name).is_absolute() and there.exists() else name
 
     def model(one: str | dict[str, object]) -> str | dict[str, object]:
-        if isinstance(one, str):
-            return placed(one)
-        return {**one, "model": placed(str(one.get("model", "")))}
+        return placed(one) if isinstance(one, str) else {**one, "model": placed(str(one.get("model", "")))}
 
-    asks = [one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile]
-    out = study.out if Path(study.out).is_absolute() else str(folder / study.out)
-    return study.model_copy(
-        update={
-            "out": out,
-            "prompts": placed(study.prompts),
-            "students": tuple(map(placed, study.students)),
-            "teachers": tuple(map(model, study.teachers)),
-            "profile": tuple(asks),
-        }
-    )
+    asks = (one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile)
+    there = {
+        "out": str(folder / study.out),
+        "prompts": placed(study.prompts),
+        "students": tuple(map(placed, study.students)),
+        "teachers": tuple(map(model, study.teachers)),
+        "profile": tuple(asks),
+    }
+    return study.model_copy(update=there)
 
 
 def _sound(study: Study, path: Path) -> Study:

@@ -10,28 +10,14 @@ from pathlib import Path
 import orjson
 
 from profiler.records import Change
-from profiler.reporting import (
-    DASH,
-    HOW_SURE,
-    Cell,
-    Figure,
-    Part,
-    Report,
-    Row,
-    Table,
-    Tone,
-    as_text,
-    charts,
-    comparison_table,
-    count,
-    descent_table,
-    flat,
-    interval,
-    layout,
-    number,
-    places,
-    report,
-)
+from profiler.reporting import layout, report
+from profiler.reporting.charts import before_after
+from profiler.reporting.charts.changes import comparison_chart
+from profiler.reporting.comparison import HOW_SURE, comparison_table, flat
+from profiler.reporting.judging import descent_table
+from profiler.reporting.numbers import DASH, count, interval, number, places
+from profiler.reporting.report import Figure, Part, Report
+from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
@@ -121,13 +107,13 @@ def parts(found: Findings) -> list[Part]:
             f"Every number of the student {control.other_name!r} against the untouched one: what teaching alone "
             "does, without any choice."
         )
-        unasked = Figure("unasked", partial(charts.comparison_chart, [control]))
+        unasked = Figure("unasked", partial(comparison_chart, [control]))
         made.append(Part("What is inherited unasked", words, unasked))
     made += _moved(found)
     if (taste := found.preferences) and taste.shifts:
-        words = f"{PREFERENCES} {charts.BEFORE_AFTER_CAPTION}"
-        figure = Figure("preferences", partial(charts.before_after_chart, taste))
-        made.append(Part(charts.BEFORE_AFTER_TITLE, words, figure, descent_table(taste), brief=False))
+        words = f"{PREFERENCES} {before_after.CAPTION}"
+        figure = Figure("preferences", partial(before_after.before_after_chart, taste))
+        made.append(Part(before_after.TITLE, words, figure, descent_table(taste), brief=False))
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))

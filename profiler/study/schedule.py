@@ -68,7 +68,7 @@ class Schedule:
             PupilStages(Pupil(student=student, arm="base"), make.profile(student, "base", None))
             for student in study.students
         ]
-        sampled = make.sampling()
+        sampled = [make.sample(teacher) for teacher in study.asked]
         scored = make.score(sampled)
         selects: dict[Choice, Stage] = {}
         taught: list[PupilStages] = []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from profiler.judging import Agreement, Jury, Rater
-from profiler.reporting.charts.before_after import BEFORE_AFTER_TITLE, before_after
-from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, colour, extent, known, rows, whole
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.before_after import TITLE, before_after
+from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
 from profiler.reporting.numbers import DASH, count, interval, number
-
-if TYPE_CHECKING:
-    import altair as alt
 
 Pairwise = Mapping[tuple[str, str], Agreement]
 """A number of every two raters."""
@@ -23,7 +21,7 @@ MANY = 12
 FULL = 0.55
 """Opacity of a kappa of 1: what is written over it stays readable, on light and on dark paper."""
 LEGEND = "Cohen's kappa of every two raters (ties are a label), and below it the share of pairs with the same label"
-RATER_MATRIX_CAPTION = (
+CAPTION = (
     "The bluer, the further they agree beyond chance; orange: less than by chance. "
     "Empty: oneself, or a human and the majority that the human is part of."
 )
@@ -34,14 +32,12 @@ def rater_matrix_chart(jury: Jury, palette: Palette = LIGHT, students: bool = Fa
     panels: list[alt.LayerChart | alt.HConcatChart] = [_matrix(jury, palette)]
     title = f"How far {count(len(_order(jury)))} raters agree on {count(jury.pairs)} pairs"
     if students and jury.shifts:
-        return whole([*panels, before_after(jury, palette)], f"{title}; {BEFORE_AFTER_TITLE.lower()}", palette)
-    return whole(panels, title, palette)
+        return theme.whole([*panels, before_after(jury, palette)], f"{title}; {TITLE.lower()}", palette)
+    return theme.whole(panels, title, palette)
 
 
 def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
     """A row a rater, a cell for each other."""
-    import altair as alt
-
     raters = _order(jury)
     names = [rater.name for rater in raters]
     kappas, shares = _pairwise(jury, "kappa"), _pairwise(jury, "agreement")
@@ -56,15 +52,15 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
         labelColor=palette.text,
         labelFontSize=12,
     )
-    down = alt.Axis(labelLimit=240, minExtent=extent(names))
-    cells = rows([_cell(one, other, kappas, shares) for one in raters for other in raters])
-    met = known(cells, "kappa").mark_rect(stroke=palette.grid)
+    down = alt.Axis(labelLimit=240, minExtent=theme.extent(names))
+    cells = theme.rows([_cell(one, other, kappas, shares) for one in raters for other in raters])
+    met = theme.known(cells, "kappa").mark_rect(stroke=palette.grid)
     depth = alt.FillOpacity("size:Q", legend=None).scale(domain=[0, 1], range=[0.04, FULL])
     kappa = cells.mark_text(dy=-7 if few else 0, fontSize=13 if few else 11, fontWeight=600, aria=False)
     share = cells.mark_text(dy=10, fontSize=10, fontWeight=400, aria=False)
     layers = [
         cells.mark_rect(color=palette.grid, opacity=0.25, aria=False),
-        met.encode(colour("side", {"beyond": palette.moved, "below": palette.worse}), depth),
+        met.encode(theme.colour("side", {"beyond": palette.moved, "below": palette.worse}), depth),
         kappa.encode(text="kappa_written:N"),
         share.encode(text="agreement_written:N"),
     ]
