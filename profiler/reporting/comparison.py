@@ -77,9 +77,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
 
 def flat(comparison: Comparison, head: FlatRow) -> list[FlatRow]:
     """A row for each change, after what all rows of the comparison begin with."""
-    return [
-        {**head, **change.model_dump(), "unit": layout.metric(Key.of(change)).unit} for change in comparison.changes
-    ]
+    return [{**head, **change.model_dump(), "unit": layout.unit(change)} for change in comparison.changes]
 
 
 def _sides(comparison: Comparison) -> FlatRow:

@@ -136,12 +136,9 @@ def _topics(jury: Jury, judge: str) -> Iterator[JudgeTopic]:
     for group in dict.fromkeys(n.group for n in length if n.group):
         yield JudgeTopic("length", [n for n in length if n.group == group], f"differ by {group}:")
     groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
-    for group in groups:
-        if group in LENGTHS:
-            yield JudgeTopic("length", [n for n in mine if n.group == group and n.against], f"differ by {group}:")
-    for group in groups:
-        if group not in LENGTHS:
-            yield JudgeTopic("by group", [n for n in mine if n.group == group and n.against], f"{group}:")
+    for group in sorted(groups, key=lambda group: group not in LENGTHS):
+        title, label = ("length", f"differ by {group}:") if group in LENGTHS else ("by group", f"{group}:")
+        yield JudgeTopic(title, [n for n in mine if n.group == group and n.against], label)
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
     yield JudgeTopic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
     yield JudgeTopic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
@@ -215,13 +212,11 @@ def descent_table(jury: Jury) -> Table | None:
         rows.append(Row(f"{student} · before: {before} · taught by: {teacher}"))
         mine = [s for s in jury.shifts if (s.student, s.before, s.teacher) == (student, before, teacher)]
         rows += [Row(f"{SHIFTS[s.metric]} with {_whom(s, jury)}", _shift(s), depth=1) for s in mine]
-    top = before_after.ceiling(jury)
-    said = (
-        f"One human agrees with the majority of the others on {before_after.share(top)} of the pairs. " if top else ""
-    )
-    return Table(
-        before_after.TITLE, ("", "before", "after", "change", "n"), tuple(rows), notes=(Cell(said + HOW, "quiet"),)
-    )
+    said = ""
+    if top := before_after.ceiling(jury):
+        said = f"One human agrees with the majority of the others on {before_after.share(top)} of the pairs. "
+    columns = ("", "before", "after", "change", "n")
+    return Table(before_after.TITLE, columns, tuple(rows), notes=(Cell(said + HOW, "quiet"),))
 
 
 def _whom(shift: TasteShift, jury: Jury) -> str:

@@ -15,7 +15,7 @@ from profiler.reporting.layout import MINI, Key
 from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, as_text
-from profiler.runs import Run, registered
+from profiler.runs import Run
 
 Examples = Mapping[str, Sequence[Sample]]
 """A few samples of each probe."""
@@ -105,8 +105,7 @@ def examples(run: Run, each: int = 3) -> Examples:
 def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
     """A probe's reliability diagram, and how to read it."""
     seen = answers(bins)
-    metrics = (registered(probe, e.metric) for e in profile.estimates if e.probe == probe)
-    enough = max((metric.enough for metric in metrics if metric), default=0)
+    enough = max((layout.metric(Key.of(e)).enough for e in profile.estimates if e.probe == probe), default=0)
     few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < enough else ""
     figure = Figure(probe, partial(reliability_chart, bins, probe), "Reliability diagram", SURE)
     return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
@@ -144,8 +143,8 @@ def _few(profile: Profile) -> tuple[Cell, ...]:
     """Which numbers rest on too few items to be read."""
     short: dict[tuple[str, int], list[str]] = {}
     for estimate in profile.estimates:
-        metric = registered(estimate.probe, estimate.metric)
-        if metric and estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
+        metric = layout.metric(Key.of(estimate))
+        if estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
             short.setdefault((estimate.probe, metric.enough), []).append(metric.name)
     return tuple(
         Cell(f"{probe}: fewer than {count(enough)} items, too few for {', '.join(names)}", "loud")
@@ -207,16 +206,16 @@ def profile_command(profile: Profile) -> list[str]:
     own = [suite for suite in suites if suite not in ("mini", "paper", "full")]
     read = {section.how for section in sections} & {"loglikelihood", "top_logprobs", "letter"}
     reached = {
-        "--url": endpoint.url,
-        "--engine": endpoint.engine if endpoint.engine == "vllm" else "",
-        "--key": endpoint.key if endpoint.url and endpoint.key != Endpoint(model="").key else "",
+        "--url": endpoint.url or None,
+        "--engine": endpoint.engine if endpoint.engine == "vllm" else None,
+        "--key": endpoint.key if endpoint.url and endpoint.key != Endpoint(model="").key else None,
     }
     asked = {
-        "--prompts": own[0] if own else "",
-        "--suite": suites[0] if len(suites) == 1 and not own else "",
-        "--limit": str(max(section.items // section.asks for section in sections)) if sections else "",
-        "--reading": "".join(read) if len(read) == 1 else "",
-        "--order": max((section.order for section in sections), default=0),
+        "--prompts": own[0] if own else None,
+        "--suite": suites[0] if len(suites) == 1 and not own else None,
+        "--limit": max((section.items // section.asks for section in sections), default=None),
+        "--reading": "".join(read) if len(read) == 1 else None,
+        "--order": max((section.order for section in sections), default=0) or None,
     }
     drawn = [_settings(section) for section in sections if section.sampling]
     # Where probes draw in different ways, each does so by itself.
@@ -228,7 +227,7 @@ def profile_command(profile: Profile) -> list[str]:
 
 def _words(options: Iterable[tuple[str, object]]) -> list[str]:
     """Options with their values, without those that have none."""
-    return [word for option, value in options if value for word in (option, str(value))]
+    return [word for option, value in options if value is not None for word in (option, str(value))]
 
 
 def _settings(section: Section) -> list[tuple[str, object]]:
@@ -239,7 +238,7 @@ def _settings(section: Section) -> list[tuple[str, object]]:
     numbers = {"temperature": f"{drawn.temperature:g}", "top-p": f"{drawn.top_p:g}"}
     numbers |= {"max-tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
-    written = {name: given.get(name) for name in ("samples", "frame", "system", "lang", "subset")}
+    written = {name: given.get(name) or None for name in ("samples", "frame", "system", "lang", "subset")}
     named = [*numbers.items(), *(("stop", stop) for stop in drawn.stop), *written.items()]
     return [(f"--{name}", value) for name, value in named]
 

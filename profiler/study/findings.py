@@ -11,15 +11,13 @@ from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare
+from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
-from profiler.study.schedule import PupilStages, Schedule, pupil_name
+from profiler.study.schedule import PupilStages, Schedule
 from profiler.study.stage import Stage
 from profiler.study.stages import Stages, weights
 from selection import Goal, objective_words, read_selection, score_metric
 from training import Training
-
-CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal": ("multi-random", "random")}
-"""Arm → what it is held against, the best control first."""
 
 
 class StudyResults:
@@ -82,7 +80,7 @@ class StudyResults:
         return next((c for c in changes if (c.probe, c.metric, c.group) == (probe, metric, None)), None)
 
     def name(self, pupil: Pupil) -> str:
-        return pupil_name(pupil, self.study)
+        return pupil.among(self.study.students, self.study.seeds, pupil.title)
 
     def _base(self, pupil: Pupil) -> Pupil:
         return next(one for one in self.pupils if one.arm == "base" and one.student == pupil.student)
@@ -92,7 +90,7 @@ class StudyResults:
         kind = (pupil.student, pupil.objective, pupil.seed)
         alike = [one for one in self.pupils if (one.student, one.objective, one.seed) == kind]
         near = {one.arm: one for one in reversed(alike) if one.sources == pupil.sources or pupil.arm != "single"}
-        return next((near[arm] for arm in CONTROLS.get(pupil.arm, ()) if arm in near), None)
+        return next((near[arm] for arm in ARMS[pupil.arm].controls if arm in near), None)
 
     def _steering(self, pupil: Pupil) -> Steering:
         target = self.study.objectives[str(pupil.objective)]
@@ -101,7 +99,7 @@ class StudyResults:
         control = self._control(pupil)
         gain = self.change(control, pupil, target.reports) if control else None
         steered, reason = verdict(goal, gain)
-        if pupil.arm not in CONTROLS:
+        if not ARMS[pupil.arm].controls:
             steered, reason = None, "control"
         return Steering(
             pupil=pupil,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -18,14 +18,32 @@ from selection import Objective, Teacher, closed_gates, objective_metrics, read_
 from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
-ARMS: Mapping[str, str] = {
-    "base": "the student untouched",
-    "first": "taught the first answer of one teacher",
-    "random": "taught one of a teacher's k answers at random: the control of `single`",
-    "single": "taught the best of one teacher's k answers",
-    "multi": "taught the best of all teachers' answers, k from each",
-    "multi-random": "taught one of all teachers' answers at random: the control of `multi`",
-    "equal": "taught the best of k answers that all teachers share",
+
+
+class Teaching(NamedTuple):
+    """What the students of an arm are taught."""
+
+    about: str
+    rows: str = ""
+    """Which of a selection's data sets."""
+    alone: bool = False
+    """Of one teacher."""
+    controls: tuple[Arm, ...] = ()
+    """What its students are held against, the best control first; none for a control."""
+
+
+ARMS: Mapping[Arm, Teaching] = {
+    "base": Teaching("the student untouched"),
+    "first": Teaching("taught the first answer of one teacher", "first", alone=True),
+    "random": Teaching("taught one of a teacher's k answers at random: the control of `single`", "random", alone=True),
+    "single": Teaching("taught the best of one teacher's k answers", "chosen", True, ("random",)),
+    "multi": Teaching(
+        "taught the best of all teachers' answers, k from each", "chosen", controls=("multi-random", "random")
+    ),
+    "multi-random": Teaching("taught one of all teachers' answers at random: the control of `multi`", "random"),
+    "equal": Teaching(
+        "taught the best of k answers that all teachers share", "equal", controls=("multi-random", "random")
+    ),
 }
 OWN = ("student", "data", "out", "seed")
 """Keys of a recipe that the study sets."""
@@ -182,7 +200,7 @@ def _placed(study: Study, folder: Path) -> Study:
 
     asks = (one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile)
     there = {
-        "out": str(folder / study.out),
+        "out": study.out if Path(study.out).is_absolute() else str(folder / study.out),
         "prompts": placed(study.prompts),
         "students": tuple(map(placed, study.students)),
         "teachers": tuple(map(model, study.teachers)),
@@ -215,7 +233,7 @@ def _teaching(study: Study, path: Path) -> None:
             raise UnknownName("teacher in `single`", name, named, str(path))
     if not set(study.arms) - {"base"}:
         raise WrongUse(f"{path}: `arms` holds nothing to teach; expected some of {', '.join(ARMS)}")
-    several = {"multi", "multi-random", "equal"} & set(study.arms)
+    several = [arm for arm in study.arms if arm != "base" and not ARMS[arm].alone]
     if several and len(named) < 2:
         raise WrongUse(f"{path}: the arm {min(several)!r} needs at least two teachers, found {len(named)}")
 

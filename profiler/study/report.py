@@ -117,7 +117,7 @@ def parts(found: Findings) -> list[Part]:
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))
-    taught = [Row.of(one.title, ARMS[one.arm], " + ".join(one.sources) or DASH, one.run) for one in found.pupils]
+    taught = [Row.of(one.title, ARMS[one.arm].about, " + ".join(one.sources) or DASH, one.run) for one in found.pupils]
     arms = Table("Arms", ("student", "what it is", "teachers", "profile"), tuple(taught))
     took = [Row.of(f"{cost.kind} {cost.title}", number(cost.seconds)) for cost in found.costs]
     whole = Row.of("all", number(sum(cost.seconds for cost in found.costs)))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 from pydantic import JsonValue
@@ -21,20 +20,13 @@ from profiler.records import Endpoint
 from profiler.reporting import report
 from profiler.reporting.profile import run_report
 from profiler.runs import Watcher, ask_probes
-from profiler.study.plan import Study, StudyProbe
+from profiler.study.plan import ARMS, Study, StudyProbe
+from profiler.study.records import Pupil
 from profiler.study.stage import Say, Stage, Workspace, short_digest
 from selection import Pool, SampleSpec, SelectSpec, Teacher, UniquePrompts, card
 
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
 """Keys of a recipe that change no number, or say where things lie."""
-
-
-class Choice(NamedTuple):
-    """A selection's objective, the teachers it chose from, and its seed."""
-
-    objective: str
-    sources: tuple[str, ...]
-    seed: int
 
 
 @dataclass
@@ -126,26 +118,26 @@ class Stages:
         many = sum(stage.size["candidates"] for stage in needs)
         return Stage("score", f"{len(self.names)} metrics", inputs, work, needs, {"candidates": many})
 
-    def select(self, choice: Choice, scored: Stage) -> Stage:
-        study, target = self.study, self.study.objectives[choice.objective]
+    def select(self, pupil: Pupil, scored: Stage) -> Stage:
+        study, target = self.study, self.study.objectives[str(pupil.objective)]
         spec = SelectSpec(
             pool=str(self.pool),
             objective=target.goals,
             **target.model_dump(include={"combine", "require", "hold", "temperature"}),
             out=self.workspace.folder / "selections",
-            source=choice.sources,
-            k=study.k * len(choice.sources),
+            source=pupil.sources,
+            k=study.k * len(pupil.sources),
             metric=tuple(self.names),
             open_gate=study.open_gates,
             form="chat" if study.chat else "completion",
-            seed=choice.seed,
+            seed=pupil.seed,
         )
 
         def inputs() -> dict[str, JsonValue]:
             return {
                 "scored": scored.key,
                 "objective": target.objective.model_dump(mode="json"),
-                "sources": list(choice.sources),
+                "sources": list(pupil.sources),
                 "gates": list(selection.closed_gates(study.open_gates)),
                 **spec.model_dump(mode="json", include={"seed", "k", "form"}),
             }
@@ -155,12 +147,13 @@ class Stages:
             card.save(selection.select(spec.model_copy(update={"out": out})), out)
             return out
 
-        title = f"{choice.objective} of {' + '.join(choice.sources)}, seed {choice.seed}"
-        many = self.prompts.survey.count * study.k * len(choice.sources)
+        title = f"{pupil.objective} of {' + '.join(pupil.sources)}, seed {pupil.seed}"
+        many = self.prompts.survey.count * study.k * len(pupil.sources)
         return Stage("select", title, inputs, work, [scored], {"candidates": many})
 
-    def train(self, student: str, arm: str, seed: int, title: str, selected: Stage) -> Stage:
+    def train(self, pupil: Pupil, title: str, selected: Stage) -> Stage:
         """Teach a student one arm's answers; two arms with the same answers are one training."""
+        arm = ARMS[pupil.arm].rows
 
         def lines() -> bytes:
             """What is taught, without where it comes from: the same answers are the same bytes."""
@@ -171,9 +164,9 @@ class Stages:
 
         def inputs() -> dict[str, JsonValue]:
             return {
-                "student": weights(Endpoint(model=student)),
+                "student": weights(Endpoint(model=pupil.student)),
                 "examples": _content_name(lines()),
-                **self.study.taught(student, "", "", seed).model_dump(mode="json", exclude=set(EASY)),
+                **self.study.taught(pupil.student, "", "", pupil.seed).model_dump(mode="json", exclude=set(EASY)),
             }
 
         def work(key: str, say: Say) -> Path:
@@ -182,7 +175,7 @@ class Stages:
             examples, folder = lines(), self.workspace.folder
             data, out = folder / "examples" / f"{_content_name(examples)}.jsonl", folder / "students" / key
             write_whole(data, examples)
-            recipe = self.study.taught(student, str(data), str(out), seed)
+            recipe = self.study.taught(pupil.student, str(data), str(out), pupil.seed)
             return Path(train(recipe, lambda text: say(f"train {title}", 0, 0, text)).model or out)
 
         size = {"examples": self.prompts.survey.count}
