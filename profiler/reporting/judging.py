@@ -13,12 +13,7 @@ from profiler.reporting.numbers import DASH, count, with_interval
 from profiler.reporting.report import Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone
 
-READINGS: Mapping[str, str] = {
-    "first": "as given",
-    "swapped": "swapped",
-    "both": "both orders",
-    "averaged": "averaged",
-}
+READINGS = {"first": "as given", "swapped": "swapped", "both": "both orders", "averaged": "averaged"}
 WORDS: Mapping[str, str] = {
     "accuracy": "accuracy (unreadable is wrong)",
     "average_accuracy": "accuracy, mean of both orders",

@@ -120,18 +120,23 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def ends(change: Change) -> tuple[float | None, float | None, float | None]:
+    """The change with its interval: in percent, or as it is where a percentage means nothing."""
+    if change.percent is None:
+        return change.absolute, change.low, change.high
+    return change.percent, change.percent_low, change.percent_high
+
+
 def moved(change: Change) -> str:
-    """The change in percent, or as it is where a percentage means nothing."""
-    if change.percent is not None:
-        return f"{number(change.percent, _decimals(change), sign=True)} %"
-    return number(change.absolute, _decimals(change), sign=True)
+    """The change, in words."""
+    shown = number(ends(change)[0], _decimals(change), sign=True)
+    return shown if change.percent is None else f"{shown} %"
 
 
 def spread(change: Change) -> str:
     """The interval of what `moved` shows."""
-    if change.percent is not None:
-        return interval(change.percent_low, change.percent_high, _decimals(change), sign=True)
-    return interval(change.low, change.high, _decimals(change), sign=True)
+    _, low, high = ends(change)
+    return interval(low, high, _decimals(change), sign=True)
 
 
 def _decimals(change: Change) -> int:

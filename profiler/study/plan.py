@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts, refuse_unknown, settings_file, settings_text, wrong_setting
 from profiler.errors import UnknownName, WrongUse
-from profiler.probes import Probe, ProbeOptions
+from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
 from selection import Objective, Teacher, closed_gates, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
@@ -80,7 +80,7 @@ class StudyProbe(Record):
     """A probe that every student is asked, and its options."""
 
     probe: str
-    suite: Literal["auto", "mini", "paper", "full"] = "auto"
+    suite: Suite = "auto"
     prompts: str | None = None
     """A file or hub data set instead of the suite's."""
     column: str | None = None

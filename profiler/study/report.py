@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import orjson
 
@@ -22,16 +23,11 @@ from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.schedule import Step
+from profiler.study.stage import Kind
 
-UNITS: Mapping[str, str] = {
-    "prompts": "prompts",
-    "candidates": "candidates",
-    "tokens": "tokens at most",
-    "examples": "examples",
-    "items": "items",
-    "cost": "money at most",
-}
-TO_DO: Mapping[str, str] = {"preferences": "ask for preferences"}
+UNITS = {"tokens": "tokens at most", "cost": "money at most"}
+"""Those that are not called as they are counted."""
+TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
 PREFERENCES = (
@@ -198,7 +194,7 @@ def plan_text(steps: Sequence[Step]) -> str:
     made = [Row.of(f"{step.kind} {step.title}", step.state, Cell(_size(step.size), "quiet")) for step in steps]
     left = [step for step in steps if step.state != "done"]
     told = []
-    for kind in ("sample", "score", "select", "train", "profile", "preferences"):
+    for kind in get_args(Kind):
         if some := [step.size for step in left if step.kind == kind]:
             sums = {unit: sum(size.get(unit, 0) for size in some) for unit in dict.fromkeys(chain(*some))}
             told.append(f"{len(some)} to {TO_DO.get(kind, kind)} ({_size(sums)})")
@@ -215,6 +211,5 @@ def plan_json(steps: Sequence[Step]) -> str:
 
 
 def _size(size: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{number(value, 2) if unit == 'cost' else count(int(value))} {UNITS[unit]}" for unit, value in size.items()
-    )
+    shown = {unit: number(value, 2) if unit == "cost" else count(int(value)) for unit, value in size.items()}
+    return ", ".join(f"{value} {UNITS.get(unit, unit)}" for unit, value in shown.items())

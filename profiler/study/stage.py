@@ -63,11 +63,11 @@ class Stage:
         return short_digest([self.kind, self.given])
 
 
+@dataclass(frozen=True)
 class Workspace:
     """The folder of a study, and what has been done in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def path(self, stage: Stage) -> Path:
         return self.folder / "stages" / f"{stage.kind}-{stage.key}.json"

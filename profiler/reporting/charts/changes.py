@@ -11,7 +11,7 @@ from profiler.reporting import layout
 from profiler.reporting.charts import altair as alt
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import LIGHT, NONE, Chart, Datum, Palette
-from profiler.reporting.layout import Block, Key, moved, spread
+from profiler.reporting.layout import Block, Key, ends, moved, spread
 from profiler.reporting.numbers import DASH, interval, number, places
 
 STEP = 22
@@ -106,7 +106,7 @@ def change_bar(row: str, change: Change | None, kind: str = "", word: str = "") 
     if change is None or change.absolute is None:
         why = change.reason if change else "not in this run"
         return {"row": row, "kind": kind or NONE, "written": f"{DASH} {why}", "told": f"{row}: {why}"}
-    value, low, high = _ends(change)
+    value, low, high = ends(change)
     word = word or change.verdict or change.reason or ""
     return {
         "row": row,
@@ -119,21 +119,14 @@ def change_bar(row: str, change: Change | None, kind: str = "", word: str = "") 
     }
 
 
-def _ends(change: Change) -> tuple[float | None, float | None, float | None]:
-    """The change with its interval: in percent, or as it is where a percentage means nothing."""
-    if change.percent is None:
-        return change.absolute, change.low, change.high
-    return change.percent, change.percent_low, change.percent_high
-
-
 def _domain(changes: Iterable[Change]) -> list[float]:
     """A scale that holds every change, zero, and a little room."""
-    ends = [0.0]
+    held = [0.0]
     for change in changes:
         cut = inf if change.percent is None else CUT
-        ends += [max(-cut, min(cut, end)) for end in _ends(change) if end is not None]
-    room = 0.04 * (max(ends) - min(ends)) or 1.0
-    return [min(ends) - room, max(ends) + room]
+        held += [max(-cut, min(cut, end)) for end in ends(change) if end is not None]
+    room = 0.04 * (max(held) - min(held)) or 1.0
+    return [min(held) - room, max(held) + room]
 
 
 def _axis(title: str | None, palette: Palette) -> alt.Axis:
@@ -163,12 +156,12 @@ def _dot(key: Key, estimate: Estimate, largest: float) -> Datum:
     within = interval(estimate.low, estimate.high, decimals)
     unit, ideal = layout.metric(key).unit, layout.metric(key).ideal
     near = ideal if isinstance(ideal, float | int) and abs(ideal) <= largest else None
-    ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "ideal": near}
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "ideal": near}
     return {
         "metric": key.metric,
         "written": f"{shown} {within} {unit}" if estimate.low is not None else f"{shown} {unit} ({estimate.reason})",
         "told": f"{key.metric}: {shown} {unit} {within}, n = {estimate.n}",
-        **{name: None if end is None else end / largest for name, end in ends.items()},
+        **{name: None if value is None else value / largest for name, value in numbers.items()},
     }
 
 
