@@ -18,6 +18,8 @@ from selection import Objective, Teacher, closed_gates, objective_metrics, read_
 from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
+MIXED: tuple[Arm, ...] = ("multi-random", "random")
+"""What the choice from several teachers is held against."""
 
 
 class Teaching(NamedTuple):
@@ -34,16 +36,12 @@ class Teaching(NamedTuple):
 
 ARMS: Mapping[Arm, Teaching] = {
     "base": Teaching("the student untouched"),
-    "first": Teaching("taught the first answer of one teacher", "first", alone=True),
-    "random": Teaching("taught one of a teacher's k answers at random: the control of `single`", "random", alone=True),
+    "first": Teaching("taught the first answer of one teacher", "first", True),
+    "random": Teaching("taught one of a teacher's k answers at random: the control of `single`", "random", True),
     "single": Teaching("taught the best of one teacher's k answers", "chosen", True, ("random",)),
-    "multi": Teaching(
-        "taught the best of all teachers' answers, k from each", "chosen", controls=("multi-random", "random")
-    ),
+    "multi": Teaching("taught the best of all teachers' answers, k from each", "chosen", False, MIXED),
     "multi-random": Teaching("taught one of all teachers' answers at random: the control of `multi`", "random"),
-    "equal": Teaching(
-        "taught the best of k answers that all teachers share", "equal", controls=("multi-random", "random")
-    ),
+    "equal": Teaching("taught the best of k answers that all teachers share", "equal", False, MIXED),
 }
 OWN = ("student", "data", "out", "seed")
 """Keys of a recipe that the study sets."""
