@@ -41,12 +41,12 @@ class Bars(ExitStack):
     def _columns(self) -> Sequence[str | ProgressColumn]:
         raise NotImplementedError
 
-    def _tell(self, task: str, done: int, total: int, line: str, now: bool, speed: str = "") -> None:
+    def _tell(self, task: str, done: int, total: int | None, line: str, now: bool, speed: str = "") -> None:
         """Draw how far TASK is; without a terminal write LINE, if it is time or has to be NOW."""
         if self._rich:
             if task not in self._tasks:
-                self._tasks[task] = self._rich.add_task(task, total=total or None, speed="")
-            self._rich.update(self._tasks[task], completed=done, total=total or None, speed=speed)
+                self._tasks[task] = self._rich.add_task(task, total=total, speed="")
+            self._rich.update(self._tasks[task], completed=done, total=total, speed=speed)
         elif now or time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
             sys.stderr.write(f"{line}\n")
@@ -98,7 +98,7 @@ class Downloads(Bars, Watch):
 
     def got(self, name: str, done: int, size: int) -> None:
         of = f" of {size / 1e6:.1f} MB" if size else ""
-        self._tell(name, done, size, f"fetching {name}  {done / 1e6:.1f} MB{of}", name not in self._said)
+        self._tell(name, done, size or None, f"fetching {name}  {done / 1e6:.1f} MB{of}", name not in self._said)
         self._said.add(name)
 
     def failed(self, why: str) -> None:

@@ -77,8 +77,7 @@ def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Chart:
         value = value.scale(domain=[1.05 * low, 1.05], nice=False)
         ideal = theme.known(theme.rows(data), "ideal").mark_tick(thickness=2, aria=False)
         ideals = [ideal.encode(x="ideal:Q", color=alt.value(palette.better))]
-        bar = {"height": 3, "opacity": 0.3}
-        dots = theme.intervals(data, value, WIDTHS[1], palette, bar=bar, size=50, below=ideals)
+        dots = theme.intervals(data, value, WIDTHS[1], palette, bar=3, opacity=0.3, size=50, below=ideals)
         dots = dots.encode(theme.down("metric", LABELS), color=alt.value(palette.moved))
         title = block.title(alone=len(profile.sections) == 1)
         panels.append(dots.properties(title=title, height=alt.Step(STEP)))
@@ -96,8 +95,7 @@ def change_bars(
 ) -> alt.LayerChart:
     """Bars from zero to each VALUE with whiskers, its `kind` as colour and shape, and the numbers in words beside."""
     shape = alt.Shape("kind:N", legend=None).scale(domain=list(shapes), range=list(shapes.values()))
-    bar = {"height": 11, "opacity": 0.4}
-    bars = theme.intervals(data, value, width, palette, bar=bar, line=1.8, clip=clip, shape=shape)
+    bars = theme.intervals(data, value, width, palette, bar=11, line=1.8, clip=clip, shape=shape)
     return bars.encode(color=theme.colour("kind", colours))
 
 

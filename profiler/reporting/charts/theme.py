@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from profiler.reporting.charts import altair as alt
 from profiler.reporting.numbers import plain
@@ -120,25 +120,27 @@ def intervals(
     width: int,
     palette: Palette,
     *,
-    bar: Mapping[str, Any] | None = None,
+    bar: int = 0,
+    opacity: float = 0.4,
     line: float = 2,
     size: int = 62,
     gap: int = 10,
     hollow: str = "",
     below: Sequence[alt.Chart] = (),
     clip: bool = False,
-    **dot: Any,
+    shape: alt.Shape | None = None,
 ) -> alt.LayerChart:
-    """Each VALUE with its interval and, beside the panel, in words; a BAR from zero, and DOTs as encoded."""
+    """A dot for each VALUE with its interval and, beside the panel, in words; a BAR so thick from zero."""
     each = rows(data)
     values = known(each, "value")
-    dots = [values.mark_point(filled=True, size=size, opacity=1, clip=clip).encode(**dot)]
+    filled = values.mark_point(filled=True, size=size, opacity=1, clip=clip)
+    dots = [filled.encode(shape) if shape else filled]
     if hollow:
         rings = values.transform_filter(hollow).mark_point(size=size, filled=False, strokeWidth=2)
-        dots = [rings, dots[0].transform_filter(f"!({hollow})")]
+        dots = [rings, filled.transform_filter(f"!({hollow})")]
     text = each.mark_text(align="left", aria=False)
     return alt.layer(
-        *([values.mark_bar(**bar, clip=clip).encode(x2=alt.datum(0))] if bar else []),
+        *([values.mark_bar(height=bar, opacity=opacity, clip=clip).encode(x2=alt.datum(0))] if bar else []),
         known(each, "low").mark_rule(strokeWidth=line, clip=clip, aria=False).encode(x="low:Q", x2="high"),
         *below,
         *dots,
