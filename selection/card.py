@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from profiler import metrics
-from profiler.reporting import DASH, Part, Quote, Report, Row, Table, count, interval, number, places, report
+from profiler.reporting import report
+from profiler.reporting.numbers import DASH, count, interval, number, places
+from profiler.reporting.report import Part, Quote, Report
+from profiler.reporting.table import Row, Table
 from selection.effects import POOL
 from selection.gates import GATES
 from selection.objective import objective_words

@@ -35,7 +35,7 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
 
 
 async def _sample(spec: SampleOptions) -> list[TeacherProgress]:
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from selection import UniquePrompts, spec_teachers
     from selection.sample import sample
 
@@ -63,7 +63,7 @@ def select(spec: SelectOptions, json: Json = False) -> None:
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from selection import card, open_pool, score_missing
     from selection import select as select_answers
 

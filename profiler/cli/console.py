@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from profiler.records import Record
-    from profiler.reporting import Report
+    from profiler.reporting.report import Report
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ Save = Annotated[
 
 def publish(report: Report, format: Format, path: Path | None = None) -> None:
     """Print a report in FORMAT, or write it to PATH in the format that its ending names."""
-    from profiler.reporting import render, save
+    from profiler.reporting.report import render, save
 
     if path:
         save(report, path)

@@ -29,7 +29,8 @@ def data(
     from its pinned address. It counts only if its checksum is the published one. INHERIT_OFFLINE=1 forbids connections.
     """
     from profiler.datasets import found_in
-    from profiler.reporting import Downloads, listing
+    from profiler.reporting import listing
+    from profiler.reporting.progress import Downloads
 
     with found_in(data):
         match what:

@@ -38,7 +38,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
     """
     from profiler import probes
     from profiler.datasets import found_in
-    from profiler.reporting import Downloads
+    from profiler.reporting.progress import Downloads
     from profiler.runs import foreign_answers, profile, rescore
 
     with found_in(options.data):
@@ -54,7 +54,7 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
 
 
 def show(found: Sequence[Estimate], json: bool) -> None:
-    from profiler.reporting import estimates_text
+    from profiler.reporting.profile import estimates_text
 
     lines = "".join(estimate.model_dump_json() + "\n" for estimate in found)
     sys.stdout.write(lines if json else estimates_text(found))
@@ -79,7 +79,8 @@ def report(
     It can be shown and compared like any other.
     """
     from profiler.harnesses import imported
-    from profiler.reporting import profile_report, run_report, save
+    from profiler.reporting.profile import profile_report, run_report
+    from profiler.reporting.report import save
     from profiler.runs import Run
 
     for harvest in harvests(lm_eval, helm):

@@ -26,7 +26,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     """
     from profiler import judging
     from profiler.datasets import found_in
-    from profiler.reporting import jury_report
+    from profiler.reporting.judging import jury_report
     from profiler.runs.as_judges import plain
 
     shown = judging.load_template(options.prompt)
@@ -56,7 +56,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
 async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) -> list[Judgement]:
     """Every pair's judgement, in the order of the pairs."""
     from profiler.endpoints import connect
-    from profiler.reporting import Bar
+    from profiler.reporting.progress import Bar
     from profiler.runs import Progress, as_judges
 
     made: list[Judgement] = []
@@ -87,7 +87,7 @@ def agree(
     joined by the pair's id.
     """
     from profiler import judging
-    from profiler.reporting import jury_report
+    from profiler.reporting.judging import jury_report
     from profiler.runs import as_judges
 
     words = judging.parse_labels(options.label)

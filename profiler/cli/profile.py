@@ -20,7 +20,9 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
     from profiler.datasets import forbidding, found_in
-    from profiler.reporting import Bar, Downloads, report, run_report
+    from profiler.reporting import report
+    from profiler.reporting.profile import run_report
+    from profiler.reporting.progress import Bar, Downloads
     from profiler.runs import profile
 
     engine = choose(options.engine, options.url, options.model)
@@ -49,7 +51,7 @@ def doctor(options: EndpointOptions, json: Json = False) -> None:
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import probes
     from profiler.endpoints import connect
-    from profiler.reporting import capabilities_text
+    from profiler.reporting.profile import capabilities_text
     from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:

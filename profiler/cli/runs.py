@@ -29,7 +29,7 @@ def compare(
 
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
-    from profiler.reporting import comparison_report
+    from profiler.reporting.comparison import comparison_report
     from profiler.runs import compare, store
 
     base = store.load(options.base, options.out)

@@ -94,7 +94,7 @@ def started(plan: ServerPlan, python: str | None = None, log: Path | None = None
     """A server that answers, with a word on the way there; stopped at the end of the block."""
     from profiler.endpoints.vllm import installed
     from profiler.endpoints.vllm import server as serving
-    from profiler.reporting import Waiting
+    from profiler.reporting.progress import Waiting
 
     build, file = installed.needed(python), log or place(plan)
     file.parent.mkdir(parents=True, exist_ok=True)

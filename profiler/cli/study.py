@@ -58,7 +58,7 @@ def study(
 
 def carry_out(schedule: Schedule, path: Path) -> None:
     """Do everything that is to do."""
-    from profiler.reporting import Bar, Waiting
+    from profiler.reporting.progress import Bar, Waiting
     from profiler.study import Stage
 
     waiting = Waiting()

@@ -59,7 +59,7 @@ def tell(recipe: Recipe) -> None:
 
 def alone(recipe: Recipe) -> Training:
     """Train in this process."""
-    from profiler.reporting import Waiting
+    from profiler.reporting.progress import Waiting
     from training import train
 
     with Waiting() as waiting:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from profiler.records import Change, Comparison
-from profiler.reporting import charts, layout
+from profiler.reporting import layout
+from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.layout import Key
 from profiler.reporting.numbers import DASH, count, number, places
 from profiler.reporting.report import Origin, Part, Report
@@ -26,7 +27,7 @@ CAPTION = (
 def comparison_report(comparisons: Sequence[Comparison]) -> Report:
     """One or several comparisons with the same base."""
     base, table = comparisons[0], comparison_table(comparisons)
-    chart = partial(charts.comparison_chart, comparisons)
+    chart = partial(comparison_chart, comparisons)
     glossary = layout.glossary(Key(c.probe, c.metric, None) for one in comparisons for c in one.changes)
     return Report(
         kind="comparison",
@@ -76,7 +77,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
 
 def flat(comparison: Comparison, head: FlatRow) -> list[FlatRow]:
     """A row for each change, after what all rows of the comparison begin with."""
-    return [{**head, **change.model_dump(), "unit": layout.unit(Key.of(change))} for change in comparison.changes]
+    return [{**head, **change.model_dump(), "unit": layout.unit(change)} for change in comparison.changes]
 
 
 def _sides(comparison: Comparison) -> FlatRow:

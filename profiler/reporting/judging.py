@@ -7,18 +7,13 @@ from functools import partial
 from typing import NamedTuple
 
 from profiler.judging import LENGTHS, Agreement, Jury, Rater, TasteShift
-from profiler.reporting import charts, layout
-from profiler.reporting.charts import BEFORE_AFTER_TITLE, ceiling, share
+from profiler.reporting import layout
+from profiler.reporting.charts import before_after, rater_matrix
 from profiler.reporting.numbers import DASH, count, with_interval
 from profiler.reporting.report import Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone
 
-READINGS: Mapping[str, str] = {
-    "first": "as given",
-    "swapped": "swapped",
-    "both": "both orders",
-    "averaged": "averaged",
-}
+READINGS = {"first": "as given", "swapped": "swapped", "both": "both orders", "averaged": "averaged"}
 WORDS: Mapping[str, str] = {
     "accuracy": "accuracy (unreadable is wrong)",
     "average_accuracy": "accuracy, mean of both orders",
@@ -71,14 +66,14 @@ class JudgeTopic(NamedTuple):
 def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
     """Who agrees with whom, and what each judge favours; COMMAND is what makes it again."""
     table, inherited = jury_table(jury), descent_table(jury)
-    parts = [Part.glance(partial(charts.rater_matrix_chart, jury), charts.RATER_MATRIX_CAPTION)]
+    parts = [Part.glance(partial(rater_matrix.rater_matrix_chart, jury), rater_matrix.CAPTION)]
     if inherited:
         label = "Agreement before and after training"
-        figure = Figure("descent", partial(charts.before_after_chart, jury), label, charts.BEFORE_AFTER_CAPTION)
-        parts.append(Part(BEFORE_AFTER_TITLE, figure=figure, id="sure-1"))
+        figure = Figure("descent", partial(before_after.before_after_chart, jury), label, before_after.CAPTION)
+        parts.append(Part(before_after.TITLE, figure=figure, id="sure-1"))
     parts.append(Part("The numbers", table=table, id="numbers"))
     if inherited:
-        parts.append(Part(BEFORE_AFTER_TITLE, table=inherited, id="agreement"))
+        parts.append(Part(before_after.TITLE, table=inherited, id="agreement"))
     judges = [rater.name for rater in jury.raters if rater.kind == "judge"]
     return Report(
         kind="agreement",
@@ -87,7 +82,7 @@ def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
         parts=parts,
         record=jury,
         rows=lambda: [number.model_dump() for number in jury.numbers],
-        chart=partial(charts.rater_matrix_chart, jury, students=True),
+        chart=partial(rater_matrix.rater_matrix_chart, jury, students=True),
         notes=jury.notes,
         origin=Origin(
             command=command,
@@ -136,12 +131,9 @@ def _topics(jury: Jury, judge: str) -> Iterator[JudgeTopic]:
     for group in dict.fromkeys(n.group for n in length if n.group):
         yield JudgeTopic("length", [n for n in length if n.group == group], f"differ by {group}:")
     groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
-    for group in groups:
-        if group in LENGTHS:
-            yield JudgeTopic("length", [n for n in mine if n.group == group and n.against], f"differ by {group}:")
-    for group in groups:
-        if group not in LENGTHS:
-            yield JudgeTopic("by group", [n for n in mine if n.group == group and n.against], f"{group}:")
+    for group in sorted(groups, key=lambda group: group not in LENGTHS):
+        title, label = ("length", f"differ by {group}:") if group in LENGTHS else ("by group", f"{group}:")
+        yield JudgeTopic(title, [n for n in mine if n.group == group and n.against], label)
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
     yield JudgeTopic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
     yield JudgeTopic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
@@ -215,11 +207,11 @@ def descent_table(jury: Jury) -> Table | None:
         rows.append(Row(f"{student} · before: {before} · taught by: {teacher}"))
         mine = [s for s in jury.shifts if (s.student, s.before, s.teacher) == (student, before, teacher)]
         rows += [Row(f"{SHIFTS[s.metric]} with {_whom(s, jury)}", _shift(s), depth=1) for s in mine]
-    top = ceiling(jury)
-    said = f"One human agrees with the majority of the others on {share(top)} of the pairs. " if top else ""
-    return Table(
-        BEFORE_AFTER_TITLE, ("", "before", "after", "change", "n"), tuple(rows), notes=(Cell(said + HOW, "quiet"),)
-    )
+    said = ""
+    if top := before_after.ceiling(jury):
+        said = f"One human agrees with the majority of the others on {before_after.share(top)} of the pairs. "
+    columns = ("", "before", "after", "change", "n")
+    return Table(before_after.TITLE, columns, tuple(rows), notes=(Cell(said + HOW, "quiet"),))
 
 
 def _whom(shift: TasteShift, jury: Jury) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from profiler.records import Change, Comparison, Estimate, Ideal
+from profiler.metrics import Metric
+from profiler.records import Change, Comparison, Estimate
 from profiler.reporting.numbers import interval, number, places
 from profiler.reporting.table import Cell, Row
 from profiler.runs import registered
@@ -15,6 +16,8 @@ FAMILIES = ("length", "readability", "diversity", "quality")
 OTHER = "other"
 MINI = "[mini]"
 MINI_NOTE = "[mini] sets are for trying things out: do not publish these numbers."
+
+N = TypeVar("N", Estimate, Change)
 
 
 class Key(NamedTuple):
@@ -42,29 +45,23 @@ class Block(NamedTuple):
         return self.family if alone and self.family else " · ".join(filter(None, (self.probe, self.family)))
 
 
-def family(key: Key) -> str:
-    metric = registered(key.probe, key.metric)
-    return (metric.family if metric else "") or OTHER
+def overall(numbers: Iterable[N]) -> dict[Key, N]:
+    """Each number of all items, without those of groups."""
+    return {Key.of(number): number for number in numbers if number.group is None}
 
 
-def unit(key: Key) -> str:
-    metric = registered(key.probe, key.metric)
-    return metric.unit if metric else ""
+def metric(key: Key) -> Metric:
+    """What is known of a number's metric; nothing where a stored record's no longer exists."""
+    return registered(key.probe, key.metric) or Metric(key.metric, about="")
 
 
-def ideal(key: Key) -> Ideal:
-    metric = registered(key.probe, key.metric)
-    return metric.ideal if metric else None
-
-
-def about(key: Key) -> str:
-    metric = registered(key.probe, key.metric)
-    return metric.about if metric else ""
+def unit(number: Estimate | Change) -> str:
+    return metric(Key.of(number)).unit
 
 
 def glossary(keys: Iterable[Key], made: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
     """Each metric, what it is about, and which implementation MADE it."""
-    return [(key.metric, about(key), (made or {}).get(key.metric, "")) for key in dict.fromkeys(keys)]
+    return [(key.metric, metric(key).about, (made or {}).get(key.metric, "")) for key in dict.fromkeys(keys)]
 
 
 def blocks(keys: Iterable[Key]) -> Iterator[Block]:
@@ -72,7 +69,7 @@ def blocks(keys: Iterable[Key]) -> Iterator[Block]:
     seen = list(dict.fromkeys(keys))
     for probe in dict.fromkeys(key.probe for key in seen):
         metrics = dict.fromkeys(key.metric for key in seen if key.probe == probe)
-        placed = {name: family(Key(probe, name, None)) for name in metrics}
+        placed = {name: metric(Key(probe, name, None)).family or OTHER for name in metrics}
         for which in (*FAMILIES, *sorted(set(placed.values()) - {*FAMILIES, OTHER}), OTHER):
             mine = [[key for key in seen if key[:2] == (probe, name)] for name in metrics if placed[name] == which]
             # A metric's own number, then its groups'.
@@ -123,18 +120,23 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def ends(change: Change) -> tuple[float | None, float | None, float | None]:
+    """The change with its interval: in percent, or as it is where a percentage means nothing."""
+    if change.percent is None:
+        return change.absolute, change.low, change.high
+    return change.percent, change.percent_low, change.percent_high
+
+
 def moved(change: Change) -> str:
-    """The change in percent, or as it is where a percentage means nothing."""
-    if change.percent is not None:
-        return f"{number(change.percent, _decimals(change), sign=True)} %"
-    return number(change.absolute, _decimals(change), sign=True)
+    """The change, in words."""
+    shown = number(ends(change)[0], _decimals(change), sign=True)
+    return shown if change.percent is None else f"{shown} %"
 
 
 def spread(change: Change) -> str:
     """The interval of what `moved` shows."""
-    if change.percent is not None:
-        return interval(change.percent_low, change.percent_high, _decimals(change), sign=True)
-    return interval(change.low, change.high, _decimals(change), sign=True)
+    _, low, high = ends(change)
+    return interval(low, high, _decimals(change), sign=True)
 
 
 def _decimals(change: Change) -> int:

@@ -157,7 +157,11 @@ def export(run: store.Run, probe: str, path: Path) -> int:
         if path.suffix == ".csv":
             path.write_bytes(as_csv(table, exact=True).encode())
         else:
-            _write_parquet(table, path)
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            held = pa.table({name: [row.get(name) for row in table] for name in columns(table)})
+            pq.write_table(held, path, compression="zstd")
         return len(table)
 
 
@@ -169,11 +173,3 @@ def _answers(sample: Sample) -> Iterator[FlatRow]:
     for index, answer in enumerate(sample.answers):
         said: FlatRow = {"index": index, "text": answer.text, "finish": answer.finish}
         yield {**head, **said, **taken, **(answer.scores or sample.scores)}
-
-
-def _write_parquet(rows: Sequence[FlatRow], path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.table({name: [row.get(name) for row in rows] for name in columns(rows)})
-    pq.write_table(table, path, compression="zstd")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_jsonable_python
 
-from profiler.reporting import charts
+from profiler.reporting.charts import theme
 from profiler.reporting.numbers import number
 from profiler.reporting.table import SIGNS
 
@@ -34,8 +34,8 @@ def html(report: Report) -> str:
     environment.filters |= {
         "embedded": _embedded,
         "number": number,
-        "drawn": lambda figure: charts.svg(figure.draw(charts.PAGE)),
-        "specified": lambda figure: figure.draw(charts.LIGHT).to_dict(),
+        "drawn": lambda figure: theme.svg(figure.draw(theme.PAGE)),
+        "specified": lambda figure: figure.draw(theme.LIGHT).to_dict(),
     }
     script = _source("report.js")
     return environment.get_template("page.html").render(

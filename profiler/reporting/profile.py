@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
 from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
-from profiler.reporting import charts, layout
-from profiler.reporting.charts import Diagram
+from profiler.reporting import layout
+from profiler.reporting.charts.changes import profile_chart
+from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
 from profiler.reporting.layout import MINI, Key
 from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
 from profiler.reporting.table import Cell, Row, Table, as_text
-from profiler.runs import Run, registered
+from profiler.runs import Run
 
 Examples = Mapping[str, Sequence[Sample]]
 """A few samples of each probe."""
@@ -44,11 +45,12 @@ def run_report(run: Run) -> Report:
 
 
 def profile_report(profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None) -> Report:
-    chart, endpoint = partial(charts.profile_chart, profile), profile.endpoint
+    chart, endpoint = partial(profile_chart, profile), profile.endpoint
     made = {name: by for section in profile.sections for name, by in section.scorers.items()}
     suites = {section.probe: section.suite for section in profile.sections}
     glossary = layout.glossary([Key(e.probe, e.metric, None) for e in profile.estimates], made)
     agreement = agreement_table(profile)
+    whose = {"profile": profile.id, "name": profile.name}
     asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
     caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
     return Report(
@@ -63,7 +65,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
         ),
         record=profile,
         rows=lambda: [
-            {"profile": profile.id, "name": profile.name, **e.model_dump(), "suite": suites[e.probe], "unit": _unit(e)}
+            {**whose, **e.model_dump(), "suite": suites[e.probe], "unit": layout.unit(e)}
             for e in (*profile.estimates, *profile.agreements)
         ],
         chart=chart,
@@ -88,7 +90,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
 
 def diagrams(run: Run) -> Diagrams:
     """The reliability diagrams of the probes that know a confidence."""
-    found = {section.probe: charts.diagram(run.columns(section.probe)) for section in run.profile.sections}
+    found = {section.probe: diagram(run.columns(section.probe)) for section in run.profile.sections}
     return {probe: bins for probe, bins in found.items() if bins}
 
 
@@ -102,11 +104,10 @@ def examples(run: Run, each: int = 3) -> Examples:
 
 def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
     """A probe's reliability diagram, and how to read it."""
-    seen = charts.answers(bins)
-    metrics = (registered(probe, e.metric) for e in profile.estimates if e.probe == probe)
-    enough = max((metric.enough for metric in metrics if metric), default=0)
+    seen = answers(bins)
+    enough = max((layout.metric(Key.of(e)).enough for e in profile.estimates if e.probe == probe), default=0)
     few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < enough else ""
-    figure = Figure(probe, partial(charts.reliability_chart, bins, probe), "Reliability diagram", SURE)
+    figure = Figure(probe, partial(reliability_chart, bins, probe), "Reliability diagram", SURE)
     return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
 
 
@@ -138,16 +139,12 @@ def agreement_table(profile: Profile) -> Table | None:
     return Table("How far the scorers agree", ("scorers", *measures, "texts"), tuple(rows), notes=(note,))
 
 
-def _unit(estimate: Estimate) -> str:
-    return layout.unit(Key.of(estimate))
-
-
 def _few(profile: Profile) -> tuple[Cell, ...]:
     """Which numbers rest on too few items to be read."""
     short: dict[tuple[str, int], list[str]] = {}
     for estimate in profile.estimates:
-        metric = registered(estimate.probe, estimate.metric)
-        if metric and estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
+        metric = layout.metric(Key.of(estimate))
+        if estimate.group is None and estimate.value is not None and estimate.n < metric.enough:
             short.setdefault((estimate.probe, metric.enough), []).append(metric.name)
     return tuple(
         Cell(f"{probe}: fewer than {count(enough)} items, too few for {', '.join(names)}", "loud")
@@ -184,7 +181,7 @@ def _cells(estimate: Estimate) -> tuple[Cell, ...]:
     return (
         Cell(number(estimate.value, decimals)),
         Cell(within, "quiet" if estimate.reason or estimate.low is None else None),
-        Cell(_unit(estimate), "quiet"),
+        Cell(layout.unit(estimate), "quiet"),
         Cell(count(estimate.n)),
         Cell(count(estimate.undefined) if estimate.undefined else "", "quiet"),
     )
@@ -204,51 +201,53 @@ def _section(section: Section) -> Facts:
 
 def profile_command(profile: Profile) -> list[str]:
     """The command that asks the same again, as far as the record tells."""
-    sections = profile.sections
-    parts = ["inherit", "profile", profile.endpoint.model, *_reached(profile.endpoint)]
-    parts += [word for section in sections for word in ("--probe", section.probe)]
+    sections, endpoint = profile.sections, profile.endpoint
     suites = sorted({section.suite for section in sections})
-    if own := [suite for suite in suites if suite not in ("mini", "paper", "full")]:
-        parts += ["--prompts", own[0]]
-    elif len(suites) == 1:
-        parts += ["--suite", suites[0]]
-    if sections:
-        parts += ["--limit", str(max(section.items // section.asks for section in sections))]
-    if len(read := {section.how for section in sections} & {"loglikelihood", "top_logprobs", "letter"}) == 1:
-        parts += ["--reading", *read]
-    if order := max((section.order for section in sections), default=0):
-        parts += ["--order", str(order)]
+    own = [suite for suite in suites if suite not in ("mini", "paper", "full")]
+    read = {section.how for section in sections} & {"loglikelihood", "top_logprobs", "letter"}
+    reached = {
+        "--url": endpoint.url or None,
+        "--engine": endpoint.engine if endpoint.engine == "vllm" else None,
+        "--key": endpoint.key if endpoint.url and endpoint.key != Endpoint(model="").key else None,
+    }
+    asked = {
+        "--prompts": own[0] if own else None,
+        "--suite": suites[0] if len(suites) == 1 and not own else None,
+        "--limit": max((section.items // section.asks for section in sections), default=None),
+        "--reading": "".join(read) if len(read) == 1 else None,
+        "--order": max((section.order for section in sections), default=0) or None,
+    }
     drawn = [_settings(section) for section in sections if section.sampling]
     # Where probes draw in different ways, each does so by itself.
     shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
-    return parts + [word for each in shared for word in each] + _scorers(profile)
+    words = ["inherit", "profile", endpoint.model, *_words(reached.items()), *(["--chat"] if endpoint.chat else [])]
+    words += _words(("--probe", section.probe) for section in sections) + _words(asked.items()) + _words(shared)
+    return words + _words(("--scorer", name) for name in _scorers(profile))
 
 
-def _reached(endpoint: Endpoint) -> list[str]:
-    found = ["--url", endpoint.url] if endpoint.url else []
-    found += ["--engine", "vllm"] if endpoint.engine == "vllm" else []
-    found += ["--key", endpoint.key] if endpoint.url and endpoint.key != Endpoint(model="").key else []
-    return found + (["--chat"] if endpoint.chat else [])
+def _words(options: Iterable[tuple[str, object]]) -> list[str]:
+    """Options with their values, without those that have none."""
+    return [word for option, value in options if value is not None for word in (option, str(value))]
 
 
-def _settings(section: Section) -> list[tuple[str, str]]:
+def _settings(section: Section) -> list[tuple[str, object]]:
     """Options and values that make a probe draw as it did."""
     drawn = section.sampling
     if drawn is None:
         return []
-    parts = [("--temperature", f"{drawn.temperature:g}"), ("--top-p", f"{drawn.top_p:g}")]
-    parts += [("--max-tokens", str(drawn.max_tokens)), ("--seed", str(drawn.seed))]
-    parts += [("--stop", stop) for stop in drawn.stop]
+    numbers = {"temperature": f"{drawn.temperature:g}", "top-p": f"{drawn.top_p:g}"}
+    numbers |= {"max-tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
-    names = ("samples", "frame", "system", "lang", "subset")
-    return parts + [(f"--{name}", str(given[name])) for name in names if given.get(name)]
+    written = {name: given.get(name) or None for name in ("samples", "frame", "system", "lang", "subset")}
+    named = [*numbers.items(), *(("stop", stop) for stop in drawn.stop), *written.items()]
+    return [(f"--{name}", value) for name, value in named]
 
 
 def _scorers(profile: Profile) -> list[str]:
     """The scorers of toxicity, as far as their names tell; none where only our own scored."""
     made = [name.partition(":") for section in profile.sections for name in section.scorers]
     named = [scorer or "tox-block" for metric, _, scorer in made if metric == "expected_max_toxicity"]
-    return [] if named == ["tox-block"] else [word for name in named for word in ("--scorer", name)]
+    return [] if named == ["tox-block"] else named
 
 
 def estimates_text(found: Sequence[Estimate]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -11,7 +12,7 @@ from profiler.datasets import Watch, watched
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
     from rich.status import Status
 
     from profiler.runs import Progress
@@ -20,43 +21,52 @@ PAUSE = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class Bar:
-    """Shows progress on stderr, so that stdout holds nothing but the result."""
+class Bars(ExitStack):
+    """A bar for each task on a terminal; on stderr, so that stdout holds nothing but the result."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._rich: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich import console, progress
 
-            columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._rich = Progress(*columns, TextColumn("{task.fields[speed]}"), console=Console(stderr=True))
-            self._rich.start()
+            stderr = console.Console(stderr=True)
+            self._rich = self.enter_context(progress.Progress(*self._columns(), console=stderr))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _columns(self) -> Sequence[str | ProgressColumn]:
+        raise NotImplementedError
+
+    def _tell(self, task: str, done: int, total: int | None, line: str, now: bool, speed: str = "") -> None:
+        """Draw how far TASK is; without a terminal write LINE, if it is time or has to be NOW."""
         if self._rich:
-            self._rich.stop()
+            if task not in self._tasks:
+                self._tasks[task] = self._rich.add_task(task, total=total, speed="")
+            self._rich.update(self._tasks[task], completed=done, total=total, speed=speed)
+        elif now or time.monotonic() - self._last > PAUSE:
+            self._last = time.monotonic()
+            sys.stderr.write(f"{line}\n")
+
+
+class Bar(Bars):
+    """How far the work is."""
+
+    def _columns(self) -> Sequence[str | ProgressColumn]:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return ("{task.description}", *columns, TextColumn("{task.fields[speed]}"))
 
     def show(self, progress: Progress) -> None:
         self.step(progress.probe, progress.done, progress.total, speed(progress))
 
     def step(self, what: str, done: int, total: int, said: str = "") -> None:
         """So many of so many, and a few words on how it goes."""
-        if self._rich:
-            self._draw(self._rich, what, done, total, said)
-        elif done == total or time.monotonic() - self._last > PAUSE:
-            self._last = time.monotonic()
-            sys.stderr.write(f"{what} {done}/{total}  {said}\n")
-
-    def _draw(self, rich: RichProgress, what: str, done: int, total: int, said: str) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = rich.add_task(what, total=total, speed="")
-        rich.update(self._tasks[what], completed=done, speed=said)
+        self._tell(what, done, total, f"{what} {done}/{total}  {said}", done == total, said)
 
 
 def speed(progress: Progress) -> str:
@@ -70,39 +80,26 @@ def speed(progress: Progress) -> str:
     return " · ".join(words)
 
 
-class Downloads(Watch):
+class Downloads(Bars, Watch):
     """What is fetched and what can't be had, on stderr."""
 
     def __init__(self) -> None:
-        self._rich: RichProgress | None = None
-        self._tasks: dict[str, TaskID] = {}
-        self._last = 0.0
+        super().__init__()
         self._said: set[str] = set()
-        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+        self.enter_context(watched(self))
+        return super().__enter__()
 
-            columns = (TextColumn("fetching {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            self._rich = self._open.enter_context(Progress(*columns, console=Console(stderr=True)))
-        self._open.enter_context(watched(self))
-        return self
+    def _columns(self) -> Sequence[str | ProgressColumn]:
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+        return (TextColumn("fetching {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
 
     def got(self, name: str, done: int, size: int) -> None:
-        if self._rich:
-            if name not in self._tasks:
-                self._tasks[name] = self._rich.add_task(name, total=size or None)
-            self._rich.update(self._tasks[name], completed=done, total=size or None)
-        elif name not in self._said or time.monotonic() - self._last > PAUSE:
-            self._said.add(name)
-            self._last = time.monotonic()
-            of = f" of {size / 1e6:.1f} MB" if size else ""
-            sys.stderr.write(f"fetching {name}  {done / 1e6:.1f} MB{of}\n")
+        of = f" of {size / 1e6:.1f} MB" if size else ""
+        self._tell(name, done, size or None, f"fetching {name}  {done / 1e6:.1f} MB{of}", name not in self._said)
+        self._said.add(name)
 
     def failed(self, why: str) -> None:
         if why not in self._said:
@@ -131,15 +128,11 @@ class Waiting:
                 self._status.stop()
             self._status, self._last = None, -PAUSE
         elif sys.stderr.isatty():
-            self._spin(text)
+            from rich.console import Console
+
+            self._status = self._status or Console(stderr=True).status(text)
+            self._status.start()
+            self._status.update(text)
         elif time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
             sys.stderr.write(text + "\n")
-
-    def _spin(self, text: str) -> None:
-        if self._status is None:
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status(text)
-            self._status.start()
-        self._status.update(text)

@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from profiler.errors import WrongUse
 from profiler.files import write_whole
 from profiler.records import Record, Sample
-from profiler.reporting import charts, page, table
-from profiler.reporting.charts import Chart, Palette
+from profiler.reporting import page, table
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.theme import Chart, Palette
 from profiler.reporting.numbers import plain
 from profiler.reporting.table import FlatRow, Table
 
@@ -169,7 +170,7 @@ def json(report: Report) -> str:
 
 def draw(figure: Draw, path: Path) -> None:
     """Write a picture to PATH, a .svg or .png file."""
-    write_whole(path, charts.picture(figure(charts.LIGHT), path.suffix))
+    write_whole(path, theme.picture(figure(theme.LIGHT), path.suffix))
 
 
 def markdown(report: Report) -> str:

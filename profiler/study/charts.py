@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from profiler.records import Change, Comparison
-from profiler.reporting import (
-    DASH,
-    NONE,
-    Chart,
-    Datum,
-    Key,
-    Palette,
-    change_bar,
-    change_bars,
-    colour,
-    down,
-    layout,
-    rows,
-    whole,
-)
+from profiler.reporting import layout
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.changes import change_bar, change_bars
+from profiler.reporting.charts.theme import Chart, Datum, Palette
+from profiler.reporting.numbers import DASH
 from profiler.study.records import Curve, Findings, Steering
-
-if TYPE_CHECKING:
-    import altair as alt
 
 WIDTH = 420
 ROW = 24
 LABELS = 190
 CELL = 104
+SIGNS = {"better": "▲ ", "worse": "▼ ", "moved": "◆ "}
 SHAPES = {"steered": "triangle-up", "not steered": "circle", "control": "diamond"}
-SIGNS = {"better": "▲ ", "worse": "▼ ", "moved": "◆ ", "same": ""}
 
 
 def aims(found: Findings, palette: Palette) -> Chart:
@@ -40,18 +26,16 @@ def aims(found: Findings, palette: Palette) -> Chart:
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         named = {found.who(outcome.pupil): outcome for outcome in mine}
         panels.append(_aim(f"{objective}: {mine[0].probe}.{mine[0].metric}", named, palette))
-    return whole(panels, f"{found.name}: change of each objective's number against the base", palette)
+    return theme.whole(panels, f"{found.name}: change of each objective's number against the base", palette)
 
 
 def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.LayerChart:
-    import altair as alt
-
     percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes.values())
     axis = alt.Axis(title=f"change against the base{', %' if percent else ''}", tickCount=5)
     kinds = {"steered": palette.better, "not steered": palette.same, "control": palette.moved}
     data = [_aimed(outcome, arm, percent) for arm, outcome in outcomes.items()]
     bars = change_bars(data, alt.X("value:Q", axis=axis), kinds, SHAPES, WIDTH, palette)
-    return bars.encode(down("row", LABELS)).properties(title=title, height=alt.Step(ROW))
+    return bars.encode(theme.down("row", LABELS)).properties(title=title, height=alt.Step(ROW))
 
 
 def _aimed(outcome: Steering, arm: str, percent: bool) -> Datum:
@@ -59,7 +43,7 @@ def _aimed(outcome: Steering, arm: str, percent: bool) -> Datum:
     kind = {True: "steered", False: "not steered", None: "control"}[outcome.steered]
     if change is None or change.absolute is None:
         return {"row": arm, "kind": kind, "written": DASH, "told": f"{arm}: undefined"}
-    return change_bar(arm, kind, change if percent else change.model_copy(update={"percent": None}), kind)
+    return change_bar(arm, change if percent else change.model_copy(update={"percent": None}), kind, kind)
 
 
 def candidates(found: Findings, palette: Palette) -> Chart:
@@ -69,12 +53,10 @@ def candidates(found: Findings, palette: Palette) -> Chart:
         mine = [curve for curve in found.curves if (curve.objective, curve.metric) == (objective, metric)]
         mine = [curve for curve in mine if curve.seed == mine[0].seed]
         panels.append(_curves(f"{objective}: {metric} of the candidates that are kept", mine, palette))
-    return whole(panels, f"{found.name}: gain against the number of candidates", palette)
+    return theme.whole(panels, f"{found.name}: gain against the number of candidates", palette)
 
 
 def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart:
-    import altair as alt
-
     data = [
         {"teachers": " + ".join(curve.sources), "best": place, "mean": value}
         for curve in curves
@@ -85,12 +67,10 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
     legend = alt.Legend(title=None, labelColor=palette.text)
     best = alt.X("best:Q", title="best of so many candidates", axis=alt.Axis(tickMinStep=1))
     means = alt.Chart(alt.InlineData(values=data))
-    points = means.mark_point(filled=True, size=40, opacity=1)
-    alone = means.transform_filter("datum.best == 1")
     return alt.layer(
         means.mark_line(strokeWidth=2).encode(best),
-        points.encode(best, alt.Shape("teachers:N", legend=None)),
-        alone.mark_rule(strokeDash=[4, 4], opacity=0.6),
+        means.mark_point(filled=True, size=40, opacity=1).encode(best, alt.Shape("teachers:N", legend=None)),
+        means.transform_filter("datum.best == 1").mark_rule(strokeDash=[4, 4], opacity=0.6),
         title=title,
         width=WIDTH,
         height=150,
@@ -102,45 +82,34 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
 
 def moved(found: Findings, palette: Palette) -> Chart:
     """Every number of every student against the base: a side-effect matrix, with the verdict as colour and shape."""
-    import altair as alt
-
     names = [comparison.other_name for comparison in found.comparisons]
     above = alt.Axis(orient="top", labelAngle=-25, labelLimit=220, labelColor=palette.text)
-    cells = rows([datum for comparison in found.comparisons for datum in _cells(comparison)])
+    cells = theme.rows([datum for comparison in found.comparisons for datum in _cells(comparison)])
     grid = alt.layer(
-        cells.mark_rect(opacity=0.28, stroke=palette.grid).encode(colour("verdict", palette.verdicts())),
+        cells.mark_rect(opacity=0.28, stroke=palette.grid).encode(theme.colour("kind", palette.verdicts())),
         cells.mark_text(aria=False, dy=-6).encode(text="written:N", color=alt.value(palette.text)),
         cells.mark_text(aria=False, dy=8, fontSize=9).encode(text="within:N", color=alt.value(palette.quiet)),
         width=alt.Step(CELL),
         height=alt.Step(1.5 * ROW),
-    ).encode(
-        alt.X("student:N", sort=names, title=None, axis=above),
-        down("metric", LABELS),
-    )
-    return whole([grid], f"{found.name}: what moved against the base, student by student", palette)
+    ).encode(alt.X("student:N", sort=names, title=None, axis=above), theme.down("metric", LABELS))
+    return theme.whole([grid], f"{found.name}: what moved against the base, student by student", palette)
 
 
 def _cells(comparison: Comparison) -> list[Datum]:
-    changes = {Key(c.probe, c.metric, c.group): c for c in comparison.changes if c.group is None}
+    changes, student = layout.overall(comparison.changes), comparison.other_name
     several = len({key.probe for key in changes}) > 1
-    return [
-        _cell(f"{key.probe} · {key.metric}" if several else key.metric, comparison.other_name, changes[key])
+    named = [
+        (f"{key.probe} · {key.metric}" if several else key.metric, changes[key])
         for block in layout.blocks(changes)
         for key in block.keys
     ]
+    return [
+        change_bar(f"{student}, {metric}", change)
+        | {"student": student, "metric": metric, "written": DASH, "within": ""}
+        | ({} if change.absolute is None else {"written": _signed(change), "within": layout.spread(change)})
+        for metric, change in named
+    ]
 
 
-def _cell(metric: str, student: str, change: Change) -> Datum:
-    verdict = change.verdict or NONE
-    known = change.absolute is not None
-    told = (
-        f"{layout.moved(change)} {layout.spread(change)}, {change.verdict or change.reason}" if known else change.reason
-    )
-    return {
-        "metric": metric,
-        "student": student,
-        "verdict": verdict,
-        "written": f"{SIGNS.get(verdict, '')}{layout.moved(change)}" if known else DASH,
-        "within": layout.spread(change) if known else "",
-        "told": f"{student}, {metric}: {told}",
-    }
+def _signed(change: Change) -> str:
+    return SIGNS.get(change.verdict or "", "") + layout.moved(change)

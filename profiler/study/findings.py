@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 from profiler.errors import BadData
@@ -10,15 +11,13 @@ from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare
+from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
-from profiler.study.schedule import PupilStages, Schedule, pupil_name
-from profiler.study.stage import StageRecord
+from profiler.study.schedule import PupilStages, Schedule
+from profiler.study.stage import Stage
 from profiler.study.stages import Stages, weights
 from selection import Goal, objective_words, read_selection, score_metric
 from training import Training
-
-CONTROLS = {"single": ("random",), "multi": ("multi-random", "random"), "equal": ("multi-random", "random")}
-"""Arm → what it is held against, the best control first."""
 
 
 class StudyResults:
@@ -43,7 +42,9 @@ class StudyResults:
     def findings(self) -> Findings:
         """All of it."""
         taught = [pupil for pupil in self.pupils if pupil.arm != "base"]
-        shown = list({self._same(pupil): pupil for pupil in reversed(taught)}.values())[::-1]
+        # A control of several objectives is one training, and is shown once.
+        alike = {(pupil.student, pupil.run, pupil.arm, pupil.sources): pupil for pupil in reversed(taught)}
+        shown = list(alike.values())[::-1]
         pool = next(stage for stage in self.schedule.stages if stage.kind == "score")
         asked = [stage for stage in self.schedule.stages if stage.kind == "sample"]
         base = self.runs[self.pupils[0]].profile
@@ -64,10 +65,6 @@ class StudyResults:
             versions=versions(),
         )
 
-    def _same(self, pupil: Pupil) -> tuple[object, ...]:
-        """What two pupils share that are one training: a control of several objectives is shown once."""
-        return (pupil.student, pupil.run, pupil.arm, pupil.sources)
-
     def held(self, base: Pupil, other: Pupil) -> Comparison:
         """One pupil against another, under their names."""
         key = (base.run, other.run)
@@ -76,29 +73,33 @@ class StudyResults:
         names = {"base_name": self.name(base), "other_name": self.name(other)}
         return self._held[key].model_copy(update=names)
 
+    def change(self, base: Pupil, other: Pupil, number: str) -> Change | None:
+        """The change of one number, PROBE.METRIC, over all items."""
+        probe, _, metric = number.partition(".")
+        changes = self.held(base, other).changes
+        return next((c for c in changes if (c.probe, c.metric, c.group) == (probe, metric, None)), None)
+
     def name(self, pupil: Pupil) -> str:
-        return pupil_name(pupil, self.study)
+        return pupil.among(self.study.students, self.study.seeds, pupil.title)
 
     def _base(self, pupil: Pupil) -> Pupil:
         return next(one for one in self.pupils if one.arm == "base" and one.student == pupil.student)
 
     def _control(self, pupil: Pupil) -> Pupil | None:
         """The control of the same objective, seed and, where it has any, teachers."""
-        alike = [one for one in self.pupils if (one.student, one.objective, one.seed) == _kind(pupil)]
-        for arm in CONTROLS.get(pupil.arm, ()):
-            own = [one for one in alike if one.arm == arm and (one.sources == pupil.sources or pupil.arm != "single")]
-            if own:
-                return own[0]
-        return None
+        kind = (pupil.student, pupil.objective, pupil.seed)
+        alike = [one for one in self.pupils if (one.student, one.objective, one.seed) == kind]
+        near = {one.arm: one for one in reversed(alike) if one.sources == pupil.sources or pupil.arm != "single"}
+        return next((near[arm] for arm in ARMS[pupil.arm].controls if arm in near), None)
 
     def _steering(self, pupil: Pupil) -> Steering:
         target = self.study.objectives[str(pupil.objective)]
         goal = target.objective.goals[0]
         probe, _, metric = target.reports.partition(".")
         control = self._control(pupil)
-        gain = change_of(self.held(control, pupil), probe, metric) if control else None
+        gain = self.change(control, pupil, target.reports) if control else None
         steered, reason = verdict(goal, gain)
-        if pupil.arm not in CONTROLS:
+        if not ARMS[pupil.arm].controls:
             steered, reason = None, "control"
         return Steering(
             pupil=pupil,
@@ -106,7 +107,7 @@ class StudyResults:
             want=goal.want,
             probe=probe,
             metric=metric,
-            change=change_of(self.held(self._base(pupil), pupil), probe, metric),
+            change=self.change(self._base(pupil), pupil, target.reports),
             control=self.name(control) if control else None,
             gain=gain,
             steered=steered,
@@ -119,35 +120,30 @@ class StudyResults:
             known = registered(probe, metric)
             sign = 1 if known and known.ideal == "low" else -1
             for pupil in shown:
-                change = change_of(self.held(self._base(pupil), pupil), probe, metric)
+                change = self.change(self._base(pupil), pupil, number)
                 worse = None if change is None or change.absolute is None else sign * change.absolute
-                ends = sorted(sign * end for end in (change.low, change.high) if end is not None) if change else []
+                ends = [sign * end for end in (change.low, change.high) if end is not None] if change else []
                 yield Guard(
                     pupil=pupil,
                     probe=probe,
                     metric=metric,
                     allowed=allowed,
                     worse=worse,
-                    low=ends[0] if ends else None,
-                    high=ends[-1] if ends else None,
+                    low=min(ends, default=None),
+                    high=max(ends, default=None),
                     # The last bit of a difference of two shares is not a drop.
                     kept=None if worse is None else worse <= allowed + 1e-9,
                 )
 
     def _curves(self) -> Iterator[Curve]:
-        seen = set()
+        chosen: dict[str, tuple[Stage, Pupil]] = {}
         for made in self.schedule.pupils:
-            if made.select is None or not self.workspace.done(made.select) or made.select.key in seen:
-                continue
-            seen.add(made.select.key)
-            for metric, best in read_selection(self.workspace.result(made.select)).curve.items():
-                yield Curve(
-                    objective=str(made.pupil.objective),
-                    metric=metric,
-                    sources=made.pupil.sources,
-                    seed=made.pupil.seed,
-                    best=best,
-                )
+            if made.select and self.workspace.done(made.select):
+                chosen.setdefault(made.select.key, (made.select, made.pupil))
+        for stage, pupil in chosen.values():
+            which = pupil.model_dump(include={"objective", "sources", "seed"})
+            for metric, best in read_selection(self.workspace.result(stage)).curve.items():
+                yield Curve(**which, metric=metric, best=best)
 
     def _preferences(self, taught: list[Pupil]) -> Jury | None:
         """Students, what they were and their teachers as judges of the same pairs."""
@@ -168,11 +164,9 @@ class StudyResults:
 
     def _costs(self) -> Iterator[Cost]:
         """Each stage that was done, once."""
-        every: dict[str, StageRecord] = {}
-        for stage in self.schedule.stages:
-            if made := self.workspace.done(stage):
-                every.setdefault(made.key, made)
-        return (Cost(kind=made.kind, title=made.title, seconds=made.seconds) for made in every.values())
+        done = filter(None, map(self.workspace.done, self.schedule.stages))
+        once = {made.key: made for made in done}
+        return (Cost(kind=made.kind, title=made.title, seconds=made.seconds) for made in once.values())
 
     def _warnings(self) -> Iterator[str]:
         base = self.runs[self.pupils[0]].profile
@@ -192,35 +186,19 @@ class StudyResults:
 
     def _relations(self) -> Iterator[str]:
         """Teachers, students and judges that come from each other, or from one model."""
-        judges = [
-            name
-            for target in self.study.objectives.values()
-            for name in (goal.metric for goal in target.objective.goals)
-            if name.startswith("reward:")
+        goals = [goal for target in self.study.objectives.values() for goal in target.objective.goals]
+        judges = [goal.metric.removeprefix("reward:") for goal in goals if goal.metric.startswith("reward:")]
+        roles = [
+            *(("student", name, Endpoint(model=name)) for name in dict.fromkeys(self.study.students)),
+            *(("teacher", teacher.name, teacher.endpoint) for teacher in self.study.asked),
+            *(("judge", name, Endpoint(model=name)) for name in judges),
         ]
-        models = {name: ("student", Endpoint(model=name)) for name in self.study.students}
-        roles = [*((name, *models[name]) for name in models)]
-        roles += [(teacher.name, "teacher", teacher.endpoint) for teacher in self.study.asked]
-        roles += [
-            (name.removeprefix("reward:"), "judge", Endpoint(model=name.removeprefix("reward:"))) for name in judges
-        ]
-        for place, (name, role, endpoint) in enumerate(roles):
-            for other, also, theirs in roles[place + 1 :]:
-                if role != also and (why := related(endpoint, theirs, self.study.bases)):
-                    yield (
-                        f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
-                        "them that no score sees, and a judge favours its own kin"
-                    )
-
-
-def _kind(pupil: Pupil) -> tuple[str, str | None, int]:
-    return (pupil.student, pupil.objective, pupil.seed)
-
-
-def change_of(comparison: Comparison, probe: str, metric: str) -> Change | None:
-    """The change of one number over all items."""
-    alike = [c for c in comparison.changes if (c.probe, c.metric, c.group) == (probe, metric, None)]
-    return alike[0] if alike else None
+        for (role, name, endpoint), (also, other, theirs) in combinations(roles, 2):
+            if role != also and (why := related(endpoint, theirs, self.study.bases)):
+                yield (
+                    f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
+                    "them that no score sees, and a judge favours its own kin"
+                )
 
 
 def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:

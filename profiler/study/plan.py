@@ -5,27 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts, settings
 from profiler.errors import UnknownName, WrongUse
-from profiler.probes import Probe, ProbeOptions
+from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
 from selection import Objective, Teacher, closed_gates, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
-ARMS: Mapping[str, str] = {
-    "base": "the student untouched",
-    "first": "taught the first answer of one teacher",
-    "random": "taught one of a teacher's k answers at random: the control of `single`",
-    "single": "taught the best of one teacher's k answers",
-    "multi": "taught the best of all teachers' answers, k from each",
-    "multi-random": "taught one of all teachers' answers at random: the control of `multi`",
-    "equal": "taught the best of k answers that all teachers share",
+MIXED: tuple[Arm, ...] = ("multi-random", "random")
+"""What the choice from several teachers is held against."""
+
+
+class Teaching(NamedTuple):
+    """What the students of an arm are taught."""
+
+    about: str
+    rows: str = ""
+    """Which of a selection's data sets."""
+    alone: bool = False
+    """Of one teacher."""
+    controls: tuple[Arm, ...] = ()
+    """What its students are held against, the best control first; none for a control."""
+
+
+ARMS: Mapping[Arm, Teaching] = {
+    "base": Teaching("the student untouched"),
+    "first": Teaching("taught the first answer of one teacher", "first", True),
+    "random": Teaching("taught one of a teacher's k answers at random: the control of `single`", "random", True),
+    "single": Teaching("taught the best of one teacher's k answers", "chosen", True, ("random",)),
+    "multi": Teaching("taught the best of all teachers' answers, k from each", "chosen", False, MIXED),
+    "multi-random": Teaching("taught one of all teachers' answers at random: the control of `multi`", "random"),
+    "equal": Teaching("taught the best of k answers that all teachers share", "equal", False, MIXED),
 }
 OWN = ("student", "data", "out", "seed")
 """Keys of a recipe that the study sets."""
@@ -62,7 +78,7 @@ class StudyProbe(Record):
     """A probe that every student is asked, and its options."""
 
     probe: str
-    suite: Literal["auto", "mini", "paper", "full"] = "auto"
+    suite: Suite = "auto"
     prompts: str | None = None
     """A file or hub data set instead of the suite's."""
     column: str | None = None
@@ -175,21 +191,17 @@ def _placed(study: Study, folder: Path) -> Study:
         return str(there) if not Path(name).is_absolute() and there.exists() else name
 
     def model(one: str | dict[str, object]) -> str | dict[str, object]:
-        if isinstance(one, str):
-            return placed(one)
-        return {**one, "model": placed(str(one.get("model", "")))}
+        return placed(one) if isinstance(one, str) else {**one, "model": placed(str(one.get("model", "")))}
 
-    asks = [one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile]
-    out = study.out if Path(study.out).is_absolute() else str(folder / study.out)
-    return study.model_copy(
-        update={
-            "out": out,
-            "prompts": placed(study.prompts),
-            "students": tuple(map(placed, study.students)),
-            "teachers": tuple(map(model, study.teachers)),
-            "profile": tuple(asks),
-        }
-    )
+    asks = (one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile)
+    there = {
+        "out": study.out if Path(study.out).is_absolute() else str(folder / study.out),
+        "prompts": placed(study.prompts),
+        "students": tuple(map(placed, study.students)),
+        "teachers": tuple(map(model, study.teachers)),
+        "profile": tuple(asks),
+    }
+    return study.model_copy(update=there)
 
 
 def _sound(study: Study, path: Path) -> Study:
@@ -216,7 +228,7 @@ def _teaching(study: Study, path: Path) -> None:
             raise UnknownName("teacher in `single`", name, named, str(path))
     if not set(study.arms) - {"base"}:
         raise WrongUse(f"{path}: `arms` holds nothing to teach; expected some of {', '.join(ARMS)}")
-    several = {"multi", "multi-random", "equal"} & set(study.arms)
+    several = [arm for arm in study.arms if arm != "base" and not ARMS[arm].alone]
     if several and len(named) < 2:
         raise WrongUse(f"{path}: the arm {min(several)!r} needs at least two teachers, found {len(named)}")
 

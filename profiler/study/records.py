@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from profiler.judging import Jury
 from profiler.records import SCHEMA, Change, Comparison, Record
-from profiler.study.plan import Arm
+from profiler.study.plan import ARMS, Arm
 
 
 class Pupil(Record):
@@ -31,7 +32,12 @@ class Pupil(Record):
         if self.arm == "base":
             return "base"
         whose = f" of {self.sources[0]}" if len(self.sources) == 1 else ""
-        return f"{self.arm}{whose}" + (f", {self.objective}" if self.arm in ("single", "multi", "equal") else "")
+        return f"{self.arm}{whose}" + (f", {self.objective}" if ARMS[self.arm].controls else "")
+
+    def among(self, students: Collection[str], seeds: Collection[int], title: str) -> str:
+        """Its TITLE, and what tells it from the others of these STUDENTS and SEEDS."""
+        model = f"{Path(self.student).name}: " if len(students) > 1 else ""
+        return f"{model}{title}" + (f", seed {self.seed}" if len(seeds) > 1 else "")
 
 
 class Steering(Record):
@@ -117,16 +123,11 @@ class Findings(Record):
     @property
     def control(self) -> Comparison | None:
         """What teaching alone does: the first student that was taught answers which nobody chose."""
-        plain = [
-            comparison
-            for pupil, comparison in zip(self.shown, self.comparisons, strict=True)
-            if pupil.arm in ("random", "first", "multi-random")
-        ]
-        return plain[0] if plain else None
+        both = zip(self.shown, self.comparisons, strict=True)
+        return next((found for pupil, found in both if not ARMS[pupil.arm].controls), None)
 
     def who(self, pupil: Pupil) -> str:
         """A student beside others of the same objective."""
-        model = f"{Path(pupil.student).name}: " if len({one.student for one in self.pupils}) > 1 else ""
         whose = pupil.sources[0] if len(pupil.sources) == 1 else f"{len(pupil.sources)} teachers"
-        seed = f", seed {pupil.seed}" if len({one.seed for one in self.pupils}) > 1 else ""
-        return f"{model}{pupil.arm} of {whose}{seed}"
+        students, seeds = {one.student for one in self.pupils}, {one.seed for one in self.pupils}
+        return pupil.among(students, seeds, f"{pupil.arm} of {whose}")

@@ -6,46 +6,28 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import orjson
 
 from profiler.records import Change
-from profiler.reporting import (
-    DASH,
-    HOW_SURE,
-    Cell,
-    Figure,
-    Part,
-    Report,
-    Row,
-    Table,
-    Tone,
-    as_text,
-    charts,
-    comparison_table,
-    count,
-    descent_table,
-    flat,
-    interval,
-    layout,
-    number,
-    places,
-    report,
-)
+from profiler.reporting import layout, report
+from profiler.reporting.charts import before_after
+from profiler.reporting.charts.changes import comparison_chart
+from profiler.reporting.comparison import HOW_SURE, comparison_table, flat
+from profiler.reporting.judging import descent_table
+from profiler.reporting.numbers import DASH, count, interval, number, places
+from profiler.reporting.report import Figure, Part, Report
+from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.schedule import Step
+from profiler.study.stage import Kind
 
-UNITS: Mapping[str, str] = {
-    "prompts": "prompts",
-    "candidates": "candidates",
-    "tokens": "tokens at most",
-    "examples": "examples",
-    "items": "items",
-    "cost": "money at most",
-}
-TO_DO: Mapping[str, str] = {"preferences": "ask for preferences"}
+UNITS = {"tokens": "tokens at most", "cost": "money at most"}
+"""Those that are not called as they are counted."""
+TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
 PREFERENCES = (
@@ -121,17 +103,17 @@ def parts(found: Findings) -> list[Part]:
             f"Every number of the student {control.other_name!r} against the untouched one: what teaching alone "
             "does, without any choice."
         )
-        unasked = Figure("unasked", partial(charts.comparison_chart, [control]))
+        unasked = Figure("unasked", partial(comparison_chart, [control]))
         made.append(Part("What is inherited unasked", words, unasked))
     made += _moved(found)
     if (taste := found.preferences) and taste.shifts:
-        words = f"{PREFERENCES} {charts.BEFORE_AFTER_CAPTION}"
-        figure = Figure("preferences", partial(charts.before_after_chart, taste))
-        made.append(Part(charts.BEFORE_AFTER_TITLE, words, figure, descent_table(taste), brief=False))
+        words = f"{PREFERENCES} {before_after.CAPTION}"
+        figure = Figure("preferences", partial(before_after.before_after_chart, taste))
+        made.append(Part(before_after.TITLE, words, figure, descent_table(taste), brief=False))
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))
-    taught = [Row.of(one.title, ARMS[one.arm], " + ".join(one.sources) or DASH, one.run) for one in found.pupils]
+    taught = [Row.of(one.title, ARMS[one.arm].about, " + ".join(one.sources) or DASH, one.run) for one in found.pupils]
     arms = Table("Arms", ("student", "what it is", "teachers", "profile"), tuple(taught))
     took = [Row.of(f"{cost.kind} {cost.title}", number(cost.seconds)) for cost in found.costs]
     whole = Row.of("all", number(sum(cost.seconds for cost in found.costs)))
@@ -212,7 +194,7 @@ def plan_text(steps: Sequence[Step]) -> str:
     made = [Row.of(f"{step.kind} {step.title}", step.state, Cell(_size(step.size), "quiet")) for step in steps]
     left = [step for step in steps if step.state != "done"]
     told = []
-    for kind in ("sample", "score", "select", "train", "profile", "preferences"):
+    for kind in get_args(Kind):
         if some := [step.size for step in left if step.kind == kind]:
             sums = {unit: sum(size.get(unit, 0) for size in some) for unit in dict.fromkeys(chain(*some))}
             told.append(f"{len(some)} to {TO_DO.get(kind, kind)} ({_size(sums)})")
@@ -229,6 +211,5 @@ def plan_json(steps: Sequence[Step]) -> str:
 
 
 def _size(size: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{number(value, 2) if unit == 'cost' else count(int(value))} {UNITS[unit]}" for unit, value in size.items()
-    )
+    shown = {unit: number(value, 2) if unit == "cost" else count(int(value)) for unit, value in size.items()}
+    return ", ".join(f"{value} {UNITS.get(unit, unit)}" for unit, value in shown.items())

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from profiler.files import write_whole
 from profiler.records import Record
-from profiler.study.plan import Arm, Study
+from profiler.study.plan import ARMS, Study
 from profiler.study.records import Pupil
 from profiler.study.stage import Say, Stage, StageRecord, State, Workspace
-from profiler.study.stages import Choice, Stages
-
-FILES: dict[Arm, str] = {
-    "first": "first",
-    "random": "random",
-    "single": "chosen",
-    "multi": "chosen",
-    "multi-random": "random",
-    "equal": "equal",
-}
-"""Arm → which of a selection's data sets it is taught."""
-ALONE: tuple[Arm, ...] = ("first", "random", "single")
-"""Arms of one teacher."""
+from profiler.study.stages import Stages
 
 
 @dataclass(frozen=True)
@@ -68,16 +57,16 @@ class Schedule:
             PupilStages(Pupil(student=student, arm="base"), make.profile(student, "base", None))
             for student in study.students
         ]
-        sampled = make.sampling()
+        sampled = [make.sample(teacher) for teacher in study.asked]
         scored = make.score(sampled)
-        selects: dict[Choice, Stage] = {}
+        selects: dict[tuple[object, ...], Stage] = {}
         taught: list[PupilStages] = []
         for pupil in (pupil for student in study.students for pupil in _taught(study, student)):
-            choice = Choice(str(pupil.objective), pupil.sources, pupil.seed)
+            choice = (pupil.objective, pupil.sources, pupil.seed)
             if choice not in selects:
-                selects[choice] = make.select(choice, scored)
-            title = pupil_name(pupil, study)
-            train = make.train(pupil.student, FILES[pupil.arm], pupil.seed, title, selects[choice])
+                selects[choice] = make.select(pupil, scored)
+            title = pupil.among(study.students, study.seeds, pupil.title)
+            train = make.train(pupil, title, selects[choice])
             taught.append(PupilStages(pupil, make.profile(pupil.student, title, train), train, selects[choice]))
         judges = {teacher.name: asked for teacher in study.asked if (asked := make.preferences(teacher))}
         untouched = [made.profile for made in bases]
@@ -111,16 +100,8 @@ class Schedule:
 def _taught(study: Study, student: str) -> Iterator[Pupil]:
     """Controls first: what they share is then seen to be done."""
     every = tuple(teacher.name for teacher in study.asked)
-    for seed in study.seeds:
-        for arm in sorted(set(study.arms) - {"base"}, key=list(FILES).index):
-            groups = [(name,) for name in study.single or every] if arm in ALONE else [every]
-            for sources in groups:
-                for objective in study.objectives:
-                    yield Pupil(student=student, arm=arm, objective=objective, sources=sources, seed=seed)
-
-
-def pupil_name(pupil: Pupil, study: Study) -> str:
-    """A student's name among all of a study's."""
-    model = f"{Path(pupil.student).name}: " if len(study.students) > 1 else ""
-    seed = f", seed {pupil.seed}" if len(study.seeds) > 1 else ""
-    return f"{model}{pupil.title}{seed}"
+    for seed, arm in product(study.seeds, ARMS):
+        if arm != "base" and arm in study.arms:
+            groups = [(name,) for name in study.single or every] if ARMS[arm].alone else [every]
+            for sources, objective in product(groups, study.objectives):
+                yield Pupil(student=student, arm=arm, objective=objective, sources=sources, seed=seed)

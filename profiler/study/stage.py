@@ -46,7 +46,7 @@ class Stage:
     title: str
     inputs: Callable[[], dict[str, JsonValue]]
     """All that decides the result; asked for only when everything that is needed is done."""
-    work: Callable[[str, Say], str]
+    work: Callable[[str, Say], Path]
     """Does it under its key, and says where the result lies."""
     needs: Sequence[Stage] = ()
     size: Mapping[str, float] = field(default_factory=dict)
@@ -63,11 +63,11 @@ class Stage:
         return short_digest([self.kind, self.given])
 
 
+@dataclass(frozen=True)
 class Workspace:
     """The folder of a study, and what has been done in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def path(self, stage: Stage) -> Path:
         return self.folder / "stages" / f"{stage.kind}-{stage.key}.json"
@@ -107,7 +107,7 @@ class Workspace:
             title=stage.title,
             key=stage.key,
             inputs=stage.given,
-            result=result,
+            result=str(result.relative_to(self.folder)),
             seconds=round(time.monotonic() - begun, 1),
         )
         write_whole(self.path(stage), made.model_dump_json(indent=1).encode() + b"\n")

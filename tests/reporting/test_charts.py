@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from profiler.reporting import charts
-from profiler.reporting.charts import LIGHT, PAGE, comparison_chart, profile_chart
+from profiler.reporting.charts.changes import comparison_chart, profile_chart
+from profiler.reporting.charts.theme import LIGHT, PAGE, svg
 from profiler.reporting.comparison import comparison_report
 from profiler.reporting.layout import FAMILIES, moved, spread
 from profiler.reporting.profile import examples, profile_report
@@ -25,7 +25,7 @@ GONE = dict.fromkeys(("absolute", "low", "high", "percent", "percent_low", "perc
 
 
 def drawn(*comparisons):
-    return Drawing(charts.svg(comparison_chart(comparisons)))
+    return Drawing(svg(comparison_chart(comparisons)))
 
 
 def percents(drawing):
@@ -143,7 +143,7 @@ def test_groups_are_left_to_the_table():
 
 
 def test_a_profile_shows_every_metric_scaled_by_unit_from_zero():
-    drawing = Drawing(charts.svg(profile_chart(BASE.profile)))
+    drawing = Drawing(svg(profile_chart(BASE.profile)))
     bars = {name: bar for panel in drawing.panels for name, bar in panel.labelled("bar").items()}
     numbers = {e.metric: e for e in BASE.profile.estimates}
     assert set(bars) == set(numbers)
@@ -170,9 +170,9 @@ def test_charts_draw_as_well_formed_pictures_that_say_what_they_are(what, tmp_pa
 
 
 def test_a_page_chart_takes_its_colours_from_the_page():
-    svg = charts.svg(comparison_chart([LONG], PAGE))
-    assert 'fill="var(--moved)"' in svg
-    assert not re.search(r'(fill|stroke)="#(?!000)', svg)
+    picture = svg(comparison_chart([LONG], PAGE))
+    assert 'fill="var(--moved)"' in picture
+    assert not re.search(r'(fill|stroke)="#(?!000)', picture)
 
 
 def test_only_drawing_waits_for_the_libraries_that_draw():

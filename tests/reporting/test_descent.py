@@ -9,8 +9,9 @@ import pytest
 
 from profiler.errors import WrongUse
 from profiler.judging import Jury, StudentJudge, TasteShift, compare_raters, read_labels
-from profiler.reporting import charts, judging
-from profiler.reporting.charts import before_after_chart
+from profiler.reporting import judging
+from profiler.reporting.charts.before_after import TITLE, before_after_chart
+from profiler.reporting.charts.theme import svg
 from profiler.stats import Mean, intervals
 from tests.support.agreement import value
 from tests.support.candidates import written
@@ -141,13 +142,13 @@ async def test_page_and_picture_show_it(tmp_path):
         drawn = (tmp_path / name).read_text("utf-8")
         assert "student ← teacher" in drawn
         assert "agreement with its teacher" in drawn
-    assert charts.BEFORE_AFTER_TITLE.replace("'", "&#39;") in (tmp_path / "r.html").read_text("utf-8")
+    assert TITLE.replace("'", "&#39;") in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_a_student_moves_from_a_hollow_to_a_filled_dot_of_its_own_row(tmp_path):
     humans = {f"annotator{number}": like(share) for number, share in enumerate((0.7, 0.75, 0.9), 1)}
     found = told(tmp_path, LINE, of=rows(**humans))
-    teacher, gold = Drawing(charts.svg(before_after_chart(found))).panels
+    teacher, gold = Drawing(svg(before_after_chart(found))).panels
     for panel, against in ((teacher, "teacher"), (gold, found.reference)):
         one, dots = shift(found, against), panel.of("point")
         assert [panel.at(dot.left) for dot in dots] == pytest.approx([100 * one.base, 100 * one.other])
@@ -164,6 +165,6 @@ def test_a_student_moves_from_a_hollow_to_a_filled_dot_of_its_own_row(tmp_path):
 def test_without_humans_there_is_one_panel(tmp_path):
     of = [{key: row[key] for key in ("id", "verdicts")} for row in rows()]
     found = told(tmp_path, LINE, of=of)
-    (panel,) = Drawing(charts.svg(before_after_chart(found))).panels
+    (panel,) = Drawing(svg(before_after_chart(found))).panels
     assert panel.title == "agreement with its teacher"
     assert judging.descent_table(told(tmp_path)) is None

@@ -9,8 +9,8 @@ import pytest
 import vl_convert
 
 from profiler import probes
-from profiler.reporting import charts
-from profiler.reporting.charts import answers, diagram, reliability_chart
+from profiler.reporting.charts.reliability import answers, diagram, reliability_chart
+from profiler.reporting.charts.theme import svg
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
 from profiler.stats import equal_width, reliability, share_interval
@@ -34,7 +34,7 @@ def run(table):
 
 
 def drawn(table):
-    return Drawing(charts.svg(reliability_chart(diagram(table), "calibration")))
+    return Drawing(svg(reliability_chart(diagram(table), "calibration")))
 
 
 def test_dots_and_bars_are_the_bins_of_the_answers():

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from profiler.judging import compare_raters, read_labels
-from profiler.reporting import charts
-from profiler.reporting.charts import LIGHT, rater_matrix_chart
+from profiler.reporting.charts.rater_matrix import rater_matrix_chart
+from profiler.reporting.charts.theme import LIGHT, svg
 from profiler.reporting.numbers import number
 from tests.support.agreement import value
 from tests.support.browser import opened
@@ -39,7 +39,7 @@ def verdicts(tmp_path):
 
 def shown(path):
     """The heatmap, and each of its cells with what is written in it, by its two raters."""
-    panel = Drawing(charts.svg(rater_matrix_chart(compare_raters(read_labels([path]), resamples=20)))).panel(
+    panel = Drawing(svg(rater_matrix_chart(compare_raters(read_labels([path]), resamples=20)))).panel(
         "Who agrees with whom"
     )
     side = panel.width / len(panel.names)
@@ -132,9 +132,7 @@ async def test_an_ending_that_says_nothing_is_refused(verdicts, tmp_path):
 
 def test_a_hostile_judges_name_does_not_enter_the_picture(tmp_path):
     rows = [{"id": i, "verdicts": {"<script>alert(1)</script>\x1b": 1 + i % 2, "y": 1 + i % 2}} for i in range(6)]
-    drawn = charts.svg(
-        rater_matrix_chart(compare_raters(read_labels([written(tmp_path / "v.jsonl", rows)]), resamples=20))
-    )
+    drawn = svg(rater_matrix_chart(compare_raters(read_labels([written(tmp_path / "v.jsonl", rows)]), resamples=20)))
     assert "<script" not in drawn
     assert "\x1b" not in drawn
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from profiler.judging import Jury, TasteShift
-from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, extent, known, rows, whole, written
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
 from profiler.reporting.numbers import DASH, count, number
-
-if TYPE_CHECKING:
-    import altair as alt
 
 WIDTH = 240
 STEP = 20
 """Height of a line; a student has two, before and after."""
-BEFORE_AFTER_TITLE = "What students' tastes took from their teachers"
-BEFORE_AFTER_CAPTION = (
+TITLE = "What students' tastes took from their teachers"
+CAPTION = (
     "Hollow: the student before training. Filled: after. Line: the 95 % interval. Above, those that agree with humans "
     "the most, as in figure 3 of arXiv 2407.01490. Dashed: how far one human agrees with the majority of the others."
 )
@@ -24,13 +22,11 @@ BEFORE_AFTER_CAPTION = (
 
 def before_after_chart(jury: Jury, palette: Palette = LIGHT) -> Chart:
     """Agreement with the teacher and with humans, before and after training, a row a student."""
-    return whole([before_after(jury, palette)], BEFORE_AFTER_TITLE, palette)
+    return theme.whole([before_after(jury, palette)], TITLE, palette)
 
 
 def before_after(jury: Jury, palette: Palette) -> alt.HConcatChart:
     """The chart as a part of another."""
-    import altair as alt
-
     shifts = [shift for shift in jury.shifts if shift.metric == "agreement"]
     taught = [shift for shift in shifts if shift.against == shift.teacher]
     humans = [shift for shift in shifts if shift.against == jury.reference]
@@ -44,31 +40,25 @@ def _panel(
     title: str, shifts: Sequence[TasteShift], humans: float | None, first: bool, palette: Palette
 ) -> alt.LayerChart:
     """A hollow dot before and a filled one after; HUMANS is how far these agree among themselves."""
-    import altair as alt
-
     names = list(dict.fromkeys(_name(shift) for shift in shifts))
-    room = extent(names) if first else 0
+    room = theme.extent(names) if first else 0
     axis = alt.Axis(labels=first, title=None, labelLimit=240, grid=False, minExtent=room, maxExtent=room)
-    value = alt.X("low:Q", axis=alt.Axis(title="% of pairs", titleAnchor="start", tickCount=5)).scale(domain=[0, 100])
+    value = alt.X("value:Q", axis=alt.Axis(title="% of pairs", titleAnchor="start", tickCount=5)).scale(domain=[0, 100])
     after = alt.datum.when == "after"
-    data = rows([datum for shift in shifts for datum in _data(shift)])
-    whiskers, dots = known(data, "low"), known(data, "value").encode(x="value:Q")
-    students = alt.layer(
-        whiskers.mark_rule(strokeWidth=2, aria=False).encode(value, x2="high"),
-        dots.transform_filter(~after).mark_point(size=70, filled=False, strokeWidth=2),
-        dots.transform_filter(after).mark_point(size=70, filled=True, opacity=1),
-        written(data, WIDTH + 8, palette),
-    ).encode(
+    hue = alt.when(after).then(alt.value(palette.moved)).otherwise(alt.value(palette.same))
+    data = [datum for shift in shifts for datum in _data(shift)]
+    dots = theme.intervals(data, value, WIDTH, palette, size=70, gap=8, hollow="datum.when === 'before'")
+    students = dots.encode(
         y=alt.Y("student:N", sort=names, axis=axis),
         yOffset=alt.YOffset("when:N", sort=["before", "after"]),
-        color=alt.when(after).then(alt.value(palette.moved)).otherwise(alt.value(palette.same)),
+        color=hue,
     )
     layers: list[alt.Chart | alt.LayerChart] = [students]
     if humans is not None:
         told = f"one human agrees with the majority of the others on {share(humans)}"
-        rule = rows([{"humans": 100 * humans, "told": told}]).mark_rule(strokeDash=[4, 4], color=palette.quiet)
+        rule = theme.rows([{"humans": 100 * humans, "told": told}]).mark_rule(strokeDash=[4, 4], color=palette.quiet)
         layers.insert(0, rule.encode(x="humans:Q"))
-    return alt.LayerChart(layer=layers, title=title, width=WIDTH, height=alt.Step(STEP))
+    return alt.LayerChart(layer=layers, title=title, height=alt.Step(STEP))
 
 
 def _data(shift: TasteShift) -> list[Datum]:
@@ -80,22 +70,16 @@ def _data(shift: TasteShift) -> list[Datum]:
         {
             "student": _name(shift),
             "when": when,
-            "value": _percent(value),
-            "low": _percent(low),
-            "high": _percent(high),
-            "written": share(value),
-            "told": f"{_name(shift)}, {when} training, with {shift.against}: {share(value)} of {count(shift.n)} pairs",
+            **{name: end and 100 * end for name, end in zip(("value", "low", "high"), own, strict=True)},
+            "written": share(own[0]),
+            "told": f"{_name(shift)}, {when} training, with {shift.against}: {share(own[0])} of {count(shift.n)} pairs",
         }
-        for when, (value, low, high) in ends.items()
+        for when, own in ends.items()
     ]
 
 
 def _name(shift: TasteShift) -> str:
     return f"{shift.student} ← {shift.teacher}"
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
 
 
 def ceiling(jury: Jury) -> float | None:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from profiler.records import Change, Comparison, Estimate, Profile
 from profiler.reporting import layout
-from profiler.reporting.charts.theme import (
-    LIGHT,
-    NONE,
-    Chart,
-    Datum,
-    Palette,
-    colour,
-    down,
-    known,
-    rows,
-    whole,
-    written,
-)
-from profiler.reporting.layout import Block, Key, moved, spread
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.theme import LIGHT, NONE, Chart, Datum, Palette
+from profiler.reporting.layout import Block, Key, ends, moved, spread
 from profiler.reporting.numbers import DASH, interval, number, places
-
-if TYPE_CHECKING:
-    import altair as alt
 
 STEP = 22
 WRITTEN = 150
@@ -51,16 +38,11 @@ class Panel(NamedTuple):
 
 def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT) -> Chart:
     """Percent change against the base with its interval, a row a metric; as it is where a percentage means nothing."""
-    import altair as alt
-
-    sides = [{Key(c.probe, c.metric, c.group): c for c in one.changes if c.group is None} for one in comparisons]
+    sides = [layout.overall(one.changes) for one in comparisons]
     absolute = {key for side in sides for key, c in side.items() if c.absolute is not None and c.percent is None}
-    sides = [
-        {key: c.model_copy(update={"percent": None}) if key in absolute else c for key, c in side.items()}
-        for side in sides
-    ]
+    for side in sides:
+        side |= {key: side[key].model_copy(update={"percent": None}) for key in absolute & side.keys()}
     names = [layout.other_name(one) for one in comparisons]
-    width = WIDTHS.get(len(sides), LEAST)
     panels = _panels([key for side in sides for key in side], absolute)
     percents = [panel for panel in panels if panel.unit is None]
     lines = []
@@ -74,23 +56,32 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
             head = alt.TitleParams(" " if place else panel.title, subtitleColor=palette.text)
             if panel is panels[0] and len(names) > 1:
                 head.subtitle = name
-            data = [_bar(key, side.get(key)) for key in panel.keys]
+            data = [change_bar(key.metric, side.get(key)) for key in panel.keys]
+            width = WIDTHS.get(len(sides), LEAST)
+            y = theme.down("row", 0 if place else LABELS, [key.metric for key in panel.keys])
             bars = change_bars(data, value, palette.verdicts(), SHAPES, width, palette, clip=True)
-            y = down("row", 0 if place else LABELS, [key.metric for key in panel.keys])
             columns.append(bars.encode(y).properties(title=head, height=alt.Step(STEP)))
         lines.append(alt.hconcat(*columns, bounds="flush", spacing=WRITTEN))
     title = f"Change of {layout.listed(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"
-    return whole(lines, title, palette)
+    return theme.whole(lines, title, palette)
 
 
 def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Chart:
     """Values with their intervals, a row a metric; rows of one unit share a scale that starts at zero."""
-    found = {Key(e.probe, e.metric, e.group): e for e in profile.estimates if e.group is None}
+    found = layout.overall(profile.estimates)
     panels = []
     for block in layout.blocks(found):
-        dots = _dots([_dot(key, found[key], _largest(block, key, found)) for key in block.keys], palette)
-        panels.append(dots.properties(title=block.title(alone=len(profile.sections) == 1)))
-    return whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
+        data = [_dot(key, found[key], _largest(block, key, found)) for key in block.keys]
+        low = min([0.0, *(float(d["low"] or d["value"] or 0) for d in data)])
+        value = alt.X("value:Q", axis=alt.Axis(values=[0], labels=False, title=None))
+        value = value.scale(domain=[1.05 * low, 1.05], nice=False)
+        ideal = theme.known(theme.rows(data), "ideal").mark_tick(thickness=2, aria=False)
+        ideals = [ideal.encode(x="ideal:Q", color=alt.value(palette.better))]
+        dots = theme.intervals(data, value, WIDTHS[1], palette, bar=3, opacity=0.3, size=50, below=ideals)
+        dots = dots.encode(theme.down("metric", LABELS), color=alt.value(palette.moved))
+        title = block.title(alone=len(profile.sections) == 1)
+        panels.append(dots.properties(title=title, height=alt.Step(STEP)))
+    return theme.whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
 
 
 def change_bars(
@@ -103,26 +94,21 @@ def change_bars(
     clip: bool = False,
 ) -> alt.LayerChart:
     """Bars from zero to each VALUE with whiskers, its `kind` as colour and shape, and the numbers in words beside."""
-    import altair as alt
-
     shape = alt.Shape("kind:N", legend=None).scale(domain=list(shapes), range=list(shapes.values()))
-    each = rows(data)
-    bars, whiskers = known(each, "value"), known(each, "low")
-    return alt.layer(
-        bars.mark_bar(height=11, opacity=0.4, clip=clip).encode(x=value, x2=alt.datum(0)),
-        whiskers.mark_rule(strokeWidth=1.8, clip=clip, aria=False).encode(x="low:Q", x2="high"),
-        bars.mark_point(filled=True, size=62, opacity=1, clip=clip).encode(x="value:Q", shape=shape),
-        written(each, width + 10, palette),
-        width=width,
-    ).encode(color=colour("kind", colours))
+    bars = theme.intervals(data, value, width, palette, bar=11, line=1.8, clip=clip, shape=shape)
+    return bars.encode(color=theme.colour("kind", colours))
 
 
-def change_bar(row: str, kind: str, change: Change, word: str) -> Datum:
-    """What a bar shows."""
-    value, low, high = _ends(change)
+def change_bar(row: str, change: Change | None, kind: str = "", word: str = "") -> Datum:
+    """What a bar shows; its KIND and the WORD for it are the change's verdict, where they are not another."""
+    if change is None or change.absolute is None:
+        why = change.reason if change else "not in this run"
+        return {"row": row, "kind": kind or NONE, "written": f"{DASH} {why}", "told": f"{row}: {why}"}
+    value, low, high = ends(change)
+    word = word or change.verdict or change.reason or ""
     return {
         "row": row,
-        "kind": kind,
+        "kind": kind or change.verdict or NONE,
         "value": value,
         "low": low,
         "high": high,
@@ -131,37 +117,20 @@ def change_bar(row: str, kind: str, change: Change, word: str) -> Datum:
     }
 
 
-def _bar(key: Key, change: Change | None) -> Datum:
-    if change is None or change.absolute is None:
-        why = change.reason if change else "not in this run"
-        return {"row": key.metric, "kind": NONE, "written": f"{DASH} {why}", "told": f"{key.metric}: {why}"}
-    return change_bar(key.metric, change.verdict or NONE, change, change.verdict or change.reason or "")
-
-
-def _ends(change: Change) -> tuple[float | None, float | None, float | None]:
-    """The change with its interval: in percent, or as it is where a percentage means nothing."""
-    if change.percent is None:
-        return change.absolute, change.low, change.high
-    return change.percent, change.percent_low, change.percent_high
-
-
 def _domain(changes: Iterable[Change]) -> list[float]:
     """A scale that holds every change, zero, and a little room."""
-    ends = [0.0]
+    held = [0.0]
     for change in changes:
         cut = inf if change.percent is None else CUT
-        ends += [max(-cut, min(cut, end)) for end in _ends(change) if end is not None]
-    room = 0.04 * (max(ends) - min(ends)) or 1.0
-    return [min(ends) - room, max(ends) + room]
+        held += [max(-cut, min(cut, end)) for end in ends(change) if end is not None]
+    room = 0.04 * (max(held) - min(held)) or 1.0
+    return [min(held) - room, max(held) + room]
 
 
 def _axis(title: str | None, palette: Palette) -> alt.Axis:
     """The scale below a panel; only its lines where the next panel shows the same."""
-    import altair as alt
-
     zero = alt.when("datum.value === 0").then(alt.value(palette.quiet)).otherwise(alt.value(palette.grid))
-    shown = title is not None
-    return alt.Axis(title=title, labels=shown, tickCount=5, grid=True, titleAnchor="start", gridColor=zero)
+    return alt.Axis(title=title, titleAnchor="start", labels=title is not None, tickCount=5, gridColor=zero)
 
 
 def _panels(keys: Sequence[Key], absolute: Set[Key]) -> list[Panel]:
@@ -174,47 +143,27 @@ def _panels(keys: Sequence[Key], absolute: Set[Key]) -> list[Panel]:
         units: dict[str, list[Key]] = {}
         for key in block.keys:
             if key in absolute:
-                units.setdefault(layout.unit(key) or "as it is", []).append(key)
+                units.setdefault(layout.metric(key).unit or "as it is", []).append(key)
         others += [Panel(f"{name}, absolute", unit, inside) for unit, inside in units.items()]
     return percents + others
-
-
-def _dots(data: Sequence[Datum], palette: Palette) -> alt.LayerChart:
-    """Values from zero, with their intervals and what would be ideal."""
-    import altair as alt
-
-    low = min([0.0, *(float(d["x_low"] or d["x"] or 0) for d in data)])
-    zero = alt.Axis(values=[0], grid=True, labels=False, title=None)
-    value = alt.X("x:Q", axis=zero).scale(domain=[1.05 * low, 1.05], nice=False)
-    each = rows(data)
-    bars, whiskers, ideals = (known(each, field) for field in ("x", "x_low", "x_ideal"))
-    return alt.layer(
-        bars.mark_bar(height=3, color=palette.moved, opacity=0.3).encode(x=value, x2=alt.datum(0)),
-        whiskers.mark_rule(strokeWidth=2, color=palette.moved, aria=False).encode(x="x_low:Q", x2="x_high"),
-        ideals.mark_tick(color=palette.better, thickness=2, aria=False).encode(x="x_ideal:Q"),
-        bars.mark_point(filled=True, size=50, opacity=1, color=palette.moved).encode(x="x:Q"),
-        written(each, WIDTHS[1] + 10, palette),
-        width=WIDTHS[1],
-        height=alt.Step(STEP),
-    ).encode(down("metric", LABELS))
 
 
 def _dot(key: Key, estimate: Estimate, largest: float) -> Datum:
     decimals = places(estimate.value, estimate.low, estimate.high)
     shown = number(estimate.value, decimals)
     within = interval(estimate.low, estimate.high, decimals)
-    unit, ideal = layout.unit(key), layout.ideal(key)
+    unit, ideal = layout.metric(key).unit, layout.metric(key).ideal
     near = ideal if isinstance(ideal, float | int) and abs(ideal) <= largest else None
-    ends = {"x": estimate.value, "x_low": estimate.low, "x_high": estimate.high, "x_ideal": near}
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "ideal": near}
     return {
         "metric": key.metric,
         "written": f"{shown} {within} {unit}" if estimate.low is not None else f"{shown} {unit} ({estimate.reason})",
         "told": f"{key.metric}: {shown} {unit} {within}, n = {estimate.n}",
-        **{name: None if end is None else end / largest for name, end in ends.items()},
+        **{name: None if value is None else value / largest for name, value in numbers.items()},
     }
 
 
 def _largest(block: Block, key: Key, found: Mapping[Key, Estimate]) -> float:
     """The end of the scale that a metric shares with those of its unit and family."""
-    alike = [found[other] for other in block.keys if layout.unit(other) == layout.unit(key)]
+    alike = [found[other] for other in block.keys if layout.metric(other).unit == layout.metric(key).unit]
     return max((abs(end) for e in alike for end in (e.value, e.low, e.high) if end), default=1.0)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from profiler.judging import Agreement, Jury, Rater
-from profiler.reporting.charts.before_after import BEFORE_AFTER_TITLE, before_after
-from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, colour, extent, known, rows, whole
-from profiler.reporting.numbers import DASH, count, interval, number
-
-if TYPE_CHECKING:
-    import altair as alt
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.before_after import TITLE, before_after, share
+from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
+from profiler.reporting.numbers import count, number, with_interval
 
 Pairwise = Mapping[tuple[str, str], Agreement]
 """A number of every two raters."""
@@ -23,7 +21,7 @@ MANY = 12
 FULL = 0.55
 """Opacity of a kappa of 1: what is written over it stays readable, on light and on dark paper."""
 LEGEND = "Cohen's kappa of every two raters (ties are a label), and below it the share of pairs with the same label"
-RATER_MATRIX_CAPTION = (
+CAPTION = (
     "The bluer, the further they agree beyond chance; orange: less than by chance. "
     "Empty: oneself, or a human and the majority that the human is part of."
 )
@@ -34,14 +32,12 @@ def rater_matrix_chart(jury: Jury, palette: Palette = LIGHT, students: bool = Fa
     panels: list[alt.LayerChart | alt.HConcatChart] = [_matrix(jury, palette)]
     title = f"How far {count(len(_order(jury)))} raters agree on {count(jury.pairs)} pairs"
     if students and jury.shifts:
-        return whole([*panels, before_after(jury, palette)], f"{title}; {BEFORE_AFTER_TITLE.lower()}", palette)
-    return whole(panels, title, palette)
+        return theme.whole([*panels, before_after(jury, palette)], f"{title}; {TITLE.lower()}", palette)
+    return theme.whole(panels, title, palette)
 
 
 def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
     """A row a rater, a cell for each other."""
-    import altair as alt
-
     raters = _order(jury)
     names = [rater.name for rater in raters]
     kappas, shares = _pairwise(jury, "kappa"), _pairwise(jury, "agreement")
@@ -56,17 +52,17 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
         labelColor=palette.text,
         labelFontSize=12,
     )
-    down = alt.Axis(labelLimit=240, minExtent=extent(names))
-    cells = rows([_cell(one, other, kappas, shares) for one in raters for other in raters])
-    met = known(cells, "kappa").mark_rect(stroke=palette.grid)
+    down = alt.Axis(labelLimit=240, minExtent=theme.extent(names))
+    cells = theme.rows([_cell(one, other, kappas, shares) for one in raters for other in raters])
+    met = theme.known(cells, "kappa").mark_rect(stroke=palette.grid)
     depth = alt.FillOpacity("size:Q", legend=None).scale(domain=[0, 1], range=[0.04, FULL])
     kappa = cells.mark_text(dy=-7 if few else 0, fontSize=13 if few else 11, fontWeight=600, aria=False)
-    share = cells.mark_text(dy=10, fontSize=10, fontWeight=400, aria=False)
+    agreement = cells.mark_text(dy=10, fontSize=10, fontWeight=400, aria=False)
     layers = [
         cells.mark_rect(color=palette.grid, opacity=0.25, aria=False),
-        met.encode(colour("side", {"beyond": palette.moved, "below": palette.worse}), depth),
+        met.encode(theme.colour("side", {"beyond": palette.moved, "below": palette.worse}), depth),
         kappa.encode(text="kappa_written:N"),
-        share.encode(text="agreement_written:N"),
+        agreement.encode(text="agreement_written:N"),
     ]
     return alt.layer(
         *(layers if few else layers[:-1]),
@@ -87,7 +83,8 @@ def _cell(one: Rater, other: Rater, kappas: Pairwise, shares: Pairwise) -> Datum
     pair = (one.name, other.name)
     if pair not in kappas or pair not in shares:
         return {"rater": one.name, "other": other.name, "kappa": None, "kappa_written": "", "agreement_written": ""}
-    kappa, share = kappas[pair], shares[pair]
+    kappa, both = kappas[pair], shares[pair]
+    told = [with_interval(found.value, found.low, found.high, 2) for found in (kappa, both)]
     value = 0.0 if kappa.value is None else kappa.value
     return {
         "rater": one.name,
@@ -96,14 +93,9 @@ def _cell(one: Rater, other: Rater, kappas: Pairwise, shares: Pairwise) -> Datum
         "size": min(1.0, abs(value)),
         "side": "below" if value < 0 else "beyond",
         "kappa_written": number(kappa.value, 2),
-        "agreement_written": DASH if share.value is None else f"{number(100 * share.value, 0)} %",
-        "told": f"{one.name} and {other.name}: kappa {_said(kappa)}, agreement {_said(share)}, {count(share.n)} pairs",
+        "agreement_written": share(both.value),
+        "told": f"{one.name} and {other.name}: kappa {told[0]}, agreement {told[1]}, {count(both.n)} pairs",
     }
-
-
-def _said(found: Agreement) -> str:
-    within = "" if found.low is None else f" {interval(found.low, found.high, 2)}"
-    return f"{number(found.value, 2)}{within}"
 
 
 def _pairwise(jury: Jury, metric: str) -> Pairwise:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette, known, rows, whole
+from profiler.reporting.charts import altair as alt
+from profiler.reporting.charts import theme
+from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
 from profiler.reporting.numbers import count, interval, number
 from profiler.runs import SampleColumns
 from profiler.stats import Bin, equal_width, reliability, share_interval
-
-if TYPE_CHECKING:
-    import altair as alt
 
 BINS = 10
 USES = ("confidence", "correct")
@@ -49,37 +47,33 @@ def answers(of: Diagram) -> int:
 
 def reliability_chart(of: Diagram, name: str, palette: Palette = LIGHT) -> Chart:
     """A square a set, accuracy over confidence with 95 % intervals, and below it the answers in each bin."""
-    import altair as alt
-
     side = SIDES.get(len(of), LEAST)
-    data = {which: rows([_datum(part) for part in bins]) for which, bins in of.items()}
+    data = {which: theme.rows([_datum(part) for part in bins]) for which, bins in of.items()}
     squares = [_square(bins, side, which == "all", palette).properties(title=which) for which, bins in data.items()]
     tallies = [_tally(bins, which == "all", palette).properties(width=side) for which, bins in data.items()]
     lines = [alt.hconcat(*line, bounds="flush", spacing=34) for line in (squares, tallies)]
-    return whole(lines, f"{name}: accuracy against confidence in {BINS} bins", palette)
+    return theme.whole(lines, f"{name}: accuracy against confidence in {BINS} bins", palette)
 
 
 def _square(data: alt.Chart, side: int, first: bool, palette: Palette) -> alt.LayerChart:
     """How often answers are right, with a dashed line where they are as often as the model is sure."""
-    import altair as alt
-
     x = alt.X("from:Q", axis=alt.Axis(labels=False, title=None, tickCount=5)).scale(domain=[0, 1])
     # Labels that can't be seen keep the titles of all squares in line.
     axis = alt.Axis(title="accuracy" if first else None, labelOpacity=int(first), tickCount=5)
     y = alt.Y("from:Q", axis=axis).scale(domain=[0, 1])
     line = alt.Chart(alt.InlineData(values=[{"from": 0, "to": 1}]))
     line = line.mark_rule(strokeDash=[4, 4], color=palette.quiet, aria=False)
-    bins = known(data, "confidence").encode(x="confidence:Q")
-    whiskers = bins.mark_rule(strokeWidth=2, color=palette.moved, aria=False)
-    dots = bins.mark_point(filled=True, size=62, opacity=1, color=palette.moved)
-    layers = [line.encode(x, y, x2="to", y2="to"), whiskers.encode(y="low:Q", y2="high"), dots.encode(y="accuracy:Q")]
+    bins = theme.known(data, "confidence").encode(x="confidence:Q", color=alt.value(palette.moved))
+    layers = [
+        line.encode(x, y, x2="to", y2="to"),
+        bins.mark_rule(strokeWidth=2, aria=False).encode(y="low:Q", y2="high"),
+        bins.mark_point(filled=True, size=62, opacity=1).encode(y="accuracy:Q"),
+    ]
     return alt.LayerChart(layer=layers, width=side, height=side)
 
 
 def _tally(bins: alt.Chart, first: bool, palette: Palette) -> alt.LayerChart:
     """How many answers each bin holds."""
-    import altair as alt
-
     axis = alt.Axis(title="confidence", titleAnchor="start", tickCount=5, grid=False)
     x = alt.X("from:Q", bin="binned", axis=axis).scale(domain=[0, 1])
     y = alt.Y("items:Q", axis=alt.Axis(title="answers" if first else None, labels=False, grid=False))

@@ -1,16 +1,14 @@
-"""How every chart looks, what its panels have in common, and its way into a file."""
+"""How every chart looks, the marks that several share, and the way into a file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from profiler.reporting.charts import altair as alt
 from profiler.reporting.numbers import plain
-
-if TYPE_CHECKING:
-    import altair as alt
 
 Chart: TypeAlias = "alt.VConcatChart"
 Datum = dict[str, str | float | None]
@@ -86,15 +84,13 @@ def _printable(part: object) -> object:
 
 def whole(panels: Sequence[alt.LayerChart | alt.HConcatChart], description: str, palette: Palette) -> Chart:
     """Panels, one below the other."""
-    import altair as alt
-
-    small = {"labelColor": palette.quiet, "labelFontSize": 11, "titleColor": palette.quiet, "titleFontSize": 11}
+    quiet = {"labelColor": palette.quiet, "labelFontSize": 11, "titleColor": palette.quiet, "titleFontSize": 11}
     axis = {"gridColor": palette.grid, "domain": False, "ticks": False, "titleFontWeight": 400, "labelPadding": 6}
     look = alt.Config(
         font=FONT,
         view={"stroke": None},
         title={"anchor": "start", "color": palette.text, "fontSize": 12, "fontWeight": 600, "frame": "group"},
-        axis=small | axis,
+        axis=quiet | axis,
         axisY={"labelColor": palette.text, "labelFontSize": 12},
         text={"color": palette.text, "fontSize": 11},
     )
@@ -110,8 +106,6 @@ def whole(panels: Sequence[alt.LayerChart | alt.HConcatChart], description: str,
 
 def rows(data: Sequence[Datum]) -> alt.Chart:
     """A chart of DATA, each mark of which says what it stands for."""
-    import altair as alt
-
     return alt.Chart(alt.InlineData(values=data)).encode(description="told:N", tooltip="told:N")
 
 
@@ -120,26 +114,49 @@ def known(chart: alt.Chart, field: str) -> alt.Chart:
     return chart.transform_filter(f"isValid(datum.{field})")
 
 
-def written(chart: alt.Chart, at: int, palette: Palette) -> alt.Chart:
-    """The numbers in words, in a column AT the right of the panel."""
-    import altair as alt
-
-    text: alt.Chart = chart.mark_text(align="left", aria=False)
-    return text.encode(x=alt.value(at), text="written:N", color=alt.value(palette.text))
+def intervals(
+    data: Sequence[Datum],
+    value: alt.X,
+    width: int,
+    palette: Palette,
+    *,
+    bar: int = 0,
+    opacity: float = 0.4,
+    line: float = 2,
+    size: int = 62,
+    gap: int = 10,
+    hollow: str = "",
+    below: Sequence[alt.Chart] = (),
+    clip: bool = False,
+    shape: alt.Shape | None = None,
+) -> alt.LayerChart:
+    """A dot for each VALUE with its interval and, beside the panel, in words; a BAR so thick from zero."""
+    each = rows(data)
+    values = known(each, "value")
+    filled = values.mark_point(filled=True, size=size, opacity=1, clip=clip)
+    dots = [filled.encode(shape) if shape else filled]
+    if hollow:
+        rings = values.transform_filter(hollow).mark_point(size=size, filled=False, strokeWidth=2)
+        dots = [rings, filled.transform_filter(f"!({hollow})")]
+    text = each.mark_text(align="left", aria=False)
+    return alt.layer(
+        *([values.mark_bar(height=bar, opacity=opacity, clip=clip).encode(x2=alt.datum(0))] if bar else []),
+        known(each, "low").mark_rule(strokeWidth=line, clip=clip, aria=False).encode(x="low:Q", x2="high"),
+        *below,
+        *dots,
+        text.encode(x=alt.value(width + gap), text="written:N", color=alt.value(palette.text)),
+        width=width,
+    ).encode(value)
 
 
 def down(field: str, room: int, names: Sequence[str] | None = None) -> alt.Y:
     """A row for each value of FIELD, named in so much ROOM; in the order of NAMES or of the data."""
-    import altair as alt
-
     axis = alt.Axis(labels=room > 0, labelLimit=room, minExtent=room, maxExtent=room, offset=4)
     return alt.Y(f"{field}:N", sort=names, title=None, axis=axis)
 
 
 def colour(field: str, colours: Mapping[str, str]) -> alt.Color:
     """Each value of FIELD in its colour."""
-    import altair as alt
-
     return alt.Color(f"{field}:N", legend=None).scale(domain=list(colours), range=list(colours.values()))
 
 
