@@ -1,17 +1,18 @@
-"""Raters of the same pairs, held against each other: every number with its interval, from the same resamples."""
+"""Raters of the same pairs, held against each other, and students against what they were before they were trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from profiler import stats
-from profiler.judging.before_after import StudentJudge, taste_shifts
+from profiler.errors import WrongUse
 from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
-from profiler.judging.records import Agreement, Jury, Pair, Rater
+from profiler.judging.records import Agreement, Jury, Pair, Rater, TasteShift
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.stats import raters
 
@@ -33,6 +34,17 @@ WITHOUT_TIES = "_without_ties"
 """Ends the name of a number that leaves out the pairs which either side calls a tie."""
 HUMANS = "humans"
 """The rater that all humans are together."""
+PLAIN: Mapping[str, stats.Formula] = {"agreement": raters.agreement, "kappa": raters.kappa}
+"""What is told of parts of the pairs, and of a student before and after its training."""
+WHENS = ("before", "after", "change")
+
+
+class StudentJudge(NamedTuple):
+    """Three judges: a student, what it was before training, and who taught it."""
+
+    student: str
+    before: str
+    teacher: str
 
 
 def compare_raters(
@@ -49,18 +61,16 @@ def compare_raters(
     kinds, one = whole.kinds()
     asked = list(_asked(whole.at(one)))
     groups = clusters([*labels.pairs.values()])
-    found = stats.count_intervals(
-        {str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed
-    )
+    found = stats.count_intervals([entry.counted for entry in asked], kinds, groups, resamples, seed)
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
         raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
         numbers=tuple(
-            _number(entry, metric, found[str(i), metric])
-            for i, entry in enumerate(asked)
-            for metric in entry.counted.formulas
+            _number(entry, metric, interval)
+            for entry, intervals in zip(asked, found, strict=True)
+            for metric, interval in intervals.items()
         ),
         shifts=taste_shifts(whole, students, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),
@@ -112,12 +122,10 @@ def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
     for human, theirs in kinds.humans.items():
         if human != name:
             yield from _meeting(judge, human, chosen, theirs, labels)
-    names = sorted({group for group in kinds.groups if group})
+    names = [group for group in np.unique(kinds.groups).tolist() if group]
     for group in names if len(names) <= GROUPS else ():
-        inside = np.array([one == group for one in kinds.groups])[:, np.newaxis]
-        count = stats.Count(
-            raters.crossed(gold, labels) * inside, {"agreement": raters.agreement, "kappa": raters.kappa}
-        )
+        inside = (kinds.groups == group)[:, np.newaxis]
+        count = stats.Count(raters.crossed(gold, labels) * inside, PLAIN)
         yield RaterCount(judge, count, name, chosen, group)
 
 
@@ -150,7 +158,7 @@ def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:
         return
     yield RaterCount(HUMANS, stats.Count(raters.two_of_them(kinds.votes), {"agreement": stats.ratio}), HUMANS)
     yield RaterCount(HUMANS, stats.Count(raters.coincidences(kinds.votes), {"alpha": raters.alpha}), HUMANS)
-    others = stats.Count(raters.one_against_others(kinds.votes), {"agreement": raters.agreement, "kappa": raters.kappa})
+    others = stats.Count(raters.one_against_others(kinds.votes), PLAIN)
     yield RaterCount(HUMANS, others, "the other humans")
 
 
@@ -213,3 +221,84 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
                 f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "
                 "pairs; if the swapped verdicts name places and not answers, add --swapped places"
             )
+
+
+def taste_shifts(
+    whole: LabelTable, students: Sequence[StudentJudge], clusters: stats.IntArray | None, resamples: int, seed: int
+) -> tuple[TasteShift, ...]:
+    """How each student's agreement with its teacher, with others' teachers and with humans changed.
+
+    Before and after are counted on the same pairs and drawn together, so that the interval is that of the change and
+    not of two surveys. Ordered by the students' agreement with humans, as the paper's figure 3 is.
+    """
+    for line in students:
+        for name in line:
+            if name not in whole.readings:
+                raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(whole.readings) or 'none'}")
+        if line.student == line.before:
+            raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")
+    kinds, one = whole.kinds()
+    table = whole.at(one)
+    asked = [(line, *other) for line in students for other in _others(table, line, students)]
+    counts = [_before_and_after(table, line, labels) for line, _, labels in asked]
+    found = stats.count_intervals(counts, kinds, clusters, resamples, seed)
+    shifts = [
+        _shift(line, against, metric, *(numbers[f"{metric} {when}"] for when in WHENS))
+        for (line, against, _), numbers in zip(asked, found, strict=True)
+        for metric in PLAIN
+    ]
+    with_humans = {
+        (shift.student, shift.before, shift.teacher): shift.other or 0.0
+        for shift in shifts
+        if shift.against == whole.reference and shift.metric == "agreement"
+    }
+    # Where there are no humans, in the order in which they were named.
+    return tuple(sorted(shifts, key=lambda shift: -with_humans.get((shift.student, shift.before, shift.teacher), 0.0)))
+
+
+def _others(
+    table: LabelTable, line: StudentJudge, students: Sequence[StudentJudge]
+) -> Iterator[tuple[str, raters.Labels]]:
+    """Its teacher first, then whoever taught other students, then the humans."""
+    for name in dict.fromkeys([line.teacher, *(other.teacher for other in students)]):
+        if name == line.teacher or name not in line:
+            yield name, table.readings[name][table.chosen[name]]
+    if table.reference is not None:
+        yield table.reference, table.gold
+
+
+def _before_and_after(table: LabelTable, line: StudentJudge, other: raters.Labels) -> stats.Count:
+    """Where both the student and what it was meet OTHER, on the pairs that all of them could be read on."""
+    before, after = (table.readings[name][table.chosen[name]] for name in (line.before, line.student))
+    common = ((before >= 0) & (after >= 0))[:, np.newaxis]
+    parts = np.hstack([raters.crossed(other, before) * common, raters.crossed(other, after) * common])
+    return stats.Count(parts, {f"{name} {when}": _of(made, when) for name, made in PLAIN.items() for when in WHENS})
+
+
+def _of(formula: stats.Formula, when: str) -> stats.Formula:
+    def value(sums: stats.FloatArray) -> stats.FloatArray:
+        before, after = (formula(each) for each in np.split(sums, 2, axis=-1))
+        return {"before": before, "after": after, "change": after - before}[when]
+
+    return value
+
+
+def _shift(
+    line: StudentJudge, against: str, metric: str, before: stats.Interval, after: stats.Interval, change: stats.Interval
+) -> TasteShift:
+    return TasteShift(
+        **line._asdict(),
+        against=against,
+        metric=metric,
+        base=before.value,
+        base_low=before.low,
+        base_high=before.high,
+        other=after.value,
+        other_low=after.low,
+        other_high=after.high,
+        absolute=change.value,
+        low=change.low,
+        high=change.high,
+        n=change.n,
+        reason=change.reason,
+    )

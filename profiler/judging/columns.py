@@ -19,7 +19,7 @@ from pydantic import Field
 from profiler.datasets import Json, Row
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Record
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
 
 MEANINGS: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
 """What a user may say that a word means."""

@@ -55,11 +55,11 @@ class LabelTable:
     """The labels of each human; empty where there are too many to tell apart."""
     own: Mapping[str, raters.Labels]
     """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
-    groups: Sequence[str | None]
-    longer: raters.Labels | None = None
-    """The longer answer; ABSENT where they are about as long, None where no texts are known."""
-    gap: stats.IntArray | None = None
-    """Which of GAPS the difference in length falls in."""
+    groups: NDArray[np.str_]
+    longer: raters.Labels
+    """The longer answer; ABSENT where they are about as long, or not known."""
+    gap: stats.IntArray
+    """Which of GAPS the difference in length falls in; -1 where no texts are known."""
 
     def at(self, rows: stats.IntArray) -> LabelTable:
         """The table of some of the pairs."""
@@ -70,18 +70,17 @@ class LabelTable:
             votes=self.votes[rows],
             humans={name: labels[rows] for name, labels in self.humans.items()},
             own={name: labels[rows] for name, labels in self.own.items()},
-            groups=[self.groups[row] for row in rows],
-            longer=None if self.longer is None else self.longer[rows],
-            gap=None if self.gap is None else self.gap[rows],
+            groups=self.groups[rows],
+            longer=self.longer[rows],
+            gap=self.gap[rows],
         )
 
     def kinds(self) -> tuple[stats.IntArray, stats.IntArray]:
         """The kind of each pair, and one pair of each kind."""
-        labels = [*(x for found in self.readings.values() for x in found.values()), *self.humans.values()]
-        labels += [self.gold, *self.own.values(), *([] if self.longer is None else [self.longer])]
-        columns = [column.astype(np.int64) for column in labels]
-        columns += [*self.votes.T.astype(np.int64), np.unique([g or "" for g in self.groups], return_inverse=True)[1]]
-        return stats.kinds_of(columns if self.gap is None else [*columns, self.gap])
+        readings = (labels for found in self.readings.values() for labels in found.values())
+        labels = [*readings, *self.humans.values(), self.gold, *self.own.values(), self.longer]
+        groups = np.unique(self.groups, return_inverse=True)[1]
+        return stats.kinds_of([column.astype(np.int64) for column in (*labels, *self.votes.T, groups, self.gap)])
 
 
 def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
@@ -103,7 +102,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
         votes=votes,
         humans=humans if len(humans) <= EACH else {},
         own={name: _own(pairs, frozenset({name}) | kin.get(name, frozenset())) for name in judges},
-        groups=[pair.group for pair in pairs],
+        groups=np.array([pair.group or "" for pair in pairs], np.str_),
         longer=longer,
         gap=gap,
     )
@@ -169,9 +168,8 @@ def _own(pairs: Sequence[Pair], kin: frozenset[str]) -> raters.Labels:
     return np.array([raters.A if a and not b else raters.B if b and not a else raters.ABSENT for a, b in mine], np.int8)
 
 
-def _longer(pairs: Sequence[Pair]) -> tuple[raters.Labels | None, stats.IntArray | None]:
-    if not any(pair.a or pair.b for pair in pairs):
-        return None, None
+def _longer(pairs: Sequence[Pair]) -> tuple[raters.Labels, stats.IntArray]:
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
     longer = np.where(gap > GAP, raters.A, np.where(gap < -GAP, raters.B, raters.ABSENT)).astype(np.int8)
-    return longer, np.digitize(np.abs(gap), GAPS, right=True).astype(np.int64)
+    known = any(pair.a or pair.b for pair in pairs)
+    return longer, (np.digitize(np.abs(gap), GAPS, right=True) if known else np.full(len(pairs), -1)).astype(np.int64)

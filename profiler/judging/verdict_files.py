@@ -28,7 +28,7 @@ from profiler.judging.columns import (
     values_at,
 )
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""

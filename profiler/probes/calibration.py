@@ -68,7 +68,7 @@ def _excess(columns: Columns) -> FloatArray:
 def _binned(columns: Columns) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.searchsorted(stats.equal_width(WIDTH), columns["confidence"])
+    place = np.searchsorted(stats.calibration.equal_width(WIDTH), columns["confidence"])
     table = np.zeros((len(excess), WIDTH + 1))
     table[np.arange(len(excess)), np.minimum(place, WIDTH - 1)] = excess
     table[:, WIDTH] = one
@@ -112,7 +112,7 @@ METRICS: tuple[Metric, ...] = (
         about="Expected calibration error over ten bins of as many answers each, as HELM computes it.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
+        statistic=_of(partial(stats.calibration.ece_equal_mass, bins=10), folded=True),
         enough=FEW,
     ),
     Metric(
@@ -136,7 +136,7 @@ METRICS: tuple[Metric, ...] = (
         "undefined where all answers are right or all wrong.",
         unit="share",
         ideal="low",
-        statistic=_of(partial(stats.ece_platt, bins=10), folded=True),
+        statistic=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),
         enough=FEW,
     ),
     Metric(
@@ -152,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
         about="Accuracy on the tenth of the questions where confidence is highest, as in HELM; ties in mean order.",
         unit="share",
         ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
+        statistic=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).top),
         enough=FEW,
     ),
     Metric(
@@ -160,7 +160,7 @@ METRICS: tuple[Metric, ...] = (
         about="Area under accuracy against coverage, most confident first, as in HELM; ties in mean order.",
         unit="share",
         ideal="high",
-        statistic=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
+        statistic=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).area),
     ),
     UNREAD,
 )
@@ -258,7 +258,7 @@ class Calibration(Confidence):
         known = [mean for mean in means if mean is not None]
         if len(known) < len(means):  # an option of no tokens has no mean
             return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
-        shares = stats.softmax(known)
+        shares = stats.calibration.softmax(known)
         taken = largest(known)
         # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
         surprise = float(np.logaddexp.reduce(known)) - known[gold]

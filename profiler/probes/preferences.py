@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from profiler.datasets import Item
+from profiler.datasets import Item, drawn
 from profiler.endpoints import Answer, Request
 from profiler.judging import (
     CODES,
@@ -20,38 +20,21 @@ from profiler.judging import (
     Order,
     Pair,
     averaged,
+    load_pairs,
     load_template,
-    mini_pairs,
-    pandalm_pairs,
-    some_pairs,
 )
 from profiler.metrics import Metric
 from profiler.probes.options import ProbeOptions
 from profiler.probes.probe import Probe, Setting
 from profiler.probes.registry import register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import (
-    ABSENT,
-    CLASSES,
-    TIE,
-    A,
-    B,
-    Columns,
-    FloatArray,
-    Labels,
-    OfSums,
-    agreement,
-    crossed,
-    kappa,
-    majority,
-    ratio,
-)
+from profiler.stats import Columns, FloatArray, OfSums, raters, ratio
 
 PROMPT = load_template("labels")
 USES = ("share_a", "wins_a", "gold", "pair")
 
 
-def said(columns: Columns) -> Labels:
+def said(columns: Columns) -> raters.Labels:
     """The verdict on each row's pair: by the mean of both orders' probabilities, or where both orders say the same.
 
     The second where no order has probabilities, as with an endpoint that writes its letter only.
@@ -60,19 +43,20 @@ def said(columns: Columns) -> Labels:
         share = mean_of(columns["share_a"], columns["pair"], len(ORDERS))
         return averaged(np.column_stack([share, 1 - share, np.where(np.isnan(share), np.nan, 0.0)]))
     won = mean_of(columns["wins_a"], columns["pair"], len(ORDERS))
-    return np.where(np.isnan(won), ABSENT, np.where(won == 1, A, np.where(won == 0, B, TIE))).astype(np.int8)
+    known = [np.isnan(won), won == 1, won == 0]
+    return np.select(known, [raters.ABSENT, raters.A, raters.B], raters.TIE).astype(np.int8)
 
 
-def humans(columns: Columns) -> Labels:
+def humans(columns: Columns) -> raters.Labels:
     """What most people say of each row's pair."""
-    return np.nan_to_num(columns["gold"], nan=ABSENT).astype(np.int8)
+    return np.nan_to_num(columns["gold"], nan=raters.ABSENT).astype(np.int8)
 
 
 def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) -> OfSums:
     """A number of the table in which humans' labels meet the judge's; pairs without either are left out."""
 
     def parts(columns: Columns) -> FloatArray:
-        table = crossed(humans(columns), said(columns), ties)
+        table = raters.crossed(humans(columns), said(columns), ties)
         return np.where(table.any(axis=1, keepdims=True), table, np.nan)
 
     return OfSums(parts, combine, USES, HEAD)
@@ -95,7 +79,7 @@ def longer() -> OfSums:
 
     def parts(columns: Columns) -> FloatArray:
         labels = said(columns)
-        known = (labels >= 0) & (labels != TIE) & ~np.isnan(columns["longer"])
+        known = (labels >= 0) & (labels != raters.TIE) & ~np.isnan(columns["longer"])
         hit = labels == columns["longer"]
         return np.where(known[:, np.newaxis], np.column_stack([hit, np.ones(len(hit))]), np.nan)
 
@@ -108,28 +92,28 @@ METRICS: tuple[Metric, ...] = (
         about="Share of pairs on which the model prefers what most humans prefer; a tie is a label.",
         unit="share",
         ideal="high",
-        statistic=with_humans(agreement),
+        statistic=with_humans(raters.agreement),
     ),
     Metric(
         "agreement_without_ties",
         about="The same among the pairs that neither side calls a tie: 0.5 by lot.",
         unit="share",
         ideal="high",
-        statistic=with_humans(agreement, ties=False),
+        statistic=with_humans(raters.agreement, ties=False),
     ),
     Metric(
         "kappa",
         about="Cohen's kappa with most humans: agreement beyond chance; a tie is a label.",
         unit="kappa",
         ideal="high",
-        statistic=with_humans(kappa),
+        statistic=with_humans(raters.kappa),
     ),
     Metric(
         "kappa_without_ties",
         about="The same among the pairs that neither side calls a tie.",
         unit="kappa",
         ideal="high",
-        statistic=with_humans(kappa, ties=False),
+        statistic=with_humans(raters.kappa, ties=False),
     ),
     Metric(
         "positional_agreement",
@@ -193,7 +177,7 @@ class Preferences(Probe[AnswerTurn]):
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        return some_pairs(mini_pairs() if self.suite == "mini" else pandalm_pairs(), self.limit)
+        return drawn(load_pairs(["mini" if self.suite == "mini" else "pandalm"]), self.limit)
 
     @cached_property
     def items(self) -> list[Item[AnswerTurn]]:
@@ -230,13 +214,13 @@ class Preferences(Probe[AnswerTurn]):
 
 def _gold(pair: Pair) -> int | None:
     """The label that most humans gave, as a number; None where no label has most."""
-    votes = np.zeros((1, CLASSES))
+    votes = np.zeros((1, raters.CLASSES))
     for winner in pair.humans.values():
         votes[0, CODES[winner]] += 1
-    label = int(majority(votes)[0])
-    return None if label == ABSENT else label
+    label = int(raters.majority(votes)[0])
+    return None if label == raters.ABSENT else label
 
 
 def _longer(pair: Pair) -> int | None:
     gap = len(pair.a) - len(pair.b)
-    return A if gap > GAP else B if gap < -GAP else None
+    return raters.A if gap > GAP else raters.B if gap < -GAP else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.datasets import drawn
 from profiler.endpoints.requests import Answer, Choose, Generate
 from profiler.errors import BadData, EndpointError, UnknownName
 from profiler.judging import (
@@ -20,9 +21,8 @@ from profiler.judging import (
     mini_pairs,
     pairs_between,
     read_labels,
-    some_pairs,
 )
-from profiler.judging.prompt import parse_template, read_verdict
+from profiler.judging.judge import parse_template, read_verdict
 from profiler.records import Generation, Likelihood
 from tests.support.ask import client
 from tests.support.command import inherit
@@ -248,8 +248,8 @@ def test_files_of_two_teachers_are_joined_by_the_prompt(tmp_path):
 
 def test_a_limit_picks_the_same_pairs_again_and_keeps_them_when_it_grows():
     every = pairs(50)
-    few, more = some_pairs(every, 10), some_pairs(every, 20)
-    assert few == some_pairs(every, 10)
+    few, more = drawn(every, 10), drawn(every, 20)
+    assert few == drawn(every, 10)
     assert {pair.id for pair in few} < {pair.id for pair in more}
 
 
