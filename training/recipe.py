@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from profiler.datasets import refuse_unknown, setting_about, settings_file, settings_text, wrong_setting
+from profiler.datasets import refuse_unknown, setting_about, settings_file, wrong_setting
 from profiler.errors import WrongUse
 from profiler.records import Record
 
@@ -95,8 +95,3 @@ def recipe_of(fields: Mapping[str, object], where: str) -> Recipe:
     if "{prompt}" not in recipe.frame:
         raise WrongUse(f"{where}: `frame` must hold {{prompt}}, found {recipe.frame!r}")
     return recipe if recipe.lr else recipe.model_copy(update={"lr": LR[recipe.method]})
-
-
-def recipe_text(recipe: Recipe | None = None) -> str:
-    """A recipe as YAML, each key explained; without one, all defaults."""
-    return settings_text(Recipe, recipe)

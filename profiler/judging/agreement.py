@@ -58,8 +58,8 @@ def compare_raters(
     """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
     kin = related(kin or {}, students, labels)
     whole = label_table(labels, kin, reading)
-    kinds, one = whole.kinds()
-    asked = list(_asked(whole.at(one)))
+    kinds, table = whole.by_kind()
+    asked = list(_asked(table))
     groups = clusters([*labels.pairs.values()])
     found = stats.count_intervals([entry.counted for entry in asked], kinds, groups, resamples, seed)
     return Jury(
@@ -72,7 +72,7 @@ def compare_raters(
             for entry, intervals in zip(asked, found, strict=True)
             for metric, interval in intervals.items()
         ),
-        shifts=taste_shifts(whole, students, groups, resamples, seed),
+        shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),
         resamples=resamples,
         seed=seed,
@@ -96,18 +96,18 @@ def clusters(pairs: list[Pair]) -> stats.IntArray | None:
     return codes if len(names) > int(codes.max(initial=-1)) + 1 else None
 
 
-def _asked(kinds: LabelTable) -> Iterator[RaterCount]:
+def _asked(table: LabelTable) -> Iterator[RaterCount]:
     """Everything that is counted, on one pair of each kind."""
-    for judge in kinds.readings:
-        yield from _against_humans(kinds, judge)
-        yield from biases(kinds, judge)
-    yield from _among_humans(kinds)
-    yield from _matrix(kinds)
+    for judge in table.readings:
+        yield from _against_humans(table, judge)
+        yield from biases(table, judge)
+    yield from _among_humans(table)
+    yield from _matrix(table)
 
 
-def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
-    readings, chosen = kinds.readings[judge], kinds.chosen[judge]
-    gold, name = kinds.gold, kinds.reference
+def _against_humans(table: LabelTable, judge: str) -> Iterator[RaterCount]:
+    readings, chosen = table.readings[judge], table.chosen[judge]
+    gold, name = table.gold, table.reference
     if name is None:
         return
     for reading, labels in readings.items():
@@ -117,14 +117,19 @@ def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
             yield RaterCount(judge, share("accuracy", asked & (labels == gold), asked), name, reading)
         yield from _meeting(judge, name, reading, gold, labels, AGAINST_GOLD)
     if "swapped" in readings:
-        yield from _in_both_orders(kinds, judge, name)
+        # LLMBar's average accuracy, and how often both orders are right.
+        first, swapped = readings["first"], readings["swapped"]
+        asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
+        one, other = asked & (first == gold), asked & (swapped == gold)
+        yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
+        yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
     labels = readings[chosen]
-    for human, theirs in kinds.humans.items():
+    for human, theirs in table.humans.items():
         if human != name:
             yield from _meeting(judge, human, chosen, theirs, labels)
-    names = [group for group in np.unique(kinds.groups).tolist() if group]
+    names = [group for group in np.unique(table.groups).tolist() if group]
     for group in names if len(names) <= GROUPS else ():
-        inside = (kinds.groups == group)[:, np.newaxis]
+        inside = (table.groups == group)[:, np.newaxis]
         count = stats.Count(raters.crossed(gold, labels) * inside, PLAIN)
         yield RaterCount(judge, count, name, chosen, group)
 
@@ -143,29 +148,20 @@ def _meeting(
     yield RaterCount(rater, stats.Count(raters.crossed(theirs, labels, ties=False), without), against, reading)
 
 
-def _in_both_orders(kinds: LabelTable, judge: str, name: str) -> Iterator[RaterCount]:
-    """LLMBar's average accuracy, and how often both orders are right."""
-    first, swapped = kinds.readings[judge]["first"], kinds.readings[judge]["swapped"]
-    asked = (kinds.gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
-    one, other = asked & (first == kinds.gold), asked & (swapped == kinds.gold)
-    yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
-    yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
-
-
-def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:
+def _among_humans(table: LabelTable) -> Iterator[RaterCount]:
     """How far humans agree: the ceiling for a judge that is held against them."""
-    if (kinds.votes.sum(axis=1) < 2).all():
+    if (table.votes.sum(axis=1) < 2).all():
         return
-    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(kinds.votes), {"agreement": stats.ratio}), HUMANS)
-    yield RaterCount(HUMANS, stats.Count(raters.coincidences(kinds.votes), {"alpha": raters.alpha}), HUMANS)
-    others = stats.Count(raters.one_against_others(kinds.votes), PLAIN)
+    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(table.votes), {"agreement": stats.ratio}), HUMANS)
+    yield RaterCount(HUMANS, stats.Count(raters.coincidences(table.votes), {"alpha": raters.alpha}), HUMANS)
+    others = stats.Count(raters.one_against_others(table.votes), PLAIN)
     yield RaterCount(HUMANS, others, "the other humans")
 
 
-def _matrix(kinds: LabelTable) -> Iterator[RaterCount]:
+def _matrix(table: LabelTable) -> Iterator[RaterCount]:
     """Every pair of judges, and of humans one by one."""
-    judges = {name: found[kinds.chosen[name]] for name, found in kinds.readings.items()}
-    for labels, readings in ((judges, kinds.chosen), (kinds.humans, {})):
+    judges = {name: found[table.chosen[name]] for name, found in table.readings.items()}
+    for labels, readings in ((judges, table.chosen), (table.humans, {})):
         for one, other in combinations(labels, 2):
             same = readings.get(one) if readings.get(one) == readings.get(other) else None
             yield from _meeting(one, other, same, labels[one], labels[other])
@@ -224,7 +220,12 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
 
 
 def taste_shifts(
-    whole: LabelTable, students: Sequence[StudentJudge], clusters: stats.IntArray | None, resamples: int, seed: int
+    table: LabelTable,
+    students: Sequence[StudentJudge],
+    kinds: stats.IntArray,
+    clusters: stats.IntArray | None,
+    resamples: int,
+    seed: int,
 ) -> tuple[TasteShift, ...]:
     """How each student's agreement with its teacher, with others' teachers and with humans changed.
 
@@ -233,12 +234,10 @@ def taste_shifts(
     """
     for line in students:
         for name in line:
-            if name not in whole.readings:
-                raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(whole.readings) or 'none'}")
+            if name not in table.readings:
+                raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(table.readings) or 'none'}")
         if line.student == line.before:
             raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")
-    kinds, one = whole.kinds()
-    table = whole.at(one)
     asked = [(line, *other) for line in students for other in _others(table, line, students)]
     counts = [_before_and_after(table, line, labels) for line, _, labels in asked]
     found = stats.count_intervals(counts, kinds, clusters, resamples, seed)
@@ -250,7 +249,7 @@ def taste_shifts(
     with_humans = {
         (shift.student, shift.before, shift.teacher): shift.other or 0.0
         for shift in shifts
-        if shift.against == whole.reference and shift.metric == "agreement"
+        if shift.against == table.reference and shift.metric == "agreement"
     }
     # Where there are no humans, in the order in which they were named.
     return tuple(sorted(shifts, key=lambda shift: -with_humans.get((shift.student, shift.before, shift.teacher), 0.0)))

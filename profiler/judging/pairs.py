@@ -21,11 +21,6 @@ PANDALM = official("pandalm")
 (PANDALM_FILE,) = PANDALM.files
 
 
-def mini_pairs() -> list[Pair]:
-    """The shipped pairs."""
-    return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
-
-
 def load_pairs(
     names: Sequence[str],
     preset: str | None = None,
@@ -34,7 +29,7 @@ def load_pairs(
 ) -> list[Pair]:
     """The sets called mini or pandalm, or the pairs of files, with what humans say of them."""
     if [*names] == ["mini"]:
-        return mini_pairs()
+        return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
     if [*names] == ["pandalm"]:
         PANDALM.read(PANDALM_FILE)  # says what is wrong where it is not what its authors published
         path = PANDALM.get(PANDALM_FILE).path

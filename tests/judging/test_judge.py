@@ -18,7 +18,6 @@ from profiler.judging import (
     compare_raters,
     load_pairs,
     load_template,
-    mini_pairs,
     pairs_between,
     read_labels,
 )
@@ -203,7 +202,7 @@ def test_reasons_are_asked_as_a_text():
 
 
 def test_the_shipped_pairs_favour_no_place_and_no_length():
-    found = mini_pairs()
+    found = load_pairs(["mini"])
     gold = [pair.humans["author"] for pair in found]
     assert Counter(gold) == {"a": 12, "b": 12}
     longer = ["a" if len(pair.a) > len(pair.b) else "b" for pair in found]
