@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from profiler.datasets import Row, read
 from profiler.errors import BadData, WrongUse
-from training.records import Recipe
+from training.recipe import Recipe
 
 IGNORED = -100
 """The label of a token that no loss is taken of."""
@@ -61,13 +61,10 @@ def read_examples(path: Path) -> tuple[list[Example], bool]:
     """The examples of a file, and whether its rows are conversations; empty answers and other rows are refused."""
     found: list[Example] = []
     chats = set()
-    empty = []
     for number, row in enumerate(read(path), 1):
         chats.add("messages" in row)
-        example = _conversation(row, number, path) if "messages" in row else _pair(row, number, path)
-        if not example.answer.strip():
-            empty.append(number)
-        found.append(example)
+        found.append(_conversation(row, number, path) if "messages" in row else _pair(row, number, path))
+    empty = [example.row for example in found if not example.answer.strip()]
     if empty:
         raise BadData(f"{path}: {_rows(empty)} an empty answer; take them out: they teach to say nothing")
     if not found:
@@ -81,7 +78,8 @@ def _pair(row: Row, number: int, path: Path) -> Example:
     match row:
         case {"prompt": str(prompt), "completion": str(completion)}:
             return Example(number, ({"role": "user", "content": prompt},), completion)
-    raise BadData(f"{path} row {number}: expected texts `prompt` and `completion`, or `messages`; found {_kinds(row)}")
+    kinds = ", ".join(f"{name} ({type(value).__name__})" for name, value in row.items()) or "nothing"
+    raise BadData(f"{path} row {number}: expected texts `prompt` and `completion`, or `messages`; found {kinds}")
 
 
 def _conversation(row: Row, number: int, path: Path) -> Example:
@@ -98,10 +96,6 @@ def _conversation(row: Row, number: int, path: Path) -> Example:
     return Example(number, tuple(turns[:-1]), turns[-1]["content"])
 
 
-def _kinds(row: Row) -> str:
-    return ", ".join(f"{name} ({type(value).__name__})" for name, value in row.items()) or "nothing"
-
-
 def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: Any, ends: frozenset[int]) -> TrainingSet:
     """Examples in tokens, none longer than the recipe allows."""
     chat = recipe.form == "chat" or (recipe.form == "auto" and chat)
@@ -111,7 +105,9 @@ def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: An
             "set `form: plain` to put them into `frame`, or take a student that has one"
         )
     made = [_chat(example, tokenizer) if chat else _plain(example, recipe, tokenizer) for example in found]
-    made = [one if ends & set(one.ids[one.start :]) else _ended(one, tokenizer) for one in made]
+    for one in made:
+        if ends.isdisjoint(one.ids[one.start :]):  # without an end the student learns to go on for ever
+            one.ids.append(tokenizer.eos_token_id)
     long = [example.row for example, one in zip(found, made, strict=True) if len(one.ids) > recipe.length]
     if long and recipe.long == "refuse":
         longest = max(len(one.ids) for one in made)
@@ -159,11 +155,6 @@ def _chat(example: Example, tokenizer: Any) -> Tokens:
         )
     ids = tokenizer(given, add_special_tokens=False)["input_ids"]
     return Tokens([*ids, *tokenizer(whole[len(given) :], add_special_tokens=False)["input_ids"]], len(ids))
-
-
-def _ended(example: Tokens, tokenizer: Any) -> Tokens:
-    """With an end-of-text token: without one the student learns to go on for ever."""
-    return Tokens([*example.ids, tokenizer.eos_token_id], example.start)
 
 
 def _rows(numbers: Sequence[int]) -> str:

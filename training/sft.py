@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import logging
 import os
+import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from profiler.errors import MissingExtra, WrongUse
+from profiler.errors import MissingExtra
 from profiler.runs import versions
-from training.checkpoint import (
-    claim_folder,
-    count_start,
-    finished_training,
-    keep_trained,
-    latest_checkpoint,
-    remove_torn,
-)
+from training import checkpoint
+from training.checkpoint import Claim, Training
 from training.examples import TrainingSet, read_examples, tokenize
-from training.recipe import LR
-from training.records import Claim, Recipe, Training
-from training.student import StudentModel, adapter_config, find_student, in_bfloat16, load_model
-
-if TYPE_CHECKING:
-    from trl import SFTConfig, SFTTrainer
+from training.recipe import Recipe
+from training.student import StudentModel, find_student
 
 PACKAGES = ("inheritance-profiler", "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes")
 
@@ -47,10 +35,14 @@ def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
     """Train a student, or go on with a training that was stopped; a finished one is not done again."""
     student, examples = check(recipe)
     content = hashlib.sha256(Path(recipe.data).read_bytes()).hexdigest()
-    claim = claim_folder(recipe, content, student.digest)
-    if finished := finished_training(recipe):
+    claim = checkpoint.claim_folder(recipe, content, student.digest)
+    if finished := checkpoint.finished_training(recipe):
         return finished
-    with _silence():
+    from profiler.endpoints.local.checkpoint import quiet
+
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    with quiet(), warnings.catch_warnings():  # the libraries' advice to each other; errors still come
+        warnings.simplefilter("ignore", FutureWarning)
         return _run(recipe, student, examples, claim, say)
 
 
@@ -58,16 +50,20 @@ def _run(recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Cl
     """One run of the trainer, from the last whole checkpoint to the end, or to wherever it is killed."""
     started = time.monotonic()
     say("loading")
-    trainer = _trainer(recipe, student, examples, say)
+    try:
+        from training.trainer import sft_trainer
+    except ModuleNotFoundError:
+        raise MissingExtra("train", "training") from None
+
+    checkpoints = Path(recipe.out) / "checkpoints"
+    trainer = sft_trainer(recipe, student, examples, say)
     if writes():
-        claim = count_start(claim)
-        remove_torn(Path(recipe.out) / "checkpoints")
+        claim = checkpoint.begin(claim)
     trainer.accelerator.wait_for_everyone()
-    last = latest_checkpoint(Path(recipe.out) / "checkpoints")
+    last = checkpoint.latest_checkpoint(checkpoints)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     say("saving")
-    trained = Path(recipe.out) / "checkpoints" / "trained"
-    trainer.save_model(str(trained))
+    trainer.save_model(str(checkpoints / "trained"))
     trainer.accelerator.wait_for_everyone()
     losses = tuple(round(entry["loss"], 5) for entry in trainer.state.log_history if "loss" in entry)
     made = Training(
@@ -88,82 +84,29 @@ def _run(recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Cl
         model=None,
         versions=versions(PACKAGES),
     )
-    return keep_trained(trained, student, made) if writes() else made
+    return _kept(checkpoints / "trained", student, made) if writes() else made
 
 
-def _trainer(recipe: Recipe, student: StudentModel, examples: TrainingSet, say: Say) -> SFTTrainer:
-    """TRL's trainer for our tokens: it adds, cuts and masks nothing of its own."""
-    try:
-        from datasets import Dataset
-        from transformers import PrinterCallback
-        from trl import SFTTrainer
-    except ModuleNotFoundError:
-        raise MissingExtra("train", "training") from None
-    from training.callback import TrainingCallback
+def _kept(trained: Path, student: StudentModel, made: Training) -> Training:
+    """Make what was trained into what is used: an adapter, a whole model, and the record of both."""
+    from training.trainer import save_whole
 
-    rows = Dataset.from_dict(
-        {"input_ids": [one.ids for one in examples.kept], "labels": [one.labels for one in examples.kept]}
-    )
-    trainer = SFTTrainer(
-        model=load_model(student, recipe),
-        args=trainer_settings(recipe),
-        train_dataset=rows,
-        processing_class=copy.deepcopy(student.tokenizer),  # the trainer sets its padding; the student's own stays
-        peft_config=adapter_config(recipe),
-        callbacks=[TrainingCallback(say)],
-    )
-    trainer.remove_callback(PrinterCallback)  # results go to stdout, and these lines are none
-    return trainer
-
-
-def trainer_settings(recipe: Recipe) -> SFTConfig:
-    """The recipe in the trainer's words."""
-    import torch
-    from trl import SFTConfig
-
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if recipe.batch % processes:
-        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
-    share = recipe.batch // processes
-    micro = max(size for size in range(1, min(recipe.micro, share) + 1) if share % size == 0)
-    return SFTConfig(
-        output_dir=str(Path(recipe.out) / "checkpoints"),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=share // micro,
-        num_train_epochs=recipe.epochs,
-        learning_rate=recipe.lr or LR[recipe.method],
-        lr_scheduler_type=recipe.schedule,
-        warmup_steps=recipe.warmup,
-        weight_decay=recipe.decay,
-        max_grad_norm=recipe.clip,
-        max_length=recipe.length,
-        packing=recipe.packing,
-        dataset_kwargs=None if recipe.packing else {"skip_prepare_dataset": True},
-        activation_checkpointing=recipe.checkpointing,
-        bf16=in_bfloat16(recipe),
-        use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
-        ddp_find_unused_parameters=False,
-        ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
-        save_steps=recipe.save,
-        save_total_limit=2,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        logging_steps=1,
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Without the libraries' advice to each other and their bars; errors still come."""
-    from profiler.endpoints.local.checkpoint import quiet
-
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        yield
+    out, model = Path(made.recipe.out), Path(made.recipe.out) / "model"
+    if made.recipe.method == "full":
+        save_whole(trained, None, student, model)
+        made = made.model_copy(update={"model": str(model)})
+    else:
+        adapter = out / "adapter"
+        shutil.rmtree(adapter, ignore_errors=True)
+        adapter.mkdir()
+        for path in trained.glob("adapter_*"):
+            shutil.copy2(path, adapter)
+        if made.recipe.merge:
+            save_whole(student.folder, adapter, student, model)
+        made = made.model_copy(update={"adapter": str(adapter), "model": str(model) if made.recipe.merge else None})
+    checkpoint.write_record(out / "training.json", made)
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    return made
 
 
 def writes() -> bool:

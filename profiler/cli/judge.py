@@ -25,7 +25,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     before it decides; `answers` weighs the answers themselves.
     """
     from profiler import judging
-    from profiler.datasets import found_in
+    from profiler.datasets import drawn, found_in
     from profiler.reporting.judging import jury_report
     from profiler.runs.as_judges import plain
 
@@ -43,7 +43,7 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
             found = judging.load_pairs(options.pairs, options.preset, options.roles, words)
     if options.pairs == ("mini",):
         note("judging the MINI pairs: for trying things out; do not publish their numbers")
-    found = judging.some_pairs(found, options.limit)
+    found = drawn(found, options.limit)
     name = f"{plain(options.name or options.model)}-{plain(Path(options.pairs[0]).name)}-{shown.id}.jsonl"
     path = options.save or options.out / "verdicts" / name
     made = finish(_judge(options, found, shown))

@@ -29,14 +29,15 @@ def train(
 
     A training that was stopped goes on from its last checkpoint when the same command is given again.
     """
-    from training import read_recipe, recipe_text
+    from profiler.datasets import settings
+    from training import Recipe, read_recipe
 
     if show and not recipe and not changes:
-        sys.stdout.write(recipe_text())
+        sys.stdout.write(settings.text(Recipe))
         return
     read = read_recipe(recipe and Path(str(recipe).removeprefix("@")), changes or ())
     if show:
-        sys.stdout.write(recipe_text(read))
+        sys.stdout.write(settings.text(Recipe, read))
     elif check:
         tell(read)
     else:

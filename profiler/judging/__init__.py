@@ -1,23 +1,13 @@
 """Judges: which of two answers a model prefers, in both orders, and how far it agrees with people and other judges."""
 
-from profiler.judging.agreement import compare_raters
-from profiler.judging.ask import TOKENS, ask_judge
-from profiler.judging.before_after import StudentJudge
-from profiler.judging.columns import ColumnRoles, parse_columns, parse_labels
+from profiler.judging.agreement import StudentJudge, compare_raters
+from profiler.judging.columns import CODES, ColumnRoles, parse_columns, parse_labels
+from profiler.judging.judge import ORDERS, TOKENS, Order, Template, ask_judge, load_template
 from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
-from profiler.judging.pairs import (
-    PANDALM,
-    PANDALM_FILE,
-    load_pairs,
-    mini_pairs,
-    pairs_between,
-    pandalm_pairs,
-    some_pairs,
-)
-from profiler.judging.prompt import ORDERS, Order, Template, load_template
+from profiler.judging.pairs import PANDALM, PANDALM_FILE, load_pairs, pairs_between
 from profiler.judging.records import Agreement, Judgement, Jury, Pair, Rater, Ruling, TasteShift, Winner
-from profiler.judging.verdict_files import CODES, NAMES, PairLabels, Second, read_labels, save_judgements
+from profiler.judging.verdict_files import NAMES, PairLabels, Second, read_labels, save_judgements
 
 __all__ = [
     "CODES",
@@ -47,12 +37,9 @@ __all__ = [
     "compare_raters",
     "load_pairs",
     "load_template",
-    "mini_pairs",
     "pairs_between",
-    "pandalm_pairs",
     "parse_columns",
     "parse_labels",
     "read_labels",
     "save_judgements",
-    "some_pairs",
 ]

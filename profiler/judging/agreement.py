@@ -1,17 +1,18 @@
-"""Raters of the same pairs, held against each other: every number with its interval, from the same resamples."""
+"""Raters of the same pairs, held against each other, and students against what they were before they were trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from profiler import stats
-from profiler.judging.before_after import StudentJudge, taste_shifts
+from profiler.errors import WrongUse
 from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
-from profiler.judging.records import Agreement, Jury, Pair, Rater
+from profiler.judging.records import Agreement, Jury, Pair, Rater, TasteShift
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.stats import raters
 
@@ -33,6 +34,17 @@ WITHOUT_TIES = "_without_ties"
 """Ends the name of a number that leaves out the pairs which either side calls a tie."""
 HUMANS = "humans"
 """The rater that all humans are together."""
+PLAIN: Mapping[str, stats.Formula] = {"agreement": raters.agreement, "kappa": raters.kappa}
+"""What is told of parts of the pairs, and of a student before and after its training."""
+WHENS = ("before", "after", "change")
+
+
+class StudentJudge(NamedTuple):
+    """Three judges: a student, what it was before training, and who taught it."""
+
+    student: str
+    before: str
+    teacher: str
 
 
 def compare_raters(
@@ -46,23 +58,21 @@ def compare_raters(
     """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
     kin = related(kin or {}, students, labels)
     whole = label_table(labels, kin, reading)
-    kinds, one = whole.kinds()
-    asked = list(_asked(whole.at(one)))
+    kinds, table = whole.by_kind()
+    asked = list(_asked(table))
     groups = clusters([*labels.pairs.values()])
-    found = stats.count_intervals(
-        {str(i): entry.counted for i, entry in enumerate(asked)}, kinds, groups, resamples, seed
-    )
+    found = stats.count_intervals([entry.counted for entry in asked], kinds, groups, resamples, seed)
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
         raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
         numbers=tuple(
-            _number(entry, metric, found[str(i), metric])
-            for i, entry in enumerate(asked)
-            for metric in entry.counted.formulas
+            _number(entry, metric, interval)
+            for entry, intervals in zip(asked, found, strict=True)
+            for metric, interval in intervals.items()
         ),
-        shifts=taste_shifts(whole, students, groups, resamples, seed),
+        shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),
         resamples=resamples,
         seed=seed,
@@ -86,18 +96,18 @@ def clusters(pairs: list[Pair]) -> stats.IntArray | None:
     return codes if len(names) > int(codes.max(initial=-1)) + 1 else None
 
 
-def _asked(kinds: LabelTable) -> Iterator[RaterCount]:
+def _asked(table: LabelTable) -> Iterator[RaterCount]:
     """Everything that is counted, on one pair of each kind."""
-    for judge in kinds.readings:
-        yield from _against_humans(kinds, judge)
-        yield from biases(kinds, judge)
-    yield from _among_humans(kinds)
-    yield from _matrix(kinds)
+    for judge in table.readings:
+        yield from _against_humans(table, judge)
+        yield from biases(table, judge)
+    yield from _among_humans(table)
+    yield from _matrix(table)
 
 
-def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
-    readings, chosen = kinds.readings[judge], kinds.chosen[judge]
-    gold, name = kinds.gold, kinds.reference
+def _against_humans(table: LabelTable, judge: str) -> Iterator[RaterCount]:
+    readings, chosen = table.readings[judge], table.chosen[judge]
+    gold, name = table.gold, table.reference
     if name is None:
         return
     for reading, labels in readings.items():
@@ -107,17 +117,20 @@ def _against_humans(kinds: LabelTable, judge: str) -> Iterator[RaterCount]:
             yield RaterCount(judge, share("accuracy", asked & (labels == gold), asked), name, reading)
         yield from _meeting(judge, name, reading, gold, labels, AGAINST_GOLD)
     if "swapped" in readings:
-        yield from _in_both_orders(kinds, judge, name)
+        # LLMBar's average accuracy, and how often both orders are right.
+        first, swapped = readings["first"], readings["swapped"]
+        asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
+        one, other = asked & (first == gold), asked & (swapped == gold)
+        yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
+        yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
     labels = readings[chosen]
-    for human, theirs in kinds.humans.items():
+    for human, theirs in table.humans.items():
         if human != name:
             yield from _meeting(judge, human, chosen, theirs, labels)
-    names = sorted({group for group in kinds.groups if group})
+    names = [group for group in np.unique(table.groups).tolist() if group]
     for group in names if len(names) <= GROUPS else ():
-        inside = np.array([one == group for one in kinds.groups])[:, np.newaxis]
-        count = stats.Count(
-            raters.crossed(gold, labels) * inside, {"agreement": raters.agreement, "kappa": raters.kappa}
-        )
+        inside = (table.groups == group)[:, np.newaxis]
+        count = stats.Count(raters.crossed(gold, labels) * inside, PLAIN)
         yield RaterCount(judge, count, name, chosen, group)
 
 
@@ -135,29 +148,20 @@ def _meeting(
     yield RaterCount(rater, stats.Count(raters.crossed(theirs, labels, ties=False), without), against, reading)
 
 
-def _in_both_orders(kinds: LabelTable, judge: str, name: str) -> Iterator[RaterCount]:
-    """LLMBar's average accuracy, and how often both orders are right."""
-    first, swapped = kinds.readings[judge]["first"], kinds.readings[judge]["swapped"]
-    asked = (kinds.gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
-    one, other = asked & (first == kinds.gold), asked & (swapped == kinds.gold)
-    yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
-    yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
-
-
-def _among_humans(kinds: LabelTable) -> Iterator[RaterCount]:
+def _among_humans(table: LabelTable) -> Iterator[RaterCount]:
     """How far humans agree: the ceiling for a judge that is held against them."""
-    if (kinds.votes.sum(axis=1) < 2).all():
+    if (table.votes.sum(axis=1) < 2).all():
         return
-    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(kinds.votes), {"agreement": stats.ratio}), HUMANS)
-    yield RaterCount(HUMANS, stats.Count(raters.coincidences(kinds.votes), {"alpha": raters.alpha}), HUMANS)
-    others = stats.Count(raters.one_against_others(kinds.votes), {"agreement": raters.agreement, "kappa": raters.kappa})
+    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(table.votes), {"agreement": stats.ratio}), HUMANS)
+    yield RaterCount(HUMANS, stats.Count(raters.coincidences(table.votes), {"alpha": raters.alpha}), HUMANS)
+    others = stats.Count(raters.one_against_others(table.votes), PLAIN)
     yield RaterCount(HUMANS, others, "the other humans")
 
 
-def _matrix(kinds: LabelTable) -> Iterator[RaterCount]:
+def _matrix(table: LabelTable) -> Iterator[RaterCount]:
     """Every pair of judges, and of humans one by one."""
-    judges = {name: found[kinds.chosen[name]] for name, found in kinds.readings.items()}
-    for labels, readings in ((judges, kinds.chosen), (kinds.humans, {})):
+    judges = {name: found[table.chosen[name]] for name, found in table.readings.items()}
+    for labels, readings in ((judges, table.chosen), (table.humans, {})):
         for one, other in combinations(labels, 2):
             same = readings.get(one) if readings.get(one) == readings.get(other) else None
             yield from _meeting(one, other, same, labels[one], labels[other])
@@ -213,3 +217,87 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
                 f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "
                 "pairs; if the swapped verdicts name places and not answers, add --swapped places"
             )
+
+
+def taste_shifts(
+    table: LabelTable,
+    students: Sequence[StudentJudge],
+    kinds: stats.IntArray,
+    clusters: stats.IntArray | None,
+    resamples: int,
+    seed: int,
+) -> tuple[TasteShift, ...]:
+    """How each student's agreement with its teacher, with others' teachers and with humans changed.
+
+    Before and after are counted on the same pairs and drawn together, so that the interval is that of the change and
+    not of two surveys. Ordered by the students' agreement with humans, as the paper's figure 3 is.
+    """
+    for line in students:
+        for name in line:
+            if name not in table.readings:
+                raise WrongUse(f"no verdicts of {name!r}; the judges are {', '.join(table.readings) or 'none'}")
+        if line.student == line.before:
+            raise WrongUse(f"{line.student!r} can't be what it was before it was trained; give each judge a --name")
+    asked = [(line, *other) for line in students for other in _others(table, line, students)]
+    counts = [_before_and_after(table, line, labels) for line, _, labels in asked]
+    found = stats.count_intervals(counts, kinds, clusters, resamples, seed)
+    shifts = [
+        _shift(line, against, metric, *(numbers[f"{metric} {when}"] for when in WHENS))
+        for (line, against, _), numbers in zip(asked, found, strict=True)
+        for metric in PLAIN
+    ]
+    with_humans = {
+        (shift.student, shift.before, shift.teacher): shift.other or 0.0
+        for shift in shifts
+        if shift.against == table.reference and shift.metric == "agreement"
+    }
+    # Where there are no humans, in the order in which they were named.
+    return tuple(sorted(shifts, key=lambda shift: -with_humans.get((shift.student, shift.before, shift.teacher), 0.0)))
+
+
+def _others(
+    table: LabelTable, line: StudentJudge, students: Sequence[StudentJudge]
+) -> Iterator[tuple[str, raters.Labels]]:
+    """Its teacher first, then whoever taught other students, then the humans."""
+    for name in dict.fromkeys([line.teacher, *(other.teacher for other in students)]):
+        if name == line.teacher or name not in line:
+            yield name, table.readings[name][table.chosen[name]]
+    if table.reference is not None:
+        yield table.reference, table.gold
+
+
+def _before_and_after(table: LabelTable, line: StudentJudge, other: raters.Labels) -> stats.Count:
+    """Where both the student and what it was meet OTHER, on the pairs that all of them could be read on."""
+    before, after = (table.readings[name][table.chosen[name]] for name in (line.before, line.student))
+    common = ((before >= 0) & (after >= 0))[:, np.newaxis]
+    parts = np.hstack([raters.crossed(other, before) * common, raters.crossed(other, after) * common])
+    return stats.Count(parts, {f"{name} {when}": _of(made, when) for name, made in PLAIN.items() for when in WHENS})
+
+
+def _of(formula: stats.Formula, when: str) -> stats.Formula:
+    def value(sums: stats.FloatArray) -> stats.FloatArray:
+        before, after = (formula(each) for each in np.split(sums, 2, axis=-1))
+        return {"before": before, "after": after, "change": after - before}[when]
+
+    return value
+
+
+def _shift(
+    line: StudentJudge, against: str, metric: str, before: stats.Interval, after: stats.Interval, change: stats.Interval
+) -> TasteShift:
+    return TasteShift(
+        **line._asdict(),
+        against=against,
+        metric=metric,
+        base=before.value,
+        base_low=before.low,
+        base_high=before.high,
+        other=after.value,
+        other_low=after.low,
+        other_high=after.high,
+        absolute=change.value,
+        low=change.low,
+        high=change.high,
+        n=change.n,
+        reason=change.reason,
+    )

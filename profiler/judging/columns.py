@@ -19,10 +19,10 @@ from pydantic import Field
 from profiler.datasets import Json, Row
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Record
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
 
-MEANINGS: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
-"""What a user may say that a word means."""
+CODES: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
+"""What a label may mean, as a user says it."""
 
 WORDS: Mapping[str, int] = {
     **dict.fromkeys(("a", "1", "first", "left", "a>b", "a>>b", "b<a", "b<<a", "1>2", "2<1"), A),
@@ -150,24 +150,17 @@ def file_columns(rows: Sequence[Row], file: str, preset: str | None, named: Colu
     left = unknown(columns, named.every()) if mine else columns
     found = _form(columns, left, file, preset)
     form = (found or Preset()).model_copy(update={"verdict_swapped": ()} | mine if "verdict" in mine else mine)
-    texts = {
-        role: tuple(
-            one for one in getattr(form, role) if has(columns, one) and (role in mine or one not in named.every())
-        )
-        for role in TEXTS
+    free = {
+        role: [one for one in columns if role in mine or one not in named.every()] for role in ColumnRoles.model_fields
     }
-    free = {role: [one for one in columns if role in mine or one not in named.every()] for role in ("gold", "verdict")}
+    texts = {role: tuple(one for one in getattr(form, role) if has(free[role], one)) for role in TEXTS}
     alone = len(form.verdict) == 1 and form.verdict_swapped
+    humans = _paths(rows, free["gold"], form.gold, ())
+    judges = _paths(rows, free["verdict"], form.verdict, form.verdict_swapped)
     return FileColumns(
         form.model_copy(update=texts),
-        tuple(
-            LabelPath(path if star or "gold" in mine else "gold", path)
-            for star, path, _ in _paths(rows, free["gold"], form.gold, ())
-        ),
-        tuple(
-            LabelPath(path if "verdict" in mine and not alone else star, path, swapped)
-            for star, path, swapped in _paths(rows, free["verdict"], form.verdict, form.verdict_swapped)
-        ),
+        tuple(path._replace(rater=path.first if path.rater or "gold" in mine else "gold") for path in humans),
+        tuple(path._replace(rater=path.first) if "verdict" in mine and not alone else path for path in judges),
         () if found else tuple(left),
     )
 
@@ -199,8 +192,8 @@ def _form(columns: Sequence[str], left: Sequence[str], file: str, preset: str | 
 
 def _paths(
     rows: Sequence[Row], columns: Sequence[str], firsts: Sequence[str], seconds: Sequence[str]
-) -> Iterator[tuple[str, str, str]]:
-    """What the star in a column's name stands for, and the ways to labels in ROWS and to those of swapped answers."""
+) -> Iterator[LabelPath]:
+    """Where labels stand in ROWS, and those of swapped answers; a star in a column's name stands for a rater's."""
     taken = set[str]()
     for first, second in zip_longest(firsts, seconds, fillvalue=""):
         before, star, after = first.partition("*")
@@ -210,7 +203,7 @@ def _paths(
             other = second.replace("*", rater) if several else second
             if _stands(rows, path) and (several or first.partition(".")[0] not in taken):
                 taken |= set() if star else {first.partition(".")[0]}  # one judge's labels are not several judges'
-                yield rater, path, other if second and _stands(rows, other) else ""
+                yield LabelPath(rater, path, other if second and _stands(rows, other) else "")
 
 
 def has(columns: Iterable[str], wanted: str) -> bool:
@@ -285,13 +278,8 @@ class Vocabulary:
             raise BadData(f"column {self.column!r}: {value!r} is no label that is known; {HELP}")
         return found
 
-    @property
-    def strangest(self) -> str:
-        """The words that could not be read most often."""
-        return ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
-
-    def check(self, others: Collection[str]) -> None:
-        """Refuse a column whose labels would be guessed at. OTHERS: the labels of all columns of the file."""
+    def check(self, others: Collection[str]) -> str | None:
+        """What could not be read, in words; refuses a column whose labels, beside OTHERS of its file, are guesswork."""
         numbers = self.seen.keys() - self._own.keys()
         alone = {"0", "1"} <= numbers and "2" not in numbers
         if alone and ("2" not in others or self.seen.total() >= BINARY):
@@ -299,8 +287,11 @@ class Vocabulary:
                 f"column {self.column!r} holds 0 and 1 but no 2: either 0 is a tie, or 0 and 1 are the two answers; "
                 "say which, as in --label 0=a --label 1=b"
             )
-        if (many := self.unknown.total()) > STRANGE * self.seen.total():
-            raise BadData(f"column {self.column!r}: {many} labels are not known, such as {self.strangest}; {HELP}")
+        many, strangest = self.unknown.total(), ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
+        if many > STRANGE * self.seen.total():
+            raise BadData(f"column {self.column!r}: {many} labels are not known, such as {strangest}; {HELP}")
+        said = f"{many} verdicts in {self.column!r} name no answer, such as {strangest}; they count as unreadable"
+        return said if many else None
 
 
 def parse_labels(given: Iterable[str]) -> dict[str, int]:
@@ -308,9 +299,9 @@ def parse_labels(given: Iterable[str]) -> dict[str, int]:
     found = {}
     for one in given:
         word, equals, meaning = one.rpartition("=")
-        if not equals or meaning.strip().lower() not in MEANINGS:
-            raise WrongUse(f"expected --label WORD=MEANING with one of {', '.join(MEANINGS)}, found {one!r}")
-        found[_word(word)] = MEANINGS[meaning.strip().lower()]
+        if not equals or meaning.strip().lower() not in CODES:
+            raise WrongUse(f"expected --label WORD=MEANING with one of {', '.join(CODES)}, found {one!r}")
+        found[_word(word)] = CODES[meaning.strip().lower()]
     return found
 
 

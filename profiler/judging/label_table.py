@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from profiler import stats
 from profiler.errors import WrongUse
-from profiler.judging.records import Pair
 from profiler.judging.verdict_files import PairLabels, RaterLabels, Vote
 from profiler.stats import raters
 
@@ -55,33 +54,30 @@ class LabelTable:
     """The labels of each human; empty where there are too many to tell apart."""
     own: Mapping[str, raters.Labels]
     """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
-    groups: Sequence[str | None]
-    longer: raters.Labels | None = None
-    """The longer answer; ABSENT where they are about as long, None where no texts are known."""
-    gap: stats.IntArray | None = None
-    """Which of GAPS the difference in length falls in."""
+    groups: NDArray[np.str_]
+    longer: raters.Labels
+    """The longer answer; ABSENT where they are about as long, or not known."""
+    gap: stats.IntArray
+    """Which of GAPS the difference in length falls in; -1 where no texts are known."""
 
-    def at(self, rows: stats.IntArray) -> LabelTable:
-        """The table of some of the pairs."""
-        return replace(
+    def by_kind(self) -> tuple[stats.IntArray, LabelTable]:
+        """The kind of each pair, and the table of one pair of each kind."""
+        readings = (labels for found in self.readings.values() for labels in found.values())
+        labels = [*readings, *self.humans.values(), self.gold, *self.own.values(), self.longer]
+        groups = np.unique(self.groups, return_inverse=True)[1]
+        columns = [column.astype(np.int64) for column in (*labels, *self.votes.T, groups, self.gap)]
+        kinds, one = stats.kinds_of(columns)
+        return kinds, replace(
             self,
-            readings={n: {r: labels[rows] for r, labels in found.items()} for n, found in self.readings.items()},
-            gold=self.gold[rows],
-            votes=self.votes[rows],
-            humans={name: labels[rows] for name, labels in self.humans.items()},
-            own={name: labels[rows] for name, labels in self.own.items()},
-            groups=[self.groups[row] for row in rows],
-            longer=None if self.longer is None else self.longer[rows],
-            gap=None if self.gap is None else self.gap[rows],
+            readings={n: {r: labels[one] for r, labels in found.items()} for n, found in self.readings.items()},
+            gold=self.gold[one],
+            votes=self.votes[one],
+            humans={name: labels[one] for name, labels in self.humans.items()},
+            own={name: labels[one] for name, labels in self.own.items()},
+            groups=self.groups[one],
+            longer=self.longer[one],
+            gap=self.gap[one],
         )
-
-    def kinds(self) -> tuple[stats.IntArray, stats.IntArray]:
-        """The kind of each pair, and one pair of each kind."""
-        labels = [*(x for found in self.readings.values() for x in found.values()), *self.humans.values()]
-        labels += [self.gold, *self.own.values(), *([] if self.longer is None else [self.longer])]
-        columns = [column.astype(np.int64) for column in labels]
-        columns += [*self.votes.T.astype(np.int64), np.unique([g or "" for g in self.groups], return_inverse=True)[1]]
-        return stats.kinds_of(columns if self.gap is None else [*columns, self.gap])
 
 
 def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
@@ -94,7 +90,12 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
     for name, said in humans.items():
         if name != GOLD or len(humans) == 1:
             votes += said[:, np.newaxis] == np.arange(raters.CLASSES)
-    longer, gap = _longer(pairs)
+    own = {}
+    for name in judges:
+        mine = kin.get(name, frozenset()) | {name}
+        own[name] = _side([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
+    gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
+    known = any(pair.a or pair.b for pair in pairs)
     return LabelTable(
         readings=readings,
         chosen={name: _chosen(name, found, reading) for name, found in readings.items()},
@@ -102,10 +103,10 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
         gold=humans[GOLD] if GOLD in humans else raters.majority(votes),
         votes=votes,
         humans=humans if len(humans) <= EACH else {},
-        own={name: _own(pairs, frozenset({name}) | kin.get(name, frozenset())) for name in judges},
-        groups=[pair.group for pair in pairs],
-        longer=longer,
-        gap=gap,
+        own=own,
+        groups=np.array([pair.group or "" for pair in pairs], np.str_),
+        longer=_side(gap > GAP, gap < -GAP),
+        gap=np.digitize(np.abs(gap), GAPS, right=True) if known else np.full(len(pairs), -1),
     )
 
 
@@ -128,10 +129,8 @@ def readings_of(rater: RaterLabels, pairs: Collection[str]) -> dict[Reading, rat
 
 def both(first: raters.Labels, swapped: raters.Labels) -> raters.Labels:
     """Zheng et al. 2023: an answer wins where both orders say so; verdicts that differ are a tie."""
-    joined = np.where(first == swapped, first, raters.TIE)
-    joined[(first == raters.UNREADABLE) | (swapped == raters.UNREADABLE)] = raters.UNREADABLE
-    joined[(first == raters.ABSENT) | (swapped == raters.ABSENT)] = raters.ABSENT
-    return joined.astype(np.int8)
+    lacking = np.minimum(first, swapped)  # UNREADABLE where one is, ABSENT before that
+    return np.where(lacking < 0, lacking, np.where(first == swapped, first, raters.TIE)).astype(np.int8)
 
 
 def averaged(shares: stats.FloatArray) -> raters.Labels:
@@ -164,14 +163,7 @@ def _chosen(name: str, readings: Mapping[Reading, raters.Labels], wanted: Readin
     return wanted
 
 
-def _own(pairs: Sequence[Pair], kin: frozenset[str]) -> raters.Labels:
-    mine = [(pair.writer_a in kin, pair.writer_b in kin) for pair in pairs]
-    return np.array([raters.A if a and not b else raters.B if b and not a else raters.ABSENT for a, b in mine], np.int8)
-
-
-def _longer(pairs: Sequence[Pair]) -> tuple[raters.Labels | None, stats.IntArray | None]:
-    if not any(pair.a or pair.b for pair in pairs):
-        return None, None
-    gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
-    longer = np.where(gap > GAP, raters.A, np.where(gap < -GAP, raters.B, raters.ABSENT)).astype(np.int8)
-    return longer, np.digitize(np.abs(gap), GAPS, right=True).astype(np.int64)
+def _side(a: ArrayLike, b: ArrayLike) -> raters.Labels:
+    """The answer that something is true of; ABSENT where of neither or both."""
+    one, other = np.asarray(a, bool), np.asarray(b, bool)
+    return np.where(one & ~other, raters.A, np.where(other & ~one, raters.B, raters.ABSENT)).astype(np.int8)

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from profiler import datasets
-from profiler.datasets import Row, drawn, official
+from profiler.datasets import Row, official
 from profiler.errors import BadData
 from profiler.judging.columns import ColumnRoles
 from profiler.judging.records import Pair, Winner
@@ -21,18 +21,6 @@ PANDALM = official("pandalm")
 (PANDALM_FILE,) = PANDALM.files
 
 
-def mini_pairs() -> list[Pair]:
-    """The shipped pairs."""
-    return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
-
-
-def pandalm_pairs() -> list[Pair]:
-    """PandaLM's test set."""
-    PANDALM.read(PANDALM_FILE)  # says what is wrong where it is not what its authors published
-    path = PANDALM.get(PANDALM_FILE).path
-    return pairs_of(read_labels([path]), path.name)
-
-
 def load_pairs(
     names: Sequence[str],
     preset: str | None = None,
@@ -41,9 +29,11 @@ def load_pairs(
 ) -> list[Pair]:
     """The sets called mini or pandalm, or the pairs of files, with what humans say of them."""
     if [*names] == ["mini"]:
-        return mini_pairs()
+        return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
     if [*names] == ["pandalm"]:
-        return pandalm_pairs()
+        PANDALM.read(PANDALM_FILE)  # says what is wrong where it is not what its authors published
+        path = PANDALM.get(PANDALM_FILE).path
+        return pairs_of(read_labels([path]), path.name)
     paths = [Path(name).expanduser() for name in names]
     return pairs_of(read_labels(paths, preset, named, words, needed=False), ", ".join(path.name for path in paths))
 
@@ -75,16 +65,12 @@ def pairs_between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
     for writer in (first, second):
         if writer not in known:
             raise BadData(f"no text of {writer!r}; the writers are {', '.join(known)}")
-    return [
-        Pair(id=_key(prompt), prompt=prompt, a=texts[first], b=texts[second], writer_a=first, writer_b=second)
-        for prompt, texts in wrote.items()
-        if len(texts) == 2
-    ]
-
-
-def some_pairs(pairs: Sequence[Pair], limit: int | None, seed: int = 0) -> list[Pair]:
-    """All PAIRS, or the LIMIT of them that a seeded draw picks."""
-    return drawn(pairs, limit, seed)
+    found = []
+    for prompt, texts in wrote.items():
+        if len(texts) == 2:
+            key = blake2b(prompt.encode("utf-8", "replace"), digest_size=8).hexdigest()
+            found.append(Pair(id=key, prompt=prompt, a=texts[first], b=texts[second], writer_a=first, writer_b=second))
+    return found
 
 
 def _candidate(row: Row, path: Path) -> tuple[str, str, str]:
@@ -99,7 +85,3 @@ def _text(row: Row, columns: Iterable[str], path: Path) -> str:
     if found is None:
         raise BadData(f"{path.name}: expected one of the columns {', '.join(columns)}, found {', '.join(row)}")
     return str(found)
-
-
-def _key(prompt: str) -> str:
-    return blake2b(prompt.encode("utf-8", "replace"), digest_size=8).hexdigest()

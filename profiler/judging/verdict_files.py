@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, islice
@@ -17,7 +17,7 @@ from profiler.datasets import Json, Row
 from profiler.errors import BadData
 from profiler.files import write_whole
 from profiler.judging.columns import (
-    MEANINGS,
+    CODES,
     ColumnRoles,
     FileColumns,
     LabelPath,
@@ -28,7 +28,7 @@ from profiler.judging.columns import (
     values_at,
 )
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, A, B
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""
@@ -38,7 +38,6 @@ DULL = ("result", "results", "annotations", "verdicts", "judgments", "judgements
 LOOK = 200
 """Rows from which a file's form is told."""
 NAMES: tuple[Winner, ...] = ("a", "b", "tie")
-CODES: Mapping[str | None, int] = {"a": A, "b": B, "tie": TIE, None: UNREADABLE}
 OTHER = {A: B, B: A}
 SWAPPED = {"false": False, "0": False, "ab": False, "true": True, "1": True, "ba": True}
 """What a row may say of whether its answers were swapped."""
@@ -94,7 +93,9 @@ class PairLabels:
             if ruling.error:
                 judge.failed += 1
             else:
-                judge.votes[ruling.order == "ba"][said.pair.id] = Vote(CODES[ruling.winner], ruling.shares)
+                judge.votes[ruling.order == "ba"][said.pair.id] = Vote(
+                    CODES[ruling.winner or "unreadable"], ruling.shares
+                )
 
 
 def read_labels(
@@ -140,7 +141,7 @@ class VerdictFile:
         self, labels: PairLabels, columns: FileColumns, file: str, judge: str, words: Mapping[str, int], second: Second
     ) -> None:
         self.labels, self.columns, self.file, self.judge = labels, columns, file, judge
-        self._words = {word: MEANINGS[meaning] for word, meaning in columns.preset.labels.items()} | dict(words)
+        self._words = {word: CODES[meaning] for word, meaning in columns.preset.labels.items()} | dict(words)
         self._places = second == "places" or (second == "auto" and columns.preset.places)
         self._sure = second != "auto"
         self._people = re.compile(columns.preset.people)
@@ -156,40 +157,45 @@ class VerdictFile:
         note = self.labels.notes.append
         if self.columns.unread:
             note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
-        if self._again:
-            before = "of a human who had labelled the pair otherwise before; the first counts"
-            note(f"{self.file}: {self._again} labels {before}")
+        if many := self._again:
+            note(f"{self.file}: {many} labels of a human who had labelled the pair otherwise before; the first counts")
         together = {word for one in self._read.values() for word in one.seen}
         for vocabulary in self._read.values():
-            vocabulary.check(together)
-            if many := vocabulary.unknown.total():
-                note(
-                    f"{self.file}: {many} verdicts in {vocabulary.column!r} name no answer, "
-                    f"such as {vocabulary.strangest}; they count as unreadable"
-                )
+            if unread := vocabulary.check(together):
+                note(f"{self.file}: {unread}")
 
     def _row(self, number: int, row: Row) -> None:
         pair, turned = self._pair(number, row)
         self.labels.keep(pair)
         writers = (pair.writer_b, pair.writer_a) if turned else (pair.writer_a, pair.writer_b)
 
-        def vote(path: LabelPath, name: str, human: bool, swapped: bool, value: Json) -> None:
+        for path, name, human, swapped, value in self._labels(row):
             if "*" in path.first and isinstance(value, dict | list):
-                return
-            vocabulary = self._read.get(path.first)
-            if vocabulary is None:
+                continue
+            if path.first not in self._read:
                 column = f"{path.first},{path.swapped}" if path.swapped else path.first
-                vocabulary = self._read[path.first] = Vocabulary(column, self._words, strict=human)
-            code = vocabulary.code(value, writers)
-            if code != ABSENT:
-                turn = turned != (swapped and self._places)
-                odds = () if human else shares(value) or ()
-                self._count(name, human, swapped, pair.id, Vote(OTHER.get(code, code) if turn else code, odds))
+                self._read[path.first] = Vocabulary(column, self._words, strict=human)
+            code = self._read[path.first].code(value, writers)
+            if code == ABSENT:
+                continue
+            turn = turned != (swapped and self._places)
+            vote = Vote(OTHER.get(code, code) if turn else code, () if human else shares(value) or ())
+            rater = self.labels.rater(name, human)
+            rater.sure |= self._sure
+            kept = rater.votes[swapped].setdefault(pair.id, vote)
+            if kept.code != vote.code and not human:
+                raise BadData(
+                    f"{name!r} rules on pair {pair.id!r} twice, and differently; "
+                    "name the column of the pair's id with --id"
+                )
+            self._again += kept.code != vote.code
 
+    def _labels(self, row: Row) -> Iterator[tuple[LabelPath, str, bool, bool, Json]]:
+        """Each label of a row: where it stands, whose it is, whether a human's, and whether of swapped answers."""
         for path in self.columns.humans:
             for name, value in values_at(row, path.first):
                 if value is not None:
-                    vote(path, f"annotator{name}" if name.isdigit() else name or path.rater, True, False, value)
+                    yield path, f"annotator{name}" if name.isdigit() else name or path.rater, True, False, value
         judge = _name(row, self.columns.preset.judge)
         human = bool(judge and self._people.fullmatch(judge))
         order = (_name(row, self.columns.preset.swapped) or "false").strip().lower()
@@ -198,17 +204,7 @@ class VerdictFile:
         for path in self.columns.judges:
             for swapped, column in ((SWAPPED[order], path.first), (True, path.swapped)):
                 for name, value in values_at(row, column) if column else ():
-                    vote(path, judge or name or path.rater or self.judge, human, swapped, value)
-
-    def _count(self, name: str, human: bool, swapped: bool, pair: str, vote: Vote) -> None:
-        rater = self.labels.rater(name, human)
-        rater.sure |= self._sure
-        kept = rater.votes[swapped].setdefault(pair, vote)
-        if kept.code != vote.code and not human:
-            raise BadData(
-                f"{name!r} rules on pair {pair!r} twice, and differently; name the column of the pair's id with --id"
-            )
-        self._again += kept.code != vote.code
+                    yield path, judge or name or path.rater or self.judge, human, swapped, value
 
     def _pair(self, number: int, row: Row) -> tuple[Pair, bool]:
         """A row's pair; and whether its answers had to be turned, so that one pair of writers has one id."""

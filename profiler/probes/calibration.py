@@ -49,7 +49,7 @@ def _excess(columns: Columns) -> FloatArray:
 def _binned(columns: Columns) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.minimum(np.searchsorted(stats.equal_width(WIDTH), columns["confidence"]), WIDTH - 1)
+    place = np.minimum(np.searchsorted(stats.calibration.equal_width(WIDTH), columns["confidence"]), WIDTH - 1)
     return np.column_stack([np.eye(WIDTH)[place] * excess[:, np.newaxis], one])
 
 
@@ -69,12 +69,12 @@ METRICS = metrics_of(
     "calibration",
     accuracy=Mean("correct"),
     overconfidence=OfSums(_excess, ratio, PAIR),
-    ece_10_bin=_of(partial(stats.ece_equal_mass, bins=10), folded=True),
+    ece_10_bin=_of(partial(stats.calibration.ece_equal_mass, bins=10), folded=True),
     ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
     ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
-    platt_ece_10_bin=_of(partial(stats.ece_platt, bins=10), folded=True),
-    selective_acc_10=_of(lambda confidence, correct: stats.selective(confidence, correct).top),
-    selective_area=_of(lambda confidence, correct: stats.selective(confidence, correct).area),
+    platt_ece_10_bin=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),
+    selective_acc_10=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).top),
+    selective_area=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).area),
 )
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
@@ -154,7 +154,7 @@ class Calibration(Confidence):
             known = [likelihood.mean for likelihood in answer.likelihoods if likelihood.mean is not None]
             if len(known) < len(answer.likelihoods):  # an option of no tokens has no mean
                 return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
-            shares, taken = stats.softmax(known), int(np.argmax(known))
+            shares, taken = stats.calibration.softmax(known), int(np.argmax(known))
             # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
             surprise = float(np.logaddexp.reduce(known)) - known[gold]
         elif taken is None or not answer.confidences:  # a letter, and the endpoint shows no alternatives

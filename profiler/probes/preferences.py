@@ -15,12 +15,12 @@ from profiler.endpoints import Answer, Request
 from profiler.judging import Order, Pair
 from profiler.probes.probe import Probe, Setting, metrics_of, register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import Columns, FloatArray, Labels, OfSums
+from profiler.stats import Columns, FloatArray, OfSums, raters
 
 PROMPT = judging.load_template("labels")
 
 
-def said(columns: Columns) -> Labels:
+def said(columns: Columns) -> raters.Labels:
     """The verdict on each row's pair: by the mean of both orders' probabilities, or where both orders say the same.
 
     The second where no order has probabilities, as with an endpoint that writes its letter only.
@@ -29,16 +29,16 @@ def said(columns: Columns) -> Labels:
         share = mean_of(columns["share_a"], columns["pair"], len(judging.ORDERS))
         return judging.averaged(np.column_stack([share, 1 - share, np.where(np.isnan(share), np.nan, 0.0)]))
     won = mean_of(columns["wins_a"], columns["pair"], len(judging.ORDERS))
-    verdicts = [stats.ABSENT, stats.A, stats.B]
-    return np.select([np.isnan(won), won == 1, won == 0], verdicts, stats.TIE).astype(np.int8)
+    verdicts = [raters.ABSENT, raters.A, raters.B]
+    return np.select([np.isnan(won), won == 1, won == 0], verdicts, raters.TIE).astype(np.int8)
 
 
 def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) -> OfSums:
     """A number of the table in which humans' labels meet the judge's; pairs without either are left out."""
 
     def parts(columns: Columns) -> FloatArray:
-        humans = np.nan_to_num(columns["gold"], nan=stats.ABSENT).astype(np.int8)
-        table = stats.crossed(humans, said(columns), ties)
+        humans = np.nan_to_num(columns["gold"], nan=raters.ABSENT).astype(np.int8)
+        table = raters.crossed(humans, said(columns), ties)
         return np.where(table.any(axis=1, keepdims=True), table, np.nan)
 
     return OfSums(parts, combine, ("share_a", "wins_a", "gold", "pair"), HEAD)
@@ -55,16 +55,16 @@ def consistent(columns: Columns) -> FloatArray:
 def longer(columns: Columns) -> FloatArray:
     """Whether the longer answer of each decided pair wins."""
     labels = said(columns)
-    known = (labels >= 0) & (labels != stats.TIE) & ~np.isnan(columns["longer"])
+    known = (labels >= 0) & (labels != raters.TIE) & ~np.isnan(columns["longer"])
     return np.where(known, [labels == columns["longer"], np.ones(len(labels))], np.nan).T
 
 
 METRICS = metrics_of(
     "preferences",
-    agreement=with_humans(stats.agreement),
-    agreement_without_ties=with_humans(stats.agreement, ties=False),
-    kappa=with_humans(stats.kappa),
-    kappa_without_ties=with_humans(stats.kappa, ties=False),
+    agreement=with_humans(raters.agreement),
+    agreement_without_ties=with_humans(raters.agreement, ties=False),
+    kappa=with_humans(raters.kappa),
+    kappa_without_ties=with_humans(raters.kappa, ties=False),
     positional_agreement=OfSums(consistent, stats.ratio, ("wins_a", "unread", "pair"), HEAD),
     longer_wins=OfSums(longer, stats.ratio, ("share_a", "wins_a", "pair", "longer"), HEAD),
 )
@@ -104,8 +104,7 @@ class Preferences(Probe[AnswerTurn]):
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        every = judging.mini_pairs() if self.suite == "mini" else judging.pandalm_pairs()
-        return drawn(every, self.limit)
+        return drawn(judging.load_pairs(["mini" if self.suite == "mini" else "pandalm"]), self.limit)
 
     @cached_property
     def items(self) -> list[Item[AnswerTurn]]:
@@ -142,13 +141,13 @@ class Preferences(Probe[AnswerTurn]):
 
 def _gold(pair: Pair) -> int | None:
     """The label that most humans gave, as a number; None where no label has most."""
-    votes = np.zeros((1, stats.CLASSES))
+    votes = np.zeros((1, raters.CLASSES))
     for winner in pair.humans.values():
         votes[0, judging.CODES[winner]] += 1
-    label = int(stats.majority(votes)[0])
-    return None if label == stats.ABSENT else label
+    label = int(raters.majority(votes)[0])
+    return None if label == raters.ABSENT else label
 
 
 def _longer(pair: Pair) -> int | None:
     gap = len(pair.a) - len(pair.b)
-    return stats.A if gap > judging.GAP else stats.B if gap < -judging.GAP else None
+    return raters.A if gap > judging.GAP else raters.B if gap < -judging.GAP else None

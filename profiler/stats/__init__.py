@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import raters
+from profiler.stats import calibration, raters
 from profiler.stats.bootstrap import (
     RESAMPLES,
     Columns,
@@ -25,63 +25,30 @@ from profiler.stats.bootstrap import (
     share_interval,
     uses,
 )
-from profiler.stats.calibration import (
-    Bin,
-    ece,
-    ece_equal_mass,
-    ece_platt,
-    equal_mass,
-    equal_width,
-    platt,
-    reliability,
-    selective,
-    softmax,
-)
-from profiler.stats.raters import ABSENT, CLASSES, TIE, UNREADABLE, A, B, Labels, agreement, crossed, kappa, majority
 
 __all__ = [
-    "ABSENT",
-    "CLASSES",
     "RESAMPLES",
-    "TIE",
-    "UNREADABLE",
-    "A",
-    "B",
-    "Bin",
     "Columns",
     "Count",
     "FloatArray",
     "Formula",
     "IntArray",
     "Interval",
-    "Labels",
     "Mean",
     "OfRows",
     "OfSums",
     "Statistic",
     "adjusted",
-    "agreement",
+    "calibration",
     "count_intervals",
-    "crossed",
     "defined",
     "draws",
-    "ece",
-    "ece_equal_mass",
-    "ece_platt",
-    "equal_mass",
-    "equal_width",
     "intervals",
-    "kappa",
     "kinds_of",
-    "majority",
     "observed",
     "percentiles",
-    "platt",
     "raters",
     "ratio",
-    "reliability",
-    "selective",
     "share_interval",
-    "softmax",
     "uses",
 ]

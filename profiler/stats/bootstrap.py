@@ -140,29 +140,36 @@ def intervals(
 
 
 def count_intervals(
-    counts: Mapping[str, Count],
+    counts: Sequence[Count],
     kinds: IntArray,
     clusters: IntArray | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> dict[tuple[str, str], Interval]:
-    """Every number of every count with its percentile interval, all from the same resamples.
+) -> list[dict[str, Interval]]:
+    """The numbers of each count by name, with their percentile intervals, all from the same resamples.
 
     A count's rows are kinds of items; KINDS says which kind each item is of. Without clusters a resample is a draw of
     how many items of each kind there are, which is the same as drawing the items and costs as much as there are kinds.
     """
     if not counts:
-        return {}
-    parts = np.hstack([count.parts for count in counts.values()])
+        return []
+    parts = np.hstack([count.parts for count in counts])
     often = np.bincount(kinds, minlength=len(parts)).astype(np.float64)
-    drawn = _drawn_by_kind(parts, kinds, often, clusters, resamples, seed)
-    found, start = {}, 0
-    for name, count in counts.items():
-        inside = slice(start, start := start + count.parts.shape[1])
-        has = np.asarray((count.parts != 0).any(axis=1))[kinds]
-        for metric, formula in count.formulas.items():
-            value = float(_quiet(formula, often @ parts[:, inside]))
-            found[name, metric] = _interval(value, has, 0, clusters, _quiet(formula, drawn[:, inside]), PAIRS)
+    if clusters is None and 0 < len(parts) <= max(64, FEW * len(kinds)):
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(len(kinds), often / often.sum(), size=resamples) @ parts
+    else:  # the units that `draws` picks from the same seed
+        drawn = _resampled(parts[kinds], clusters, resamples, seed)
+    ends = np.cumsum([count.parts.shape[1] for count in counts])[:-1]
+    found = []
+    for count, own, each in zip(counts, np.split(parts, ends, axis=1), np.split(drawn, ends, axis=1), strict=True):
+        has, sums = (own != 0).any(axis=1)[kinds], often @ own
+        found.append(
+            {
+                metric: _interval(float(_quiet(formula, sums)), has, 0, clusters, _quiet(formula, each), PAIRS)
+                for metric, formula in count.formulas.items()
+            }
+        )
     return found
 
 
@@ -239,11 +246,8 @@ def uses(statistic: Statistic) -> Sequence[str]:
 
 
 def _about(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
-    """Which items the statistic is about, with a value or without."""
-    about = np.ones(_size(columns), bool)
-    for name in statistic.over:
-        about &= columns[name] == 1
-    return about
+    """Which items the statistic is about, with a value or without: all where it names no column."""
+    return np.asarray(np.all([columns[name] == 1 for name in statistic.over], axis=0))
 
 
 def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
@@ -263,8 +267,7 @@ def draws(
     The picks depend on the seed and the clusters alone: two models' answers to the same items, resampled with the
     same seed, are paired draw by draw, and so are all the statistics of one call.
     """
-    size = _size(columns)
-    units = size if clusters is None else int(clusters.max(initial=-1)) + 1
+    units = _units(_size(columns), clusters)
     out = np.full((resamples, len(statistics)), np.nan)
     if units == 0:
         return out
@@ -272,7 +275,7 @@ def draws(
     rows = {i: s for i, s in enumerate(statistics) if isinstance(s, OfRows)}
     if sums:
         parts = [_summed(statistic, columns) for statistic in sums.values()]
-        drawn = _resampled(np.hstack(parts), clusters, units, resamples, seed)
+        drawn = _resampled(np.hstack(parts), clusters, resamples, seed)
         ends = np.cumsum([part.shape[1] for part in parts])[:-1]
         for (i, of_sums), each in zip(sums.items(), np.split(drawn, ends, axis=1), strict=True):
             out[:, i] = _quiet(of_sums.combine, each)
@@ -346,11 +349,20 @@ def _quiet(combine: Formula, sums: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isinf(value), np.nan, value))
 
 
-def _resampled(table: FloatArray, clusters: IntArray | None, units: int, resamples: int, seed: int) -> FloatArray:
+def _units(size: int, clusters: IntArray | None) -> int:
+    return size if clusters is None else int(clusters.max(initial=-1)) + 1
+
+
+def _resampled(table: FloatArray, clusters: IntArray | None, resamples: int, seed: int) -> FloatArray:
     """Sums of resampled rows of TABLE, or of resampled clusters of them: (resamples, k)."""
+    if not (units := _units(len(table), clusters)):
+        return np.full((resamples, table.shape[1]), np.nan)
     if clusters is not None:
         table = np.column_stack([np.bincount(clusters, weights=column, minlength=units) for column in table.T])
-    return np.concatenate([_weights(picks, units) @ table for picks in _picks(units, resamples, seed)])
+    picked = (
+        np.stack([np.bincount(pick, minlength=units) for pick in picks]) for picks in _picks(units, resamples, seed)
+    )
+    return np.concatenate([weights.astype(np.float64) @ table for weights in picked])
 
 
 def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
@@ -359,27 +371,6 @@ def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
     chunk = max(1, CELLS // units)
     for start in range(0, resamples, chunk):
         yield [rng.integers(units, size=units) for _ in range(min(chunk, resamples - start))]
-
-
-def _weights(picks: Sequence[IntArray], units: int) -> FloatArray:
-    """How often each unit was picked: (picks, units)."""
-    return np.stack([np.bincount(pick, minlength=units) for pick in picks]).astype(np.float64)
-
-
-def _drawn_by_kind(
-    parts: FloatArray, kinds: IntArray, often: FloatArray, clusters: IntArray | None, resamples: int, seed: int
-) -> FloatArray:
-    """Sums of resampled items (resamples, k), whose PARTS are known by kind; as many draws of kinds where that is less.
-
-    `draws` picks the same units from the same seed, unless it is kinds that are drawn.
-    """
-    if len(kinds) == 0:
-        return np.full((resamples, parts.shape[1]), np.nan)
-    if clusters is None and len(parts) <= max(64, FEW * len(kinds)):
-        rng = np.random.default_rng(seed)
-        return np.asarray(rng.multinomial(len(kinds), often / often.sum(), size=resamples) @ parts)
-    units = len(kinds) if clusters is None else int(clusters.max()) + 1
-    return _resampled(parts[kinds], clusters, units, resamples, seed)
 
 
 def _members(clusters: IntArray | None, units: int) -> Callable[[IntArray], IntArray]:

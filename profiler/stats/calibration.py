@@ -62,8 +62,7 @@ def equal_mass(confidence: ArrayLike, bins: int) -> FloatArray:
     `get_equal_bins` of uncertainty-calibration 0.1.4 (Kumar et al. 2019), which HELM calls: the sorted confidences are
     split into parts as even as can be, an edge lies halfway between two parts, the last is 1, equal edges are one.
     """
-    rising = np.sort(np.asarray(confidence, np.float64))
-    return _edges(rising, bins)
+    return _edges(np.sort(np.asarray(confidence, np.float64)), bins)
 
 
 def equal_width(bins: int) -> FloatArray:
@@ -183,26 +182,19 @@ def _fitted(x: FloatArray, y: FloatArray) -> FloatArray:
     place = np.array([0.0, np.log(y.mean() / (1 - y.mean()))])  # slope and offset
     loss, chance = _loss(x, y, place, penalty)
     for _ in range(STEPS):
-        step, gain = _newton(x, y, place, chance, penalty)
-        if gain <= NEAR * loss:  # so near that one more step is exact to rounding
+        # Sums, not BLAS: its threads cost more than they give on 10,000 items.
+        weight, excess = chance * (1 - chance), chance - y
+        leaning = x * weight
+        down = np.array([(x * excess).sum() + penalty * place[0], excess.sum()])
+        curve = np.array([[(x * leaning).sum() + penalty, leaning.sum()], [leaning.sum(), weight.sum()]])
+        step = np.linalg.lstsq(curve, down, rcond=None)[0]
+        if down @ step <= NEAR * loss:  # it promises so little that one more step is exact to rounding
             return _loss(x, y, place - step, penalty)[1]
         size = 1.0
         while (tried := _loss(x, y, place - size * step, penalty))[0] > loss and size > 1e-6:
             size /= 2
         place, (loss, chance) = place - size * step, tried
     return chance
-
-
-def _newton(
-    x: FloatArray, y: FloatArray, place: FloatArray, chance: FloatArray, penalty: float
-) -> tuple[FloatArray, float]:
-    """Newton's step, and what it promises. Sums, not BLAS: its threads cost more than they give on 10,000 items."""
-    weight, excess = chance * (1 - chance), chance - y
-    leaning = x * weight
-    down = np.array([(x * excess).sum() + penalty * place[0], excess.sum()])
-    curve = np.array([[(x * leaning).sum() + penalty, leaning.sum()], [leaning.sum(), weight.sum()]])
-    step = np.linalg.lstsq(curve, down, rcond=None)[0]
-    return step, float(down @ step)
 
 
 def _loss(x: FloatArray, y: FloatArray, place: FloatArray, penalty: float) -> tuple[float, FloatArray]:

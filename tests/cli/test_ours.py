@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from profiler.cli import ours, train
-from training.records import Recipe
+from training import Recipe
 
 CANARY = "from pathlib import Path; Path(__file__).with_name('canary').touch()\n"
 COMMAND = "from profiler.cli import main; main()"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.datasets import drawn
 from profiler.endpoints.requests import Answer, Choose, Generate
 from profiler.errors import BadData, EndpointError, UnknownName
 from profiler.judging import (
@@ -17,12 +18,10 @@ from profiler.judging import (
     compare_raters,
     load_pairs,
     load_template,
-    mini_pairs,
     pairs_between,
     read_labels,
-    some_pairs,
 )
-from profiler.judging.prompt import parse_template, read_verdict
+from profiler.judging.judge import parse_template, read_verdict
 from profiler.records import Generation, Likelihood
 from tests.support.ask import client
 from tests.support.command import inherit
@@ -203,7 +202,7 @@ def test_reasons_are_asked_as_a_text():
 
 
 def test_the_shipped_pairs_favour_no_place_and_no_length():
-    found = mini_pairs()
+    found = load_pairs(["mini"])
     gold = [pair.humans["author"] for pair in found]
     assert Counter(gold) == {"a": 12, "b": 12}
     longer = ["a" if len(pair.a) > len(pair.b) else "b" for pair in found]
@@ -248,8 +247,8 @@ def test_files_of_two_teachers_are_joined_by_the_prompt(tmp_path):
 
 def test_a_limit_picks_the_same_pairs_again_and_keeps_them_when_it_grows():
     every = pairs(50)
-    few, more = some_pairs(every, 10), some_pairs(every, 20)
-    assert few == some_pairs(every, 10)
+    few, more = drawn(every, 10), drawn(every, 20)
+    assert few == drawn(every, 10)
     assert {pair.id for pair in few} < {pair.id for pair in more}
 
 

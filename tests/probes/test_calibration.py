@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler import probes, stats
+from profiler import probes
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
 from profiler.errors import BadData
@@ -21,7 +21,7 @@ from profiler.probes.multiple_choice import Question
 from profiler.records import Likelihood
 from profiler.reporting.profile import estimates_text
 from profiler.runs.estimates import estimates
-from profiler.stats import draws, intervals, percentiles
+from profiler.stats import calibration, draws, intervals, percentiles
 from tests.support import builders
 from tests.support.official import OFFICIAL, needs
 from tests.support.places import GOLDEN as GOLDENS
@@ -52,44 +52,44 @@ def thousand() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("golden", GOLDEN["cases"], ids=lambda golden: f"seed{golden['seed']}")
 def test_every_number_is_helms(golden):
     confidence, correct = case(golden["seed"])
-    assert stats.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
-    assert stats.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
-    width = stats.ece(confidence, correct, stats.equal_width(15))
+    assert calibration.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
+    assert calibration.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
+    width = calibration.ece(confidence, correct, calibration.equal_width(15))
     assert width == pytest.approx(golden["ece_15_width"], abs=1e-12)
     if "selective_area" in golden:
-        area, top = stats.selective(confidence, correct)
+        area, top = calibration.selective(confidence, correct)
         assert area == pytest.approx(golden["selective_area"], abs=1e-12)
         assert top == pytest.approx(golden["selective_acc_10"], abs=1e-12)
     if "platt_ece_10_bin" in golden:  # scikit-learn stops its search early: it is right to about 1e-4
-        assert stats.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=5e-4)
+        assert calibration.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=5e-4)
 
 
 def test_a_thousand_answers_give_helms_numbers():
     (confidence, correct), golden = thousand(), GOLDEN["thousand"]
     assert correct.mean() == golden["accuracy"]
     assert confidence.mean() == pytest.approx(golden["confidence"], abs=1e-12)
-    assert stats.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
-    assert stats.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
-    width = stats.ece(confidence, correct, stats.equal_width(10))
+    assert calibration.ece_equal_mass(confidence, correct, 10) == pytest.approx(golden["ece_10_bin"], abs=1e-12)
+    assert calibration.ece_equal_mass(confidence, correct, 1) == pytest.approx(golden["ece_1_bin"], abs=1e-12)
+    width = calibration.ece(confidence, correct, calibration.equal_width(10))
     assert width == pytest.approx(golden["ece_10_width"], abs=1e-12)
-    assert stats.selective(confidence, correct) == pytest.approx(
+    assert calibration.selective(confidence, correct) == pytest.approx(
         (golden["selective_area"], golden["selective_acc_10"]), abs=1e-12
     )
-    assert stats.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=1e-5)
+    assert calibration.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=1e-5)
 
 
 def test_ten_answers_give_helms_numbers():
     golden = GOLDEN["ten"]
     answers = golden["confidence"], golden["correct"]
     for bins in (1, 5, 10):
-        assert stats.ece_equal_mass(*answers, bins) == pytest.approx(golden[f"ece_{bins}_bin"], abs=1e-12)
+        assert calibration.ece_equal_mass(*answers, bins) == pytest.approx(golden[f"ece_{bins}_bin"], abs=1e-12)
     expected = golden["selective_area"], golden["selective_acc_10"]
-    assert stats.selective(*answers) == pytest.approx(expected, abs=1e-12)
+    assert calibration.selective(*answers) == pytest.approx(expected, abs=1e-12)
 
 
 def test_ten_answers_by_hand():
     # two bins: {.2, .4} with one right, {.6, .8} with both: |.3 - .5| / 2 + |.7 - 1| / 2
-    assert stats.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2) == pytest.approx(0.25)
+    assert calibration.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2) == pytest.approx(0.25)
 
 
 ANSWERS = st.lists(st.tuples(st.integers(25, 100), st.booleans()), min_size=1, max_size=60)
@@ -105,11 +105,11 @@ def split(answers: list[tuple[int, bool]]) -> tuple[np.ndarray, np.ndarray]:
 def test_the_order_of_items_never_matters(answers, random, bins):
     mixed = random.sample(answers, len(answers))
     for measure in (
-        lambda c, y: stats.ece_equal_mass(c, y, bins),
-        lambda c, y: stats.ece_platt(c, y, bins),
-        lambda c, y: stats.ece(c, y, stats.equal_width(15)),
-        lambda c, y: stats.selective(c, y).area,
-        lambda c, y: stats.selective(c, y).top,
+        lambda c, y: calibration.ece_equal_mass(c, y, bins),
+        lambda c, y: calibration.ece_platt(c, y, bins),
+        lambda c, y: calibration.ece(c, y, calibration.equal_width(15)),
+        lambda c, y: calibration.selective(c, y).area,
+        lambda c, y: calibration.selective(c, y).top,
     ):
         assert measure(*split(mixed)) == pytest.approx(measure(*split(answers)), abs=1e-9, nan_ok=True)
 
@@ -124,7 +124,7 @@ def test_selective_numbers_are_the_mean_over_orders_of_tied_answers(answers):
         accuracies = np.cumsum(correct[order]) / np.arange(1, len(order) + 1)
         areas.append(accuracies.mean())
         tops.append(accuracies[int(0.1 * len(order))])
-    area, top = stats.selective(confidence, correct)
+    area, top = calibration.selective(confidence, correct)
     assert area == pytest.approx(np.mean(areas), abs=5 * np.std(areas) / 20 + 1e-9)
     assert top == pytest.approx(np.mean(tops), abs=5 * np.std(tops) / 20 + 1e-9)
 
@@ -133,11 +133,11 @@ def test_selective_numbers_are_the_mean_over_orders_of_tied_answers(answers):
 @given(ANSWERS)
 def test_the_bins_of_a_diagram_add_up_to_the_error(answers):
     confidence, correct = split(answers)
-    for edges in (stats.equal_mass(confidence, 10), stats.equal_width(15)):
-        bins = stats.reliability(confidence, correct, edges)
+    for edges in (calibration.equal_mass(confidence, 10), calibration.equal_width(15)):
+        bins = calibration.reliability(confidence, correct, edges)
         assert sum(one.items for one in bins) == len(confidence)
         error = sum(one.items * abs(one.confidence - one.accuracy) for one in bins if one.items) / len(confidence)
-        assert error == pytest.approx(stats.ece(confidence, correct, edges), abs=1e-12)
+        assert error == pytest.approx(calibration.ece(confidence, correct, edges), abs=1e-12)
         assert all((one.confidence is None) == (one.items == 0) for one in bins)
         assert all(one.low < one.confidence <= one.high + 1e-12 for one in bins if one.items)  # a mean is rounded
 
@@ -146,29 +146,29 @@ def test_platt_scaling_finds_the_curve_that_made_the_answers():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.05, 0.95, 200_000)
     truth = 1 / (1 + np.exp(-(0.5 * np.log(confidence / (1 - confidence)) - 0.3)))
-    scaled = stats.platt(confidence, rng.random(len(truth)) < truth)
+    scaled = calibration.platt(confidence, rng.random(len(truth)) < truth)
     assert np.abs(scaled - truth).max() < 0.01
 
 
 def test_after_platt_scaling_confidence_is_accuracy_on_average():
     confidence, correct = thousand()
-    assert stats.platt(confidence, correct).mean() == pytest.approx(correct.mean(), abs=1e-9)
+    assert calibration.platt(confidence, correct).mean() == pytest.approx(correct.mean(), abs=1e-9)
 
 
 @pytest.mark.parametrize("outcome", [0, 1])
 def test_all_right_or_all_wrong_can_not_be_scaled(outcome):
-    assert math.isnan(stats.ece_platt([0.2, 0.5, 0.9], [outcome] * 3, 10))
+    assert math.isnan(calibration.ece_platt([0.2, 0.5, 0.9], [outcome] * 3, 10))
 
 
 def test_confidence_that_parts_right_from_wrong_is_scaled_to_certainty():
-    scaled = stats.platt([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0, 0, 0, 1, 1, 1])
+    scaled = calibration.platt([0.1, 0.2, 0.3, 0.7, 0.8, 0.9], [0, 0, 0, 1, 1, 1])
     assert scaled == pytest.approx([0, 0, 0, 1, 1, 1], abs=1e-3)
 
 
 def test_an_item_without_confidence_is_left_out():
-    whole = stats.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2)
-    assert stats.ece_equal_mass([0.2, np.nan, 0.4, 0.6, 0.8, 0.9], [0, 1, 1, 1, 1, np.nan], 2) == whole
-    assert math.isnan(stats.ece_equal_mass([np.nan], [1], 10))
+    whole = calibration.ece_equal_mass([0.2, 0.4, 0.6, 0.8], [0, 1, 1, 1], 2)
+    assert calibration.ece_equal_mass([0.2, np.nan, 0.4, 0.6, 0.8, 0.9], [0, 1, 1, 1, 1, np.nan], 2) == whole
+    assert math.isnan(calibration.ece_equal_mass([np.nan], [1], 10))
 
 
 # --- the probe
@@ -261,7 +261,7 @@ def test_the_probes_estimates_are_the_golden_numbers():
         assert found[metric].value == pytest.approx(golden[metric], abs=1e-12)
     confidence, correct = thousand()
     assert found["overconfidence"].value == pytest.approx(confidence.mean() - correct.mean())
-    fifteen = stats.ece(confidence, correct, stats.equal_width(15))
+    fifteen = calibration.ece(confidence, correct, calibration.equal_width(15))
     assert found["ece_15_width"].value == pytest.approx(fifteen, abs=1e-12)
 
 

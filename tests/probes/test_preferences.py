@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from profiler.endpoints.requests import Answer, Choose
-from profiler.judging import Judgement, compare_raters, mini_pairs, read_labels
+from profiler.judging import Judgement, compare_raters, load_pairs, read_labels
 from profiler.probes import ProbeOptions
 from profiler.probes.preferences import PROMPT, Preferences
 from profiler.records import Endpoint, Estimate, Generation, Likelihood, Profile
@@ -90,7 +90,7 @@ def test_each_pair_is_asked_in_both_orders_and_counts_once():
     assert numbers(PROBE, answers(PROBE, weighed))["agreement"].n == 24
     first, swapped = (PROBE.ask(item) for item in items[:2])
     assert isinstance(first, Choose)
-    one = mini_pairs()[0]
+    one = load_pairs(["mini"])[0]
     assert first.prompt.index(one.a) < first.prompt.index(one.b)
     assert swapped.prompt.index(one.a) > swapped.prompt.index(one.b)
 
@@ -108,7 +108,7 @@ def test_an_unreadable_verdict_is_counted_and_is_no_tie():
 
 def test_a_judge_that_knows_agrees_wholly():
     given = []
-    for pair in mini_pairs():
+    for pair in load_pairs(["mini"]):
         right = 0 if next(iter(pair.humans.values())) == "a" else 1
         given += [
             Answer("loglikelihood", likelihoods=tuple(Likelihood(total=-float(i != place), tokens=1) for i in (0, 1)))

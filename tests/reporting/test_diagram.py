@@ -13,7 +13,7 @@ from profiler.reporting.charts.reliability import answers, diagram, reliability_
 from profiler.reporting.charts.theme import svg
 from profiler.reporting.profile import diagrams, profile_report, run_report
 from profiler.reporting.report import render
-from profiler.stats import equal_width, reliability, share_interval
+from profiler.stats import calibration, share_interval
 from tests.support import builders
 from tests.support.svg import Drawing
 
@@ -40,7 +40,7 @@ def drawn(table):
 def test_dots_and_bars_are_the_bins_of_the_answers():
     table = answered(400)
     square, tally = drawn(table).panels
-    bins = reliability(table.columns["confidence"], table.columns["correct"], equal_width(10))
+    bins = calibration.reliability(table.columns["confidence"], table.columns["correct"], calibration.equal_width(10))
     filled = [part for part in bins if part.items]
     assert sum(part.items for part in bins) == 400
     dots, whiskers = square.of("point"), square.of("line")[1:]

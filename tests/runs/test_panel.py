@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.judging import Jury, StudentJudge, mini_pairs
+from profiler.judging import Jury, StudentJudge, load_pairs
 from profiler.records import Endpoint
 from profiler.runs.as_judges import preferences
 from profiler.runs.run import Progress
@@ -17,7 +17,7 @@ LINE = StudentJudge("student", "base", "teacher")
 
 async def asked(wires, out, students=(LINE,), **how):
     judges = {name: Endpoint(model="wire", url=wire.url) for name, wire in wires.items()}
-    return [step async for step in preferences(judges, students, mini_pairs()[:8], out, resamples=50, **how)]
+    return [step async for step in preferences(judges, students, load_pairs(["mini"])[:8], out, resamples=50, **how)]
 
 
 async def test_every_judge_is_asked_and_the_students_are_told_about(tmp_path):

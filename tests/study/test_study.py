@@ -31,7 +31,7 @@ from tests.support import tiny
 from tests.support.command import inherit
 from tests.support.study import PLAIN, PROMPTS, written
 from tests.support.wire import Script, Wire, serving
-from training.records import Training
+from training import Training
 from training.student import student_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import tiny
-from training.recipe import recipe_of
-from training.records import Recipe
+from training import Recipe, recipe_of
 
 TEMPLATE = (
     "{% for turn in messages %}<{{ turn.role }}>{{ turn.content }}{{ eos_token }}\n{% endfor %}"

@@ -9,7 +9,7 @@ from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
 from profiler.reporting.numbers import count, interval, number
 from profiler.runs import SampleColumns
-from profiler.stats import Bin, equal_width, reliability, share_interval
+from profiler.stats import calibration, share_interval
 
 BINS = 10
 USES = ("confidence", "correct")
@@ -21,7 +21,7 @@ TALLY = 60
 SETS = 3
 """Sets of questions that are drawn each on its own; of more, only all together."""
 
-Diagram = Mapping[str, Sequence[Bin]]
+Diagram = Mapping[str, Sequence[calibration.Bin]]
 """A set of questions, or `all` → its bins."""
 
 
@@ -30,13 +30,13 @@ def diagram(samples: SampleColumns) -> Diagram | None:
     if not all(name in samples.columns for name in USES):
         return None
     confidence, correct = (samples.columns[name] for name in USES)
-    edges = equal_width(BINS)
+    edges = calibration.equal_width(BINS)
     groups = sorted({group for group in samples.groups if group is not None})
-    found = {"all": reliability(confidence, correct, edges)}
+    found = {"all": calibration.reliability(confidence, correct, edges)}
     if 1 < len(groups) <= SETS:
         for group in groups:
             rows = [row for row, name in enumerate(samples.groups) if name == group]
-            found[group] = reliability(confidence[rows], correct[rows], edges)
+            found[group] = calibration.reliability(confidence[rows], correct[rows], edges)
     return found if answers(found) else None
 
 
@@ -86,7 +86,7 @@ def _tally(bins: alt.Chart, first: bool, palette: Palette) -> alt.LayerChart:
     return alt.LayerChart(layer=layers, height=TALLY).encode(y)
 
 
-def _datum(part: Bin) -> Datum:
+def _datum(part: calibration.Bin) -> Datum:
     shown: Datum = {
         "from": part.low,
         "to": part.high,

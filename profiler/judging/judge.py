@@ -1,27 +1,30 @@
-"""A judge's prompt: a text file with places for the question and the answers, and how its verdict is read."""
+"""A judge: what it is shown, as a text file has it, how it is asked of every pair, and how its verdict is read."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast
 
-from profiler.endpoints import Answer, Choose, Generate, Request
-from profiler.errors import BadData, UnknownName
-from profiler.judging.records import Pair, Ruling, Winner
+from profiler.endpoints import Answer, Choose, Client, Generate, Request
+from profiler.errors import BadData, EndpointError, UnknownName
+from profiler.judging.records import Judgement, Pair, Ruling, Winner
 from profiler.records import Sampling
+
+TOKENS = 512
+"""New tokens that a judge may write to give its reasons."""
 
 By = Literal["labels", "reasons", "answers"]
 """How a verdict is had: the label's probability, a written verdict, or the likelihood of the answers themselves."""
 Order = Literal["ab", "ba"]
 ORDERS: tuple[Order, ...] = ("ab", "ba")
 
-PLACES: Mapping[By, tuple[str, ...]] = {
+PLACES: Mapping[str, tuple[str, ...]] = {
     "labels": ("prompt", "first", "second"),
     "reasons": ("prompt", "first", "second"),
     "answers": ("prompt",),
@@ -90,6 +93,36 @@ class Template:
         return Ruling(order=order, winner=None if place is None else names[place], shares=shares, text=text)
 
 
+async def ask_judge(
+    client: Client, judge: str, pairs: Sequence[Pair], template: Template, ties: bool = False, tokens: int = TOKENS
+) -> AsyncIterator[tuple[Judgement, Answer]]:
+    """A judgement for each pair, as soon as its last order is answered, with all that was answered for it."""
+    orders = template.orders()
+    if pairs and (why := await client.refusal(template.request(pairs[0], orders[0], ties, tokens))):
+        raise EndpointError(f"{judge!r} can't judge by {template.name!r}: {why}")
+    requests = (
+        ((place, order), template.request(pair, order, ties, tokens))
+        for place, pair in enumerate(pairs)
+        for order in orders
+    )
+    waiting: dict[int, dict[Order | None, Answer]] = {}
+    async for (place, order), answer in client.answer(requests):
+        given = waiting.setdefault(place, {})
+        given[order] = answer
+        if len(given) == len(orders):
+            answers = [*waiting.pop(place).values()]
+            made = Judgement(
+                pair=pairs[place],
+                judge=judge,
+                how=answer.how,
+                template=template.id,
+                rulings=tuple(template.ruling(given[order], order, ties) for order in orders),
+            )
+            # The answers in all orders as one, for whoever counts what was paid.
+            generations = tuple(part for one in answers for part in one.generations)
+            yield made, Answer(answers[0].how, generations, tuple(part for one in answers for part in one.likelihoods))
+
+
 def load_template(name: str) -> Template:
     """The shipped template called NAME, or that of a .txt file."""
     if name in PLACES:
@@ -116,12 +149,11 @@ def parse_template(name: str, text: str) -> Template:
     if by not in PLACES:
         raise BadData(f"prompt {name!r}: expected `by:` {', '.join(PLACES)}, found {by!r}")
     shown = (body if line else text).rstrip("\n")
-    if lacking := [place for place in PLACES[cast(By, by)] if f"{{{place}}}" not in shown]:
+    if lacking := [place for place in PLACES[by] if f"{{{place}}}" not in shown]:
         raise BadData(f"prompt {name!r}: no place for {', '.join(f'{{{place}}}' for place in lacking)}")
     digest = sha256(text.encode()).hexdigest()[:8]
-    return Template(
-        name, digest, cast(By, by), shown, headings.get("cue", Template.cue), headings.get("tie", "").strip()
-    )
+    cue, tie = headings.get("cue", Template.cue), headings.get("tie", Template.tie)
+    return Template(name, digest, cast(By, by), shown, cue, tie)
 
 
 def read_verdict(text: str, ties: bool = True) -> int | None:
