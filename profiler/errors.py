@@ -1,7 +1,5 @@
 """The errors that a user can meet: what is raised on purpose, and the exit code that it ends the command with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from difflib import get_close_matches
 

@@ -1,7 +1,5 @@
 """How a server is asked over HTTP: by aiohttp, with one policy of when another try is worth its while."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

@@ -1,7 +1,5 @@
 """The data card: what was chosen, what else moved with it, and what was left out; before anything is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

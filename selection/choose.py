@@ -1,7 +1,5 @@
 """Which candidates of each prompt are kept: pure functions on a grid of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What choosing does to every metric, gathered block by block for the report."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Gates: what no objective should be able to choose, because a metric can't see what is wrong with it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Candidates that somebody else has sampled: rows of any file become a pool."""
 
-from __future__ import annotations
-
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Answers that say nearly the same to different prompts, found by their sequences of three words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """An objective as one writes it: `max:mtld`, `2*min:toxicity`, `near:words=150`; `toxicity<=0.2`; `words=0.25`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Literal

@@ -1,7 +1,5 @@
 """Random numbers of a candidate's own: decided by its key and a seed, not by who else is there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from hashlib import blake2b
 

@@ -1,7 +1,5 @@
 """What selection is told, stores or hands on: teachers, candidates and their pool, objectives, what was chosen."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Candidates are scored beside where they lie: only what is missing, as a stream, whatever the pool's size."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice

@@ -1,7 +1,5 @@
 """Where a pool's files lie: in a folder of this machine, or at any address that fsspec knows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b

@@ -1,7 +1,5 @@
 """A teacher as one names it: `demo`, a path, `MODEL@URL`, or a .toml file that says more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One of several processes that train together: `accelerate launch -m training RECIPE`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is kept of a training in its folder: whose it is, checkpoints to go on from, and the record of what it did."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

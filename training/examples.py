@@ -1,7 +1,5 @@
 """Examples are rows of a file, put into tokens as the student will meet them, and refused where they don't fit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A recipe: how a student is trained; read from YAML or TOML and checked before anything is paid for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal

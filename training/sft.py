@@ -1,7 +1,5 @@
 """Supervised fine-tuning: a student learns the answers of a data set, on TRL's trainer."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

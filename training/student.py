@@ -1,7 +1,5 @@
 """The student: what can be known of it without its weights."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """TRL's trainer as a recipe orders it: the model that it teaches, what it says, and the model that it leaves."""
 
-from __future__ import annotations
-
 import copy
 import os
 import shutil

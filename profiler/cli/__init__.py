@@ -1,7 +1,5 @@
 """The command `inherit`: which commands there are; each is a function in profiler/cli/."""
 
-from __future__ import annotations
-
 import sys
 
 import typer

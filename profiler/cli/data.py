@@ -1,7 +1,5 @@
 """The data sets that probes read: `data`."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Our packages are those beside this one, whatever else goes by their names."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

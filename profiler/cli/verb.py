@@ -1,7 +1,5 @@
 """A verb's options are the fields of one record: on the command line, or in a file (`inherit VERB @FILE`)."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property

@@ -1,7 +1,5 @@
 """A file from a pinned address: streamed, resumed where the connection breaks, in place only when it is whole."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

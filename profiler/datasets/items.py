@@ -1,7 +1,5 @@
 """The items of a probe, and a seeded draw of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b

@@ -1,7 +1,5 @@
 """Rows of any file, read as a stream and checked as they come."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

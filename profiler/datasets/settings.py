@@ -1,7 +1,5 @@
 """Settings files: a recipe, a study or any other record as a person writes it, in YAML, TOML or JSON."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Iterable, Mapping

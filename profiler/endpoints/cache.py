@@ -1,7 +1,5 @@
 """Answers by content hash, in SQLite: the journal that a stopped run reads when it is started again."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence

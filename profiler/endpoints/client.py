@@ -1,7 +1,5 @@
 """An endpoint answers requests: what is known comes from the cache, the rest is asked, journaled and put together."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing

@@ -1,7 +1,5 @@
 """The garbage collector, kept out of the way of work that makes many short-lived values and no cycles."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager

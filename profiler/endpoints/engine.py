@@ -1,7 +1,5 @@
 """One of the ways to reach a model: it draws samples and weighs texts, and knows nothing of probes or caches."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import NamedTuple, Protocol
 

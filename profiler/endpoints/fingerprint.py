@@ -1,7 +1,5 @@
 """The fixed text that tells one model's weights from another's behind the same name."""
 
-from __future__ import annotations
-
 import json
 from hashlib import blake2b
 from statistics import median

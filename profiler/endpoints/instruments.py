@@ -1,7 +1,5 @@
 """How a request is put to an endpoint that can do this and that, and how what comes back is read."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What another harness asked by our probes becomes a run of ours, which `inherit show` and `compare` read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime

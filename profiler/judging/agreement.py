@@ -1,7 +1,5 @@
 """Raters of the same pairs, held against each other, and students against what they were before they were trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple

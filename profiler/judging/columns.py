@@ -1,7 +1,5 @@
 """Where a file keeps pairs, human labels and verdicts, and what its labels mean: named presets, or as a user says."""
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib

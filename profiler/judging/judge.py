@@ -1,7 +1,5 @@
 """A judge: what it is shown, as a text file has it, how it is asked of every pair, and how its verdict is read."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a judge favours: the answer shown first, the longer one, its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Pairs of answers to judge: the shipped ones, those of any file, and those made of what two writers wrote."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path

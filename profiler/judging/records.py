@@ -1,7 +1,5 @@
 """What judges and people say of pairs of answers, and how far they agree: what is stored of it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Who said what of which pair: verdict files of any form become one table of raters; and one's own are written."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

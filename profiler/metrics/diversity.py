@@ -4,8 +4,6 @@ Words are taken as LexicalRichness takes them: small letters, digits and dashes 
 blank, so "don't" is "don" and "t".
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How much is written, and in what lengths of word and sentence."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from profiler.metrics.metric import register

@@ -1,7 +1,5 @@
 """A metric reduces columns to one number; a text metric also makes its own column from texts. Metrics by name."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections import deque

@@ -1,7 +1,5 @@
 """How much of a text says again what it said."""
 
-from __future__ import annotations
-
 import zlib
 from functools import partial
 

@@ -1,7 +1,5 @@
 """How hard a text is to read, in school years or points; English only, for that is what the formulas were fitted to."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a model can do in general: the paper's question sets, zero-shot, asked and scored as lm-eval 0.4.13 does."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cached_property

@@ -1,7 +1,5 @@
 """How a model writes when it is asked neutral things: length, readability, diversity, repetition."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -3,8 +3,6 @@
 Its confidence is the probability of its options, what it says in words, or how often it gives the same answer.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

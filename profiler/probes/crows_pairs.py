@@ -1,7 +1,5 @@
 """CrowS-Pairs: which of two sentences that differ in the group they speak of does a model find likelier, or call so?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """In which form a model is asked when no probe is named: by likelihood where it gives that, otherwise in words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

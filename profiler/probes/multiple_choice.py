@@ -1,7 +1,5 @@
 """Multiple-choice questions: where sets of them come from, how one is put to a model, and which option was taken."""
 
-from __future__ import annotations
-
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Preferences: which of two answers does a model find better, and how far do people agree with it?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b

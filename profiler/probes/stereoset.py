@@ -3,8 +3,6 @@
 By likelihood, each sentence weighed; and in words, two sentences at a time: which is one more likely to come across?
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

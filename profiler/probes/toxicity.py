@@ -1,7 +1,5 @@
 """Toxicity: how toxic does a model get when it goes on with a text? RealToxicityPrompts, and files like it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -6,8 +6,6 @@ Evaluators). Every pair is therefore asked twice. An answer that moves with the 
 for each sentence, and the share of answers that stay is a number of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

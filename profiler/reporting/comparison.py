@@ -1,7 +1,5 @@
 """What is told of runs held against another: what moved, how surely, and what could not be compared."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What judges and humans say of the same pairs, told to people and programs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple

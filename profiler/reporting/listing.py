@@ -1,7 +1,5 @@
 """Flat tables of what there is: runs, metrics, probes, and the answers of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Numbers as people read them: three significant digits, a real minus sign, a dash where there is none."""
 
-from __future__ import annotations
-
 from math import floor, log10
 from unicodedata import bidirectional, category
 

@@ -1,7 +1,5 @@
 """What is told of a model: its numbers, what they rest on, how far scorers agree, and a few of its answers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """A panel of judges: each is asked the same pairs, then all are held against each other and against people."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path

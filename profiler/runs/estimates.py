@@ -1,7 +1,5 @@
 """Scores become estimates: every metric, over all items and in each group, and how far scorers of one thing agree."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from zlib import crc32

@@ -4,8 +4,6 @@ An item is found by its id; in BBQ also by category and example_id; elsewhere by
 differ from ours in their spaces only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path

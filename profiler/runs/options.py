@@ -1,7 +1,5 @@
 """What each verb can be told: one record a verb, from which every way to say it is made."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """A model profiled: what `inherit profile`, a study and Python call."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Answers that were recorded elsewhere, scored as if a model had just given them: how a harness is checked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import islice

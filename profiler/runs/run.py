@@ -1,7 +1,5 @@
 """The one loop: ask a model every probe, score the answers, end in a profile."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -1,7 +1,5 @@
 """Text metrics of any file: read, measured and written as a stream."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence

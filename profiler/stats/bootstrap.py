@@ -1,7 +1,5 @@
 """Intervals from resampled items, or from resampled counts: arrays in, numbers out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain

@@ -3,8 +3,6 @@
 An item without a confidence or an outcome (NaN) is left out. Undefined is NaN.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How far raters agree: formulas of what is counted where their labels or their ratings meet."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

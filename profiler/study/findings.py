@@ -1,7 +1,5 @@
 """What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path

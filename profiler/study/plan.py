@@ -1,7 +1,5 @@
 """What a study is to find out: a file in YAML or TOML, checked before anything is paid for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a study found: one record behind its report."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal

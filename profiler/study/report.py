@@ -1,7 +1,5 @@
 """The report of a study: what was aimed at, what was reached, what else moved; for people and programs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain

@@ -1,7 +1,5 @@
 """The stages of a study: thin calls of what `inherit sample`, `select`, `train` and `profile` call."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

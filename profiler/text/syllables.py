@@ -1,7 +1,5 @@
 """Syllables of a word: one more than the hyphens that Pyphen would insert, found through a tree of its patterns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Small sets of our own, for trying things out; each NAME.jsonl has its card, NAME.md."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from importlib.resources import files

@@ -3,8 +3,6 @@
 Imports torch and transformers: import this module only where a model is about to be used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The demo model: Gemma 3 270M from the package index, checked, converted once, and kept in the user's cache."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -3,8 +3,6 @@
 Imports torch: import this module only where a model is about to be used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice

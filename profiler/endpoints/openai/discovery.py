@@ -1,7 +1,5 @@
 """What a server can do, how it wants to be asked, and which weights stand behind it: found out by asking."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A model behind an OpenAI-compatible server: completions, chat, echoed log-probabilities."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from itertools import groupby

@@ -1,7 +1,5 @@
 """How many requests may be in flight to a server, and how close behind each other."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque

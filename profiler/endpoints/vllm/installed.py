@@ -1,7 +1,5 @@
 """Which vLLM is installed here, for what hardware, and what its log says when it fails."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """HELM's requests, answered by the client that `inherit profile` asks with."""
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import threading

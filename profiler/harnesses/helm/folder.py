@@ -1,7 +1,5 @@
 """The folders that HELM leaves, read as finished runs; HELM itself is not needed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A probe's numbers as HELM's stats; the probe scores, profiler.runs.estimates estimates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from helm.benchmark.adaptation.scenario_state import ScenarioState

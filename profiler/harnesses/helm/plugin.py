@@ -1,7 +1,5 @@
 """What HELM finds through our entry point: a run spec for every probe, models behind `inherit/`, their tokenizer."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import asdict

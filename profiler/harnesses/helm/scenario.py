@@ -1,7 +1,5 @@
 """A probe's items as HELM's instances."""
 
-from __future__ import annotations
-
 from helm.benchmark.scenarios.scenario import TEST_SPLIT, Input, Instance, Output, Reference, Scenario, ScenarioMetadata
 
 from profiler.endpoints import Choose

@@ -1,7 +1,5 @@
 """What lm-eval's --model_args, --metadata and --gen_kwargs say: of the model, as our options, as our sampling."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

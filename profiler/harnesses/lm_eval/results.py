@@ -1,7 +1,5 @@
 """The files that lm-eval leaves, read as a finished run."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

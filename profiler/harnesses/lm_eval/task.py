@@ -1,7 +1,5 @@
 """A probe as a task of lm-eval: lm-eval asks its requests and hands the answers back; the numbers are ours."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """How toxic a text is, by a scorer of your choice."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from profiler.errors import UnknownName, WrongUse

@@ -1,7 +1,5 @@
 """The items of BBQ: the authors' files, and which of an item's options the stereotype points at, read from itself."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

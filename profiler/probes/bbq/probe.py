@@ -1,7 +1,5 @@
 """BBQ: does a model answer by stereotype when the text does not say, and when it does?"""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Altair, imported when the first chart is drawn: that takes longer than any table."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 

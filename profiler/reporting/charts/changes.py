@@ -1,7 +1,5 @@
 """Charts of numbers: a profile's, and what changed against a base."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import inf
 from typing import NamedTuple
