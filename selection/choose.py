@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from profiler.stats import FloatArray, IntArray
-from selection.candidates import CandidateGrid
+from selection.candidate_grid import CandidateGrid
 from selection.random_bits import BoolArray, mixed, uniform
 from selection.records import Goal, Hold, Objective
 

@@ -12,7 +12,7 @@ import orjson
 
 from profiler.files import disk
 from profiler.stats import IntArray
-from selection.candidates import CandidateGrid
+from selection.candidate_grid import CandidateGrid
 from selection.pool import Pool, Segment
 from selection.records import RowForm
 

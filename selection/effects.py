@@ -9,7 +9,7 @@ import numpy as np
 
 from profiler.stats import FloatArray, IntArray, Mean, intervals
 from profiler.text import ratio
-from selection.candidates import CandidateGrid
+from selection.candidate_grid import CandidateGrid
 from selection.choose import expected_best, ranked_places, utility, values_at
 from selection.random_bits import BoolArray, mixed, name_bits, uniform
 from selection.records import Centre, Goal, MetricShift, Objective

@@ -16,7 +16,7 @@ from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
 from profiler.runs import versions as installed
 from profiler.stats import IntArray
-from selection.candidates import CandidateBlock, CandidateGrid, load_block
+from selection.candidate_grid import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
 from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects

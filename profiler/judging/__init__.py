@@ -1,10 +1,11 @@
 """Judges: which of two answers a model prefers, in both orders, and how far it agrees with people and other judges."""
 
 from profiler.judging.agreement import StudentJudge, compare_raters
-from profiler.judging.columns import CODES, ColumnRoles, parse_columns, parse_labels
+from profiler.judging.columns import ColumnRoles, parse_columns
 from profiler.judging.judge import ORDERS, TOKENS, Order, Template, ask_judge, load_template
 from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
+from profiler.judging.labels import CODES, parse_labels
 from profiler.judging.pairs import PANDALM, PANDALM_FILE, load_pairs, pairs_between
 from profiler.judging.records import Agreement, Judgement, Jury, Pair, Rater, Ruling, TasteShift, Winner
 from profiler.judging.verdict_files import NAMES, PairLabels, Second, read_labels, save_judgements

@@ -14,17 +14,8 @@ from profiler import datasets
 from profiler.datasets import Json, Row
 from profiler.errors import BadData
 from profiler.files import write_whole
-from profiler.judging.columns import (
-    CODES,
-    ColumnRoles,
-    FileColumns,
-    LabelPath,
-    Vocabulary,
-    file_columns,
-    has,
-    shares,
-    values_at,
-)
+from profiler.judging.columns import ColumnRoles, FileColumns, LabelPath, file_columns, has, values_at
+from profiler.judging.labels import CODES, Vocabulary, shares
 from profiler.judging.records import Judgement, Pair, Winner
 from profiler.stats.raters import ABSENT, A, B
 

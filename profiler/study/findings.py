@@ -11,8 +11,8 @@ from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
-from profiler.study.schedule import PupilStages, Schedule
 from profiler.study.stage import Stage
+from profiler.study.stage_order import PupilStages, Schedule
 from profiler.study.stages import Stages, weights
 from selection import Goal, objective_words, read_selection, score_metric
 from training import Training

@@ -20,8 +20,8 @@ from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, moved
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
-from profiler.study.schedule import Step
 from profiler.study.stage import Kind
+from profiler.study.stage_order import Step
 
 UNITS = {"tokens": "tokens at most", "cost": "money at most"}
 """Those that are not called as they are counted."""

@@ -23,7 +23,7 @@ from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
 from profiler.records import Endpoint, Likelihood, Sampling
 from tests.support.local import answered
-from tests.support.official import OFFICIAL, WANTING
+from tests.support.official import OFFICIAL, needs
 
 pytestmark = pytest.mark.vllm
 
@@ -51,8 +51,6 @@ def echoed(server: str, text: str) -> tuple[list[str], list[float]]:
 
 def texts() -> list[str]:
     """Fifty texts of 10 to 300 words: instructions that people wrote, and answers that a model did."""
-    if not OFFICIAL.is_dir():
-        pytest.skip(WANTING)
     with (OFFICIAL / "alpaca" / "seed_tasks.jsonl").open(encoding="utf-8") as lines:
         asked = [json.loads(line)["instruction"] for line in lines]
     with gzip.open(OFFICIAL / "alpaca" / "alpaca_gpt4_en_demo.json.gz", "rt", encoding="utf-8") as file:
@@ -75,6 +73,7 @@ def questions() -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
+@needs("alpaca")
 async def test_texts_are_as_likely_to_vllm(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = texts()
     model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
@@ -93,6 +92,7 @@ async def test_texts_are_as_likely_to_vllm(server: str, capsys: pytest.CaptureFi
     assert worst < 0.02
 
 
+@needs("bbq")
 async def test_choices_are_vllms(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     asked = questions()
     model = LocalEngine(Endpoint(model="demo"), precision="bfloat16")
@@ -111,6 +111,8 @@ async def test_choices_are_vllms(server: str, capsys: pytest.CaptureFixture[str]
     assert same >= 0.9 * len(asked)
 
 
+@needs("alpaca")
+@needs("bbq")
 async def test_the_command_asks_a_server_and_this_process_the_same(server: str, tmp_path: Path) -> None:
     """Through the client, end to end: the server and the engine give the same likelihoods, token for token."""
     address = server.removesuffix("/completions")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiler.errors import BadData, WrongUse
-from selection.candidates import CandidateGrid, candidate_grid
+from selection.candidate_grid import CandidateGrid, candidate_grid
 from selection.choose import (
     MetricSpread,
     best_weights,

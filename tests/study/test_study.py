@@ -22,8 +22,8 @@ from profiler.runs.store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, related, tells_itself, verdict
 from profiler.study.records import Findings
-from profiler.study.schedule import Schedule
 from profiler.study.stage import Stage
+from profiler.study.stage_order import Schedule
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection

@@ -13,7 +13,7 @@ import pytest
 
 from profiler.study import plan
 from profiler.study.findings import StudyResults
-from profiler.study.schedule import Schedule
+from profiler.study.stage_order import Schedule
 from tests.support.places import ROOT
 from tests.support.study import PLAIN, written
 from tests.support.wire import serving
