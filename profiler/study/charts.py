@@ -1,5 +1,7 @@
 """A study's pictures: its aims arm by arm, the gain of more candidates, what is inherited unasked, what else moved."""
 
+from __future__ import annotations
+
 from profiler.records import Change, Comparison
 from profiler.reporting import layout
 from profiler.reporting.charts import altair as alt

@@ -1,4 +1,7 @@
-"""Altair, imported when the first chart is drawn: that takes longer than any table."""
+"""Altair, imported when the first chart is drawn: that takes longer than any table.
+
+A module whose signatures name its types keeps them unread: `from __future__ import annotations`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

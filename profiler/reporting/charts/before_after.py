@@ -1,5 +1,7 @@
 """Students as judges before and after training, beside their teachers and humans: figure 3 of arXiv 2407.01490."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from profiler.judging import Jury, TasteShift

@@ -1,5 +1,7 @@
 """Charts of numbers: a profile's, and what changed against a base."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence, Set
 from math import inf
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Who agrees with whom: judges and humans against each other, as a heatmap."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from profiler.judging import Agreement, Jury, Rater

@@ -1,5 +1,7 @@
 """A reliability diagram: how often answers are right against how sure a model is, and how many are in each bin."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 from profiler.reporting.charts import altair as alt

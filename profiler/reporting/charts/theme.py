@@ -1,5 +1,7 @@
 """How every chart looks, the marks that several share, and the way into a file."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
