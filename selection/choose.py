@@ -79,9 +79,19 @@ def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
     return np.asarray(np.abs(scores - middle) <= hold.share * np.abs(middle) + 1e-12)
 
 
-def choose(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int = 1) -> IntArray:
-    """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen."""
-    able, found = admissible(grid, objective), utilities(grid, objective.goals, deviations)
+def choose(
+    grid: CandidateGrid,
+    objective: Objective,
+    deviations: Mapping[str, float],
+    top: int = 1,
+    able: BoolArray | None = None,
+) -> IntArray:
+    """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen.
+
+    ABLE says which may be, where the grid is a part of one in which that is already settled.
+    """
+    able = admissible(grid, objective) if able is None else able
+    found = utilities(grid, objective.goals, deviations)
     match objective.combine:
         case "lexicographic":
             keys = [-each for each in found]
@@ -100,15 +110,15 @@ def ranked_places(grid: CandidateGrid, objective: Objective, deviations: Mapping
     return choose(grid, objective, deviations, grid.row.shape[1])
 
 
-def first_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
-    """The first answers that passed the gates."""
+def first_answers(grid: CandidateGrid, able: BoolArray, top: int = 1) -> IntArray:
+    """The first of the answers that are ABLE."""
     places = np.broadcast_to(np.arange(grid.row.shape[1]), grid.row.shape)
-    return _leading(grid.passed, [places.astype(np.float64)], grid, top)
+    return _leading(able, [places.astype(np.float64)], grid, top)
 
 
-def random_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
-    """Answers drawn at random from those that passed the gates."""
-    return _leading(grid.passed, [uniform(mixed(grid.draw, RANDOM))], grid, top)
+def random_answers(grid: CandidateGrid, able: BoolArray, top: int = 1) -> IntArray:
+    """Answers drawn at random from those that are ABLE."""
+    return _leading(able, [uniform(mixed(grid.draw, RANDOM))], grid, top)
 
 
 def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:

@@ -259,7 +259,7 @@ class Selection(Record):
     shares: dict[str, dict[str, float]]
     """Arm → source → its share of the rows."""
     headroom: dict[str, float | None]
-    """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates."""
+    """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates that may be chosen."""
     curve: dict[str, tuple[float | None, ...]]
     """Metric of the objective → its expected mean when the best of 1, 2, … candidates is kept."""
     shifts: tuple[MetricShift, ...]
