@@ -25,7 +25,7 @@ class SampleOptions(Record):
     prompts: str = "auto"
     """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper."""
     column: str | None = None
-    """The column of `prompts` that holds the prompt."""
+    """The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template."""
     lang: str = "en"
     """Language of the answers."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)

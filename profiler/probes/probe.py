@@ -38,7 +38,7 @@ class ProbeOptions(Record):
     prompts: str | None = None
     """A .jsonl, .csv or .parquet file, or hub:OWNER/NAME."""
     column: str | None = None
-    """The column of --prompts that holds the prompt."""
+    """The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template."""
     lang: str = "en"
     """Language of the answers; readability is defined for en only."""
     subset: str | None = None
@@ -122,6 +122,11 @@ class Probe(ABC, Generic[F]):
     def text_metrics(self) -> tuple[Metric, ...]:
         """Measured on every generated text, in batches, before `score` sees the answer."""
         return ()
+
+    @property
+    def unread(self) -> str:
+        """What of a user's rows holds text and is not asked, in words."""
+        return ""
 
     @property
     def lang(self) -> str:

@@ -226,6 +226,10 @@ class Toxicity(Probe[Beginning]):
         return distinct(metric(each, label) for each in self._scorers for label in each.labels)
 
     @property
+    def unread(self) -> str:
+        return self.prompts.source.unread
+
+    @property
     def lang(self) -> str:
         return self.prompts.lang
 

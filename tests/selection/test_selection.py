@@ -300,6 +300,15 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object
         import_file(written(tmp_path / "a.jsonl", [row]), tmp_path / "pool")
 
 
+def test_answers_to_an_instruction_and_its_input_are_answers_to_both(tmp_path: Path) -> None:
+    some = [
+        {"instruction": "Classify.", "input": text, "output": f"{text} So?"} for text in ("I loved it.", "I hated it.")
+    ]
+    found = [*import_file(written(tmp_path / "a.jsonl", some), tmp_path / "pool").rows()]
+    assert {row.prompt for row in found} == {"Classify.\n\nI loved it.", "Classify.\n\nI hated it."}
+    assert len({row.prompt_id for row in found}) == 2
+
+
 def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="two candidates of source 'a' with index 0"):
         select(told(pool(tmp_path, rows(2) + rows(1)), "max:words", tmp_path / "out"))
