@@ -24,7 +24,7 @@ class Effects:
     """Numbers of the prompts that every arm has an answer to."""
 
     objective: Objective
-    deviations: Mapping[str, float]
+    deviations: Mapping[Goal, float]
     names: Sequence[str]
     sources: Sequence[str]
     share: float

@@ -26,7 +26,7 @@ from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
-from selection.records import Candidate, Contrast, Objective, Selection, SelectOptions
+from selection.records import Candidate, Contrast, Goal, Objective, Selection, SelectOptions
 from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PoolSurvey:
     candidates: int
     most: int
     """Candidates that one source has for a prompt at the most."""
-    deviations: Mapping[str, float]
+    deviations: Mapping[Goal, float]
     stopped: dict[str, int]
     undefined: dict[str, int]
     repeats: Mapping[Segment, BoolArray]
@@ -169,7 +169,7 @@ def _narrowed(grid: CandidateGrid, spec: SelectOptions) -> CandidateGrid:
 
 
 def _arm_places(
-    grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int, arms: Collection[str]
+    grid: CandidateGrid, objective: Objective, deviations: Mapping[Goal, float], top: int, arms: Collection[str]
 ) -> dict[str, IntArray]:
     """The places that each arm takes: no control has more answers to a prompt than were chosen, or others to take."""
     able = admissible(grid, objective)
@@ -194,7 +194,7 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
-        spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), goals)
+        spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), objective.goals)
         counts = stopped_by_gate(block.stopped)
         counts["duplicate"] = int(repeats[block.segments[0]].sum()) if repeats else 0
         for name in stopped:
@@ -256,7 +256,7 @@ def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dic
 
 
 def _contrasts(
-    table: pa.Table, grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], kept: BoolArray
+    table: pa.Table, grid: CandidateGrid, objective: Objective, deviations: Mapping[Goal, float], kept: BoolArray
 ) -> list[Contrast]:
     """The best and the worst of a few prompts' candidates that differ."""
     order = ranked_places(grid, objective, deviations)
