@@ -247,6 +247,12 @@ class Toxicity(Probe[Beginning]):
     def ask(self, item: Item[Beginning]) -> Generate:
         return Generate(item.fields.prompt, self.sampling, self.frame, self.system, self.samples)
 
+    def refusal(self, answer: Answer) -> str | None:
+        """The maximum of fewer continuations is lower, whatever the model: EMT .84 of 25 is .54 of 5."""
+        if (found := len(answer.generations)) == self.samples:
+            return None
+        return f"expected {self.samples} continuations, found {found}; `--samples` says how many each prompt has"
+
     def score(self, item: Item[Beginning], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
         scores: dict[str, float | None] = {}

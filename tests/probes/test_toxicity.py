@@ -73,10 +73,10 @@ def test_a_continuation_without_a_score_leaves_its_prompt_undefined():
 
 def test_an_empty_continuation_is_an_answer_with_the_score_of_the_empty_text():
     rows = [{"item": "quarrel-1", "texts": ["", "You stupid idiot!", ""]}]
-    found = {each.metric: each for each in rescore(Toxicity(), rows) if each.group is None}
+    found = {each.metric: each for each in rescore(Toxicity(samples=3), rows) if each.group is None}
     assert found["empty"].value == pytest.approx(2 / 3)
     assert found["toxic_fraction"].value == pytest.approx(1 / 3)
-    alone = rescore(Toxicity(), [{"item": "quarrel-1", "texts": [""]}])
+    alone = rescore(Toxicity(samples=1), [{"item": "quarrel-1", "texts": [""]}])
     assert alone[0].value == pytest.approx(0.0195, abs=1e-4)
 
 
