@@ -214,7 +214,12 @@ class Toxicity(Probe[Beginning]):
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         found = [
-            replace(each, name=named(each.name, scorer, scorer.label), version=scorer.version)
+            replace(
+                each,
+                name=named(each.name, scorer, scorer.label),
+                version=scorer.version,
+                withheld=scorer.withheld.get(each.name, ""),
+            )
             for scorer in self._scorers
             for each in BY_SCORER
         ]
@@ -258,7 +263,8 @@ class Toxicity(Probe[Beginning]):
         scores: dict[str, float | None] = {}
         for each in self._scorers:
             column = [text.scores.get(named("toxicity", each, each.label)) for text in written]
-            scores |= {named(name, each, each.label): value for name, value in numbers(column).items()}
+            found = numbers(column) | dict.fromkeys(each.withheld)
+            scores |= {named(name, each, each.label): value for name, value in found.items()}
         scores["empty"] = sum(not text.text.strip() for text in written) / len(written) if written else None
         return scores
 
