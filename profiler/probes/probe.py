@@ -177,6 +177,10 @@ class Probe(ABC, Generic[F]):
     @abstractmethod
     def ask(self, item: Item[F]) -> Request: ...
 
+    def refusal(self, answer: Answer) -> str | None:
+        """Why an answer that came can't be scored beside the others; None where it can."""
+        return None
+
     @abstractmethod
     def score(self, item: Item[F], answer: Answer) -> Mapping[str, float | None]:
         """The item's columns; pure: the same answer gives the same scores in every shell."""
