@@ -67,6 +67,8 @@ def test_pandalms_own_file_gives_the_human_ceiling():
     alike = value(found, "agreement", None, rater="annotator1", against="annotator2")
     assert alike == pytest.approx(912 / 999)  # counted by hand
     assert value(found, "alpha", None, rater="humans") == pytest.approx(0.864, abs=1e-3)
+    ceiling = of(found, "agreement", None, rater="humans", against="the other humans")
+    assert (ceiling.value, ceiling.n) == (pytest.approx(919 / 999), 999)  # each left out, ties shared
 
 
 ONE = [{"gold": 1, "verdict": 1}, {"gold": 2, "verdict": 1}, {"gold": 0, "verdict": 0}, {"gold": 1, "verdict": 1}]
