@@ -209,11 +209,14 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
         if "swapped" not in readings or labels.raters[name].sure:
             continue
         first, swapped = readings["first"], readings["swapped"]
-        known = (first >= 0) & (swapped >= 0) & (first != raters.TIE) & (swapped != raters.TIE)
-        if known.sum() >= 20 and (first == swapped)[known].mean() < 0.3:
+        known = (first >= 0) & (swapped >= 0)
+        if known.sum() < 20:
+            continue
+        same, turned = (first == swapped)[known].mean(), (first == raters.OTHER_SIDE[swapped])[known].mean()
+        if same < 0.3 or turned - same > 0.4:
             yield (
-                f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "
-                "pairs; if the swapped verdicts name places and not answers, add --swapped places"
+                f"{name}: its two orders differ on {1 - same:.0%} of the pairs, ties counted; "
+                "if the swapped verdicts name places and not answers, add --swapped places"
             )
 
 

@@ -148,9 +148,8 @@ class VerdictFile:
             note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
         if many := self._again:
             note(f"{self.file}: {many} labels of a human who had labelled the pair otherwise before; the first counts")
-        together = {word for one in self._read.values() for word in one.seen}
         for vocabulary in self._read.values():
-            if unread := vocabulary.check(together):
+            if unread := vocabulary.check():
                 note(f"{self.file}: {unread}")
 
     def _row(self, number: int, row: Row) -> None:

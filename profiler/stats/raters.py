@@ -12,6 +12,8 @@ Labels = NDArray[np.int8]
 
 A, B, TIE, UNREADABLE, ABSENT = 0, 1, 2, -1, -2
 CLASSES = 3
+OTHER_SIDE = np.array([B, A, TIE, ABSENT, UNREADABLE], np.int8)
+"""What a label says where the answers have changed sides, by its code."""
 
 
 def crossed(gold: Labels, judged: Labels, ties: bool = True) -> FloatArray:

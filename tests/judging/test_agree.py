@@ -71,7 +71,12 @@ def test_pandalms_own_file_gives_the_human_ceiling():
     assert (ceiling.value, ceiling.n) == (pytest.approx(919 / 999), 999)  # each left out, ties shared
 
 
-ONE = [{"gold": 1, "verdict": 1}, {"gold": 2, "verdict": 1}, {"gold": 0, "verdict": 0}, {"gold": 1, "verdict": 1}]
+ONE = [
+    {"gold": 1, "verdict": 1},
+    {"gold": 2, "verdict": 1},
+    {"gold": "tie", "verdict": "tie"},
+    {"gold": 1, "verdict": 1},
+]
 TWO = [("a", "a"), ("b", "a"), ("a", "b"), ("b", "b")]
 TEXTS = {"output_1": "x", "output_2": "y", "label": 1}
 BOTH_ORDERS = {
@@ -230,6 +235,26 @@ def test_a_second_verdict_that_seems_to_name_places_is_pointed_out(tmp_path):
     assert compare_raters(read_labels([path], second="places")).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("first", "swapped", "warned"),
+    [
+        ("abt" * 12, "bat" * 12, "67%"),  # places, and a third are ties
+        ("tatab" * 8, "atatb" * 8, "80%"),  # 0, 1, 2 (a tie) that were read as a tie, a, b
+        ("t" * 95 + "a" * 25, "t" * 95 + "b" * 25, None),  # nearly all are ties, in both orders
+        ("abt" * 12, "abt" * 12, None),
+    ],
+)
+def test_ties_count_where_swapped_verdicts_may_name_places(tmp_path, first, swapped, warned):
+    rows = [
+        {"id": i, "gold": "a", "verdict": one, "verdict_swapped": other}
+        for i, (one, other) in enumerate(zip(first, swapped, strict=True))
+    ]
+    notes = told(written(tmp_path / "file.jsonl", rows), labels=["t=tie"]).notes
+    assert ["--swapped places" in note and f"on {warned} of the pairs, ties counted" in note for note in notes] == [
+        True
+    ] * bool(warned)
+
+
 def test_a_judge_that_prefers_length(tmp_path):
     long, short = "word " * 40, "word " * 4
     rows = [
@@ -276,11 +301,34 @@ def test_groups_are_told_apart(tmp_path):
     assert (value(found, "agreement", group="x"), value(found, "agreement", group="y")) == (1.0, 0.0)
 
 
-def test_zero_and_one_are_not_guessed_at(tmp_path):
-    path = written(tmp_path / "file.jsonl", [{"id": i, "gold": i % 2, "verdict": 1} for i in range(4)])
-    with pytest.raises(BadData, match=r"0 and 1 but no 2.*--label 0=a --label 1=b"):
-        told(path)
-    assert value(told(path, labels=["0=a", "1=b"]), "accuracy", against="gold") == 0.5
+@pytest.mark.parametrize("seen", [(0, 1), (0, 1, 2), (0, 2), (0,), ("0", "1", "2"), (0.0, 1.0, 2.0)])
+async def test_what_nought_means_is_not_guessed_at(tmp_path, seen):
+    rows = [{"id": i, "gold": seen[i % len(seen)], "verdict": "ab"[i % 2]} for i in range(12)]
+    path = written(tmp_path / "file.jsonl", rows)
+    done = await inherit("agree", path)
+    assert (done.code, done.out) == (2, "")
+    assert "column 'gold' holds 0" in done.err.replace("\n", " ")
+    assert "--label 0=tie" in done.err
+    assert "--label 0=a --label 1=b --label 2=tie" in done.err.replace("\n", " ")
+    by_one = read_labels([path], words=parse_labels(["0=tie"])).raters["gold"].votes[False].values()
+    by_nought = read_labels([path], words=parse_labels(["0=a", "1=b", "2=tie"])).raters["gold"].votes[False].values()
+    assert [vote.code for vote in by_one] == [{0: 2, 1: 0, 2: 1}[int(row["gold"])] for row in rows]
+    assert [vote.code for vote in by_nought] == [int(row["gold"]) for row in rows]
+
+
+def test_a_form_that_says_what_nought_means_needs_no_option(tmp_path):
+    pandalm = [{"idx": i, "annotator1": i % 2, "result": "01"[i % 2]} for i in range(40)]
+    assert value(told(written(tmp_path / "pandalm.jsonl", pandalm)), "accuracy", against="annotator1") == 1.0
+    texts = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "gpt-4"}
+    farm = [{**texts, "output_2": str(i), "preference": i % 3} for i in range(3)]
+    votes = read_labels([written(tmp_path / "farm.jsonl", farm)]).raters["gpt-4"].votes[False].values()
+    assert [vote.code for vote in votes] == [2, 0, 1]
+
+
+def test_a_column_that_a_user_names_is_not_read_by_the_forms_labels(tmp_path):
+    rows = [{"idx": i, "annotator1": i % 3, "mine": i % 3} for i in range(6)]
+    with pytest.raises(BadData, match="column 'mine' holds 0"):
+        told(written(tmp_path / "file.jsonl", rows), columns="gold=mine")
 
 
 @pytest.mark.parametrize(
