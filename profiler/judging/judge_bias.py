@@ -45,10 +45,10 @@ def length(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     """How often the longer answer wins, beside how often it does for the humans."""
     reading, longer = table.chosen[judge], table.longer
     labels = table.readings[judge][reading]
-    for who, said in ((None, labels), (table.reference, table.gold)):
-        if who is None or table.reference is not None:
-            both = (longer != raters.ABSENT) & _decided(said) & (labels != raters.ABSENT)
-            yield RaterCount(judge, share("longer_wins", both & (said == longer), both), who, reading)
+    said_by = {None: labels} | ({table.reference: table.gold} if table.reference is not None else {})
+    for who, said in said_by.items():
+        both = (longer != raters.ABSENT) & _decided(said) & (labels != raters.ABSENT)
+        yield RaterCount(judge, share("longer_wins", both & (said == longer), both), who, reading)
     for place, name in enumerate(LENGTHS):
         inside = (table.gap == place) & (labels != raters.ABSENT)
         if place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,23 @@ def test_a_judge_that_prefers_length(tmp_path):
     assert value(found, "longer_wins", against=None) == 1.0
     assert value(found, "longer_wins", against="gold") == 0.5
     assert value(found, "longer_wins", group="101–300 characters") == 1.0
+
+
+async def test_the_longer_answer_wins_where_there_are_no_human_labels(tmp_path):
+    texts = {
+        "instruction": "Say hi.",
+        "output_1": "Hi",
+        "annotator": "gpt-4",
+        "generator_1": "ref",
+        "generator_2": "me",
+    }
+    rows = [{**texts, "output_2": f"{i} {'word ' * 20}", "preference": 1.0 + (i > 2)} for i in range(10)]
+    path = written(tmp_path / "annotations.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    assert found.reference is None
+    assert (of(found, "longer_wins").value, of(found, "longer_wins").n) == (0.7, 10)
+    table = (await inherit("agree", path)).out
+    assert re.search(r"^ +the longer answer wins +0\.700", table, re.MULTILINE)
 
 
 def test_a_judge_that_prefers_its_own_answers_and_those_of_its_kin(tmp_path):
