@@ -9,13 +9,10 @@ import numpy as np
 from profiler import stats
 from profiler.errors import WrongUse
 from profiler.judging.judge_bias import biases
-from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
+from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater, TasteShift
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.stats import raters
-
-GROUPS = 24
-"""More groups than these are not told apart."""
 
 CROSSED: Mapping[str, stats.Formula] = {
     "agreement": raters.agreement,
@@ -117,18 +114,18 @@ def _against_humans(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     if "swapped" in readings:
         # LLMBar's average accuracy, and how often both orders are right.
         first, swapped = readings["first"], readings["swapped"]
-        asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
-        one, other = asked & (first == gold), asked & (swapped == gold)
-        yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
-        yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
+        for group, inside in (("", True), *groups_of(table)):
+            asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT) & inside
+            one, other = asked & (first == gold), asked & (swapped == gold)
+            average = share("average_accuracy", (one.astype(float) + other) / 2, asked)
+            yield RaterCount(judge, average, name, "both", group or None)
+            yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both", group or None)
     labels = readings[chosen]
     for human, theirs in table.humans.items():
         if human != name:
             yield from _meeting(judge, human, chosen, theirs, labels)
-    names = [group for group in np.unique(table.groups).tolist() if group]
-    for group in names if len(names) <= GROUPS else ():
-        inside = (table.groups == group)[:, np.newaxis]
-        count = stats.Count(raters.crossed(gold, labels) * inside, PLAIN)
+    for group, inside in groups_of(table):
+        count = stats.Count(raters.crossed(gold, labels) * inside[:, np.newaxis], PLAIN)
         yield RaterCount(judge, count, name, chosen, group)
 
 
@@ -186,6 +183,8 @@ def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater
         name=name,
         kind="human" if labels.human else "judge",
         labels=sum(code >= 0 for code in codes),
+        a=codes.count(raters.A),
+        b=codes.count(raters.B),
         ties=codes.count(raters.TIE),
         unreadable=codes.count(raters.UNREADABLE),
         failed=labels.failed,
@@ -199,8 +198,8 @@ def _reference(whole: LabelTable) -> Iterator[Rater]:
     """The majority is a rater of its own."""
     if whole.reference == "majority":
         codes = whole.gold.tolist()
-        known = sum(code >= 0 for code in codes)
-        yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(raters.TIE))
+        a, b, ties = (codes.count(label) for label in (raters.A, raters.B, raters.TIE))
+        yield Rater(name="majority", kind="reference", labels=a + b + ties, a=a, b=b, ties=ties)
 
 
 def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:

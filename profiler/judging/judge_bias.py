@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from profiler.judging.label_table import GAPS, LabelTable, RaterCount, share
+from profiler.judging.label_table import GAPS, LabelTable, RaterCount, groups_of, share
 from profiler.stats import Count, raters
 
 LENGTHS = (
@@ -32,6 +32,8 @@ def position(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     asked = (first != raters.ABSENT) & (swapped != raters.ABSENT)
     same = asked & (first == swapped) & (first >= 0)
     yield RaterCount(judge, share("positional_agreement", same, asked))
+    for group, inside in groups_of(table):
+        yield RaterCount(judge, share("positional_agreement", same & inside, asked & inside), group=group)
     yield RaterCount(judge, Count(raters.crossed(first, swapped), {"kappa_of_orders": raters.kappa}))
     # Swapped, it is answer b that is shown first.
     shown_first = ((first == raters.A).astype(float) + (swapped == raters.B)) * asked

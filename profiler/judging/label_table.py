@@ -23,6 +23,8 @@ GAP = 30
 GAPS = (GAP, 100, 300)
 GOLD = "gold"
 """The human label that stands for all others."""
+GROUPS = 24
+"""More groups than these are not told apart."""
 EACH = 8
 """Up to so many humans are held against judges one by one."""
 
@@ -78,6 +80,12 @@ class LabelTable:
             longer=self.longer[one],
             gap=self.gap[one],
         )
+
+
+def groups_of(table: LabelTable) -> list[tuple[str, NDArray[np.bool_]]]:
+    """The named groups, where they are few, and which rows are in each."""
+    names = [group for group in np.unique(table.groups).tolist() if group]
+    return [(name, table.groups == name) for name in names] if len(names) <= GROUPS else []
 
 
 def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:

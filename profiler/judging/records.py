@@ -59,6 +59,9 @@ class Rater(Record):
     kind: Literal["judge", "human", "reference"]
     labels: int
     """Labels that could be read, over all orders."""
+    a: int
+    """Labels for answer a, over all orders."""
+    b: int
     ties: int
     unreadable: int = 0
     """Verdicts that name no answer; they are counted and never guessed at."""

@@ -122,16 +122,17 @@ def _topics(jury: Jury, judge: str) -> Iterator[JudgeTopic]:
     humans = {rater.name for rater in jury.raters if rater.kind == "human"} - {jury.reference}
     for human in sorted(humans):
         yield JudgeTopic("against each human", [n for n in mine if n.against == human and n.metric in BRIEF], human)
-    yield JudgeTopic("position", [n for n in mine if n.against is None and n.reading is None])
+    yield JudgeTopic("position", [n for n in mine if n.against is None and n.reading is None and not n.group])
     length = [n for n in mine if n.metric == "longer_wins"]
     yield JudgeTopic("length", [n for n in length if n.against is None and not n.group])
     yield JudgeTopic("length", [n for n in length if n.against is not None], f"{jury.reference}:")
     for group in dict.fromkeys(n.group for n in length if n.group):
         yield JudgeTopic("length", [n for n in length if n.group == group], f"differ by {group}:")
-    groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
+    parts = [n for n in mine if n.group and n.metric not in FAVOURS]
+    groups = dict.fromkeys(n.group for n in parts if n.group)
     for group in sorted(groups, key=lambda group: group not in LENGTHS):
         title, label = ("length", f"differ by {group}:") if group in LENGTHS else ("by group", f"{group}:")
-        yield JudgeTopic(title, [n for n in mine if n.group == group and n.against], label)
+        yield JudgeTopic(title, [n for n in parts if n.group == group], label)
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
     yield JudgeTopic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
     yield JudgeTopic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
@@ -184,7 +185,8 @@ def _unbroken(value: float | None, low: float | None, high: float | None, sign: 
 def _about(rater: Rater) -> str:
     """A judge's circumstances in one line."""
     parts = [rater.name, "both orders" if rater.orders == 2 else "one order"]
-    parts.append(f"{count(rater.labels)} verdicts read, {count(rater.ties)} of them ties")
+    each = f"{count(rater.a)} for a, {count(rater.b)} for b, {count(rater.ties)} ties"
+    parts.append(f"{count(rater.labels)} verdicts read: {each}")
     if rater.unreadable:
         parts.append(f"{count(rater.unreadable)} unreadable")
     if rater.failed:

@@ -319,6 +319,40 @@ def test_groups_are_told_apart(tmp_path):
     assert (value(found, "agreement", group="x"), value(found, "agreement", group="y")) == (1.0, 0.0)
 
 
+async def test_both_orders_are_told_by_group(tmp_path):
+    sets = GOLDEN["llmbar"]["sets"]
+    judge = sorted(set.intersection(*({*one["judges"]} for one in sets.values())))[0]
+    rows = [
+        {"id": f"{name}{i}", "group": name, "gold": int(gold), "verdict": first, "verdict_swapped": swapped}
+        for name, one in sets.items()
+        for i, (gold, first, swapped) in enumerate(
+            zip(one["gold"], one["judges"][judge]["first"], one["judges"][judge]["swapped"], strict=True)
+        )
+    ]
+    path = written(tmp_path / "llmbar.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--label", "x=tie", "--json")).out)
+    for name, one in sets.items():
+        published = one["judges"][judge]
+        assert 100 * value(found, "average_accuracy", "both", group=name) == pytest.approx(published["correct_average"])
+        assert 100 * value(found, "accuracy_in_both", "both", group=name) == pytest.approx(published["correct_both"])
+        assert 100 * value(found, "positional_agreement", None, group=name) == pytest.approx(published["equal"])
+    table = (await inherit("agree", path, "--label", "x=tie")).out
+    assert f"{next(iter(sets))}: right in both orders" in table
+    assert f"{next(iter(sets))}: same answer in both orders" in table
+
+
+async def test_how_often_a_rater_gives_each_label_is_counted(tmp_path):
+    rows = [
+        {"id": i, "gold": gold, "verdict": one, "verdict_swapped": other}
+        for i, (gold, one, other) in enumerate([(1, 1, 2), (2, 1, "tie"), ("tie", 2, None), (1, 1, 1)])
+    ]
+    path = written(tmp_path / "file.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    counts = {one.name: (one.labels, one.a, one.b, one.ties, one.unreadable) for one in found.raters}
+    assert counts == {"gold": (4, 2, 1, 1, 0), "file": (7, 4, 2, 1, 1)}
+    assert "7 verdicts read: 4 for a, 2 for b, 1 ties" in (await inherit("agree", path)).out.replace("\n", " ")
+
+
 @pytest.mark.parametrize("seen", [(0, 1), (0, 1, 2), (0, 2), (0,), ("0", "1", "2"), (0.0, 1.0, 2.0)])
 async def test_what_nought_means_is_not_guessed_at(tmp_path, seen):
     rows = [{"id": i, "gold": seen[i % len(seen)], "verdict": "ab"[i % 2]} for i in range(12)]
