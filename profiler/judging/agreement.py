@@ -12,6 +12,7 @@ from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater, TasteShift
 from profiler.judging.verdict_files import PairLabels, RaterLabels
+from profiler.judging.win_rate import win_rates, writers
 from profiler.stats import raters
 
 CROSSED: Mapping[str, stats.Formula] = {
@@ -57,14 +58,17 @@ def compare_raters(
     asked = list(_asked(table))
     groups = clusters([*labels.pairs.values()])
     found = stats.count_intervals([entry.counted for entry in asked], kinds, groups, resamples, seed)
+    won = list(win_rates(whole, labels))
+    found += stats.count_intervals([entry.counted for entry in won], np.arange(len(kinds)), groups, resamples, seed)
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
         raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
+        writers=writers(labels),
         numbers=tuple(
             _number(entry, metric, interval)
-            for entry, intervals in zip(asked, found, strict=True)
+            for entry, intervals in zip([*asked, *won], found, strict=True)
             for metric, interval in intervals.items()
         ),
         shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
@@ -172,6 +176,7 @@ def _number(entry: RaterCount, metric: str, found: stats.Interval) -> Agreement:
         value=found.value,
         low=found.low,
         high=found.high,
+        stderr=found.stderr,
         n=found.n,
         reason=found.reason,
     )

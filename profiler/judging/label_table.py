@@ -101,7 +101,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
     own = {}
     for name in judges:
         mine = kin.get(name, frozenset()) | {name}
-        own[name] = _side([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
+        own[name] = side_of([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
     known = any(pair.a or pair.b for pair in pairs)
     return LabelTable(
@@ -113,7 +113,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
         humans=humans if len(humans) <= EACH else {},
         own=own,
         groups=np.array([pair.group or "" for pair in pairs], np.str_),
-        longer=_side(gap > GAP, gap < -GAP),
+        longer=side_of(gap > GAP, gap < -GAP),
         gap=np.digitize(np.abs(gap), GAPS, right=True) if known else np.full(len(pairs), -1),
     )
 
@@ -171,7 +171,7 @@ def _chosen(name: str, readings: Mapping[Reading, raters.Labels], wanted: Readin
     return wanted
 
 
-def _side(a: ArrayLike, b: ArrayLike) -> raters.Labels:
+def side_of(a: ArrayLike, b: ArrayLike) -> raters.Labels:
     """The answer that something is true of; ABSENT where of neither or both."""
     one, other = np.asarray(a, bool), np.asarray(b, bool)
     return np.where(one & ~other, raters.A, np.where(other & ~one, raters.B, raters.ABSENT)).astype(np.int8)

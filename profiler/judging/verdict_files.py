@@ -167,7 +167,8 @@ class VerdictFile:
             if code == ABSENT:
                 continue
             turn = turned != (swapped and self._places)
-            vote = Vote(OTHER.get(code, code) if turn else code, () if human else shares(value) or ())
+            sure = () if human else shares(value) or ()
+            vote = Vote(OTHER.get(code, code), sure[::-1]) if turn else Vote(code, sure)
             rater = self.labels.rater(name, human)
             rater.sure |= self._sure
             kept = rater.votes[swapped].setdefault(pair.id, vote)

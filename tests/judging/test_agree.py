@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from profiler.errors import BadData, WrongUse
@@ -351,6 +352,58 @@ async def test_how_often_a_rater_gives_each_label_is_counted(tmp_path):
     counts = {one.name: (one.labels, one.a, one.b, one.ties, one.unreadable) for one in found.raters}
     assert counts == {"gold": (4, 2, 1, 1, 0), "file": (7, 4, 2, 1, 1)}
     assert "7 verdicts read: 4 for a, 2 for b, 1 ties" in (await inherit("agree", path)).out.replace("\n", " ")
+
+
+async def test_win_rates_are_alpacaevals_plain_and_weighted(tmp_path):
+    preferences = np.random.default_rng(0).choice([1.0, 2.0, 1.5, 1.0003, 1.97, 1.62, 1.41], 400).tolist()
+    texts = {
+        "instruction": "Say hi.",
+        "output_1": "Hi",
+        "annotator": "gpt-4",
+        "generator_1": "ref",
+        "generator_2": "me",
+    }
+    rows = [
+        texts | {"instruction": str(i), "output_2": "x" * (i % 9), "preference": p} for i, p in enumerate(preferences)
+    ]
+    path = written(tmp_path / "annotations.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    weighted, plain = of(found, "win_rate_weighted", group="me"), of(found, "win_rate", group="me")
+    # metrics/helpers.py: predictions - 1, its mean and pandas' sem(); the discrete rate takes 0, ½ and 1 of them
+    shares = np.array(preferences) - 1
+    assert weighted.value == pytest.approx(shares.mean(), abs=1e-6)
+    assert weighted.stderr == pytest.approx(shares.std(ddof=1) / 20, rel=0.1)
+    wins = np.where(shares == 0.5, 0.5, shares > 0.5)
+    assert (plain.value, plain.n) == (pytest.approx(wins.mean(), abs=1e-6), 400)
+    assert plain.stderr == pytest.approx(wins.std(ddof=1) / 20, rel=0.1)
+    assert value(found, "win_rate", group="ref") == pytest.approx(1 - wins.mean(), abs=1e-6)
+    assert {one.name: (one.answers, one.characters) for one in found.writers} == {
+        "me": (400, pytest.approx(np.mean([i % 9 for i in range(400)]))),
+        "ref": (400, 2.0),
+    }
+    table = (await inherit("agree", path)).out
+    assert f"me (4 characters) wins, by probability {weighted.value:.3f}" in " ".join(table.split())
+
+
+def test_win_rates_stand_beside_those_of_the_humans_and_a_tie_is_half_a_win(tmp_path):
+    rows = [
+        {"id": i, "writer_a": one, "writer_b": other, "gold": gold, "verdict": said}
+        for i, (one, other, gold, said) in enumerate(
+            [("x", "y", 1, 1), ("y", "x", 1, "tie"), ("x", "z", 2, None), ("z", "y", "tie", 2), ("x", "x", 1, 1)]
+        )
+    ]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    mine = {name: (of(found, "win_rate", against=None, group=name)) for name in "xyz"}
+    assert {name: (one.value, one.n) for name, one in mine.items()} == {"x": (0.75, 2), "y": (0.5, 3), "z": (0.0, 1)}
+    assert value(found, "win_rate", against="gold", group="x") == 0.5  # on the pairs that the judge could be read on
+    assert not any(one.metric == "win_rate_weighted" for one in found.numbers)
+
+
+def test_probabilities_change_sides_with_the_place_that_they_name(tmp_path):
+    path = written(tmp_path / "file.jsonl", [{"id": 1, "verdict": 1.2, "verdict_swapped": 1.9}])
+    votes = read_labels([path], second="places").raters["file"].votes
+    assert votes[False]["1"].shares == pytest.approx((0.8, 0.2))
+    assert votes[True]["1"] == (0, pytest.approx((0.9, 0.1)))
 
 
 @pytest.mark.parametrize("seen", [(0, 1), (0, 1, 2), (0, 2), (0,), ("0", "1", "2"), (0.0, 1.0, 2.0)])
