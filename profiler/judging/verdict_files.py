@@ -148,9 +148,8 @@ class VerdictFile:
             note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
         if many := self._again:
             note(f"{self.file}: {many} labels of a human who had labelled the pair otherwise before; the first counts")
-        together = {word for one in self._read.values() for word in one.seen}
         for vocabulary in self._read.values():
-            if unread := vocabulary.check(together):
+            if unread := vocabulary.check():
                 note(f"{self.file}: {unread}")
 
     def _row(self, number: int, row: Row) -> None:
@@ -168,7 +167,8 @@ class VerdictFile:
             if code == ABSENT:
                 continue
             turn = turned != (swapped and self._places)
-            vote = Vote(OTHER.get(code, code) if turn else code, () if human else shares(value) or ())
+            sure = () if human else shares(value) or ()
+            vote = Vote(OTHER.get(code, code), sure[::-1]) if turn else Vote(code, sure)
             rater = self.labels.rater(name, human)
             rater.sure |= self._sure
             kept = rater.votes[swapped].setdefault(pair.id, vote)
