@@ -267,6 +267,7 @@ INTERRUPTED = """
 import pathlib, signal, subprocess, sys
 from profiler.endpoints.vllm import installed, server as serving
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 start, started = subprocess.Popen, []
 
 def interrupted(*args, **kwargs):
