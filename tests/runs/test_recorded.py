@@ -86,6 +86,17 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
     assert found["likelihood_diff"] == 10
 
 
+def test_scores_of_crows_pairs_follow_their_sentences():
+    """Where the two columns of a row changed places, texts and scores, nothing changes."""
+    rows = []
+    for place, item in enumerate(CrowsPairs().items):
+        pair = [("sent_more", item.fields.sent_more, -10.0), ("sent_less", item.fields.sent_less, -12.0 - place % 3)]
+        names = [name for name, *_ in pair]
+        for name, (_, text, score) in zip(names, pair[:: -1 if place % 2 else 1], strict=True):
+            rows.append({name: text, f"{name}_score": score} | (rows.pop() if name == "sent_less" else {}))
+    assert values(CrowsPairs(), rows)["stereotype"] == 100
+
+
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
