@@ -10,7 +10,7 @@ import numpy as np
 from profiler.stats import FloatArray, IntArray, Mean, intervals
 from profiler.text import ratio
 from selection.candidate_grid import CandidateGrid
-from selection.choose import admissible, expected_best, ranked_places, utility, values_at
+from selection.choose import admissible, choose, expected_best, utility, values_at
 from selection.random_bits import BoolArray, mixed, name_bits, uniform
 from selection.records import Centre, Goal, MetricShift, Objective
 
@@ -49,7 +49,8 @@ class Effects:
             self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
                 self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
-        able, order = admissible(grid, self.objective), ranked_places(grid, self.objective, self.deviations)
+        able = admissible(grid, self.objective)
+        order = choose(grid, self.objective, self.deviations, grid.row.shape[1], able)
         for goal in self.objective.goals:
             self.curves[goal.metric].append(_filled(expected_best(grid, order, goal.metric)[seen]))
             self.spreads[goal.metric].append(_headroom(grid, goal, able)[seen])

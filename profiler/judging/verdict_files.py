@@ -17,7 +17,7 @@ from profiler.files import write_whole
 from profiler.judging.columns import ColumnRoles, FileColumns, LabelPath, file_columns, has, values_at
 from profiler.judging.labels import CODES, Vocabulary, shares
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats.raters import ABSENT, A, B
+from profiler.stats.raters import ABSENT, OTHER_SIDE
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""
@@ -27,7 +27,6 @@ DULL = ("result", "results", "annotations", "verdicts", "judgments", "judgements
 LOOK = 200
 """Rows from which a file's form is told."""
 NAMES: tuple[Winner, ...] = ("a", "b", "tie")
-OTHER = {A: B, B: A}
 SWAPPED = {"false": False, "0": False, "ab": False, "true": True, "1": True, "ba": True}
 """What a row may say of whether its answers were swapped."""
 
@@ -168,7 +167,7 @@ class VerdictFile:
                 continue
             turn = turned != (swapped and self._places)
             sure = () if human else shares(value) or ()
-            vote = Vote(OTHER.get(code, code), sure[::-1]) if turn else Vote(code, sure)
+            vote = Vote(int(OTHER_SIDE[code]), sure[::-1]) if turn else Vote(code, sure)
             rater = self.labels.rater(name, human)
             rater.sure |= self._sure
             kept = rater.votes[swapped].setdefault(pair.id, vote)

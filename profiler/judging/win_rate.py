@@ -31,6 +31,10 @@ def win_rates(table: LabelTable, labels: PairLabels) -> Iterator[RaterCount]:
     """How often each writer wins against the others, by each judge and by the reference; on all pairs."""
     pairs = list(labels.pairs.values())
     names = [writer.name for writer in writers(labels)]
+    sure = {
+        judge: _for_b(labels.raters[judge], labels, ORDERS.get(reading, (False, True)))
+        for judge, reading in table.chosen.items()
+    }
     for writer in names if len(names) <= GROUPS else ():
         side = side_of([pair.writer_a == writer for pair in pairs], [pair.writer_b == writer for pair in pairs])
         for judge, readings in table.readings.items():
@@ -38,8 +42,7 @@ def win_rates(table: LabelTable, labels: PairLabels) -> Iterator[RaterCount]:
             said = readings[reading]
             asked = (side != raters.ABSENT) & (said >= 0)
             yield RaterCount(judge, _share("win_rate", _wins(said, side), asked), None, reading, writer)
-            for_b = _for_b(labels.raters[judge], labels, ORDERS.get(reading, (False, True)))
-            if for_b is not None:
+            if (for_b := sure[judge]) is not None:
                 known = (side != raters.ABSENT) & ~np.isnan(for_b)
                 wins = np.where(side == raters.B, for_b, 1 - for_b)
                 yield RaterCount(judge, _share("win_rate_weighted", wins, known), None, reading, writer)
