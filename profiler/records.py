@@ -75,6 +75,8 @@ class Capabilities(Record):
     """How many alternatives it returns for a generated token; 0 when none."""
     seed: bool = False
     """The same seed gives the same sample again."""
+    sampled: bool = True
+    """There is chance in a sample: not all of them are the likeliest text."""
     bos: bool | None = None
     """Whether the first token of a text has a begin-of-text token before it; None when it can't be seen."""
     notes: dict[str, str] = {}

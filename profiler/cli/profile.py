@@ -59,6 +59,8 @@ async def _doctor(endpoint: Endpoint, json: bool) -> None:
         options = probes.ProbeOptions(suite="mini")  # to find out what is refused, any items do
         asked = [kind.build(options) for kind in probes.every().values()]
         refused = await refusals(client, asked)
+    if client.notice:
+        note(client.notice)
     if json:
         sys.stdout.write(found.model_dump_json(indent=1) + "\n")
     else:

@@ -51,6 +51,7 @@ class Client:
         """Which weights answer; the same weights keep their id from run to run."""
         if self._fingerprint is None:
             measured = await self._engine.fingerprint()
+            self.notice = (await self.capabilities()).notes.get("model")
             self._fingerprint = self._recognised(measured)
             self._cache.meet(self.endpoint.model, self.endpoint.url, self._fingerprint)
         return self._fingerprint

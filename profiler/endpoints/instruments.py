@@ -51,6 +51,8 @@ class AnswerReader:
         how, obstacle = self._taken(request.ways)
         if isinstance(request, Choose) and how in LISTED and len(request.choices) > len(LETTERS):
             return obstacle or f"{len(request.choices)} choices are more than there are letters"
+        if isinstance(request, Generate) and request.sampling.temperature and not self.can.sampled:
+            return obstacle or f"it does not sample: {self.can.notes.get('sampled')}; ask with --temperature 0"
         return obstacle
 
     def _taken(self, able: tuple[How, ...]) -> tuple[How, str | None]:

@@ -32,7 +32,7 @@ class Fault:
     """Only the first so many; None is forever."""
     after: int = 0
     """Let so many pass first."""
-    retry_after: float | None = None
+    retry_after: float | str | None = None
     says: str = "the wire is told to fail"
 
 
@@ -50,6 +50,22 @@ class Script:
     chat: bool = True
     echo: bool = True
     n: bool = True
+    most: int | None = None
+    """The most samples that a request may ask for; more is a 400, as of llama.cpp's server."""
+    greedy: bool = False
+    """Write the likeliest text whatever the temperature and the seed, as transformers' server does."""
+    endless: bool = False
+    """Take max_tokens=0 for no limit, as llama-cpp-python does: only a stop string ends it."""
+    shows_bos: bool = True
+    """Show begin-of-text among the tokens of an echoed text; else it is only counted."""
+    native: bool = False
+    """Answer completions only below /v1, and in a form of its own elsewhere."""
+    checks: bool = True
+    """Refuse names that are not the model's."""
+    logprob: float | None = None
+    """Every log-probability is this one."""
+    usage: object = ...
+    """The bill says that so many tokens were written."""
     copies: bool = False
     """With a seed, return n times the same sample, as old servers did."""
     lists: bool = True
@@ -166,7 +182,7 @@ def alternatives(script: Script, prompt: str, text: str, count: int) -> dict[str
 class Refusal(Exception):
     """A request that the script does not allow."""
 
-    def __init__(self, status: int, says: str, retry_after: float | None = None) -> None:
+    def __init__(self, status: int, says: str, retry_after: float | str | None = None) -> None:
         super().__init__(says)
         self.status, self.says, self.retry_after = status, says, retry_after
 
@@ -174,7 +190,9 @@ class Refusal(Exception):
 def answer(wire: Wire, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The JSON to send and the units in it."""
     script = wire.script
-    if body.get("model") != script.model:
+    if script.native and path == "/completions":
+        return {"content": "a form of its own"}, []
+    if script.checks and body.get("model") != script.model:
         raise Refusal(404, f"The model `{body.get('model')}` does not exist.")
     if not (script.chat if "chat" in path else script.completions):
         raise Refusal(404, "Not Found")
@@ -186,6 +204,10 @@ def seeds(wire: Wire, body: dict[str, Any]) -> list[int]:
     script, count = wire.script, int(body.get("n") or 1)
     if count > 1 and not script.n:
         count = 1
+    if script.most and count > script.most:
+        raise Refusal(400, f"Field 'n': Value must be between 1 <= value <= {script.most}, but got {count}")
+    if script.greedy:
+        return [0] * count
     if count > 1 and not body.get("temperature"):
         raise Refusal(400, "n must be 1 when using greedy sampling")
     if not body.get("temperature"):
@@ -227,7 +249,9 @@ def completed(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[st
             units.append(f"={prompt}" if echoed else f"{prompt}#{seed}")
             used += len(weighed(script, prompt)) if echoed else len(PIECE.findall(prompt))
             new += len(PIECE.findall(text)) if limit else int(script.bills)
-    usage = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    usage: dict[str, Any] = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    if script.usage is not ...:
+        usage["completion_tokens"] = script.usage
     return {"id": "w", "object": "text_completion", "model": script.model, "choices": choices, "usage": usage}, units
 
 
@@ -238,9 +262,13 @@ def logprobs(script: Script, prompt: str, text: str, echoed: bool, top: int) -> 
     tops: list[dict[str, float] | None] = [None if value is None else {} for _, value in rows]
     if not echoed and tops:
         tops[0] = alternatives(script, prompt, text, top)
+    if script.logprob is not None:
+        rows = [(piece, value and script.logprob) for piece, value in rows]
+        tops = [top and dict.fromkeys(top, script.logprob) for top in tops]
+    hidden = int(echoed and script.bos and not script.shows_bos)
     return {
-        "tokens": names,
-        "token_logprobs": [value for _, value in rows],
+        "tokens": names[hidden:],
+        "token_logprobs": [None, *(value for _, value in rows[2:])] if hidden else [value for _, value in rows],
         "top_logprobs": tops,
         "text_offset": offsets,
     }
@@ -278,8 +306,10 @@ def spoilt(reply: dict[str, Any], units: list[str], kind: str) -> None:
         reply["choices"].pop()
         units.pop()
         return
-    text = {"null": None, "empty": "", "surrogate": "half \ud83d a pair"}[kind]
+    text = {"null": None, "empty": "", "filtered": "", "surrogate": "half \ud83d a pair"}[kind]
     for choice in reply["choices"]:
+        if kind == "filtered":
+            choice["finish_reason"] = "content_filter"
         if "message" in choice:
             choice["message"]["content"] = text
         else:
@@ -306,6 +336,8 @@ async def reply(request: web.Request) -> web.StreamResponse:
             await asyncio.sleep(3600)
         while wire.peak < wire.full:
             await asyncio.sleep(0.001)
+        if wire.script.endless and body.get("max_tokens") == 0 and not body.get("stop"):
+            await asyncio.sleep(3600)
         if wire.script.latency:
             await asyncio.sleep(wire.script.latency)
         if fault and fault.kind == "reset":
@@ -314,6 +346,8 @@ async def reply(request: web.Request) -> web.StreamResponse:
         return await send(request, wire, body, fault)
     except Refusal as refusal:
         headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
+        if refusal.status == 302:
+            headers["Location"] = f"http://127.0.0.1/{refusal.says}"
         words = {"error": {"message": refusal.says, "type": "wire", "code": refusal.status}}
         return web.json_response(words, status=refusal.status, headers=headers)
     finally:
@@ -323,11 +357,13 @@ async def reply(request: web.Request) -> web.StreamResponse:
 async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
     found, units = answer(wire, request.path, body)
     kind = fault.kind if fault else ""
-    if kind in {"short", "null", "empty", "surrogate"}:
+    if kind in {"short", "null", "empty", "filtered", "surrogate"}:
         spoilt(found, units, kind)
     data = json.dumps(found).encode()
     if kind == "truncate":
         data, units = data[: len(data) // 2], []
+    if kind == "latin":
+        data = data.replace(b'"text": "', b'"text": "caf\xe9 ')
     if kind == "garbage":
         data, units = b"<html>Bad gateway</html>", []
     response = web.Response(body=data, content_type="application/json")
@@ -379,7 +415,10 @@ def application(wire: Wire) -> web.Application:
     app[VOCABULARY] = []
     app.router.add_post("/v1/completions", reply)
     app.router.add_post("/v1/chat/completions", reply)
+    app.router.add_post("/completions", reply)
+    app.router.add_post("/chat/completions", reply)
     app.router.add_get("/v1/models", models)
+    app.router.add_get("/models", models)
     app.router.add_post("/tokenize", tokens)
     app.router.add_post("/detokenize", text)
     app.router.add_get("/wire", state)

@@ -22,10 +22,19 @@ PROMPT = "Once upon a time, in a village by the sea,"
 TRIES = 2
 """Attempts at each question: an error is an answer here too."""
 
+QUESTION = 60.0
+"""Seconds that an attempt at a question may take."""
+
+SHORT = 20.0
+"""Seconds for the question that some servers answer without an end."""
+
+ALL = 300.0
+"""Seconds for all questions together."""
+
 SAMPLES = 4
 """Samples asked for at once, to see that they differ."""
 
-DRAWN = Sampling(temperature=1.0, max_tokens=12, seed=1234)
+DRAWN = Sampling(temperature=1.0, max_tokens=16, seed=1234)
 GREEDY = Sampling(max_tokens=canary.WORDS)
 ONE = Sampling(max_tokens=1)
 
@@ -40,6 +49,10 @@ NOISE = 0.1
 
 MISSED = 0.5
 """Nats a token that a text gains from an explicit begin-of-text where the server wrongly leaves it out."""
+
+
+ENDS: Body = {"stop": [" ", "\n", "e", "a"]}
+"""What ends a text soon that should not have begun: some servers take a limit of 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,7 @@ class Dialect:
             "temperature": 0,
             "echo": True,
             "logprobs": self.beside,
-        }
+        } | ({} if self.scored else ENDS)
 
 
 def path(call: SampleCall) -> str:
@@ -117,14 +130,29 @@ class Inquiry:
         self._talks = False
         self._notes: dict[str, str | EndpointError] = {}
         """Why something is missing: what was seen, or the server's own words."""
+        self._billed = 0
+        """Tokens that the server counted in the text that it weighed last."""
 
     async def ability(self) -> ServerAbility:
         """What the server can do; raises where it does nothing at all."""
+        try:
+            async with asyncio.timeout(ALL):
+                return await self._asked()
+        except TimeoutError:
+            raise EndpointDown(
+                f"{self._endpoint.url} did not answer the first small questions within {ALL:.0f} s; is it busy?"
+            ) from None
+
+    async def _asked(self) -> ServerAbility:
         completions, chat = map(bool, await asyncio.gather(self._sampled("completions", ONE, chat=False), self._chat()))
+        if not completions:
+            await self._elsewhere()
         if not completions and not chat:
             raise await self._mute()
         self._talks = not completions or (chat and self._endpoint.chat)
-        seed = await self._seed()
+        if unlisted := await self._unlisted():
+            self._notes["model"] = f"the server lists no model {self._endpoint.model!r}, but {unlisted}"
+        seed, sampled = await self._seed()
         n, lists, top, (echo, bos) = await asyncio.gather(
             self._n(), self._lists(completions), self._top(), self._echo(completions)
         )
@@ -136,15 +164,16 @@ class Inquiry:
             prompt_lists=lists,
             top_logprobs=top,
             seed=seed,
+            sampled=sampled,
             bos=bos,
             notes={about: str(note) for about, note in sorted(self._notes.items())},
         )
         return ServerAbility(found, self._dialect, self._talks)
 
-    async def _ask(self, about: str, where: str, body: Body) -> ServerReply | None:
+    async def _ask(self, about: str, where: str, body: Body, seconds: float = QUESTION) -> ServerReply | None:
         """The reply; or None, with the server's words noted."""
         try:
-            return await self._transport.post(where, body, TRIES)
+            return await self._transport.post(where, body, TRIES, seconds)
         except EndpointDown:
             raise
         except EndpointError as error:
@@ -170,22 +199,45 @@ class Inquiry:
         error = self._notes["chat" if self._endpoint.chat else "completions"]
         if not isinstance(error, Refused):
             return EndpointDown(f"nothing answers at {self._endpoint.url}: {error}; is the server running?")
-        listed = [model.id for model in await self._transport.models()]
-        if listed and self._endpoint.model not in listed:
-            names = ", ".join(listed[:10])
-            return Refused(f"no model {self._endpoint.model!r} at {self._endpoint.url}; it serves {names}")
+        if listed := await self._unlisted():
+            return Refused(f"no model {self._endpoint.model!r} at {self._endpoint.url}; it serves {listed}")
         return Refused(f"{self._endpoint.url} refused: {error}")
 
-    async def _seed(self) -> bool:
+    async def _unlisted(self) -> str:
+        """The names that the server lists, where the model's is not among them; a proxy's patterns stand for many."""
+        listed = [model.id for model in await self._transport.models()]
+        if self._endpoint.model in listed or any("*" in name for name in listed):
+            return ""
+        return ", ".join(listed[:10])
+
+    async def _elsewhere(self) -> None:
+        """An address that lacks its /v1 is refused: some servers answer chat there, completions in their own way."""
+        address = f"{self._endpoint.url}".rstrip("/")
+        if address.endswith("/v1"):
+            return
+        kept = dict(self._notes)
+        call = SampleCall(PROMPT, ONE, (), False)
+        if await self._ask("v1", f"/v1{path(call)}", self._dialect.draw(call, 0, 1)):
+            raise Refused(f"{address} is not the whole address: completions are answered at {address}/v1; use that")
+        self._notes = kept
+
+    async def _seed(self) -> tuple[bool, bool]:
+        """Whether the same seed gives the same sample again, and whether there is chance in a sample at all."""
         one = await self._sampled("seed", DRAWN)
         if not one:
             # Refused, not just unheeded: then it must not be sent at all.
             self._dialect = replace(self._dialect, seeds=False)
-            return False
-        other = await self._sampled("seed", DRAWN)
-        if other and texts(one) != texts(other):
+        others = [DRAWN.model_copy(update={"seed": DRAWN.seed + step}) for step in (0, 1, 2)]
+        again, *elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
+        seen = {tuple(texts(reply)) for reply in (one or again, *elsewhere) if reply}
+        if all(elsewhere) and len(seen) == 1 and any(map(any, seen)):
+            self._notes["sampled"] = "three samples at temperature 1 were the same text: it always takes the likeliest"
+            self._notes["seed"] = "all samples are the same"
+            return False, False
+        self._notes.pop("sampled", None)
+        if one and again and texts(one) != texts(again):
             self._notes["seed"] = "the same seed gave two different samples"
-        return bool(other) and "seed" not in self._notes
+        return bool(one and again) and "seed" not in self._notes, True
 
     async def _n(self) -> bool:
         found = await self._sampled("n", DRAWN, SAMPLES)
@@ -224,26 +276,30 @@ class Inquiry:
         if not completions:
             self._notes["echo"] = "only /completions echoes, and it does not answer there"
             return False, None
-        for scored in (0, 1):
-            self._dialect = replace(self._dialect, scored=scored)
-            if found := await self._weighed(PROMPT):
-                # No alternatives of a weighed text's tokens are asked for, where that brings the same.
-                before, self._dialect = self._dialect, replace(self._dialect, beside=0)
-                spared = await self._weighed(PROMPT)
-                if not spared or spared.tokens != found.tokens or abs(mean(spared) - mean(found)) > NOISE:
-                    self._dialect = before
-                bos = await self._bos(found)
-                self._notes.pop("echo", None)
-                return True, bos
-        return False, None
+        # One token is asked for first: to some servers none means no limit.
+        self._dialect = replace(self._dialect, scored=1)
+        found = await self._weighed(PROMPT)
+        if not found:
+            return False, None
+        # No new token, and no alternatives of a weighed text's tokens, are asked for where that brings the same.
+        for less in ("scored", "beside"):
+            before = self._dialect
+            self._dialect = replace(before, scored=0) if less == "scored" else replace(before, beside=0)
+            other = await self._weighed(PROMPT, SHORT)
+            if not other or other.tokens != found.tokens or abs(mean(other) - mean(found)) > NOISE:
+                self._dialect = before
+        bos = await self._bos(found)
+        self._notes.pop("echo", None)
+        return True, bos
 
-    async def _weighed(self, text: str) -> EchoedText | None:
-        reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]))
+    async def _weighed(self, text: str, seconds: float = QUESTION) -> EchoedText | None:
+        reply = await self._ask("echo", COMPLETIONS, self._dialect.score([text]), seconds)
         if not reply:
             return None
         found = echoes(reply, [text], self._dialect.scored).get(0, Unreadable("the server sent no choice"))
         if isinstance(found, EchoedText) and sum(value is not None for value in found.logprobs) > 1:
             if len(reply.choices[0].text or "") == len(text) or self._dialect.scored:
+                self._billed = (reply.usage.prompt_tokens if reply.usage else None) or 0
                 return found
             found = Unreadable("asked for no new tokens, got some")
         self._notes["echo"] = str(found) if isinstance(found, EndpointError) else "the echoed text is not weighed"
@@ -257,6 +313,8 @@ class Inquiry:
             return None
         if plain.logprobs[0] is not None or spans[0].end == 0:
             return True
+        if self._billed == len(plain.tokens) + 1:
+            return True  # it is there and not shown, so that the first token shown has no log-probability
         self._notes["bos"] = missing = "the server puts no begin-of-text token before a text"
         for name, found in zip(BOS, await asyncio.gather(*(self._weighed(name + PROMPT) for name in BOS)), strict=True):
             if not found or len(found.tokens) != len(plain.tokens) + 1:

@@ -8,7 +8,7 @@ from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value, 
 from profiler.endpoints.openai import discovery
 from profiler.endpoints.openai.discovery import COMPLETIONS, ServerAbility, path
 from profiler.endpoints.openai.reply import EchoedText, boundary, echoes, generations
-from profiler.endpoints.openai.transport import RetryLimits, Transport
+from profiler.endpoints.openai.transport import KeyRefused, RetryLimits, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
 from profiler.records import Capabilities, Endpoint, Fingerprint
 
@@ -69,7 +69,9 @@ class Workers:
         self._take = take
         self._transport = transport
         self._can = can
-        self._jobs = jobs(calls, can.capabilities)
+        self._most = MOST if can.capabilities.n else 1
+        """Samples asked for in one request: fewer once the server has refused so many."""
+        self._jobs = self._split(calls)
         self._turn = asyncio.Lock()
 
     async def work(self) -> None:
@@ -78,36 +80,72 @@ class Workers:
                 job = await anext(self._jobs, None)
             if not job:
                 return
-            todo = [job]
-            while todo:
-                todo += await self._carried_out(*todo.pop())
+            await self._carried_out(*job)
 
-    async def _carried_out(self, key: int, call: Call) -> list[Keyed]:
-        """Hand on what a request brings; the jobs that it leaves to do."""
-        try:
-            values = await (self._drawn(call) if isinstance(call, SampleCall) else self._scored(call))
-        except EndpointDown:
-            raise
-        except Refused as error:
-            values = dict.fromkeys(call.indices, error)
-        except EndpointError as error:
-            self.failed += [(key, index, error) for index in call.indices]
-            return []
-        else:
-            for failure in self.failed:
-                self._take(*failure)
-            self.failed.clear()
-        missing = [index for index in call.indices if index not in values]
-        if missing and len(call.indices) == 1:
-            values, missing = {missing[0]: Unreadable("the server sent no choice")}, []
-        for index, value in values.items():
-            self._take(key, index, value)
-        return [(key, call._replace(indices=(index,))) for index in missing]
+    async def _split(self, calls: AsyncIterable[Keyed]) -> AsyncGenerator[Keyed, None]:
+        """Each call in as few requests as the server can take it in."""
+        async for key, call in calls:
+            runs = [call.indices]
+            if isinstance(call, SampleCall):
+                # The seeds of the samples in one request go up by one.
+                by_gap = groupby(enumerate(call.indices), lambda placed: placed[1] - placed[0])
+                runs = [tuple(index for _, index in run) for _, run in by_gap]
+            for run in runs:
+                while run:
+                    most = self._most if isinstance(call, SampleCall) and call.sampling.temperature else 1
+                    if isinstance(call, ScoreCall) and self._can.capabilities.prompt_lists:
+                        most = len(run)
+                    yield key, call._replace(indices=run[:most])
+                    run = run[most:]
+
+    async def _carried_out(self, key: int, call: Call) -> None:
+        """Hand on what a request brings; what it leaves to do, in further ones."""
+        todo, taken = [call], False
+        while todo:
+            call = todo.pop()
+            try:
+                values = await (self._drawn(call) if isinstance(call, SampleCall) else self._scored(call))
+            except EndpointDown:
+                raise
+            except Refused as error:
+                if len(call.indices) > 1 and not isinstance(error, KeyRefused):
+                    todo += self._parted(call, taken)
+                    continue
+                # A first part that is refused alone speaks for all.
+                values = {index: error for part in (call, *([] if taken else todo)) for index in part.indices}
+                todo = todo if taken else []
+            except EndpointError as error:
+                self.failed += [(key, index, error) for index in call.indices]
+                continue
+            else:
+                taken = True
+                for failure in self.failed:
+                    self._take(*failure)
+                self.failed.clear()
+                missing = [index for index in call.indices if index not in values]
+                if missing and len(call.indices) == 1:
+                    values, missing = {missing[0]: Unreadable("the server sent no choice")}, []
+                todo += [call._replace(indices=(index,)) for index in missing]
+            for index, value in values.items():
+                self._take(key, index, value)
+
+    def _parted(self, call: Call, taken: bool) -> list[Call]:
+        """A refused group in parts, the first to be asked last in the list.
+
+        One part alone first: it tells whether the server refuses the text or how many are asked for at once.
+        """
+        size = 1
+        if taken:
+            size = 1 << (len(call.indices) - 1).bit_length() - 1
+            if isinstance(call, SampleCall):
+                self._most = min(self._most, size)
+        first, rest = call.indices[:size], call.indices[size:]
+        return [call._replace(indices=rest), call._replace(indices=first)]
 
     async def _drawn(self, call: SampleCall) -> Values:
         count = len(call.indices)
         reply = await self._transport.post(path(call), self._can.dialect.draw(call, call.indices[0], count))
-        return {call.indices[place]: value for place, value in generations(reply, count).items()}
+        return {call.indices[place]: value for place, value in generations(reply, count, call.sampling.stop).items()}
 
     async def _scored(self, call: ScoreCall) -> Values:
         whole = [call.prefix + call.texts[index] for index in call.indices]
@@ -128,17 +166,3 @@ class Workers:
     async def _echoed(self, texts: list[str]) -> dict[int, EchoedText | EndpointError]:
         dialect = self._can.dialect
         return echoes(await self._transport.post(COMPLETIONS, dialect.score(texts)), texts, dialect.scored)
-
-
-async def jobs(calls: AsyncIterable[Keyed], can: Capabilities) -> AsyncGenerator[Keyed, None]:
-    """Each call in as few requests as the server can take it in."""
-    async for key, call in calls:
-        runs, most = [call.indices], len(call.indices) if can.prompt_lists else 1
-        if isinstance(call, SampleCall):
-            # The seeds of the samples in one request go up by one.
-            by_gap = groupby(enumerate(call.indices), lambda placed: placed[1] - placed[0])
-            runs = [tuple(index for _, index in run) for _, run in by_gap]
-            most = MOST if can.n and call.sampling.temperature else 1
-        for run in runs:
-            for start in range(0, len(run), most):
-                yield key, call._replace(indices=run[start : start + most])

@@ -6,15 +6,21 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from profiler.errors import EndpointError, Unreadable
 from profiler.records import Generation, Likelihood, Usage
 
 LONGEST = 1_000_000
 """Characters that one answer may have."""
+
+MOST_TOKENS = 10**9
+"""Tokens that one request may be billed."""
+
+LEAST, TOP = -1e4, 1e-3
+"""Log-probabilities that a model can mean; servers round, and write -9999 for what can't be."""
 
 LOST = "\ufffd"
 """What a server writes for a token that is only a part of a character."""
@@ -63,9 +69,17 @@ class ReplyChoice(TolerantModel):
         return self.message.content if self.message else self.text
 
 
+def counted(value: object) -> object:
+    """A number of tokens as a bill may have it; what no server can mean is none."""
+    return value if isinstance(value, int) and 0 <= value <= MOST_TOKENS else None
+
+
+Tokens = Annotated[int | None, BeforeValidator(counted)]
+
+
 class ReplyUsage(TolerantModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Tokens = None
+    completion_tokens: Tokens = None
 
 
 class ServerReply(TolerantModel):
@@ -110,8 +124,11 @@ def read(kind: type[Kind], raw: bytes) -> Kind:
     try:
         return kind.model_validate_json(raw)
     except ValidationError as error:
-        problem = error.errors()[0]
-    text = raw.decode("utf-8", "replace")
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"expected UTF-8, but byte {error.start:,} of what the server sent is not") from None
     if problem["type"] == "json_invalid":
         try:
             return kind.model_validate(lenient(text))
@@ -127,30 +144,36 @@ def lenient(text: str) -> object:
     return json.loads(written.decode("utf-16", "replace"))
 
 
-def generations(reply: ServerReply, count: int) -> dict[int, Generation | EndpointError]:
-    """The samples in a reply, by place; a place without a choice is left out."""
+def generations(reply: ServerReply, count: int, stop: Sequence[str] = ()) -> dict[int, Generation | EndpointError]:
+    """The samples in a reply, by place, each cut where it should have stopped; a place without a choice is left out."""
     placed = reply.placed(count)
     paid = reply.usage or ReplyUsage()
     share, rest = divmod(paid.completion_tokens or 0, max(1, len(placed)))
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
     first, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
     return {
-        place: generation(choice, others if order else first, reply.seconds)
+        place: generation(choice, others if order else first, reply.seconds, stop)
         for order, (place, choice) in enumerate(sorted(placed.items()))
     }
 
 
-def generation(choice: ReplyChoice, usage: Usage, seconds: float) -> Generation | EndpointError:
-    """The sample in a choice: an empty text is an answer, none is not."""
-    text = choice.written
-    if text is None:
-        return Unreadable(f"expected a text, but the server sent null (finish reason: {choice.finish_reason!r})")
+def generation(choice: ReplyChoice, usage: Usage, seconds: float, stop: Sequence[str]) -> Generation | EndpointError:
+    """The sample in a choice: an empty text is an answer, none is not, nor what a filter kept to itself."""
+    text, finish = choice.written, choice.finish_reason
+    if text is None or (not text and finish == "content_filter"):
+        return Unreadable(f"expected a text, but the server sent none (finish reason: {finish!r})")
     if len(text) > LONGEST:
         return Unreadable(f"expected at most {LONGEST:,} characters, but the server sent {len(text):,}")
-    made = Generation(text=text, finish=choice.finish_reason, usage=usage, seconds=round(seconds, 4))
+    if ends := [at for one in stop if (at := text.find(one)) >= 0]:
+        # Some servers leave the string in that a text was to stop at.
+        text, finish = text[: min(ends)], "stop"
+    made = Generation(text=text, finish=finish, usage=usage, seconds=round(seconds, 4))
     if not choice.logprobs:
         return made
-    finite = {token: logprob for token, logprob in choice.logprobs.first().items() if math.isfinite(logprob)}
+    first = choice.logprobs.first()
+    if wrong := next((value for value in first.values() if not value <= TOP), None):
+        return Unreadable(f"expected log-probabilities, but the server sent {wrong:.6g}")
+    finite = {token: logprob for token, logprob in first.items() if math.isfinite(logprob)}
     return made.model_copy(update={"top": finite})
 
 
@@ -178,6 +201,8 @@ class EchoedText:
         known = [value for value in counted if value is not None and math.isfinite(value)]
         if len(known) < len(counted):
             return Unreadable("expected a log-probability for every token of the text, but the server left one out")
+        if wrong := next((value for value in known if not LEAST <= value <= TOP), None):
+            return Unreadable(f"expected log-probabilities, but the server sent {wrong:.6g}")
         return Likelihood(total=math.fsum(known), tokens=len(known), usage=Usage(prompt=len(self.tokens)))
 
 
@@ -194,7 +219,7 @@ def echo(choice: ReplyChoice, prompt: str, new: int | None, count: int) -> Echoe
     found = choice.logprobs
     if not found or not found.tokens or not found.token_logprobs or len(found.tokens) != len(found.token_logprobs):
         return Unreadable("expected the log-probabilities of the text, but the server sent none")
-    if not (choice.text or "").startswith(prompt):
+    if not (choice.text or "").startswith(prompt) or (new == 0 and choice.text != prompt):
         return Unreadable(f"expected the text to be echoed, but the server sent {(choice.text or '')[:80]!r}")
     # At most one token is asked for. Where the bill does not say whether it was drawn, the text does.
     drawn = new // count if new is not None else int(choice.text != prompt)

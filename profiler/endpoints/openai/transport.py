@@ -16,7 +16,7 @@ import orjson
 
 from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
 from profiler.endpoints.openai.throttle import Throttle
-from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
 from profiler.http import Retry, proxy, retry_after
 from profiler.records import Endpoint, Json
 
@@ -37,6 +37,11 @@ WORDS = 300
 
 LARGEST = 2**28
 """Bytes that one reply may have."""
+
+SECRET = 6
+"""Characters that make a key a secret; a shorter one is a placeholder, and would be found in any text."""
+
+KEPT_HEADERS = ("Retry-After", "Location")
 
 CONNECT = 20.0
 """Seconds to wait for a connection."""
@@ -81,6 +86,9 @@ class Transport:
         self.gate = Throttle(concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._streak = 0
+        self._key = os.environ.get(endpoint.key, "").strip()
+        if not self._key.isprintable() or not self._key.isascii():
+            raise WrongUse(f"the key in the variable {endpoint.key} holds what can't stand in a header; is it whole?")
 
     def _opened(self) -> aiohttp.ClientSession:
         # The official client builds each request in half a millisecond: alone, it fills 64 places of a server that
@@ -91,7 +99,7 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 headers={
-                    "Authorization": f"Bearer {os.environ.get(self.endpoint.key) or 'EMPTY'}",
+                    "Authorization": f"Bearer {self._key or 'EMPTY'}",
                     "Content-Type": "application/json",
                 },
                 # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
@@ -99,10 +107,10 @@ class Transport:
             )
         return self._session
 
-    async def post(self, path: str, body: Body, tries: int | None = None) -> ServerReply:
+    async def post(self, path: str, body: Body, tries: int | None = None, seconds: float | None = None) -> ServerReply:
         """The server's answer; an EndpointError says why there is none, EndpointDown that it is time to stop."""
         try:
-            reply = await self._persist(path, body, tries or self.patience.tries)
+            reply = await self._persist(path, body, tries or self.patience.tries, seconds or self.patience.attempt)
         except EndpointError as error:
             if isinstance(error, Refused) and not isinstance(error, KeyRefused):
                 raise  # the request's own fault: says nothing about the server
@@ -116,7 +124,7 @@ class Transport:
         self._streak = 0
         return reply
 
-    async def _persist(self, path: str, body: Body, tries: int) -> ServerReply:
+    async def _persist(self, path: str, body: Body, tries: int, attempt: float) -> ServerReply:
         """Try until there is an answer, a refusal, or no patience left."""
         failed = rounds = 0
         end = math.inf
@@ -125,7 +133,9 @@ class Transport:
             started = time.monotonic()
             end = min(end, started + self.patience.deadline)
             try:
-                status, raw, headers = await self._sent("POST", path, body, min(self.patience.attempt, end - started))
+                status, raw, headers = await self._sent(
+                    "POST", path, body, min(attempt, self.patience.attempt, end - started)
+                )
                 if status >= 300:
                     raise self._meant(status, raw, headers)
                 reply = read(ServerReply, raw)
@@ -145,7 +155,8 @@ class Transport:
                 wait = failure.wait
                 failed -= failure.polite
                 self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
-            pause = self.patience.pause(rounds) if wait is None else wait
+            # A server that asks for no wait at all is not asked again at once.
+            pause = max(self.patience.pause(rounds), wait or 0.0)
             if failed >= tries or time.monotonic() + pause >= end:
                 kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
                 raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
@@ -172,10 +183,19 @@ class Transport:
             async with self._opened().request(
                 method, address, data=data, timeout=limit(seconds), allow_redirects=False
             ) as response:
-                return response.status, await whole(response), response.headers
+                # Some servers repeat the key, in words or in an address to go to: it goes no further than this.
+                return (
+                    response.status,
+                    self._blotted(await whole(response)),
+                    {
+                        name: self._blotted(value.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+                        for name in KEPT_HEADERS
+                        if (value := response.headers.get(name))
+                    },
+                )
         except TimeoutError:
             raise Overloaded(f"no answer within {seconds:.3g} s; a slow server needs a smaller --concurrency") from None
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError, OSError) as error:
             words = self._safe(str(error) or type(error).__name__)
             raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
 
@@ -183,7 +203,9 @@ class Transport:
         """What a status other than success means for this request and for the others."""
         words = f"{status}: {self._safe(said(raw.decode('utf-8', 'replace')))}"
         if status < 400:
-            return KeyRefused(f"{words}; it redirects to {headers.get('Location')}: use that address")
+            return KeyRefused(
+                f"{words}; it redirects to {self._safe(headers.get('Location') or 'nowhere')}: use that address"
+            )
         if status == 401:
             return KeyRefused(f"{words}; put the key for {self.endpoint.url} in the variable {self.endpoint.key}")
         if status in FATAL_STATUSES or "insufficient_quota" in words:
@@ -194,10 +216,12 @@ class Transport:
             return EndpointError(words)
         return Refused(words)
 
+    def _blotted(self, words: bytes) -> bytes:
+        return words.replace(self._key.encode(), b"[key]") if len(self._key) >= SECRET else words
+
     def _safe(self, words: str) -> str:
-        """The server's words, cut short, without the key that some of them repeat."""
-        key = os.environ.get(self.endpoint.key)
-        return (words.replace(key, "…") if key else words)[:WORDS]
+        """Foreign words, cut short, that any file can hold."""
+        return words[:WORDS].encode("utf-8", "replace").decode("utf-8")
 
     async def close(self) -> None:
         if self._session is not None:
@@ -228,7 +252,7 @@ def said(words: str) -> str:
     """The message in an error's body, wherever the server put it."""
     try:
         body = json.loads(words)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = words
     while isinstance(body, dict):
         inner = next((body[name] for name in ("message", "detail", "error", "msg") if body.get(name)), None)

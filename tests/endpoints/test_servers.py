@@ -1,0 +1,156 @@
+"""Servers that are not vLLM: what each does its own way, and how it is asked then."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from profiler.endpoints import Choose, Generate, Weigh
+from profiler.errors import Refused, WrongUse
+from profiler.records import Sampling
+from tests.support.ask import HASTY, answers, client, one
+from tests.support.command import inherit
+from tests.support.wire import Fault, Script, serving
+
+WARM = Sampling(temperature=1.0, max_tokens=16, seed=7)
+
+
+async def test_a_server_that_takes_few_samples_at_once_gives_the_same_samples_in_more_requests() -> None:
+    asked = [(i, Generate(f"q {i}", WARM, n=10)) for i in range(6)]
+    async with serving() as wire, client(wire) as model:
+        whole = await answers(model, asked)
+    async with serving(Script(most=4)) as wire, client(wire, concurrency=2) as model:
+        found = await answers(model, asked)
+        assert not any(answer.error for answer in found.values())
+        texts = {key: [one.text for one in answer.generations] for key, answer in found.items()}
+        assert texts == {key: [one.text for one in answer.generations] for key, answer in whole.items()}
+        sizes = [body.get("n", 1) for body in wire.asked("q ")]
+        assert [size for size in sizes[-9:] if size > 4] == [], "the largest group that was taken is remembered"
+
+
+async def test_a_prompt_that_is_refused_does_not_make_the_groups_of_the_others_smaller() -> None:
+    async with serving(Script(faults=(Fault("400", "poison", says="content"),))) as wire, client(wire) as model:
+        found = await answers(model, [("bad", Generate("poison", WARM, n=10))])
+        assert "content" in str(found["bad"].error)
+        assert [body.get("n", 1) for body in wire.asked("poison")] == [10, 1]
+        await answers(model, [("good", Generate("q", WARM, n=10))])
+        assert [body.get("n", 1) for body in wire.asked("q")][-1] == 10
+
+
+async def test_a_server_that_never_samples_is_found_out_and_not_asked_to() -> None:
+    async with serving(Script(greedy=True)) as wire, client(wire) as model:
+        can = await model.capabilities()
+        assert (can.sampled, can.seed) == (False, False)
+        assert "same text" in can.notes["sampled"]
+        assert "does not sample" in str(await model.refusal(Generate("q", WARM)))
+        assert (await one(model, Generate("q", Sampling()))).error is None
+    async with serving(Script(seed=False)) as wire, client(wire) as model:
+        assert (await model.capabilities()).sampled
+
+
+async def test_a_server_to_which_no_new_tokens_mean_all_is_not_set_going_without_an_end() -> None:
+    started = time.monotonic()
+    async with serving(Script(endless=True, zero=True)) as wire, client(wire) as model:
+        assert (await model.capabilities()).echo
+        assert all(body.get("stop") for body in wire.bodies if body.get("max_tokens") == 0)
+        assert (await one(model, Weigh(("She was late again.",)))).error is None
+    assert time.monotonic() - started < 60
+
+
+async def test_a_begin_of_text_that_is_counted_and_not_shown_is_there() -> None:
+    async with serving(Script(shows_bos=False)) as wire, client(wire) as model:
+        assert (await model.capabilities()).bos is True
+    async with serving(Script(bos=False)) as wire, client(wire) as model:
+        assert (await model.capabilities()).bos is False
+
+
+async def test_a_text_ends_where_it_was_to_stop_though_the_server_leaves_the_string_in() -> None:
+    drawn = WARM.model_copy(update={"stop": ("\n###", "END")})
+    async with serving(Script(says={"q": " yes END\n### no"})) as wire, client(wire) as model:
+        (found,) = (await one(model, Generate("q", drawn))).generations
+        assert (found.text, found.finish) == (" yes ", "stop")
+
+
+async def test_an_address_without_its_v1_is_refused_with_the_whole_one() -> None:
+    async with serving(Script(native=True)) as wire:
+        wire.url = wire.url.removesuffix("/v1")
+        model = client(wire)
+        with pytest.raises(Refused, match=rf"completions are answered at {wire.url}/v1; use that"):
+            await model.capabilities()
+        await model.close()
+
+
+async def test_a_name_that_the_server_does_not_list_is_said_with_those_that_it_does() -> None:
+    async with serving(Script(checks=False, model="listed")) as wire:
+        done = await inherit("doctor", "other", "--url", wire.url)
+        assert done.code == 0
+        assert "lists no model 'other', but listed" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("value", [1000, -1e308, 1e308, float("nan"), 0.5])
+async def test_what_can_be_no_log_probability_is_an_error_of_its_item(value: float) -> None:
+    pick = Choose("The nurse said", (" he was late", " she was late"))
+    async with serving() as wire, client(wire) as model:
+        await model.fingerprint()
+        wire.script = replace(wire.script, logprob=value)
+        answer = await one(model, pick)
+        assert answer.error
+        assert answer.choice is None
+    async with serving(Script(echo=False)) as wire, client(wire) as model:
+        await model.fingerprint()
+        wire.script = replace(wire.script, logprob=value)
+        answer = await one(model, pick)
+        assert answer.error or value < 0
+
+
+@pytest.mark.parametrize("says", ["half \ud83d a pair", "[" * 200_000, "\x1b[31m red", "[/foo] [bold]"])
+async def test_foreign_words_in_an_error_are_kept_as_plain_text(says: str) -> None:
+    async with serving(Script(faults=(Fault("400", "q", says=says),))) as wire, client(wire) as model:
+        answer = await one(model, Generate("q", WARM))
+        assert str(answer.error).encode("utf-8")
+        assert len(str(answer.error)) < 400
+
+
+@pytest.mark.parametrize("usage", [-5, 10**30, "many", None, 1.5])
+async def test_a_bill_that_no_server_can_mean_is_not_added_up(usage: object) -> None:
+    async with serving(Script(usage=usage)) as wire, client(wire) as model:
+        (found,) = (await one(model, Generate("q", WARM))).generations
+        assert found.usage.completion == 0
+
+
+async def test_what_a_content_filter_kept_is_no_empty_answer() -> None:
+    async with serving(Script(faults=(Fault("filtered", "lake"),))) as wire, client(wire) as model:
+        assert "content_filter" in str((await one(model, Generate("lake", WARM))).error)
+
+
+async def test_bytes_that_are_not_utf_8_are_not_scored_as_question_marks() -> None:
+    async with serving(Script(faults=(Fault("latin", "lake"),))) as wire, client(wire) as model:
+        assert "UTF-8" in str((await one(model, Generate("lake", WARM))).error)
+
+
+async def test_a_key_that_comes_back_is_blotted_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-123")
+    script = Script(says={"hill": "my key is sk-canary-123."}, faults=(Fault("302", "lake", says="sk-canary-123"),))
+    async with serving(script) as wire, client(wire) as model:
+        found = await answers(model, [("hill", Generate("hill", WARM)), ("lake", Generate("lake", WARM))])
+        assert found["hill"].generations[0].text == "my key is [key]."
+        assert "sk-canary" not in str(found["lake"].error)
+
+
+@pytest.mark.parametrize("key", ["sk-1\nX-Evil: 1", "sk-ü"])
+async def test_a_key_that_can_not_stand_in_a_header_is_one_sentence(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    async with serving() as wire:
+        with pytest.raises(WrongUse, match="OPENAI_API_KEY"):
+            client(wire)
+
+
+@pytest.mark.parametrize("wait", [0, -5, "nan", "Thu, 01 Jan 1970 00:00:00 GMT"])
+async def test_a_server_that_asks_for_no_wait_is_not_asked_again_at_once(wait: float | str) -> None:
+    fault = Fault("429", "of the sea", times=3, retry_after=wait)
+    patience = replace(HASTY, tries=9, first=0.05, longest=1.0, jitter=0.0)
+    async with serving(Script(faults=(fault,))) as wire, client(wire, patience=patience) as model:
+        await model.fingerprint()
+        started = time.monotonic()
+        assert (await one(model, Generate("of the sea", WARM))).error is None
+        assert time.monotonic() - started >= 0.05 + 0.1 + 0.2 - 0.02
