@@ -3,6 +3,14 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+UNSEEN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""Control characters, which a terminal would obey → how they are written."""
+
+
+def visible(words: str) -> str:
+    """Words that may be others', as a terminal can show them: nothing in them moves its cursor or is lost."""
+    return words.translate(UNSEEN).encode("utf-8", "replace").decode("utf-8")
+
 
 class InheritError(Exception):
     """Base of what we raise on purpose: its message is one clear sentence, shown without a traceback."""
@@ -83,6 +91,12 @@ class WeightsChanged(InheritError):
 
 class StoreError(InheritError):
     """The disk, the folder or the cache can't be used."""
+
+
+class Incomplete(InheritError):
+    """Too much of what was asked failed; what was answered is kept, and the same command goes on from there."""
+
+    exit_code = 4
 
 
 class CheckFailed(InheritError):

@@ -1,7 +1,9 @@
 """How a server is asked over HTTP: by aiohttp, with one policy of when another try is worth its while."""
 
 import asyncio
+import os
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,11 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from profiler.errors import WrongUse
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What a variable of the environment may be called."""
 
 T = TypeVar("T")
 
@@ -115,6 +122,28 @@ def wait(work: Coroutine[object, object, T]) -> T:
         return run()
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(copy_context().run, run).result()
+
+
+def check_address(url: str) -> None:
+    """Refuse what is no address of a server, or holds a secret; the words never repeat one."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:  # UnicodeError is one
+        raise WrongUse(f"--url is no address: {error.__cause__ or error}") from None
+    if parts.username is not None or parts.password is not None:
+        raise WrongUse("--url holds a name or password (NAME:PASSWORD@); name a variable that holds the key with --key")
+    if parts.query or parts.fragment:
+        raise WrongUse("--url holds more than an address (? or #); name a variable that holds the key with --key")
+    if parts.scheme not in ("http", "https") or not host:
+        raise WrongUse(f"expected --url http://HOST/v1 or https://HOST/v1, found {url!r}")
+
+
+def check_key_name(name: str) -> None:
+    """Refuse what can't be the name of a variable: it may be the key itself, and is not repeated."""
+    if not NAME.fullmatch(name) or (name not in os.environ and len(name) >= 20 and not name.isupper()):
+        raise WrongUse("--key takes the NAME of an environment variable, such as OPENAI_API_KEY, never the key itself")
 
 
 def proxy(url: str) -> str | None:

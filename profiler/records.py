@@ -27,6 +27,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+FAILED = 0.1
+"""Share of a probe's items that may fail in a run that counts as whole."""
+
+
 class Flag(NamedTuple):
     """How the command line writes a field of a verb's record; one that says nothing is --its-name."""
 
@@ -258,6 +262,15 @@ class Profile(Record):
     seconds: float
     versions: dict[str, str]
     errors: int = 0
+
+    @property
+    def incomplete(self) -> list[str]:
+        """Probes of whose items more failed than a number over the others can do without."""
+        return [
+            f"{part.probe} {part.errors:,} of {part.items:,}"
+            for part in self.sections
+            if part.errors > FAILED * part.items
+        ]
 
 
 class Change(Record):

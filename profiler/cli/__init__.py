@@ -1,6 +1,9 @@
 """The command `inherit`: which commands there are; each is a function in profiler/cli/."""
 
+import os
 import sys
+import tempfile
+import traceback
 
 import typer
 
@@ -50,10 +53,29 @@ for command, record in COMMANDS.items():
 
 
 def main() -> None:
-    """Entry point: what we raise on purpose is one sentence on stderr and an exit code."""
+    """Entry point: an error is one sentence on stderr and an exit code."""
     ours.insist()
     try:
         app()
     except InheritError as error:
         note(f"inherit: {error}")
         sys.exit(error.exit_code)
+    except Exception as error:
+        sys.exit(unforeseen(error))
+
+
+def unforeseen(error: Exception) -> int:
+    """The last net: a sentence, and a file with the rest for whoever mends it."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on, which is no fault: `inherit ls | head`
+        return 141
+    try:
+        handle, place = tempfile.mkstemp(prefix="inherit-error-", suffix=".txt")
+        with open(handle, "w", encoding="utf-8", errors="replace") as file:
+            traceback.print_exception(error, file=file)
+        where = f"; the details are in {place}"
+    except OSError:
+        where = ""
+    words = str(error).partition("\n")[0][:300] or "no words"
+    note(f"inherit: something went wrong that we did not foresee ({type(error).__name__}: {words}){where}")
+    return 70

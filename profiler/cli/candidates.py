@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from profiler.cli.console import Json, finish, note, publish
-from profiler.errors import EndpointDown
+from profiler.errors import EndpointDown, Incomplete
+from profiler.records import FAILED
 
 if TYPE_CHECKING:
     from selection import SampleOptions, SelectOptions, TeacherProgress
@@ -32,6 +33,9 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
             f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
         )
         raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
+    if lost := [share for share in shares if share.failed > FAILED * share.total]:
+        whys = "; ".join(f"{one.teacher.name!r} {one.failed:,} of {one.total:,}: {one.last_error}" for one in lost)
+        raise Incomplete(f"incomplete: more than {FAILED:.0%} failed: {whys}. Run the same command again to go on")
 
 
 async def _sample(spec: SampleOptions) -> list[TeacherProgress]:

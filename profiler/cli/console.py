@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from profiler.errors import visible
+
 if TYPE_CHECKING:
     from profiler.records import Record
     from profiler.reporting.report import Report
@@ -35,12 +37,12 @@ def publish(report: Report, format: Format, path: Path | None = None) -> None:
     if path:
         save(report, path)
     else:
-        sys.stdout.write(render(report, format))
+        sys.stdout.write(render(report, format) if format == "json" else visible(render(report, format)))
 
 
 def note(text: str) -> None:
     """What is said beside the result goes to stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
 
 
 def keep_options(options: Record, path: Path | None) -> None:

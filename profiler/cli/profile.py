@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from profiler.cli.console import Json, finish, note, publish
 from profiler.cli.serve import choose, reached
+from profiler.errors import Incomplete
+from profiler.records import FAILED
 
 if TYPE_CHECKING:
     from profiler.records import Endpoint
+    from profiler.runs import Run
     from profiler.runs.options import EndpointOptions, ProfileOptions
 
 
@@ -38,6 +41,20 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     report.save(told, run.folder / "report.html")
     publish(told, "json" if json else "table")
     note(f"{run.folder}: profile.json, report.html, samples/")
+    if failed := run.profile.incomplete:
+        raise Incomplete(
+            f"incomplete: more than {FAILED:.0%} failed: {', '.join(failed)}{last_error(run)}. "
+            "What was answered is kept: run the same command again to go on"
+        )
+
+
+def last_error(run: Run) -> str:
+    """Why an item failed."""
+    for section in run.profile.sections:
+        errors = [sample.error for sample in run.samples(section.probe) if sample.error]
+        if errors:
+            return f"; the last: {errors[-1]}"
+    return ""
 
 
 def doctor(options: EndpointOptions, json: Json = False) -> None:

@@ -134,7 +134,7 @@ def _finished(run: store.Run) -> FlatRow:
         "probes": ", ".join(f"{part.probe} [{part.suite}]" for part in profile.sections),
         "items": sum(part.items for part in profile.sections),
         "failed": profile.errors,
-        "state": "done",
+        "state": "incomplete" if profile.incomplete else "done",
     }
 
 
@@ -153,7 +153,7 @@ def export(run: store.Run, probe: str, path: Path) -> int:
                 return sum(1 for row in rows if file.write(orjson.dumps(row) + b"\n"))
         table = list(rows)
         if path.suffix == ".csv":
-            path.write_bytes(as_csv(table, exact=True).encode())
+            path.write_bytes(as_csv(table, newline="\r\n").encode())
         else:
             import pyarrow as pa
             import pyarrow.parquet as pq

@@ -50,6 +50,8 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     agreement = agreement_table(profile)
     whose = {"profile": profile.id, "name": profile.name}
     asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
+    if profile.incomplete:
+        asked = f"INCOMPLETE, for too much failed ({', '.join(profile.incomplete)}): {asked}"
     caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
     return Report(
         kind="profile",

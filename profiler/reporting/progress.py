@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from profiler.datasets import Watch, watched
+from profiler.errors import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -45,11 +46,11 @@ class Bars(ExitStack):
         """Draw how far TASK is; without a terminal write LINE, if it is time or has to be NOW."""
         if self._rich:
             if task not in self._tasks:
-                self._tasks[task] = self._rich.add_task(task, total=total, speed="")
-            self._rich.update(self._tasks[task], completed=done, total=total, speed=speed)
+                self._tasks[task] = self._rich.add_task(visible(task), total=total, speed="")
+            self._rich.update(self._tasks[task], completed=done, total=total, speed=visible(speed))
         elif now or time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{visible(line)}\n")
 
 
 class Bar(Bars):
@@ -59,7 +60,8 @@ class Bar(Bars):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        return ("{task.description}", *columns, TextColumn("{task.fields[speed]}"))
+        said = [TextColumn(f"{{task.{what}}}", markup=False) for what in ("description", "fields[speed]")]
+        return (said[0], *columns, said[1])
 
     def show(self, progress: Progress) -> None:
         self.step(progress.probe, progress.done, progress.total, speed(progress))
@@ -94,7 +96,12 @@ class Downloads(Bars, Watch):
     def _columns(self) -> Sequence[str | ProgressColumn]:
         from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 
-        return (TextColumn("fetching {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        return (
+            TextColumn("fetching {task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
 
     def got(self, name: str, done: int, size: int) -> None:
         of = f" of {size / 1e6:.1f} MB" if size else ""

@@ -132,15 +132,15 @@ def as_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}.}}", r"\end{table}"]) + "\n"
 
 
-def as_csv(rows: Sequence[FlatRow], exact: bool = False) -> str:
+def as_csv(rows: Sequence[FlatRow], newline: str = "\n") -> str:
     """Full precision, one row a number; an undefined value is an empty field.
 
-    A text that a spreadsheet would take for a formula is marked as a text, unless it has to be EXACT.
+    A text that a spreadsheet would take for a formula is marked as a text.
     """
     out = StringIO()
-    writer = csv.DictWriter(out, columns(rows), lineterminator="\r\n" if exact else "\n")
+    writer = csv.DictWriter(out, columns(rows), lineterminator=newline)
     writer.writeheader()
-    writer.writerows(rows if exact else ({name: _marked(value) for name, value in row.items()} for row in rows))
+    writer.writerows({name: _marked(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 
 

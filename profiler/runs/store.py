@@ -178,8 +178,8 @@ def read_columns(path: Path) -> SampleColumns:
 
 @contextlib.contextmanager
 def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]:
-    """The folder for a plan: the one that a stopped run of it left, or a new one; held while it is written."""
-    left = [folder for folder in stopped(out) if folder.name.endswith(f"-{plan}")]
+    """The folder for a plan: the one that an unfinished run of it left, or a new one; held while it is written."""
+    left = [folder for folder in sorted(out.glob(f"*-{plan}"), reverse=True) if folder.is_dir() and unfinished(folder)]
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40]
     later = (started + timedelta(seconds=tick) for tick in count())
     new = (out / f"{moment:%Y%m%d-%H%M%S}-{slug}-{plan}" for moment in later)
@@ -189,6 +189,7 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
         except BlockingIOError:
             continue
         try:
+            (folder / "profile.json").unlink(missing_ok=True)
             yield folder
             with contextlib.suppress(PermissionError):  # Windows lets nobody remove an open file; there the lock does
                 (folder / ".lock").unlink(missing_ok=True)
@@ -237,6 +238,15 @@ def load(name: str, out: Path = Path("runs")) -> Run:
 def runs(out: Path) -> list[Run]:
     """Finished runs, newest first."""
     return [Run(path.parent) for path in sorted(out.glob("*/profile.json"), reverse=True)]
+
+
+def unfinished(folder: Path) -> bool:
+    """Whether a run was stopped, or too much of it failed."""
+    if not (folder / "profile.json").exists():
+        return True
+    with contextlib.suppress(InheritError):
+        return bool(read_profile(folder / "profile.json").incomplete)
+    return False
 
 
 def stopped(out: Path) -> list[Path]:

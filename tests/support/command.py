@@ -10,7 +10,7 @@ from typing import NamedTuple
 from typer.testing import CliRunner
 
 from profiler import cli
-from profiler.errors import InheritError
+from profiler.errors import InheritError, visible
 
 SECRET = "sk-never-to-be-seen"
 
@@ -26,7 +26,7 @@ async def inherit(*words: str | Path, stdin: str = "") -> Done:
     done = await asyncio.to_thread(CliRunner().invoke, cli.app, [*map(str, words)], stdin, {"OPENAI_API_KEY": SECRET})
     match done.exception:
         case InheritError() as error:
-            return Done(error.exit_code, done.stdout, f"{done.stderr}inherit: {error}\n")
+            return Done(error.exit_code, done.stdout, f"{done.stderr}inherit: {visible(str(error))}\n")
         case None | SystemExit():
             return Done(done.exit_code, done.stdout, done.stderr)
     raise done.exception

@@ -96,14 +96,15 @@ class Dialect:
 
     def score(self, texts: Sequence[str]) -> Body:
         """Ask how likely each text is; several in one request make a list."""
-        return {
+        body: Body = {
             "model": self.model,
             "prompt": list(texts) if len(texts) > 1 else texts[0],
             "max_tokens": self.scored,
             "temperature": 0,
             "echo": True,
             "logprobs": self.beside,
-        } | ({} if self.scored else ENDS)
+        }
+        return body if self.scored else body | ENDS
 
 
 def path(call: SampleCall) -> str:

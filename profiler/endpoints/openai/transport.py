@@ -17,7 +17,7 @@ import orjson
 from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
-from profiler.http import Retry, proxy, retry_after
+from profiler.http import Retry, check_address, check_key_name, proxy, retry_after
 from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class Transport:
     """Sends requests through one aiohttp session, and decides what a failure means."""
 
     def __init__(self, endpoint: Endpoint, concurrency: int, patience: RetryLimits) -> None:
+        check_address(endpoint.url or "")
+        check_key_name(endpoint.key)
         self.endpoint = endpoint
         self.patience = patience
         self.gate = Throttle(concurrency)

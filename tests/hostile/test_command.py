@@ -1,0 +1,98 @@
+"""What should not be given to a command, and what should not come back to it: a sentence, never a traceback."""
+
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from profiler import cli
+from profiler.reporting import progress
+from tests.support.command import asked, inherit
+from tests.support.wire import Fault, Script, serving
+
+ADDRESSES = {
+    "http://[::1": "no address",
+    "http://a..b/v1": "no address",
+    f"http://{'a' * 70}.org/v1": "no address",
+    "http://localhost:99999/v1": "no address",
+    "localhost:8000/v1": "expected --url http",
+    "ftp://localhost/v1": "expected --url http",
+    "http://user:canary@localhost/v1": "a name or password",
+    "http://localhost/v1?api_key=canary": "more than an address",
+    "http:///v1": "expected --url http",
+}
+
+
+@pytest.mark.parametrize(("url", "said"), ADDRESSES.items(), ids=range(len(ADDRESSES)))
+async def test_an_address_that_can_not_be_meant_is_one_sentence_without_its_secrets(url: str, said: str) -> None:
+    done = await inherit("doctor", "m", "--url", url)
+    assert done.code == 2
+    assert said in done.err
+    assert "canary" not in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("key", ["sk-canary-1234", "canary0123456789abcdef", "a b", "", "KEY=canary"])
+async def test_a_key_in_the_place_of_its_name_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, "--key", key, "--suite", "mini", "-o", tmp_path)
+    assert done.code == 2
+    assert "NAME of an environment variable" in done.err
+    assert "canary" not in done.err + done.out
+    assert not any("canary" in path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
+
+
+async def test_a_run_of_which_too_much_failed_is_incomplete_and_resumed_in_its_folder(tmp_path: Path) -> None:
+    words = ("profile", "wire", "-p", "attributes", "--prompts", asked(tmp_path), "-o", tmp_path / "runs")
+    async with serving(Script(faults=(Fault("400", match="question 3", says="see [/foo] \x1b[31m"),))) as wire:
+        done = await inherit(*words, "--url", wire.url)
+        assert done.code == 4
+        assert "incomplete: more than 10% failed: attributes 1 of 6; the last: 400: see [/foo] \\x1b[31m" in done.err
+        assert "INCOMPLETE" in done.out
+        listed = await inherit("ls", "--out", tmp_path / "runs", "--json")
+        assert [row["state"] for row in orjson.loads(listed.out)] == ["incomplete"]
+        (folder,) = {path.parent for path in (tmp_path / "runs").glob("*/profile.json")}
+        wire.script = Script()
+        done = await inherit(*words, "--url", wire.url)
+        assert done.code == 0
+        assert {path.parent for path in (tmp_path / "runs").glob("*/profile.json")} == {folder}
+        assert len(wire.asked("question 1")) == 1, "what was answered is not paid again"
+
+
+async def test_a_pool_without_a_usable_answer_does_not_end_well(tmp_path: Path) -> None:
+    async with serving(Script(faults=(Fault("400", match="question", says="no"),))) as wire:
+        teacher = tmp_path / "wire.toml"
+        teacher.write_text(f'model = "wire"\nurl = "{wire.url}"\n', "utf-8")
+        done = await inherit("sample", teacher, "--prompts", asked(tmp_path), "-k", "2", "--out", tmp_path / "pool")
+    assert done.code == 4
+    assert "'wire' 6 of 6: 400: no" in done.err
+
+
+def test_foreign_words_on_a_terminal_are_no_markup_and_move_no_cursor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress.Bar() as bar:
+        bar.step("[bold]probe[/nope]", 1, 2, "400: see [/foo] \x1b]0;title\x07")
+    said = capsys.readouterr().err
+    assert "[/foo]" in said
+    assert "\x1b]0;" not in said
+
+
+def test_what_nobody_foresaw_is_one_sentence_and_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by \x1b[31m nothing\nand more")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 70
+    assert "did not foresee (ZeroDivisionError: by \\x1b[31m nothing)" in said
+    place = Path(said.partition("the details are in ")[2].strip())
+    assert "broken" in place.read_text("utf-8")
+    place.unlink()
