@@ -6,6 +6,7 @@ from profiler.stats.bootstrap import (
     Columns,
     Count,
     FloatArray,
+    Fold,
     Formula,
     IntArray,
     Interval,
@@ -23,6 +24,7 @@ from profiler.stats.bootstrap import (
     percentiles,
     ratio,
     share_interval,
+    spread,
     uses,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "Columns",
     "Count",
     "FloatArray",
+    "Fold",
     "Formula",
     "IntArray",
     "Interval",
@@ -50,5 +53,6 @@ __all__ = [
     "raters",
     "ratio",
     "share_interval",
+    "spread",
     "uses",
 ]
