@@ -413,7 +413,7 @@ def share_interval(share: float, n: float, z: float = Z) -> tuple[float, float]:
     """The 95 % interval of a share of N independent items: Wilson 1927, which holds near 0 and 1 and for few items."""
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return middle - reach if share > 0 else 0.0, middle + reach if share < 1 else 1.0
 
 
 def observed(statistic: Statistic, columns: Columns) -> float:
