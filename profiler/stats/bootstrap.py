@@ -121,6 +121,17 @@ Statistic = Mean | OfSums | OfRows
 
 
 @dataclass(frozen=True)
+class ShareOf:
+    """A formula that is a share of what is counted."""
+
+    counted: Formula
+    """Sums (…, k) → (…, 2): of how many it is so, and how many there are; an item is one of them, or none."""
+
+    def __call__(self, sums: FloatArray) -> FloatArray:
+        return ratio(self.counted(sums))
+
+
+@dataclass(frozen=True)
 class Count:
     """Something counted on each item, and the numbers that are made of its sums."""
 
@@ -200,7 +211,11 @@ def count_intervals(
         numbers = {}
         for metric, formula in count.formulas.items():
             value = float(_quiet(formula, sums))
-            spread = _spread_of_draws(_quiet(formula, each), units, value)
+            if isinstance(formula, ShareOf):
+                items = formula.counted(own)[kinds]
+                spread = _share(items[has], items if clusters is None else _by_cluster(items, clusters))
+            else:
+                spread = _spread_of_draws(_quiet(formula, each), units, value)
             numbers[metric] = _interval(value, n, 0, clusters is not None, units, spread, PAIRS)
         found.append(numbers)
     return found
@@ -280,16 +295,26 @@ def _is_share(items: FloatArray) -> bool:
 
 
 def _share(items: FloatArray, rows: FloatArray) -> Spread:
-    """Wilson's interval; of clusters, for as many independent items as tell as much (Kish 1965), with Student's t."""
-    n, units = len(items), int((rows != 0).any(axis=1).sum())
-    share = float(items[:, 0].mean())
-    plain = share * (1 - share) / n
+    """Wilson's interval; of clusters, for as many independent items as tell as much (Kish 1965), with Student's t.
+
+    Where items may be so in part, such as a tie that is half a win, they may tell as much as more that are so or not.
+    """
+    rows = rows[rows[:, 1] > 0]
+    n, units, whole = len(items), len(rows), _is_share(items)
     if units < 2:
         return Spread(reason="no interval from one {unit}")
-    if units == n:
+    hits, among = rows.sum(axis=0)
+    share = float(hits / among)
+    plain = share * (1 - share) / n
+    if whole and units == n:
         return Spread(*share_interval(share, n), float(np.sqrt(plain)))
-    spread = units / (units - 1) * float(((rows[:, 0] - share * rows[:, 1]) ** 2).sum()) / n**2
-    worth = units if plain == 0 else n if spread == 0 else min(n, n * plain / spread)
+    spread = units / (units - 1) * float(((rows[:, 0] - share * rows[:, 1]) ** 2).sum()) / among**2
+    if spread <= 1e-18:
+        worth = float(n if whole and plain else units)
+    else:
+        alike = np.unique(np.round(rows[:, 0] / rows[:, 1], 9), return_counts=True)[1].max()
+        most = n if whole else units if units - alike < DIFFER else np.inf
+        worth = min(most, n * plain / spread) if plain else units
     return Spread(*share_interval(share, worth, student(units - 1)), float(np.sqrt(spread)))
 
 
