@@ -151,7 +151,9 @@ def _among_humans(table: LabelTable) -> Iterator[RaterCount]:
     """How far humans agree: the ceiling for a judge that is held against them."""
     if (table.votes.sum(axis=1) < 2).all():
         return
-    yield RaterCount(HUMANS, stats.Count(raters.two_of_them(table.votes), {"agreement": stats.ratio}), HUMANS)
+    yield RaterCount(
+        HUMANS, stats.Count(raters.two_of_them(table.votes), {"agreement": stats.ShareOf(np.asarray)}), HUMANS
+    )
     yield RaterCount(HUMANS, stats.Count(raters.coincidences(table.votes), {"alpha": raters.alpha}), HUMANS)
     others = stats.Count(raters.one_against_others(table.votes), PLAIN)
     yield RaterCount(HUMANS, others, "the other humans")
@@ -280,11 +282,19 @@ def _before_and_after(table: LabelTable, line: StudentJudge, other: raters.Label
 
 
 def _of(formula: stats.Formula, when: str) -> stats.Formula:
-    def value(sums: stats.FloatArray) -> stats.FloatArray:
-        before, after = (formula(each) for each in np.split(sums, 2, axis=-1))
-        return {"before": before, "after": after, "change": after - before}[when]
+    def change(sums: stats.FloatArray) -> stats.FloatArray:
+        before, after = np.split(sums, 2, axis=-1)
+        return formula(after) - formula(before)
 
-    return value
+    def half(sums: stats.FloatArray) -> stats.FloatArray:
+        return np.split(sums, 2, axis=-1)[WHENS.index(when)]
+
+    if when == "change":
+        return change
+    if isinstance(formula, stats.ShareOf):
+        counted = formula.counted
+        return stats.ShareOf(lambda sums: counted(half(sums)))
+    return lambda sums: formula(half(sums))
 
 
 def _shift(
@@ -295,8 +305,9 @@ def _shift(
         against=against,
         metric=metric,
         base=before.value,
-        base_low=before.low,
-        base_high=before.high,
+        # Whoever is held against itself agrees for certain.
+        base_low=None if against == line.before else before.low,
+        base_high=None if against == line.before else before.high,
         other=after.value,
         other_low=after.low,
         other_high=after.high,

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from profiler.judging.label_table import GAPS, LabelTable, RaterCount, groups_of, share
-from profiler.stats import Count, raters
+from profiler.stats import Count, raters, ratio
 
 LENGTHS = (
     f"0–{GAPS[0]} characters",
@@ -72,7 +72,8 @@ def itself(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     known = both & _decided(table.gold)
     yield RaterCount(judge, share("own_wins", known & (table.gold == own), known), table.reference, reading)
     more = (labels == own).astype(float) - (table.gold == own)
-    yield RaterCount(judge, share("self_preference", more * known, known), table.reference, reading)
+    counted = Count(np.column_stack([more * known, known]), {"self_preference": ratio})
+    yield RaterCount(judge, counted, table.reference, reading)
 
 
 def _decided(labels: raters.Labels) -> np.ndarray:

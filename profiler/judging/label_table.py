@@ -159,7 +159,7 @@ def _shares(rater: RaterLabels, pairs: Collection[str]) -> stats.FloatArray:
 
 def share(metric: str, hit: NDArray[np.generic], among: NDArray[np.generic]) -> stats.Count:
     """Of how many pairs something is so."""
-    return stats.Count(np.column_stack([hit, among]).astype(np.float64), {metric: stats.ratio})
+    return stats.Count(np.column_stack([hit, among]).astype(np.float64), {metric: stats.ShareOf(np.asarray)})
 
 
 def _chosen(name: str, readings: Mapping[Reading, raters.Labels], wanted: Reading | None) -> Reading:

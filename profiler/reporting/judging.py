@@ -43,15 +43,16 @@ FAVOURS = ("longer_wins", "own_wins", "self_preference", *WINS)
 BRIEF = ("agreement", "kappa")
 DECIMALS = 3
 FORMULAS = (
-    "Intervals: 95 %, bootstrap over prompts; as given / swapped: the order that the answers were shown in; "
-    "both orders: an answer wins where both say so, else a tie; averaged: by the mean of both orders' probabilities."
+    "Intervals: 95 %, over prompts (of shares Wilson's, else by resampling); as given / swapped: the order that the "
+    "answers were shown in; both orders: an answer wins where both say so, else a tie; averaged: by the mean of both "
+    "orders' probabilities."
 )
 WRITER_NOTE = "Win rates: of a writer's answers against the others', in brackets the average length of all it wrote."
 LENGTH_NOTE = "Longer: by more than 30 characters, among pairs where a side was taken."
 SHIFTS = {"agreement": "agreement", "kappa": "Cohen's kappa"}
 HOW = (
     "Before, after and change rest on the pairs that all three could be read on; ties are a label. 95 % intervals, "
-    "paired bootstrap over prompts. ◆: the change's interval leaves out zero, each by itself and not corrected for "
+    "over prompts, paired. ◆: the change's interval leaves out zero, each by itself and not corrected for "
     "looking at several. Ordered by agreement with humans after training."
 )
 

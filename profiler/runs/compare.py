@@ -15,7 +15,7 @@ from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Verdi
 from profiler.runs import estimates
 from profiler.runs.comparability import differences, refusals, sections
 from profiler.runs.store import Run, SampleColumns, or_none
-from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
+from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles, spread
 
 ALPHA = 0.05
 FEW = 6
@@ -235,9 +235,9 @@ def _change(shift: PairedChange, p: float) -> Change:
     reason = shift.reason
     if reason is None and np.isnan(shift.change):
         reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
-    spread = percentiles(shift.deltas) if shift.units > 1 else None
-    low, high = spread or (None, None)
-    percent, percent_low, percent_high = _percent(shift, spread is not None)
+    found = spread(shift.deltas, shift.units, shift.change)
+    low, high = found or (None, None)
+    percent, percent_low, percent_high = _percent(shift, found is not None)
     few = reason is None and shift.units < FEW
     if few:
         reason = f"too few items for a verdict ({shift.units})"
@@ -268,8 +268,9 @@ def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, fl
         return None, None, None
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
         shares = 100 * shift.deltas / np.abs(base)
-    spread = percentiles(shares) if with_interval else None
-    return 100 * shift.change / abs(shift.base), *(spread or (None, None))
+    percent = 100 * shift.change / abs(shift.base)
+    ends = spread(shares, shift.units, percent) if with_interval else None
+    return percent, *(ends or (None, None))
 
 
 def _without_rounding(delta: FloatArray, base: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.stats.bootstrap import Columns, FloatArray, Formula, OfSums
+from profiler.stats.bootstrap import Columns, FloatArray, Formula, OfSums, ShareOf
 
 Labels = NDArray[np.int8]
 """What a rater says of each pair: A, B or TIE; UNREADABLE for anything else, ABSENT where it was not asked."""
@@ -29,10 +29,13 @@ def crossed(gold: Labels, judged: Labels, ties: bool = True) -> FloatArray:
     return parts
 
 
-def agreement(sums: FloatArray) -> FloatArray:
-    """Share of pairs with the same label."""
+def _alike(sums: FloatArray) -> FloatArray:
     table = _table(sums)
-    return np.asarray(np.trace(table, axis1=-2, axis2=-1) / table.sum((-2, -1)))
+    return np.stack([np.trace(table, axis1=-2, axis2=-1), table.sum((-2, -1))], axis=-1)
+
+
+agreement = ShareOf(_alike)
+"""Share of pairs with the same label."""
 
 
 def kappa(sums: FloatArray) -> FloatArray:

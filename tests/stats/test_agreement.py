@@ -203,7 +203,8 @@ def test_the_same_labels_give_the_same_interval_again():
     assert estimate(gold, judged, {"k": kappa}) == estimate(gold, judged, {"k": kappa})
 
 
-def test_an_agreement_without_exception_claims_no_interval():
+def test_an_agreement_without_exception_has_wilsons_interval():
     gold = labels(40, 2)
     found = estimate(gold, gold, {"agreement": agreement})["agreement"]
-    assert (found.value, found.low, found.reason) == (1.0, None, "no interval: all pairs alike")
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(40 / (40 + 1.959964**2))  # Wilson 1927 where none are missed
