@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
+from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import profile_chart
 from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
@@ -51,7 +51,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     whose = {"profile": profile.id, "name": profile.name}
     asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
     if profile.incomplete:
-        asked = f"INCOMPLETE, for too much failed ({', '.join(profile.incomplete)}): {asked}"
+        asked = f"INCOMPLETE, too much failed ({', '.join(profile.incomplete)}): {asked}"
     caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
     return Report(
         kind="profile",
@@ -156,12 +156,14 @@ def _circumstances(section: Section) -> Cell:
     """How a probe was asked, in one line."""
     mini = section.suite == "mini"
     which = f"{section.probe} {MINI if mini else f'[{section.suite}]'}"
-    parts = [which, f"{count(section.items)} items", _failed(section.errors), f"read by {section.how}"]
+    parts = [which, f"{count(section.items)} items", _failed(section.errors, section.items), f"read by {section.how}"]
     return Cell(" · ".join([*parts, *([_sampling(section)] if section.sampling else [])]), "loud" if mini else "quiet")
 
 
-def _failed(errors: int) -> str:
-    return f"{count(errors)} failed" if errors else "none failed"
+def _failed(errors: int, items: int | None = None) -> str:
+    if not errors:
+        return "none failed"
+    return f"{count(errors)} failed" + (": INCOMPLETE" if items is not None and errors > FAILED * items else "")
 
 
 def _sampling(section: Section) -> str:
@@ -190,7 +192,7 @@ def _cells(estimate: Estimate) -> tuple[Cell, ...]:
 def _section(section: Section) -> Facts:
     return {
         "suite": section.suite,
-        "items": f"{count(section.items)}, {_failed(section.errors)}",
+        "items": f"{count(section.items)}, {_failed(section.errors, section.items)}",
         "read by": HOW[section.how],
         "sampling": _sampling(section),
         **{f"setting {name}": json.dumps(value, ensure_ascii=False) for name, value in section.settings.items()},

@@ -202,7 +202,7 @@ async def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> Non
 async def test_failed_items_are_announced(tmp_path: Path) -> None:
     async with serving(Script(faults=(Fault("400", match="question 3", says="content filter"),))) as wire:
         done = await profiled(wire, tmp_path)
-    assert done.code == 0
+    assert done.code == 4, "one of six is more than may fail"
     assert "1 failed" in done.err
     assert "content filter" in done.err
 

@@ -228,8 +228,9 @@ class Inquiry:
         if not one:
             # Refused, not just unheeded: then it must not be sent at all.
             self._dialect = replace(self._dialect, seeds=False)
-        others = [DRAWN.model_copy(update={"seed": DRAWN.seed + step}) for step in (0, 1, 2)]
-        again, *elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
+        again = await self._sampled("seed", DRAWN)  # alone: together, a server's sums may round otherwise
+        others = [DRAWN.model_copy(update={"seed": DRAWN.seed + step}) for step in (1, 2)]
+        elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
         seen = {tuple(texts(reply)) for reply in (one or again, *elsewhere) if reply}
         if all(elsewhere) and len(seen) == 1 and any(map(any, seen)):
             self._notes["sampled"] = "three samples at temperature 1 were the same text: it always takes the likeliest"
