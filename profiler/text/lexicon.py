@@ -63,6 +63,11 @@ _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark i
 _MARKS = re.escape(string.punctuation.replace("'", "")) + "–—"
 _SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}})([{_MARKS}]*)").fullmatch
 
+_RUN = re.compile(r"([\W_]{1,8}?)\1{99,}", re.DOTALL)
+"""The same mark, or the same few, a hundred times and more: spaCy takes the square of its length to take it apart."""
+KEPT, PERIOD = 36, 12
+"""After KEPT marks of a run what spaCy makes of it goes on alike: each PERIOD of them adds the same."""
+
 _HALF = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"\s{2,}|[^\S ]")
 
@@ -150,15 +155,19 @@ class Lexicon:
                 words.append(match[2].lower())
         rows = np.zeros(len(new), ROW)
         rows[shaped] = self._filled(shapes, words)
-        rows[odd] = self._tokenised([new[place] for place in odd])
-        others = [new[place].lower().translate(_TERM).split() for place in odd]
+        runs = {place: found for place in odd if (found := _RUN.search(new[place]))}
+        others = [place for place in odd if place not in runs]
+        rows[others] = self._tokenised([new[place] for place in others])
+        for place, found in runs.items():
+            rows[place] = self._run(found)
+        terms = [new[place].lower().translate(_TERM).split() for place in odd]
         rows["terms"][shaped] = 1
-        rows["terms"][odd] = list(map(len, others))
+        rows["terms"][odd] = list(map(len, terms))
         order = np.array([*shaped, *odd], np.int64)
         rows["start"][order] = len(self.terms) + np.cumsum(rows["terms"][order]) - rows["terms"][order]
-        terms = [self.vocabulary[word] for word in chain(words, *others)]
+        numbered = [self.vocabulary[word] for word in chain(words, *terms)]
         self.rows = np.concatenate([self.rows, rows])
-        self.terms = np.concatenate([self.terms, np.array(terms, np.int64)])
+        self.terms = np.concatenate([self.terms, np.array(numbered, np.int64)])
 
     def _shape(self, before: str, word: str, after: str) -> int | None:
         """The number of the row that spaCy makes of any plain English word between these marks; None if it varies."""
@@ -203,6 +212,22 @@ class Lexicon:
             texts = [self.vocab.strings[kind] for kind in kinds.tolist()]
         values = np.array([self._token(text) for text in texts], np.int64).reshape(-1, 6)
         return _added_up(values[token], owner, len(odd))
+
+    def _run(self, run: re.Match[str]) -> NDArray[np.void]:
+        """The row of a chunk with a long run of marks: what a shorter run brings, and what each period adds to it."""
+        chunk, unit = run.string, run[1]
+        periods, rest = divmod(len(run[0]) // len(unit) - KEPT, PERIOD)
+        rows = []
+        for more in range(3):
+            short = chunk[: run.start()] + unit * (KEPT + rest + PERIOD * more) + chunk[run.end() :]
+            other = _RUN.search(short)
+            rows.append(self._run(other) if other else self._tokenised([short]))
+        for name in ("tokens", *TOKEN, "breaks"):
+            first, second, third = (int(row[name][0]) for row in rows)
+            if second - first != third - second:
+                return self._tokenised([chunk])  # it does not go on alike: the long way
+            rows[0][name] += periods * (second - first)
+        return rows[0]
 
     def _orth(self, text: str) -> NDArray[np.uint64]:
         # Half a surrogate pair, as JSON may hold, can't be given to spaCy.
