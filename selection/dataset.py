@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import orjson
 
-from profiler.files import disk
+from profiler.files import disk, part_of
 from profiler.stats import IntArray
 from selection.candidate_grid import CandidateGrid
 from selection.pool import Pool, Segment
@@ -28,7 +28,7 @@ class DatasetWriter:
 
     def __init__(self, path: Path, form: RowForm, scores: Sequence[str]) -> None:
         self.path, self.form, self.scores = path, form, scores
-        self.part = path.with_name(path.name + ".part")
+        self.part = part_of(path)
         self._file: Any = None
 
     def __enter__(self) -> Self:
@@ -67,10 +67,13 @@ class DatasetWriter:
                 self._file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in made)
 
     def __exit__(self, error: object, *_: object) -> None:
-        with disk(self.path):
-            self._file.close()
-            if error is None:
-                self.part.replace(self.path)
+        try:
+            with disk(self.path):
+                self._file.close()
+                if error is None:
+                    self.part.replace(self.path)
+        finally:
+            self.part.unlink(missing_ok=True)
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:

@@ -20,7 +20,8 @@ import orjson
 from profiler.datasets import Prompts, found_in, prompts
 from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
-from profiler.errors import BadData, EndpointError, WeightsChanged, WrongUse
+from profiler.errors import BadData, EndpointError, StoreError, WeightsChanged, WrongUse
+from profiler.files import locked
 from profiler.records import Fingerprint, Usage
 from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
 from selection.records import PoolContents, SampleOptions, Teacher
@@ -167,6 +168,10 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
     survey = questions.survey
     pool = _open_pool(spec, questions.prompts.name, survey.digest, teachers)
     shares = [TeacherProgress(teacher, survey.count) for teacher in teachers]
+    try:
+        lock = locked(pool.storage.journal.with_name(f"{pool.storage.journal.name}.lock"))
+    except BlockingIOError:
+        raise StoreError(f"another inherit is drawing into {spec.out}; both would pay for the same answers") from None
     # Servers are asked side by side; models in this process, which share its processor, one after the other.
     servers: dict[str, list[TeacherProgress]] = {}
     for share in shares:
@@ -184,6 +189,7 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+        lock.release()
 
 
 async def _ask_server(shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int) -> None:

@@ -1,12 +1,18 @@
 """What should not be given to a command, and what should not come back to it: a sentence, never a traceback."""
 
+import asyncio
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import orjson
 import pytest
 
 from profiler import cli
+from profiler.endpoints.vllm.server import port
+from profiler.errors import StoreError
+from profiler.files import write_whole
 from profiler.reporting import progress
 from tests.support.command import asked, inherit
 from tests.support.wire import Fault, Script, serving
@@ -96,3 +102,33 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_file(
     place = Path(said.partition("the details are in ")[2].strip())
     assert "broken" in place.read_text("utf-8")
     place.unlink()
+
+
+async def test_two_commands_do_not_pay_twice_for_one_pool(tmp_path: Path) -> None:
+    async with serving(Script(latency=0.2)) as wire:
+        teacher = tmp_path / "wire.toml"
+        teacher.write_text(f'model = "wire"\nurl = "{wire.url}"\n', "utf-8")
+        words = ("sample", teacher, "--prompts", asked(tmp_path), "-k", "2", "--out", tmp_path / "pool")
+        both = await asyncio.gather(inherit(*words), inherit(*words))
+    assert sorted(done.code for done in both) == [0, 1]
+    assert "another inherit is drawing" in "".join(done.err for done in both)
+    assert len(wire.units("question")) == 12
+
+
+async def test_many_writers_of_one_file_leave_one_of_their_contents_whole(tmp_path: Path) -> None:
+    contents = [bytes([65 + number]) * 300_000 for number in range(8)]
+    await asyncio.gather(*(asyncio.to_thread(write_whole, tmp_path / "file", content) for content in contents * 5))
+    assert (tmp_path / "file").read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_planted_link_in_the_place_of_our_claims_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "8000").write_text("precious", "utf-8")
+    (tmp_path / f"inherit-{os.getuid()}-ports").symlink_to(tmp_path / "target")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(StoreError, match="only we can write"):
+        port("127.0.0.1", None)
+    assert (tmp_path / "target" / "8000").read_text("utf-8") == "precious"

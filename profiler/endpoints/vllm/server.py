@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -20,7 +21,7 @@ from profiler import http
 from profiler.endpoints.local.engine import at_hand
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
-from profiler.errors import BadData, ServerFailed, WrongUse
+from profiler.errors import BadData, ServerFailed, StoreError, WrongUse
 from profiler.files import disk, locked
 
 if TYPE_CHECKING:
@@ -295,6 +296,9 @@ def port(host: str, named: int | None) -> tuple[int, BaseFileLock]:
     claims = Path(tempfile.gettempdir()) / f"inherit-{os.getuid()}-ports"
     with disk(claims):
         claims.mkdir(mode=0o700, exist_ok=True)
+        about = claims.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o022:
+        raise StoreError(f"{str(claims)!r} is not a folder that only we can write to; take it away")
     for number in [named] if named else range(PORT, PORT + 100):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
