@@ -101,12 +101,22 @@ class Sampling(Record):
     """0 takes the likeliest token."""
     top_p: float = 1.0
     """Draw from the smallest set of tokens that holds this much probability."""
+    top_k: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
+    """Draw from this many of the likeliest tokens, before `top_p` cuts; 0 is all of them."""
+    repetition_penalty: float = Field(default=1.0, gt=0, exclude_if=lambda value: value == 1)
+    """Divides the score of each token that stands in the prompt or the answer so far; 1 changes nothing."""
     max_tokens: int = 256
     """Stop after this many new tokens."""
     stop: tuple[str, ...] = ()
     """Stop before any of these strings."""
     seed: int = 0
     """Sample i is drawn with seed + i."""
+
+    @property
+    def rarer(self) -> dict[str, int | float]:
+        """What not every server knows, as far as it decides what is drawn here; in vLLM's and transformers' names."""
+        said = self.model_dump(include={"top_k", "repetition_penalty"})
+        return {name: value for name, value in said.items() if name != "top_k" or self.temperature}
 
 
 class Usage(Record):
