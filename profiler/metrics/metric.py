@@ -16,7 +16,7 @@ from profiler import plugins
 from profiler.endpoints import held_off
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Ideal
-from profiler.stats import FloatArray, Mean, Statistic
+from profiler.stats import FloatArray, Mean, OfRows, Statistic
 from profiler.text import Batch, Text
 
 TextScore = Callable[[Batch], FloatArray]
@@ -50,9 +50,12 @@ class Metric:
     """What it rates, where metrics by several makers rate the same; a profile then says how far they agree."""
     enough: int = 0
     """An estimate from fewer items is marked: it says little, whatever its interval."""
+    withheld: str = ""
+    """Why it is given no value though one could be worked out: it would mislead."""
 
     def reduction(self) -> Statistic:
-        return self.statistic or Mean(self.name)
+        statistic = self.statistic or Mean(self.name)
+        return statistic if isinstance(statistic, OfRows) else replace(statistic, share=self.unit == "share")
 
     def foreign(self, lang: str) -> str | None:
         """Why a text in LANG has no such score; None when it has."""

@@ -44,11 +44,23 @@ def _excess(columns: Columns) -> FloatArray:
     return np.column_stack([excess, np.ones(len(excess))])
 
 
-def _binned(columns: Columns) -> FloatArray:
+def _binned(columns: Columns, edges: FloatArray) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = _excess(columns).T
-    place = np.minimum(np.searchsorted(stats.calibration.equal_width(WIDTH), columns["confidence"]), WIDTH - 1)
-    return np.column_stack([np.eye(WIDTH)[place] * excess[:, np.newaxis], one])
+    place = np.minimum(np.searchsorted(edges, columns["confidence"]), len(edges) - 1)
+    return np.column_stack([np.eye(len(edges))[place] * excess[:, np.newaxis], one])
+
+
+def _by_width(columns: Columns) -> FloatArray:
+    return _binned(columns, stats.calibration.equal_width(WIDTH))
+
+
+def _by_mass(columns: Columns) -> FloatArray:
+    """Bins of as many answers each, as HELM has them: HELM's ece_10_bin, as a number made of sums."""
+    known = columns["confidence"][~np.isnan(columns["confidence"] + columns["correct"])]
+    edges = stats.calibration.equal_mass(known, 10)
+    parts = _binned(columns, edges)
+    return np.hstack([np.pad(parts[:, :-1], ((0, 0), (0, 10 - len(edges)))), parts[:, -1:]])
 
 
 def _ece(sums: FloatArray) -> FloatArray:
@@ -67,9 +79,9 @@ METRICS = metrics_of(
     "calibration",
     accuracy=Mean("correct"),
     overconfidence=OfSums(_excess, ratio, PAIR),
-    ece_10_bin=_of(partial(stats.calibration.ece_equal_mass, bins=10), folded=True),
+    ece_10_bin=OfSums(_by_mass, _ece, PAIR, folded=True),
     ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
-    ece_15_width=OfSums(_binned, _ece, PAIR, folded=True),
+    ece_15_width=OfSums(_by_width, _ece, PAIR, folded=True),
     platt_ece_10_bin=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),
     selective_acc_10=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).top),
     selective_area=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).area),

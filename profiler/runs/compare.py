@@ -15,7 +15,7 @@ from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Verdi
 from profiler.runs import estimates
 from profiler.runs.comparability import differences, refusals, sections
 from profiler.runs.store import Run, SampleColumns, or_none
-from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles
+from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles, spread
 
 ALPHA = 0.05
 FEW = 6
@@ -67,6 +67,11 @@ class PairedChange:
     def deltas(self) -> FloatArray:
         base, other = self.drawn
         return _without_rounding(other - base, base)
+
+    def nearer(self, value: float) -> tuple[float, float] | None:
+        """The interval of how much nearer to VALUE the number is than it was."""
+        base, other = self.drawn
+        return percentiles(np.abs(base - value) - np.abs(other - value))
 
 
 def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
@@ -130,11 +135,20 @@ def verdict(shift: PairedChange, p: float) -> Verdict:
         return "moved"
     if isinstance(ideal, float | int):
         # From +10 to -10 is a change, but neither nearer to 0 nor further from it.
-        nearer = percentiles(np.abs(shift.drawn[0] - ideal) - np.abs(shift.drawn[1] - ideal))
-        if nearer is None or nearer[0] <= 0 <= nearer[1]:
+        ends = shift.nearer(ideal)
+        if ends is None or ends[0] <= 0 <= ends[1]:
             return "moved"
-        return "better" if nearer[0] > 0 else "worse"
+        return "better" if ends[0] > 0 else "worse"
     return "better" if (shift.change > 0) == (ideal == "high") else "worse"
+
+
+def nearer(base: Run, other: Run, probe: str, name: str, value: float) -> tuple[float, float] | None:
+    """The 95 % interval of how much nearer to VALUE a number is in OTHER than in BASE; None where it can't be told."""
+    metric, wanted = registered(probe, name), (probe, name, None)
+    known = [(e, metric) for e in base.profile.estimates if metric and (e.probe, e.metric, e.group) == wanted]
+    pair = paired(base.columns(probe), other.columns(probe))
+    found = _measured(known, pair, RESAMPLES, estimates.seed(probe))
+    return next((shift.nearer(value) for shift in found), None)
 
 
 def paired(base: SampleColumns, other: SampleColumns) -> PairedColumns:
@@ -221,9 +235,9 @@ def _change(shift: PairedChange, p: float) -> Change:
     reason = shift.reason
     if reason is None and np.isnan(shift.change):
         reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
-    spread = percentiles(shift.deltas) if shift.units > 1 else None
-    low, high = spread or (None, None)
-    percent, percent_low, percent_high = _percent(shift, spread is not None)
+    found = spread(shift.deltas, shift.units, shift.change)
+    low, high = found or (None, None)
+    percent, percent_low, percent_high = _percent(shift, found is not None)
     few = reason is None and shift.units < FEW
     if few:
         reason = f"too few items for a verdict ({shift.units})"
@@ -254,8 +268,9 @@ def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, fl
         return None, None, None
     with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
         shares = 100 * shift.deltas / np.abs(base)
-    spread = percentiles(shares) if with_interval else None
-    return 100 * shift.change / abs(shift.base), *(spread or (None, None))
+    percent = 100 * shift.change / abs(shift.base)
+    ends = spread(shares, shift.units, percent) if with_interval else None
+    return percent, *(ends or (None, None))
 
 
 def _without_rounding(delta: FloatArray, base: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from profiler.errors import BadData
 from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
-from profiler.runs.compare import compare
+from profiler.runs.compare import compare, nearer
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
 from profiler.study.stage import Stage
@@ -96,7 +96,10 @@ class StudyResults:
         probe, _, metric = target.reports.partition(".")
         control = self._control(pupil)
         gain = self.change(control, pupil, target.reports) if control else None
-        steered, reason = verdict(goal, gain)
+        near = None
+        if control and gain and goal.want == "near":
+            near = nearer(self.runs[control], self.runs[pupil], probe, metric, goal.value or 0.0)
+        steered, reason = verdict(goal, gain, near)
         if not ARMS[pupil.arm].controls:
             steered, reason = None, "control"
         return Steering(
@@ -199,8 +202,11 @@ class StudyResults:
                 )
 
 
-def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
-    """Whether a gain over the control goes where the goal wants it, by an interval that excludes 0."""
+def verdict(goal: Goal, gain: Change | None, near: tuple[float, float] | None = None) -> tuple[bool | None, str]:
+    """Whether a gain over the control goes where the goal wants it, by an interval that excludes 0.
+
+    NEAR is the interval of how much nearer to the goal's value the student is than its control.
+    """
     if gain is None:
         return None, "there is no random arm to hold it against"
     if gain.absolute is None or gain.low is None or gain.high is None or gain.p is None:
@@ -213,8 +219,11 @@ def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
         case "min":
             right = gain.absolute < 0
         case "near":
-            middle = goal.value or 0.0
-            right = abs((gain.other or 0.0) - middle) < abs((gain.base or 0.0) - middle)
+            if near is None:
+                return None, f"whether it is nearer to {goal.value:g} can't be told"
+            if near[0] <= 0 <= near[1]:
+                return False, f"it moved, and may be no nearer to {goal.value:g}"
+            right = near[0] > 0
     return right, "" if right else "it moved the other way"
 
 

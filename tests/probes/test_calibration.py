@@ -267,7 +267,7 @@ def test_the_probes_estimates_are_the_golden_numbers():
 
 def test_an_error_over_bins_from_fewer_than_300_items_is_marked():
     few = {name for name, one in estimated(*(part[:299] for part in thousand())).items() if one.reason is not None}
-    assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll", "unread"}
+    assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll"}
     assert "fewer than 300 items" in estimated(*(part[:299] for part in thousand()))["ece_10_bin"].reason
     assert estimated(*(part[:300] for part in thousand()))["ece_10_bin"].reason is None
 
@@ -285,6 +285,21 @@ def test_the_intervals_of_errors_hold_the_errors():
             assert 0 <= found.low <= found.value <= found.high
             above += percentiles(drawn)[0] > found.value
     assert above
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [60, 300])
+@pytest.mark.parametrize("lean", [0.0, 0.1])
+def test_the_interval_of_the_error_over_bins_holds_the_truth(size, lean):
+    """Of a model that is as sure as it is right, too, whose error over bins is never 0."""
+    error = next(metric.statistic for metric in METRICS if metric.name == "ece_10_bin")
+    rng, hits, rounds = np.random.default_rng(17), 0, 150
+    for seed in range(rounds):
+        confidence = rng.uniform(0.4, 0.9, size)
+        columns = {"confidence": confidence, "correct": (rng.random(size) < confidence - lean).astype(float)}
+        found = intervals([error], columns, resamples=300, seed=seed)[0]
+        hits += found.low <= lean <= found.high
+    assert hits / rounds >= 0.9
 
 
 def test_the_mark_stands_beside_the_interval_in_the_table():

@@ -133,11 +133,14 @@ def test_who_always_says_a_with_certainty_is_overconfident_by_what_is_missing():
     assert found["ece_1_bin"].value == found["ece_10_bin"].value == pytest.approx(1 - right)
 
 
-def test_an_interval_of_random_answers_covers_chance():
+def test_intervals_of_random_answers_cover_chance():
     rng = np.random.default_rng(5)
-    found = numbers(SAMPLED, lambda item: verbal(*(LETTERS[place] for place in rng.integers(4, size=10))))
-    assert found["accuracy"].low < 0.25 < found["accuracy"].high
-    assert found["overconfidence"].low > 0  # the commonest of ten random letters is named more often than 1 in 4
+    found = [
+        numbers(SAMPLED, lambda item: verbal(*(LETTERS[place] for place in rng.integers(4, size=10)))) for _ in range(5)
+    ]
+    assert sum(each["accuracy"].low < 0.25 < each["accuracy"].high for each in found) >= 4
+    # The commonest of ten random letters is named more often than 1 in 4.
+    assert np.mean([each["overconfidence"].value for each in found]) > 0.05
 
 
 def test_the_question_is_put_once_and_the_letter_drawn_several_times():

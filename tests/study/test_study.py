@@ -18,6 +18,7 @@ import pytest
 from profiler.errors import InheritError, UnknownName, WrongUse
 from profiler.records import Change, Endpoint
 from profiler.reporting.report import render
+from profiler.runs.compare import compare, nearer
 from profiler.runs.store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, related, tells_itself, verdict
@@ -27,7 +28,7 @@ from profiler.study.stage_order import Schedule
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
-from tests.support import tiny
+from tests.support import builders, tiny
 from tests.support.command import inherit
 from tests.support.study import PLAIN, PROMPTS, written
 from tests.support.wire import Script, Wire, serving
@@ -323,6 +324,14 @@ def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: P
     assert study.out == str(tmp_path / "study")
 
 
+def test_alpacas_template_goes_into_no_frame_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
+    fields = {"out": "o", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
+    read = plan.Study.model_validate({**fields, "column": "alpaca"})
+    assert {read.asked[0].frame, read.taught("demo", "d", "o", 0).frame} == {"{prompt}"}
+    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"frame": "Q: {prompt}"}})
+    assert other.taught("demo", "d", "o", 0).frame == "Q: {prompt}"
+
+
 async def test_show_prints_every_key_with_its_explanation(tmp_path: Path) -> None:
     done = await inherit("study", written(tmp_path), "--show")
     assert done.code == 0
@@ -338,22 +347,36 @@ def change(low: float, high: float, base: float = 10.0, p: float | None = 0.01) 
 
 
 @pytest.mark.parametrize(
-    ("words", "gain", "steered"),
+    ("words", "gain", "near", "steered"),
     [
-        ("max:words", change(0.1, 2.0), True),
-        ("max:words", change(-0.1, 2.0), False),
-        ("max:words", change(-2.0, -0.1), False),
-        ("min:words", change(-2.0, -0.1), True),
-        ("near:words=11", change(0.5, 1.5), True),
-        ("near:words=9", change(0.5, 1.5), False),
-        ("max:words", change(0.1, 2.0, p=None), None),
-        ("max:words", None, None),
+        ("max:words", change(0.1, 2.0), None, True),
+        ("max:words", change(-0.1, 2.0), None, False),
+        ("max:words", change(-2.0, -0.1), None, False),
+        ("min:words", change(-2.0, -0.1), None, True),
+        ("near:words=11", change(0.5, 1.5), (0.1, 0.9), True),
+        ("near:words=9", change(0.5, 1.5), (-1.5, -0.5), False),
+        ("near:words=150", change(10, 28, base=140), (-8.0, 9.0), False),
+        ("near:words=11", change(0.5, 1.5), None, None),
+        ("max:words", change(0.1, 2.0, p=None), None, None),
+        ("max:words", None, None, None),
     ],
 )
 def test_steered_is_an_interval_that_excludes_0_on_the_side_that_was_wanted(
-    words: str, gain: Change | None, steered: bool | None
+    words: str, gain: Change | None, near: tuple[float, float] | None, steered: bool | None
 ) -> None:
-    assert verdict(read_goal(words), gain)[0] is steered
+    assert verdict(read_goal(words), gain, near)[0] is steered
+
+
+@pytest.mark.parametrize(("target", "middle", "steered"), [(171, 159, False), (260, 159, True), (100, 159, False)])
+def test_a_student_is_steered_near_a_value_only_where_it_is_nearer(target: int, middle: int, steered: bool) -> None:
+    control, student = (builders.attributes(name, length, size=60) for name, length in (("c", 140), ("s", middle)))
+    gain = next(one for one in compare(control, student).changes if one.metric == "words" and one.group is None)
+    ends = nearer(control, student, "attributes", "words", target)
+    assert ends is not None
+    assert gain.base is not None
+    assert gain.other is not None
+    assert ends[0] <= abs(gain.base - target) - abs(gain.other - target) <= ends[1]
+    assert verdict(read_goal(f"near:words={target}"), gain, ends)[0] is steered, (gain, ends)
 
 
 def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:
