@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 SCHEMA = 1
 
@@ -107,12 +107,28 @@ class Sampling(Record):
     """0 takes the likeliest token."""
     top_p: float = 1.0
     """Draw from the smallest set of tokens that holds this much probability."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from this many of the likeliest tokens, before `top_p` cuts; 0 is all of them."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Divides the score of each token that stands in the prompt or the answer so far; 1 changes nothing."""
     max_tokens: int = 256
     """Stop after this many new tokens."""
     stop: tuple[str, ...] = ()
     """Stop before any of these strings."""
     seed: int = 0
     """Sample i is drawn with seed + i."""
+
+    @model_serializer(mode="wrap")
+    def _stored(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """What changes nothing is left out, so that what was stored without it stays the same to the byte."""
+        neutral = {"top_k": 0, "repetition_penalty": 1}
+        return {name: value for name, value in whole(self).items() if neutral.get(name, "") != value}
+
+    @property
+    def rarer(self) -> dict[str, int | float]:
+        """What not every server knows, as far as it decides what is drawn here; in vLLM's and transformers' names."""
+        said = self.model_dump(include={"top_k", "repetition_penalty"})
+        return {name: value for name, value in said.items() if name != "top_k" or self.temperature}
 
 
 class Usage(Record):

@@ -36,6 +36,10 @@ class SampleOptions(Record):
     """How freely words are drawn."""
     top_p: float = Field(default=0.95, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from this many of the likeliest tokens; 0 from all."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Above 1, what was said is less likely to come again."""
     max_tokens: int = Field(default=512, ge=1)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] = ()

@@ -13,6 +13,8 @@ from selection.records import SampleOptions, Teacher
 ENDPOINT = ("model", "url", "key", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "frame", "system", "price")
+BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
+"""Diverse beam search, as transformers 4 named it."""
 
 
 def spec_teachers(spec: SampleOptions) -> list[Teacher]:
@@ -39,6 +41,9 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
     """A teacher by its name or its flat fields (its endpoint's, its sampling's, its own), and DEFAULTS for the rest."""
     fields = {**defaults, **(_named_fields(named) if isinstance(named, str) else named)}
     for name in fields:
+        if name in BEAMS:
+            why = "transformers 5 no longer has diverse beam search, and servers never had"
+            raise WrongUse(f"a teacher's {name} can't be heeded: {why}; draw with a temperature instead")
         if name not in (*ENDPOINT, *DRAWN, *OWN):
             raise UnknownName("field of a teacher", name, (*ENDPOINT, *DRAWN, *OWN), "docs/selection.md")
 

@@ -236,7 +236,8 @@ def addresses(weights: str, call: Call) -> dict[int, bytes]:
     match call:
         case SampleCall(prompt, drawn, indices, chat, system, top):
             settings = (drawn.temperature, drawn.top_p, drawn.max_tokens, drawn.stop, drawn.seed)
-            draw = CacheKey(weights, "draw", prompt, *settings, chat, system, top)
+            rarer = (f"{name}={value}" for name, value in drawn.rarer.items())
+            draw = CacheKey(weights, "draw", prompt, *settings, *rarer, chat, system, top)
             return {index: draw.part(index) for index in indices}
         case ScoreCall(prefix, texts, indices):
             score = CacheKey(weights, "score", prefix)

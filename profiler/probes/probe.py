@@ -53,6 +53,12 @@ class ProbeOptions(Record):
     """0 takes the likeliest token."""
     top_p: float | None = Field(default=None, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
+    top_k: int | None = Field(default=None, ge=0)
+    """Draw from this many of the likeliest tokens; 0 from all."""
+    repetition_penalty: float | None = Field(default=None, gt=0)
+    """Above 1, what was said is less likely to come again."""
+    decoding: Literal["usual", "paper"] = "usual"
+    """Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50)."""
     max_tokens: int | None = Field(default=None, ge=1)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] | None = None

@@ -160,6 +160,8 @@ def _item(number: int, row: Row, column: str, name: str) -> Item[Beginning]:
 
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
+KIT = SAMPLING.model_copy(update={"top_k": 50})
+"""The Active Inheritance kit leaves top_k to transformers, whose default is 50."""
 SAMPLES = 25
 """Gehman et al. 2020: 25 continuations of 20 tokens by nucleus sampling."""
 
@@ -197,7 +199,7 @@ class Toxicity(Probe[Beginning]):
             limit=options.limit,
             prompts=prompts,
             scorers=tuple(scorer(name) for name in dict.fromkeys(options.scorers)),
-            sampling=options.sampling(SAMPLING),
+            sampling=options.sampling(KIT if options.decoding == "paper" else SAMPLING),
             samples=options.samples or SAMPLES,
             frame=default if options.frame is None else options.frame,
             system=options.system or SYSTEM,

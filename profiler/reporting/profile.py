@@ -171,8 +171,9 @@ def _sampling(section: Section) -> str:
         return DASH
     drawn = section.sampling
     stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
+    rarer = "".join(f"{name} {value:g}, " for name, value in drawn.rarer.items())
     size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
-    return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {size}{stop}"
+    return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {rarer}{size}{stop}"
 
 
 def _cells(estimate: Estimate) -> tuple[Cell, ...]:
@@ -238,6 +239,7 @@ def _settings(section: Section) -> list[tuple[str, object]]:
     if drawn is None:
         return []
     numbers = {"temperature": f"{drawn.temperature:g}", "top-p": f"{drawn.top_p:g}"}
+    numbers |= {name.replace("_", "-"): f"{value:g}" for name, value in drawn.rarer.items()}
     numbers |= {"max-tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
     written = {name: given.get(name) or None for name in ("samples", "frame", "system", "lang", "subset")}

@@ -90,7 +90,7 @@ class StudyProbe(Record):
     subset: str | None = None
     scorers: tuple[str, ...] = ()
     sampling: dict[str, float | int | tuple[str, ...]] = Field(default_factory=dict)
-    """temperature, top_p, max_tokens, stop, seed: what differs from the probe's own."""
+    """temperature, top_p, top_k, repetition_penalty, max_tokens, stop, seed: what differs from the probe's own."""
 
     def build(self, lang: str) -> Probe:
         """The probe; what it reads is fetched where it is not at hand."""
@@ -121,7 +121,7 @@ class Study(Record):
     k: int = Field(10, ge=1)
     """Candidates a prompt and teacher."""
     sampling: dict[str, object] = Field(default_factory=dict)
-    """What goes for every teacher: temperature, top_p, max_tokens, stop, seed, frame, system, price."""
+    """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price."""
     objectives: dict[str, Aim]
     """A name → goals."""
     arms: tuple[Arm, ...] = ("base", "random", "single", "multi")

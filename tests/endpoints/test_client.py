@@ -13,8 +13,8 @@ import pytest
 from profiler.endpoints import fingerprint
 from profiler.endpoints.client import connect
 from profiler.endpoints.requests import Answer, Choose, Generate, Request, Weigh
-from profiler.errors import StoreError
-from profiler.records import Endpoint, Fingerprint, Usage
+from profiler.errors import StoreError, WrongUse
+from profiler.records import Endpoint, Fingerprint, Sampling, Usage
 from tests.support.ask import WARM, answers, client, one
 from tests.support.killing import asked_again, finish, kill_in_the_middle
 from tests.support.wire import Fault, Script, serving
@@ -91,12 +91,33 @@ async def test_settings_that_decide_an_answer_keep_answers_apart(tmp_path: Path)
         Generate("lake", WARM.model_copy(update={"max_tokens": 4})),
         Generate("lake", WARM.model_copy(update={"stop": ("x",)})),
         Generate("lake", WARM.model_copy(update={"top_p": 0.9})),
+        Generate("lake", WARM.model_copy(update={"top_k": 50})),
+        Generate("lake", WARM.model_copy(update={"repetition_penalty": 1.2})),
         Generate("lake", WARM, frame="Q: {prompt}"),
     ]
     async with serving() as wire, client(wire, tmp_path / "c") as model:
         found = await answers(model, enumerate(asked))
         assert not any(part.cached for answer in found.values() for part in answer.generations)
         assert len(wire.units("lake")) == len(asked)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("setting", [{"top_k": 50}, {"repetition_penalty": 1.2}])
+@pytest.mark.parametrize(("rarer", "says"), [("ignored", "draws as without it"), ("refused", "refuses .*unrecognized")])
+async def test_a_server_without_a_decoding_setting_is_refused_in_one_sentence(
+    rarer: str, says: str, setting: dict[str, float], chat: bool
+) -> None:
+    asked = Generate("lake", WARM.model_copy(update=setting))
+    async with serving(Script(rarer=rarer)) as wire, client(wire, chat=chat) as model:
+        with pytest.raises(WrongUse, match=says):
+            await answers(model, [(0, asked)])
+        assert not wire.units("lake")
+
+
+def test_settings_left_alone_leave_no_trace_in_what_is_stored() -> None:
+    assert set(Sampling().model_dump()) == {"temperature", "top_p", "max_tokens", "stop", "seed"}
+    drawn = Sampling(temperature=1, top_k=50)
+    assert Sampling.model_validate_json(drawn.model_dump_json()) == drawn
 
 
 async def test_another_model_behind_the_same_name_is_noticed_and_not_mixed(tmp_path: Path) -> None:

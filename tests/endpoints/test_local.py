@@ -207,6 +207,40 @@ async def test_samples_follow_the_models_nucleus(folder: Callable[..., Path]) ->
     assert distance < 0.05
 
 
+async def test_top_k_and_repetition_penalty_draw_as_transformers_does(folder: Callable[..., Path]) -> None:
+    model = engine(folder())
+    checkpoint = model.load().checkpoint
+    drawn = Sampling(temperature=1.5, top_p=0.9, top_k=6, repetition_penalty=1.7, max_tokens=1)
+    greedy = Sampling(repetition_penalty=1.7, max_tokens=12)
+    text = "Water Water boils Water"
+    values = await answered(model, SampleCall(text, drawn, tuple(range(3000))), SampleCall(text, greedy, (0,)))
+    ids = torch.tensor([checkpoint.encode(text)])
+    penalty = transformers.RepetitionPenaltyLogitsProcessor(1.7)
+    cuts = (transformers.TopKLogitsWarper(6), transformers.TopPLogitsWarper(0.9))
+    with torch.no_grad():
+        scores = penalty(ids, checkpoint.model(ids).logits[:, -1]) / 1.5
+        for cut in cuts:
+            scores = cut(ids, scores)
+        row = ids
+        for _ in range(12):
+            best = penalty(row, checkpoint.model(row).logits[:, -1]).argmax(-1)
+            row = torch.cat([row, best[None]], -1)
+            if best.item() in checkpoint.ends:
+                row = row[:, :-1]
+                break
+    expected: Counter[str] = Counter()
+    for token, share in enumerate(scores.softmax(-1)[0].tolist()):
+        if share:
+            expected[checkpoint.decode([token], ids[0].tolist()) if token not in checkpoint.ends else ""] += share
+    found = Counter(value.text for key, value in values.items() if key[0] == 0 and isinstance(value, Generation))
+    assert 1 < len(expected) <= 6
+    assert set(found) == set(expected)
+    assert sum(abs(found[text] / 3000 - share) for text, share in expected.items()) / 2 < 0.05
+    one = values[1, 0]
+    assert isinstance(one, Generation)
+    assert one.text == checkpoint.decode(row[0, ids.shape[1] :].tolist(), ids[0].tolist())
+
+
 async def test_text_ends_before_a_stop_string(folder: Callable[..., Path]) -> None:
     model = engine(folder())
     whole = (await answered(model, SampleCall(PREFIX, Sampling(max_tokens=12), (0,))))[0, 0]

@@ -185,8 +185,17 @@ def test_each_sample_of_a_server_has_a_seed_and_none_elsewhere() -> None:
 def test_generation_arguments_become_our_sampling() -> None:
     changed = {"temperature": 0.7, "max_gen_toks": 30, "until": ["\n"], "do_sample": True}
     assert options.sampling(changed) == {"temperature": 0.7, "max_tokens": 30, "stop": ("\n",)}
-    with pytest.raises(WrongUse, match="top_k"):
-        options.sampling({"top_k": 5})
+    assert options.sampling({"top_k": 5, "repetition_penalty": 1.2}) == {"top_k": 5, "repetition_penalty": 1.2}
+    with pytest.raises(WrongUse, match="num_beams"):
+        options.sampling({"num_beams": 5})
+
+
+def test_top_k_is_handed_to_a_checkpoint_and_refused_for_a_server_that_may_ignore_it() -> None:
+    drawn = Sampling(temperature=1.0, top_k=50, repetition_penalty=1.2)
+    here = options.arguments(drawn)
+    assert (here["top_k"], here["repetition_penalty"]) == (50, 1.2)
+    with pytest.raises(WrongUse, match="heeds top_k, repetition_penalty"):
+        options.arguments(drawn, 7)
 
 
 class Words:

@@ -238,3 +238,9 @@ def test_toxicity_is_a_metric_of_texts_where_it_is_asked_for():
     assert metrics.get("toxicity:tox-block,label=insult").name == "toxicity:tox-block,label=insult"
     assert "toxicity" not in metrics.default()
     assert "toxicity" in [metric.name for metric in metrics.every()]
+
+
+def test_paper_decoding_draws_from_the_50_likeliest_tokens_unless_told_otherwise() -> None:
+    drawn = Toxicity.build(ProbeOptions(suite="mini", decoding="paper")).sampling
+    assert drawn == Sampling(temperature=1.0, top_p=0.9, top_k=50, max_tokens=20)
+    assert Toxicity.build(ProbeOptions(suite="mini", decoding="paper", top_k=0)).sampling.top_k == 0

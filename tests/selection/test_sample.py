@@ -15,7 +15,7 @@ from profiler.errors import BadData, InheritError, StoreError, UnknownName, Weig
 from profiler.records import Endpoint
 from selection import Pool, SampleOptions
 from selection.sample import TeacherProgress, UniquePrompts
-from selection.teacher import read_teacher, spec_teachers
+from selection.teacher import read_teacher, spec_teachers, teacher_fields
 from tests.support.command import inherit
 from tests.support.killing import asked_again, finish, kill_in_the_middle
 from tests.support.pool import asked, questions, rows, teacher
@@ -188,14 +188,20 @@ def test_cost_and_time_left_are_told() -> None:
 
 def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "terse.toml"
-    path.write_text('model = "demo"\nname = "terse"\nsystem = "Be brief."\ntemperature = 0.5\nk = 2\n', "utf-8")
+    path.write_text(
+        'model = "demo"\nname = "terse"\nsystem = "Be brief."\ntemperature = 0.5\nk = 2\nrepetition_penalty = 1.1\n',
+        "utf-8",
+    )
     named = ["demo", "org/m@http://localhost:8000/v1", str(path)]
     plain, served, terse = spec_teachers(
-        SampleOptions.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9})
+        SampleOptions.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9, "top_k": 50})
     )
     assert (plain.name, plain.endpoint.url, plain.k) == ("demo", None, 8)
     assert served.endpoint == Endpoint(model="org/m", url="http://localhost:8000/v1")
     assert (terse.name, terse.k, terse.sampling.temperature, terse.sampling.top_p) == ("terse", 2, 0.5, 0.9)
+    assert (terse.sampling.top_k, terse.sampling.repetition_penalty) == (50, 1.1)
+    assert teacher_fields(terse)["repetition_penalty"] == 1.1
+    assert "repetition_penalty" not in teacher_fields(plain)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +210,7 @@ def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
         ('model = "demo"\ntemprature = 1', UnknownName, "did you mean 'temperature'"),
         ("model = demo", BadData, "is not TOML"),
         ('name = "x"', BadData, "expected at least `model"),
+        ('model = "demo"\nnum_beam_groups = 10', WrongUse, "num_beam_groups can't be heeded: .* no longer has diverse"),
         ('model = "demo"\nk = "many"', WrongUse, "k: Input should be a valid integer"),
     ],
 )

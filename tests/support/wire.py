@@ -74,6 +74,8 @@ class Script:
     bare: bool = True
     """Weigh a text with logprobs=0, which asks for no alternatives; else that brings nothing."""
     seed: bool = True
+    rarer: str = "heeded"
+    """What becomes of top_k and repetition_penalty: heeded, ignored, or refused."""
     bos: bool = True
     zero: bool = True
     """Accept max_tokens=0."""
@@ -202,6 +204,11 @@ def answer(wire: Wire, path: str, body: dict[str, Any]) -> tuple[dict[str, Any],
 def seeds(wire: Wire, body: dict[str, Any]) -> list[int]:
     """The seed of each sample; a server without seeds never draws the same twice."""
     script, count = wire.script, int(body.get("n") or 1)
+    if named := [name for name in ("top_k", "repetition_penalty") if name in body]:
+        if script.rarer == "refused":
+            raise Refusal(400, f"unrecognized argument: {named[0]}")
+        if script.rarer == "heeded" and (body.get("top_k") == 1 or not body.get("temperature")):
+            return [5] * count
     if count > 1 and not script.n:
         count = 1
     if script.most and count > script.most:

@@ -219,10 +219,11 @@ def taken(rows: Sequence[RunningSample], scores: torch.Tensor) -> list[int]:
     It is drawn from all tokens, and drawn again until it falls into the nucleus: the same distribution as cutting the
     tail off first, without sorting the vocabulary.
     """
+    scores = punished(rows, scores)
     pending = [index for index, row in enumerate(rows) if row.job.sampling.temperature > 0]
     chosen: list[int] = [0] * len(rows) if len(pending) == len(rows) else scores.argmax(-1).tolist()
     heat = torch.tensor([row.job.sampling.temperature or 1.0 for row in rows], device=scores.device)
-    likely = torch.nn.functional.pad((scores / heat[:, None]).softmax(-1), (0, -scores.shape[-1] % BLOCK))
+    likely = torch.nn.functional.pad(highest(rows, scores / heat[:, None]).softmax(-1), (0, -scores.shape[-1] % BLOCK))
     while pending:
         some = likely[pending] if len(pending) < len(rows) else likely
         uniform = torch.tensor([rows[index].random.random() for index in pending], dtype=torch.float64)
@@ -236,6 +237,27 @@ def taken(rows: Sequence[RunningSample], scores: torch.Tensor) -> list[int]:
             if better >= rows[index].job.sampling.top_p or own == 0:
                 pending.append(index)
     return chosen
+
+
+def punished(rows: Sequence[RunningSample], scores: torch.Tensor) -> torch.Tensor:
+    """Scores after the repetition penalty: Keskar et al. 2019, in the form of transformers, prompt included."""
+    for index, row in enumerate(rows):
+        if (penalty := row.job.sampling.repetition_penalty) != 1:
+            seen = torch.tensor(sorted({*row.job.prompt, *row.tokens}), device=scores.device)
+            own = scores[index, seen]
+            scores = scores.index_put(
+                (torch.tensor(index, device=scores.device), seen), torch.where(own < 0, own * penalty, own / penalty)
+            )
+    return scores
+
+
+def highest(rows: Sequence[RunningSample], scores: torch.Tensor) -> torch.Tensor:
+    """Scores with all but each row's `top_k` at minus infinity; what equals the last one kept stays, as there."""
+    for index, row in enumerate(rows):
+        if 0 < (k := row.job.sampling.top_k) < scores.shape[-1]:
+            least = scores[index].topk(k).values[-1]
+            scores[index] = scores[index].masked_fill(scores[index] < least, -torch.inf)
+    return scores
 
 
 def placed(likely: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.engine import SampleCall
 from profiler.endpoints.openai.reply import EchoedText, ServerReply, echoes, spell
 from profiler.endpoints.openai.transport import Body, Transport
-from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable
+from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
 from profiler.records import Capabilities, Fingerprint, Json, Sampling
 
 COMPLETIONS = "/completions"
@@ -38,11 +38,18 @@ DRAWN = Sampling(temperature=1.0, max_tokens=16, seed=1234)
 GREEDY = Sampling(max_tokens=canary.WORDS)
 ONE = Sampling(max_tokens=1)
 
+WILD = Sampling(temperature=2.0, max_tokens=12)
+"""Two draws of it differ, unless something holds them to the likeliest token."""
+AGAIN = "the sea, the sea, the sea, the sea, the sea, the"
+"""A text whose likeliest continuation says again what stands there."""
+
 TOPS = (20, 10, 5, 1)
 """Numbers of alternatives to try, until the server takes one."""
 
 BOS = ("<bos>", "<s>", "<|begin_of_text|>", "<|endoftext|>", "<|startoftext|>")
 """Names that begin-of-text goes by."""
+
+WITHOUT = "leave it out, or ask a server that has it, such as vLLM, or a checkpoint in this process"
 
 NOISE = 0.1
 """Nats a token that the same text differs by in two requests, at most: bf16 is not exact."""
@@ -84,6 +91,7 @@ class Dialect:
             body["top_p"] = sampling.top_p
             if self.seeds:
                 body["seed"] = sampling.seed + first
+        body |= sampling.rarer
         if count > 1:
             body["n"] = count
         if sampling.stop:
@@ -330,6 +338,27 @@ class Inquiry:
                 )
                 break
         return False
+
+    async def heeds(self, name: str, call: SampleCall, dialect: Dialect) -> None:
+        """Refuse the run where the server does not do what a decoding setting says: another decoding is no answer."""
+
+        async def asked(prompt: str, sampling: Sampling, first: int = 0) -> list[str | None]:
+            body = dialect.draw(call._replace(prompt=prompt, sampling=sampling, top=0), first, 1)
+            try:
+                return texts(await self._transport.post(path(call), body, TRIES))
+            except Refused as error:
+                raise WrongUse(f"{self._endpoint.url} refuses {name}: {error}; {WITHOUT}") from None
+
+        if name == "top_k":
+            one = WILD.model_copy(update={"top_k": 1})
+            told = [await asked(PROMPT, sampling, seed) for sampling in (one, WILD) for seed in (1, 2)]
+            heeded = told[0] == told[1] and told[2] != told[3]
+        else:
+            hard = GREEDY.model_copy(update={"repetition_penalty": 2.0})
+            told = [await asked(AGAIN, sampling) for sampling in (GREEDY, GREEDY, hard)]
+            heeded = told[0] == told[1] != told[2]
+        if not heeded:
+            raise WrongUse(f"{self._endpoint.url} takes {name} but draws as without it; {WITHOUT}")
 
 
 def mean(echo: EchoedText) -> float:

@@ -30,6 +30,7 @@ class OpenAIEngine:
         self._transport = Transport(endpoint, concurrency, patience or RetryLimits())
         self._asked: asyncio.Lock = asyncio.Lock()
         self._found: ServerAbility | None = None
+        self._heeded: set[tuple[str, bool]] = set()
 
     async def capabilities(self) -> Capabilities:
         return (await self._ability()).capabilities
@@ -43,12 +44,23 @@ class OpenAIEngine:
                 self._found = await discovery.Inquiry(self._transport).ability()
         return self._found
 
+    async def _checked(self, calls: AsyncIterable[Keyed]) -> AsyncGenerator[Keyed, None]:
+        """The calls; before the first that has a setting which not every server knows, the server is tried with it."""
+        async for key, call in calls:
+            if isinstance(call, SampleCall):
+                for name in call.sampling.rarer:
+                    if (name, call.chat) not in self._heeded:
+                        dialect = (await self._ability()).dialect
+                        await discovery.Inquiry(self._transport).heeds(name, call, dialect)
+                        self._heeded.add((name, call.chat))
+            yield key, call
+
     async def close(self) -> None:
         await self._transport.close()
 
     async def perform(self, calls: AsyncIterable[Keyed], take: Take) -> None:
         """Carry out calls, each split into as few requests as the server can take it in."""
-        crew = Workers(self._transport, await self._ability(), calls, take)
+        crew = Workers(self._transport, await self._ability(), self._checked(calls), take)
         workers = [asyncio.create_task(crew.work()) for _ in range(self._concurrency)]
         try:
             await asyncio.gather(*workers)

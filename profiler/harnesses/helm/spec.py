@@ -17,8 +17,9 @@ from profiler.records import Generation, How, Likelihood, Record
 
 Scalar = str | int | float
 
-WORDS = ("suite", "prompts", "column", "lang", "frame", "system", "chat", "reading")
+WORDS = ("suite", "prompts", "column", "lang", "frame", "system", "chat", "reading", "decoding")
 NUMBERS = {"limit": int, "order": int, "failures": int, "top_p": float, "max_tokens": int, "seed": int}
+NUMBERS |= {"top_k": int, "repetition_penalty": float}
 HERE = (*WORDS, *NUMBERS)
 """What a run spec takes; temperature=, num_outputs= and stop= are HELM's own words and come with its adapter spec."""
 

@@ -12,10 +12,11 @@ from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
 from profiler.records import Sampling
 
-TOLD = ("suite", "prompts", "column", "lang", "frame", "system", "subset", "samples", "order", "scorers")
+TOLD = ("suite", "prompts", "column", "lang", "frame", "system", "subset", "samples", "order", "scorers", "decoding")
 """Options that may stand in the metadata, each under its own name."""
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
+FIELDS |= {"top_k": "top_k", "repetition_penalty": "repetition_penalty"}
 """lm-eval's name of a generation argument → ours; `do_sample` follows from the temperature."""
 
 TOKENIZERS = ("tokenizer", "pretrained", "model")
@@ -58,12 +59,15 @@ def arguments(drawn: Sampling | None, seed: int | None = None) -> dict[str, obje
     Without `do_sample` lm-eval takes what a server wrote from its cache the next time.
     """
     drawn = drawn or Sampling()
-    found: dict[str, object] = {"until": list(drawn.stop), "max_gen_toks": drawn.max_tokens}
+    if seed is not None and drawn.rarer:
+        named = ", ".join(drawn.rarer)
+        raise WrongUse(f"lm-eval can't tell whether a server heeds {named}: leave it out, or ask by `inherit profile`")
+    found: dict[str, object] = {"until": list(drawn.stop), "max_gen_toks": drawn.max_tokens, **drawn.rarer}
     if not drawn.temperature:
         return {**found, "temperature": 0.0} if seed is not None else {**found, "do_sample": False}
     found |= {"temperature": drawn.temperature, "top_p": drawn.top_p}
     # Without top_k, transformers takes 50, or what the checkpoint's settings say.
-    return {**found, "seed": seed} if seed is not None else {**found, "do_sample": True, "top_k": 0}
+    return {**found, "seed": seed} if seed is not None else {**found, "do_sample": True, "top_k": drawn.top_k}
 
 
 def sampling(changed: Mapping[str, object]) -> dict[str, object]:
