@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import calibration, raters
+from profiler.stats import association, calibration, raters
 from profiler.stats.bootstrap import (
     RESAMPLES,
     Columns,
@@ -39,6 +39,7 @@ __all__ = [
     "OfSums",
     "Statistic",
     "adjusted",
+    "association",
     "calibration",
     "count_intervals",
     "defined",
