@@ -68,7 +68,7 @@ def commands() -> str:
 
 def tasks() -> dict[Path, str]:
     """A task of lm-eval for every probe, and the groups of those that are asked where nobody names one."""
-    ours = {name: kind for name, kind in probes.every().items() if name in PROBES}
+    ours = {name: kind for name, kind in probes.served().items() if name in PROBES}
     usual = {name: kind for name, kind in ours.items() if kind.default}
     topics: dict[str, list[str]] = {}
     for name, kind in usual.items():

@@ -15,7 +15,7 @@ Ideal = float | Literal["high", "low"] | None
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
-How = Literal["text", "loglikelihood", "top_logprobs", "letter", "verbal", "sampled"]
+How = Literal["text", "loglikelihood", "top_logprobs", "letter", "verbal", "sampled", "hidden_states"]
 """The instrument that read an answer. Numbers from two instruments are never compared."""
 
 Verdict = Literal["better", "worse", "moved", "same"]
@@ -75,6 +75,8 @@ class Capabilities(Record):
     """Draws several different samples in one request."""
     prompt_lists: bool = False
     """Takes many prompts in one request."""
+    hidden_states: bool = False
+    """Gives the hidden states of a text it is given, as only a model in this process does."""
     top_logprobs: int = 0
     """How many alternatives it returns for a generated token; 0 when none."""
     seed: bool = False
@@ -173,6 +175,17 @@ class Likelihood(Record):
     def mean(self) -> float | None:
         """Log-probability a token; None for a text of no tokens."""
         return self.total / self.tokens if self.tokens else None
+
+
+class HiddenState(Record):
+    """Where a model places a text: the states of its last layer, averaged over the text's tokens."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    float32: bytes
+    """The numbers, four bytes each, little-endian."""
+    usage: Usage = Usage()
+    cached: bool = False
 
 
 class Sample(Record):

@@ -11,7 +11,7 @@ from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
 from profiler.endpoints.openai.transport import Body, RetryLimits, Transport
-from profiler.endpoints.requests import LETTERS, Answer, Choose, Generate, Request, Weigh, lettered
+from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh, lettered
 from profiler.endpoints.vllm.server import Server, ServerPlan
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Choose",
     "Client",
     "Dialect",
+    "Embed",
     "Generate",
     "LocalEngine",
     "OpenAIEngine",

@@ -13,11 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
-from profiler.endpoints.engine import Call, Engine, SampleCall, ScoreCall, Value
+from profiler.endpoints.engine import Call, EmbedCall, Engine, SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader, Reading
 from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError, StoreError
-from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, How, Likelihood
+from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, HiddenState, How, Likelihood
 
 BATCH = 32
 """Requests looked up in the cache at once."""
@@ -25,8 +25,12 @@ BATCH = 32
 READY = 512
 """Answers that may wait to be taken before no more requests are read."""
 
-FORMS: dict[type[Value], TypeAdapter[Value]] = {kind: TypeAdapter(kind) for kind in (Generation, Likelihood)}
+FORMS: dict[type[Value], TypeAdapter[Value]] = {
+    kind: TypeAdapter(kind) for kind in (Generation, Likelihood, HiddenState)
+}
 """How a part is journaled."""
+PARTS: dict[type[Call], type[Value]] = {SampleCall: Generation, ScoreCall: Likelihood, EmbedCall: HiddenState}
+"""What a call brings."""
 
 K = TypeVar("K")
 
@@ -207,9 +211,8 @@ class Flow(Generic[K]):
         self._finish(number)
 
     def _parsed(self, call: Call, value: bytes) -> Value:
-        form = FORMS[Generation if isinstance(call, SampleCall) else Likelihood]
         try:
-            return form.validate_json(value).model_copy(update={"cached": True})
+            return FORMS[PARTS[type(call)]].validate_json(value).model_copy(update={"cached": True})
         except ValidationError as error:
             raise StoreError(f"the cache {self.cache.path} holds what is no answer: {error}; move it away") from error
 
@@ -242,6 +245,9 @@ def addresses(weights: str, call: Call) -> dict[int, bytes]:
         case ScoreCall(prefix, texts, indices):
             score = CacheKey(weights, "score", prefix)
             return {index: score.part(texts[index]) for index in indices}
+        case EmbedCall(texts, indices):
+            state = CacheKey(weights, "state")
+            return {index: state.part(texts[index]) for index in indices}
         case _:
             assert_never(call)
 

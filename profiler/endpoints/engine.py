@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from profiler.errors import EndpointError
-from profiler.records import Capabilities, Fingerprint, Generation, Likelihood, Sampling
+from profiler.records import Capabilities, Fingerprint, Generation, HiddenState, Likelihood, Sampling
 
 
 class SampleCall(NamedTuple):
@@ -27,8 +27,15 @@ class ScoreCall(NamedTuple):
     indices: tuple[int, ...]
 
 
-Call = SampleCall | ScoreCall
-Value = Generation | Likelihood
+class EmbedCall(NamedTuple):
+    """The hidden states of texts `indices`, each alone."""
+
+    texts: tuple[str, ...]
+    indices: tuple[int, ...]
+
+
+Call = SampleCall | ScoreCall | EmbedCall
+Value = Generation | Likelihood | HiddenState
 
 
 Take = Callable[[int, int, Value | EndpointError], None]

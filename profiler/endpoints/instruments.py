@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
-from profiler.endpoints.requests import LETTERS, Answer, Choose, Generate, Request, Weigh
-from profiler.records import Capabilities, Generation, How, Likelihood, Sampling, Usage
+from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Value
+from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh
+from profiler.records import Capabilities, Generation, HiddenState, How, Likelihood, Sampling, Usage
 
 Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
 """The instrument for choices; auto takes the best that the endpoint allows."""
@@ -63,7 +63,7 @@ class AnswerReader:
 
     def _weighed(self, able: tuple[How, ...]) -> tuple[How, str | None]:
         # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
-        wanted = {self.reading, "text", *(("verbal", "sampled") if self.reading == "letter" else ())}
+        wanted = {self.reading, "text", "hidden_states", *(("verbal", "sampled") if self.reading == "letter" else ())}
         allowed = able if self.reading == "auto" else tuple(how for how in able if how in wanted)
         if not allowed:
             return able[0], f"it is read by {' or '.join(able)}, not by {self.reading}"
@@ -80,6 +80,13 @@ class AnswerReader:
                 return None
             case "loglikelihood":
                 capability, what = "echo", "it gives no log-probabilities of a text that it is handed (echo)"
+            case "hidden_states" if self.can.hidden_states:
+                return None
+            case "hidden_states":
+                capability, what = (
+                    "hidden_states",
+                    "a server gives no hidden states: run the checkpoint in this process",
+                )
             case "top_logprobs" if not self.can.top_logprobs:
                 capability, what = "top_logprobs", "it gives no alternatives of a generated token (top_logprobs)"
             case _ if self.talks and not self.can.chat:
@@ -102,6 +109,8 @@ class AnswerReader:
                 return self._letter(request)
             case Weigh(texts):
                 return ScoreCall("", texts, tuple(range(len(texts))))
+            case Embed(texts):
+                return EmbedCall(texts, tuple(range(len(texts))))
             case _:
                 assert_never(request)
 
@@ -121,6 +130,8 @@ class AnswerReader:
         likelihoods = tuple([value for value in values if isinstance(value, Likelihood)])
         if isinstance(request, Weigh):
             return Answer(how, (), likelihoods)
+        if isinstance(request, Embed):
+            return Answer(how, states=tuple([value for value in values if isinstance(value, HiddenState)]))
         if how == "loglikelihood":
             return Answer(how, (), followed(likelihoods, len(request.choices)) if request.given else likelihoods)
         (generation,) = generations
@@ -156,7 +167,7 @@ def asked(request: Request, how: How) -> str:
             return request.lettered() if how in LISTED else request.prompt
         case Generate(prompt=prompt):
             return prompt
-        case Weigh(texts):
+        case Weigh(texts) | Embed(texts):
             return "\n".join(texts)
         case _:
             assert_never(request)

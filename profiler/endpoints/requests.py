@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from profiler.records import Generation, How, Likelihood, Sampling, Usage
+from profiler.records import Generation, HiddenState, How, Likelihood, Sampling, Usage
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,15 @@ class Weigh:
     ways: ClassVar[tuple[How, ...]] = ("loglikelihood",)
 
 
-Request = Generate | Choose | Weigh
+@dataclass(frozen=True)
+class Embed:
+    """Say where the model places each text, whole."""
+
+    texts: tuple[str, ...]
+    ways: ClassVar[tuple[How, ...]] = ("hidden_states",)
+
+
+Request = Generate | Choose | Weigh | Embed
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -94,6 +102,7 @@ class Answer:
     """Probability of each choice, where the instrument gives one."""
     error: str | None = None
     """Why there is no answer; everything else is then empty."""
+    states: tuple[HiddenState, ...] = ()
 
     @property
     def taken(self) -> int | None:
@@ -105,8 +114,12 @@ class Answer:
         return self.choice
 
     @property
+    def parts(self) -> tuple[Generation | Likelihood | HiddenState, ...]:
+        """All that was paid for on its own."""
+        return (*self.generations, *self.likelihoods, *self.states)
+
+    @property
     def usage(self) -> Usage:
         """Tokens paid for this answer now; what came from the cache was paid before."""
-        parts: list[Generation | Likelihood] = [*self.generations, *self.likelihoods]
-        paid = [part.usage for part in parts if not part.cached]
+        paid = [part.usage for part in self.parts if not part.cached]
         return Usage(prompt=sum(each.prompt for each in paid), completion=sum(each.completion for each in paid))

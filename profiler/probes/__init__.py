@@ -5,7 +5,7 @@ from profiler.probes.bbq.items import BbqQuestion, items
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.forms import first, kin
 from profiler.probes.preferences import Preferences
-from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register
+from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register, served
 from profiler.probes.stereoset import Cluster, Clusters
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "items",
     "kin",
     "register",
+    "served",
 ]

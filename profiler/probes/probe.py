@@ -104,6 +104,8 @@ class Probe(ABC, Generic[F]):
     """Probes that ask about the same in words, other instruments; the first stands in where this one can't be asked."""
     asks: ClassVar[int] = 1
     """How often each item of the data is asked."""
+    in_process: ClassVar[bool] = False
+    """Whether it looks into the model itself: no server and no other harness can ask it."""
     template: ClassVar[str] = ""
     """Id of the prompt template, where it is one of a judge's."""
 
@@ -197,6 +199,11 @@ def every() -> dict[str, type[Probe]]:
     plugins.import_all("profiler.probes")
     brought = plugins.installed("inheritance_profiler.probes")
     return dict(sorted((PROBES | {name: one.load() for name, one in brought.items() if name not in PROBES}).items()))
+
+
+def served() -> dict[str, type[Probe]]:
+    """Those that can be asked of a server, and so by other harnesses."""
+    return {name: kind for name, kind in every().items() if not kind.in_process}
 
 
 def get(name: str) -> type[Probe]:

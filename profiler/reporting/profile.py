@@ -28,6 +28,7 @@ HOW: Mapping[str, str] = {
     "letter": "the letter that was written",
     "verbal": "the letter that was written, and the confidence beside it",
     "sampled": "the letters of several samples",
+    "hidden_states": "where the model places each text",
 }
 """How an answer was read, in words."""
 SURE = (

@@ -11,7 +11,7 @@ from typing import cast
 
 from profiler import datasets
 from profiler.datasets import Item, Json, Row
-from profiler.endpoints import Choose, Generate, Request, Weigh
+from profiler.endpoints import Choose, Embed, Generate, Request, Weigh
 from profiler.errors import BadData
 from profiler.probes import BbqQuestion, Cluster, Clusters, Probe
 
@@ -106,7 +106,7 @@ def asked(request: Request) -> list[str]:
             return [request.prompt]
         case Choose():
             return [request.prompt + choice for choice in request.choices]
-        case Weigh():
+        case Weigh() | Embed():
             return [*request.texts]
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import NamedTuple, cast
 
 from profiler.datasets import Item, Json, Row
-from profiler.endpoints import Answer, Choose, Generate, Request, Weigh, read_letter
+from profiler.endpoints import Answer, Choose, Embed, Generate, Request, Weigh, read_letter
 from profiler.errors import BadData
 from profiler.probes import Probe
 from profiler.records import Estimate, Generation, Likelihood, Sample
@@ -98,6 +98,8 @@ def _stranger(probe: Probe, key: str, known: frozenset[str]) -> str:
 
 
 def _answer(request: Request, row: Row) -> Answer:
+    if isinstance(request, Embed):
+        raise BadData("this probe reads hidden states, which no file of answers holds: ask a model in this process")
     given = [kind for kind in KINDS if kind in row]
     if len(given) != 1:
         raise BadData(
@@ -121,7 +123,7 @@ def _choice(request: Request, value: Json) -> Answer:
     return Answer("letter", choice=value)
 
 
-def _likelihoods(request: Request, value: Json) -> Answer:
+def _likelihoods(request: Generate | Choose | Weigh, value: Json) -> Answer:
     if isinstance(request, Generate):
         raise BadData("this probe asks for texts, not for likelihoods")
     wanted = len(request.texts if isinstance(request, Weigh) else request.choices)

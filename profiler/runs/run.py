@@ -24,7 +24,6 @@ from profiler.records import (
     Fingerprint,
     Generation,
     How,
-    Likelihood,
     Profile,
     Sample,
     Section,
@@ -66,12 +65,11 @@ class Progress:
     last_error: str | None = None
 
     def add(self, answer: Answer, error: str | None) -> None:
-        parts: list[Generation | Likelihood] = [*answer.generations, *answer.likelihoods]
         self.done += 1
         self.how = answer.how
         self.errors += error is not None
         self.last_error = error or self.last_error
-        self.cached += bool(parts) and all(part.cached for part in parts)
+        self.cached += bool(answer.parts) and all(part.cached for part in answer.parts)
         self.usage = self.usage + answer.usage
 
 

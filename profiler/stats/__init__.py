@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import calibration, raters
+from profiler.stats import association, calibration, raters
 from profiler.stats.bootstrap import (
     RESAMPLES,
     Columns,
@@ -44,6 +44,7 @@ __all__ = [
     "ShareOf",
     "Statistic",
     "adjusted",
+    "association",
     "calibration",
     "count_intervals",
     "defined",

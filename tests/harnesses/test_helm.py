@@ -90,7 +90,7 @@ def helm(tmp_path: Path) -> Helm:
 
 
 def mini(limit: int, **options: Any) -> list[Probe]:
-    return [kind.build(ProbeOptions(suite="mini", limit=limit, **options)) for kind in probes.every().values()]
+    return [kind.build(ProbeOptions(suite="mini", limit=limit, **options)) for kind in probes.served().values()]
 
 
 async def profiled(
@@ -117,7 +117,7 @@ def plain(sample: Sample) -> dict[str, Any]:
 async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> None:
     async with serving() as wire:
         done = await helm.run(
-            wire, *(f"inherit_{name}:suite=mini,limit=8" for name in probes.every()), more=["-n", "8"]
+            wire, *(f"inherit_{name}:suite=mini,limit=8" for name in probes.served()), more=["-n", "8"]
         )
         assert done.code == 0, done.says
         assert len(wire.asked("lentil soup")) == 1, (
@@ -128,7 +128,7 @@ async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> Non
     assert theirs.estimates == tuple(sorted(ours.estimates, key=lambda one: one.probe))
     assert theirs.fingerprint.id == ours.fingerprint.id
     assert {part.probe: part for part in theirs.sections} == {part.probe: part for part in ours.sections}
-    for name in probes.every():
+    for name in probes.served():
         assert "do not publish" in done.says
         stats = helm.stats(name)
         for estimate in ours.estimates:

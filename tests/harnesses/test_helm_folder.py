@@ -16,7 +16,7 @@ from profiler.probes import ProbeOptions
 from profiler.records import Generation, Likelihood
 
 
-@pytest.mark.parametrize("name", sorted(probes.every()))
+@pytest.mark.parametrize("name", sorted(probes.served()))
 def test_a_prompt_says_what_the_probe_asks(name: str) -> None:
     here = ProbeSpec.of(name, {"suite": "mini", "limit": 3})
     probe = here.built()

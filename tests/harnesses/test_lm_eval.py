@@ -121,7 +121,7 @@ def yaml() -> dict[str, str]:
 def test_every_probe_has_a_task_and_every_task_a_probe() -> None:
     tasks = {name: text for name, text in yaml().items() if text.startswith("task: ")}
     asked = {name: re.findall(r"^probe: (\w+)$", text, re.MULTILINE) for name, text in tasks.items()}
-    wanted = {f"inherit_{probe}": [probe] for probe in probes.every()}
+    wanted = {f"inherit_{probe}": [probe] for probe in probes.served()}
     assert asked == wanted, "a probe's task is a YAML file of three lines in lm_eval_tasks/, and a line in groups/"
 
 

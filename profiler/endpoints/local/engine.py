@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value
+from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Take, Value
 from profiler.endpoints.local import demo
 from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
 from profiler.records import Capabilities, Endpoint, Fingerprint
@@ -72,6 +72,7 @@ class LocalEngine:
             completions=writes,
             chat=templated and writes,
             echo=True,
+            hidden_states=True,
             n=True,
             prompt_lists=True,
             top_logprobs=checkpoint.vocabulary,
@@ -127,16 +128,20 @@ class LocalEngine:
     def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
         """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
         loaded = self.load()
+        from profiler.endpoints.local.hidden import EmbedJob, embedded
         from profiler.endpoints.local.sampling import SampleJob
         from profiler.endpoints.local.scoring import lines
 
-        checkpoint, groups, jobs = loaded.checkpoint, [], list[SampleJob]()
+        checkpoint, groups, jobs, texts = loaded.checkpoint, [], list[SampleJob](), list[EmbedJob]()
         for key, call in window:
             try:
                 if isinstance(call, ScoreCall):
                     group = lines(checkpoint, key, call)
                     checkpoint.admit(max(len(line.tokens) for line in group))
                     groups.append(group)
+                    continue
+                if isinstance(call, EmbedCall):
+                    texts += [EmbedJob((key, index), whole(checkpoint, call.texts[index])) for index in call.indices]
                     continue
                 if not loaded.drawer.able:
                     raise Refused(NO_MEMORY)
@@ -152,8 +157,21 @@ class LocalEngine:
             yield from ((*place, likelihood) for place, likelihood in batch)
             if stopped():
                 return
+        for embeddings in embedded(checkpoint, texts):
+            yield from ((*place, state) for place, state in embeddings)
+            if stopped():
+                return
         for place, generation in loaded.drawer.draw(jobs, stopped):
             yield (*place, generation)
+
+
+def whole(checkpoint: Checkpoint, text: str) -> tuple[int, ...]:
+    """The tokens of a text that stands alone."""
+    tokens = checkpoint.encode(text) or checkpoint.start
+    if not tokens:
+        raise Refused("an empty text, and this model has no begin-of-text token that stands for it")
+    checkpoint.admit(len(tokens))
+    return tokens
 
 
 def spoken(checkpoint: Checkpoint, call: SampleCall) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from itertools import groupby
 
-from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Take, Value, shared
+from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Take, Value, shared
 from profiler.endpoints.openai import discovery
 from profiler.endpoints.openai.discovery import COMPLETIONS, ServerAbility, path
 from profiler.endpoints.openai.reply import EchoedText, boundary, echoes, generations
@@ -116,7 +116,13 @@ class Workers:
         while todo:
             call = todo.pop()
             try:
-                values = await (self._drawn(call) if isinstance(call, SampleCall) else self._scored(call))
+                match call:
+                    case SampleCall():
+                        values = await self._drawn(call)
+                    case ScoreCall():
+                        values = await self._scored(call)
+                    case EmbedCall():
+                        raise KeyRefused("a server gives no hidden states")
             except EndpointDown:
                 raise
             except Refused as error:

@@ -70,7 +70,7 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
     )
 
 
-for probe in probes.every():  # those of installed packages too
+for probe in probes.served():  # those of installed packages too
     run_spec_function(f"inherit_{probe}")(partial(run_spec, probe))
 
 
