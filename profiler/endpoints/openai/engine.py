@@ -116,13 +116,7 @@ class Workers:
         while todo:
             call = todo.pop()
             try:
-                match call:
-                    case SampleCall():
-                        values = await self._drawn(call)
-                    case ScoreCall():
-                        values = await self._scored(call)
-                    case EmbedCall():
-                        raise KeyRefused("a server gives no hidden states")
+                values = await self._asked(call)
             except EndpointDown:
                 raise
             except Refused as error:
@@ -146,6 +140,15 @@ class Workers:
                 todo += [call._replace(indices=(index,)) for index in missing]
             for index, value in values.items():
                 self._take(key, index, value)
+
+    async def _asked(self, call: Call) -> Values:
+        match call:
+            case SampleCall():
+                return await self._drawn(call)
+            case ScoreCall():
+                return await self._scored(call)
+            case EmbedCall():
+                raise KeyRefused("a server gives no hidden states")
 
     def _parted(self, call: Call, taken: bool) -> list[Call]:
         """A refused group in parts, the first to be asked last in the list.
