@@ -10,7 +10,7 @@ DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTH
 INHERIT_OFFICIAL ?= $(abspath $(wildcard ../shared/data))
 export INHERIT_OFFICIAL
 
-.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm parity check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm test-servers parity check docs format bench clean
 
 # A real small model, profiled offline: prints the table, leaves profile.json and report.html under demo/.
 demo: .venv/.demo
@@ -30,6 +30,10 @@ test-slow: .venv/.dev
 # A real vLLM server on the CPU, in an environment of its own, asked by us, lm-eval and HELM.
 test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
+
+# Servers that are not vLLM, each in an environment of its own.
+test-servers: .venv/.dev .venv-llamacpp/.ready
+	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python $(BIN)/python -m pytest -n 0 -m servers
 
 # The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
 parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
@@ -68,7 +72,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers demo
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -102,6 +106,12 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	.venv-vllm/bin/python tests/support/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
+	touch $@
+
+# llama.cpp's own server, prebuilt.
+.venv-llamacpp/.ready:
+	$(PYTHON) -m venv .venv-llamacpp
+	.venv-llamacpp/bin/python -m pip install --quiet --disable-pip-version-check xllamacpp==2026.10.11549
 	touch $@
 
 # What trains wants newer data libraries than HELM's.
