@@ -1,6 +1,7 @@
 """A string, counted once: words, sentences, syllables, tokens and what is known of them."""
 
+from profiler.text import parser
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
 
-__all__ = ["Batch", "IntArray", "Text", "ratio"]
+__all__ = ["Batch", "IntArray", "Text", "parser", "ratio"]
