@@ -1,31 +1,24 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
 from profiler.stats import calibration, raters
-from profiler.stats.bootstrap import (
-    RESAMPLES,
+from profiler.stats.bootstrap import RESAMPLES, adjusted, draws, kinds_of, percentiles, spread
+from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
+from profiler.stats.share import share_interval
+from profiler.stats.statistic import (
     Columns,
     Count,
     FloatArray,
     Fold,
     Formula,
     IntArray,
-    Interval,
     Mean,
     OfRows,
     OfSums,
     ShareOf,
     Statistic,
-    adjusted,
-    count_intervals,
     defined,
-    draws,
-    intervals,
-    kinds_of,
     observed,
-    percentiles,
     ratio,
-    share_interval,
-    spread,
     uses,
 )
 
@@ -45,6 +38,7 @@ __all__ = [
     "Statistic",
     "adjusted",
     "calibration",
+    "change_of_shares",
     "count_intervals",
     "defined",
     "draws",

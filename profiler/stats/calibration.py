@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from profiler.stats.bootstrap import FloatArray
+from profiler.stats.statistic import FloatArray
 
 CLIP = 1e-12
 """Confidences are kept this far from 0 and 1 before their logit is taken, as HELM's library does."""

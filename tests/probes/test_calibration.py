@@ -366,3 +366,16 @@ def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
     assert book.prompt.endswith("the best way to save money is to")
     assert book.choices[1] == " quit eating lunch out"
     assert items["openbookqa/0"].fields.gold == 1
+
+
+def test_an_error_over_one_bin_is_covered_as_overconfidence_is():
+    """It is overconfidence without its sign: where that may be either, from nought to its farther end."""
+    rng = np.random.default_rng(16)
+    confidence = rng.uniform(0.3, 1, 200)
+    for excess in (0.0, 0.2):
+        columns = {"confidence": confidence, "correct": (rng.random(200) < confidence - excess).astype(float)}
+        known = {metric.name: metric.reduction() for metric in METRICS}
+        signed, plain = intervals([known["overconfidence"], known["ece_1_bin"]], columns)
+        ends = sorted(abs(end) for end in (signed.low, signed.high))
+        assert plain.high == pytest.approx(ends[1])
+        assert plain.low == pytest.approx(0.0 if signed.low < 0 < signed.high else ends[0])
