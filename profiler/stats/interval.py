@@ -46,6 +46,7 @@ class Units(NamedTuple):
     one: str
     many: str
     cluster: str
+    lacks: str = "nothing to divide by"
 
 
 ITEMS = Units("no item has a score", "item", "items", "cluster of items")
@@ -85,11 +86,15 @@ def intervals(
             units = int(used.sum()) if clusters is None else len(np.unique(clusters[used]))
             spread = _spread_of_draws(centred(drawn, value) if statistic.folded else drawn, units, value)
         else:
-            parts = summed(statistic, columns)
+            plain = (statistic.plain if isinstance(statistic, OfSums) else None) or statistic
+            parts = summed(plain, columns)
             rows = parts if clusters is None else by_cluster(parts, clusters)
             units = int((rows != 0).any(axis=1).sum())
-            spread = _spread_of_sums(statistic, parts, rows, resamples, seed)
-        found.append(_interval(value, int(used.sum()), undefined, clusters is not None, units, spread, ITEMS))
+            spread = _spread_of_sums(plain, parts, rows, resamples, seed)
+            if plain is not statistic:
+                spread = spread._replace(low=min(spread.low, value), high=max(spread.high, value), mark="")
+        called = ITEMS._replace(lacks=statistic.lacks) if isinstance(statistic, OfSums) else ITEMS
+        found.append(_interval(value, int(used.sum()), undefined, clusters is not None, units, spread, called))
     return found
 
 
@@ -259,13 +264,15 @@ def _unfolded(combine: Formula, rows: FloatArray, resamples: int, seed: int) -> 
     noise = (resampled(rows, None, resamples, seed) - sums) * np.sqrt(units / (units - 1))
     noise[:, -1] = 0.0
     low, high = value, value
+    by_chance = float(quiet(combine, noise + np.append(np.zeros_like(far), sums[-1])).mean())
     for pattern in (far, np.sign(far) * np.abs(far).mean()):
         for size in np.linspace(0.0, 2.0, 41):
             true = np.append(size * pattern, sums[-1])
             ends, number = percentiles(quiet(combine, true + noise)), float(quiet(combine, true))
             low = min(low, number) if ends and value <= ends[1] else low
             high = max(high, number) if ends and value >= ends[0] else high
-    return Spread(low, min(high, 1.0), float(quiet(combine, sums + noise).std(ddof=1)))
+    mark = f"noisy: chance alone makes about {by_chance:.2g}" if by_chance > value / 2 else ""
+    return Spread(low, min(high, 1.0), float(quiet(combine, sums + noise).std(ddof=1)), mark=mark)
 
 
 def _spread_of_draws(drawn: FloatArray, units: int, value: float) -> Spread:
@@ -283,9 +290,10 @@ def _interval(
     value: float, n: int, undefined: int, clustered: bool, units: int, spread: Spread, called: Units
 ) -> Interval:
     if np.isnan(value):
-        return Interval(None, None, None, n, undefined, called.none if n == 0 else "nothing to divide by")
+        return Interval(None, None, None, n, undefined, called.none if n == 0 else called.lacks)
     if spread.reason:
         unit = called.cluster if clustered else called.one
         return Interval(value, None, None, n, undefined, spread.reason.format(unit=unit, units=called.many))
-    few = f"from {units} clusters: few" if clustered and units < FEW_CLUSTERS else None
-    return Interval(value, spread.low, spread.high, n, undefined, few, spread.error)
+    few = f"from {units} clusters: few" if clustered and units < FEW_CLUSTERS else ""
+    mark = "; ".join(each for each in (few, spread.mark) if each)
+    return Interval(value, spread.low, spread.high, n, undefined, mark or None, spread.error)

@@ -21,6 +21,8 @@ class Spread(NamedTuple):
     error: float = np.nan
     reason: str = ""
     """May name the {units} that are counted."""
+    mark: str = ""
+    """What to know of the interval that there is."""
 
 
 def is_share(items: FloatArray, whole: float = 1.0) -> bool:

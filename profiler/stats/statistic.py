@@ -75,6 +75,10 @@ class OfSums:
     """It adds up distances of shares, as an error over bins does, in all sums but the last: chance alone makes it
     larger, and a resample has more of chance than the items."""
     fold: Fold | None = None
+    plain: "OfSums | None" = None
+    """The number that tells the same with more bias, whose interval it has."""
+    lacks: str = "nothing to divide by"
+    """Why it is undefined, where it is."""
 
 
 @dataclass(frozen=True)
