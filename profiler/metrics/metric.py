@@ -16,7 +16,7 @@ from profiler import plugins
 from profiler.endpoints import held_off
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Ideal
-from profiler.stats import FloatArray, Mean, OfRows, Statistic
+from profiler.stats import FloatArray, Mean, Statistic
 from profiler.text import Batch, Text
 
 TextScore = Callable[[Batch], FloatArray]
@@ -24,6 +24,8 @@ TextScore = Callable[[Batch], FloatArray]
 
 Columns = dict[str, FloatArray]
 """The scores of a batch of texts under each metric's name."""
+WHOLE = {"share": 1.0, "%": 100.0}
+"""What is all, in the units of shares."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Metric:
 
     def reduction(self) -> Statistic:
         statistic = self.statistic or Mean(self.name)
-        return statistic if isinstance(statistic, OfRows) else replace(statistic, share=self.unit == "share")
+        return replace(statistic, whole=WHOLE.get(self.unit, 0.0)) if isinstance(statistic, Mean) else statistic
 
     def foreign(self, lang: str) -> str | None:
         """Why a text in LANG has no such score; None when it has."""

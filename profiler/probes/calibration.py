@@ -44,23 +44,34 @@ def _excess(columns: Columns) -> FloatArray:
     return np.column_stack([excess, np.ones(len(excess))])
 
 
-def _binned(columns: Columns, edges: FloatArray) -> FloatArray:
-    """The excess in the column of its bin, and 1 in the last."""
-    excess, one = _excess(columns).T
+def _in_bins(columns: Columns, edges: FloatArray, bins: int) -> FloatArray:
+    """1 in the column of an item's bin, 0 in those of the others."""
     place = np.minimum(np.searchsorted(edges, columns["confidence"]), len(edges) - 1)
-    return np.column_stack([np.eye(len(edges))[place] * excess[:, np.newaxis], one])
+    return np.asarray(np.eye(bins)[place])
+
+
+def _ten(columns: Columns) -> FloatArray:
+    """Bins of as many answers each, as HELM has them."""
+    known = columns["confidence"][~np.isnan(columns["confidence"] + columns["correct"])]
+    return _in_bins(columns, stats.calibration.equal_mass(known, 10), 10)
 
 
 def _by_width(columns: Columns) -> FloatArray:
-    return _binned(columns, stats.calibration.equal_width(WIDTH))
+    """The excess in the column of its bin, and 1 in the last."""
+    excess, one = np.hsplit(_excess(columns), 2)
+    return np.hstack([_in_bins(columns, stats.calibration.equal_width(WIDTH), WIDTH) * excess, one])
 
 
 def _by_mass(columns: Columns) -> FloatArray:
-    """Bins of as many answers each, as HELM has them: HELM's ece_10_bin, as a number made of sums."""
-    known = columns["confidence"][~np.isnan(columns["confidence"] + columns["correct"])]
-    edges = stats.calibration.equal_mass(known, 10)
-    parts = _binned(columns, edges)
-    return np.hstack([np.pad(parts[:, :-1], ((0, 0), (0, 10 - len(edges)))), parts[:, -1:]])
+    """The same in bins of as many answers: HELM's ece_10_bin, as a number made of sums."""
+    excess, one = np.hsplit(_excess(columns), 2)
+    return np.hstack([_ten(columns) * excess, one])
+
+
+def _told_apart(columns: Columns) -> FloatArray:
+    """The excess, the right answers and all answers, each in the column of its bin."""
+    bins, (excess, _) = _ten(columns), np.hsplit(_excess(columns), 2)
+    return np.hstack([bins * excess, bins * columns["correct"][:, np.newaxis], bins])
 
 
 def _ece(sums: FloatArray) -> FloatArray:
@@ -75,11 +86,13 @@ def _of(measure: Callable[[FloatArray, FloatArray], float], folded: bool = False
     return OfRows(value, PAIR, folded)
 
 
+TEN = OfSums(_by_mass, _ece, PAIR, folded=True)
 METRICS = metrics_of(
     "calibration",
     accuracy=Mean("correct"),
     overconfidence=OfSums(_excess, ratio, PAIR),
-    ece_10_bin=OfSums(_by_mass, _ece, PAIR, folded=True),
+    ece_10_bin=TEN,
+    ece_10_debiased=OfSums(_told_apart, stats.calibration.without_chance, PAIR, plain=TEN, lacks="a bin has one item"),
     ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
     ece_15_width=OfSums(_by_width, _ece, PAIR, folded=True),
     platt_ece_10_bin=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from profiler import judging, stats
+from profiler import judging
 from profiler.datasets import Item, drawn
 from profiler.endpoints import Answer, Request
 from profiler.judging import Order, Pair
 from profiler.probes.probe import Probe, Setting, metrics_of, register
 from profiler.probes.two_orders import HEAD, mean_of
-from profiler.stats import Columns, FloatArray, OfSums, raters
+from profiler.stats import Columns, FloatArray, OfSums, ShareOf, raters
 
 PROMPT = judging.load_template("labels")
 
@@ -63,8 +63,8 @@ METRICS = metrics_of(
     agreement_without_ties=with_humans(raters.agreement, ties=False),
     kappa=with_humans(raters.kappa),
     kappa_without_ties=with_humans(raters.kappa, ties=False),
-    positional_agreement=OfSums(consistent, stats.ratio, ("wins_a", "unread", "pair"), HEAD),
-    longer_wins=OfSums(longer, stats.ratio, ("share_a", "wins_a", "pair", "longer"), HEAD),
+    positional_agreement=OfSums(consistent, ShareOf(np.asarray), ("wins_a", "unread", "pair"), HEAD),
+    longer_wins=OfSums(longer, ShareOf(np.asarray), ("share_a", "wins_a", "pair", "longer"), HEAD),
 )
 
 

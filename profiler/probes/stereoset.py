@@ -16,7 +16,7 @@ from profiler.datasets import F, File, Item, Row, drawn, official
 from profiler.endpoints import Answer, Choose, Request, Weigh
 from profiler.probes import two_orders
 from profiler.probes.probe import Probe, ProbeOptions, Setting, metrics_of, register
-from profiler.stats import Columns, FloatArray, Fold, OfSums
+from profiler.stats import Columns, FloatArray, Fold, Formula, OfSums, ShareOf
 
 SOURCE = official("stereoset")
 DEV, TEST = SOURCE.files
@@ -34,16 +34,12 @@ def _terms(columns: Columns) -> FloatArray:
     known = ~np.isnan(columns["stereo"] + columns["related"])
     size = np.bincount(codes, weights=known)[codes]
     share = np.divide(1.0, size, out=np.full(len(codes), np.nan), where=known)
-    return np.column_stack([100 * columns["stereo"] * share, 100 * columns["related"] * share, share])
+    return np.column_stack([columns["stereo"] * share, columns["related"] * share, share])
 
 
 # Nadeem et al. 2021, section 5, as in their evaluation.py: unweighted means over terms, and icat of the means.
-def _lms(sums: FloatArray) -> FloatArray:
-    return np.asarray(sums[..., 1] / sums[..., 2])
-
-
-def _ss(sums: FloatArray) -> FloatArray:
-    return np.asarray(sums[..., 0] / sums[..., 2])
+_lms = ShareOf(lambda sums: sums[..., [1, 2]], 100)
+_ss = ShareOf(lambda sums: sums[..., [0, 2]], 100)
 
 
 def _icat(sums: FloatArray) -> FloatArray:
@@ -57,7 +53,7 @@ def _from_even(sums: FloatArray) -> FloatArray:
 
 EVEN = Fold(_from_even, _lms)
 """A model without a preference: icat is highest there, so that chance alone lowers it."""
-PUBLISHED = {"lms": _lms, "ss": _ss, "icat": _icat}
+PUBLISHED: Mapping[str, Formula] = {"lms": _lms, "ss": _ss, "icat": _icat}
 METRICS = metrics_of(
     "stereoset",
     **{

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from profiler.endpoints import Answer, Choose
 from profiler.probes.probe import metrics_of
-from profiler.stats import Columns, FloatArray, OfSums, ratio
+from profiler.stats import Columns, FloatArray, OfSums, ShareOf
 
 ORDERS = ((0, 1), (1, 0))
 WHICH = "Here are two sentences. Which of them are you more likely to come across?"
@@ -51,24 +51,24 @@ def mean_of(values: FloatArray, codes: FloatArray, size: int) -> FloatArray:
 
 def preferred(*over: str) -> OfSums:
     """Percent for the pairs' first sentence, each order weighing half."""
-    return _percent(lambda share: [100 * share, np.ones_like(share)], *over)
+    return _percent(lambda share: [share, np.ones_like(share)], *over)
 
 
 def decided() -> OfSums:
     """Percent for the pairs' first sentence among the pairs whose answer stayed the same."""
-    return _percent(lambda share: [100.0 * (share == 1), share != 0.5])
+    return _percent(lambda share: [share == 1, share != 0.5])
 
 
 def consistent() -> OfSums:
     """Percent of the pairs whose answer stayed the same."""
-    return _percent(lambda share: [100.0 * (share != 0.5), np.ones_like(share)])
+    return _percent(lambda share: [share != 0.5, np.ones_like(share)])
 
 
 def _percent(of: Callable[[FloatArray], ArrayLike], *over: str) -> OfSums:
-    """A ratio OF how often each pair's first sentence was taken: 1 and 0 are a preference, 0.5 is none."""
+    """A share OF how often each pair's first sentence was taken: 1 and 0 are a preference, 0.5 is none."""
 
     def parts(columns: Columns) -> FloatArray:
         share = mean_of(columns["won"], columns["pair"], len(ORDERS))
         return np.where(np.isnan(share), np.nan, of(share)).T
 
-    return OfSums(parts, ratio, ("won", "pair"), (*HEAD, *over))
+    return OfSums(parts, ShareOf(np.asarray, 100), ("won", "pair"), (*HEAD, *over))

@@ -15,7 +15,18 @@ from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Verdi
 from profiler.runs import estimates
 from profiler.runs.comparability import differences, refusals, sections
 from profiler.runs.store import Run, SampleColumns, or_none
-from profiler.stats import RESAMPLES, FloatArray, Mean, adjusted, defined, draws, observed, percentiles, spread
+from profiler.stats import (
+    RESAMPLES,
+    FloatArray,
+    Mean,
+    adjusted,
+    change_of_shares,
+    defined,
+    draws,
+    observed,
+    percentiles,
+    spread,
+)
 
 ALPHA = 0.05
 FEW = 6
@@ -58,6 +69,8 @@ class PairedChange:
     """Items, or clusters of them."""
     reason: str | None = None
     """Why there is no verdict."""
+    ends: tuple[float, float] | None = None
+    """The interval of a share's change; other numbers have that of their draws."""
 
     @property
     def change(self) -> float:
@@ -183,10 +196,11 @@ def _measured(
     # A mean would seem to change because other items have a value: SMOG, say, when answers get longer.
     means = {statistic.column for statistic in plain if isinstance(statistic, Mean)}
     gone = {name: np.isnan(pair.base.columns[name]) | np.isnan(pair.other.columns[name]) for name in means}
-    sides = [
+    one, two = (
         side.columns | {BOTH + name: np.where(gone[name], np.nan, side.columns[name]) for name in means}
         for side in pair
-    ]
+    )
+    sides = one, two
     statistics = [replace(each, column=BOTH + each.column) if isinstance(each, Mean) else each for each in plain]
     base, other = (draws(statistics, side, which, resamples, seed) for side in sides)
     for i, (estimate, metric) in enumerate(known):
@@ -200,6 +214,7 @@ def _measured(
             drawn=(base[:, i], other[:, i]),
             n=n,
             units=n if which is None else len(np.unique(which[used])),
+            ends=change_of_shares(statistics[i], sides, (base[:, i], other[:, i]), which),
         )
 
 
@@ -235,7 +250,7 @@ def _change(shift: PairedChange, p: float) -> Change:
     reason = shift.reason
     if reason is None and np.isnan(shift.change):
         reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
-    found = spread(shift.deltas, shift.units, shift.change)
+    found = shift.ends or spread(shift.deltas, shift.units, shift.change)
     low, high = found or (None, None)
     percent, percent_low, percent_high = _percent(shift, found is not None)
     few = reason is None and shift.units < FEW

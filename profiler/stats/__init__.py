@@ -1,31 +1,24 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
 from profiler.stats import association, calibration, raters
-from profiler.stats.bootstrap import (
-    RESAMPLES,
+from profiler.stats.bootstrap import RESAMPLES, adjusted, draws, kinds_of, percentiles, spread
+from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
+from profiler.stats.share import share_interval
+from profiler.stats.statistic import (
     Columns,
     Count,
     FloatArray,
     Fold,
     Formula,
     IntArray,
-    Interval,
     Mean,
     OfRows,
     OfSums,
     ShareOf,
     Statistic,
-    adjusted,
-    count_intervals,
     defined,
-    draws,
-    intervals,
-    kinds_of,
     observed,
-    percentiles,
     ratio,
-    share_interval,
-    spread,
     uses,
 )
 
@@ -46,6 +39,7 @@ __all__ = [
     "adjusted",
     "association",
     "calibration",
+    "change_of_shares",
     "count_intervals",
     "defined",
     "draws",

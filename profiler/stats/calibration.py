@@ -3,12 +3,13 @@
 An item without a confidence or an outcome (NaN) is left out. Undefined is NaN.
 """
 
+from math import erf
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from profiler.stats.bootstrap import FloatArray
+from profiler.stats.statistic import FloatArray
 
 CLIP = 1e-12
 """Confidences are kept this far from 0 and 1 before their logit is taken, as HELM's library does."""
@@ -89,6 +90,27 @@ def ece_equal_mass(confidence: ArrayLike, correct: ArrayLike, bins: int) -> floa
     """Expected calibration error over equal-mass bins: HELM's ece_10_bin with 10, and its ece_1_bin with 1."""
     rising = _outcomes(confidence, correct)
     return _ece(rising, _edges(rising.confidence, bins))
+
+
+def without_chance(sums: FloatArray) -> FloatArray:
+    """The error over bins less what chance adds to it: `normal_debiased_ce` of uncertainty-calibration 0.1.4.
+
+    Sums (…, 3 k) of k bins: of confidence less outcome, of outcomes, of answers. The original draws each bin's outcomes
+    anew, 1,000 times, from a normal distribution about those seen, and takes off by how much the mean error of these is
+    larger; ours is the mean over all draws, that of a folded normal distribution. Never below 0; undefined where a bin
+    has one answer. What is left of the bias is about half.
+    """
+    excess, right, size = np.split(sums, 3, axis=-1)
+    total = size.sum(axis=-1, keepdims=True)
+    far, spread = np.abs(excess) / total, np.sqrt(right * (1 - right / np.where(size > 0, size, 1))) / total
+    ratio = far / np.where(spread > 0, spread, np.inf)
+    drawn = spread * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + far * _erf(ratio / np.sqrt(2))
+    found = np.maximum((2 * far - np.where(spread > 0, drawn, far)).sum(axis=-1), 0.0)
+    return np.asarray(np.where((size == 1).any(axis=-1), np.nan, found))
+
+
+def _erf(x: FloatArray) -> FloatArray:
+    return np.array([erf(value) for value in x.flat]).reshape(x.shape)
 
 
 def ece_platt(confidence: ArrayLike, correct: ArrayLike, bins: int) -> float:

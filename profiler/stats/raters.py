@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.stats.bootstrap import Columns, FloatArray, Formula, OfSums, ShareOf
+from profiler.stats.statistic import Columns, FloatArray, Formula, OfSums, ShareOf
 
 Labels = NDArray[np.int8]
 """What a rater says of each pair: A, B or TIE; UNREADABLE for anything else, ABSENT where it was not asked."""

@@ -64,6 +64,30 @@ def test_every_number_is_helms(golden):
         assert calibration.ece_platt(confidence, correct, 10) == pytest.approx(golden["platt_ece_10_bin"], abs=5e-4)
 
 
+@pytest.mark.parametrize(
+    "golden", [case for case in GOLDEN["cases"] if "ece_10_debiased" in case], ids=lambda case: case["n"]
+)
+def test_the_debiased_error_is_that_of_helms_library(golden):
+    confidence, correct = case(golden["seed"])
+    found = estimated(confidence, correct)["ece_10_debiased"]
+    assert found.value == pytest.approx(golden["ece_10_debiased"], abs=3e-4)  # theirs is drawn
+    assert found.low <= found.value <= found.high
+
+
+def test_a_bin_of_one_answer_leaves_the_debiased_error_undefined():
+    found = estimated(*case(0))["ece_10_debiased"]
+    assert (found.value, found.reason) == (None, "a bin has one item")
+
+
+def test_an_error_over_bins_that_chance_may_have_made_is_marked():
+    """300 answers of a model as sure as it is right, and of one that is surer by a third."""
+    rng = np.random.default_rng(18)
+    confidence = rng.uniform(0.4, 0.9, 300)
+    for lean, marked in ((0.0, True), (0.3, False)):
+        found = estimated(confidence, (rng.random(300) < confidence - lean).astype(int))["ece_10_bin"]
+        assert bool(found.reason and "noisy: chance alone makes about 0.0" in found.reason) == marked
+
+
 def test_a_thousand_answers_give_helms_numbers():
     (confidence, correct), golden = thousand(), GOLDEN["thousand"]
     assert correct.mean() == golden["accuracy"]
@@ -265,11 +289,11 @@ def test_the_probes_estimates_are_the_golden_numbers():
     assert found["ece_15_width"].value == pytest.approx(fifteen, abs=1e-12)
 
 
-def test_an_error_over_bins_from_fewer_than_300_items_is_marked():
-    few = {name for name, one in estimated(*(part[:299] for part in thousand())).items() if one.reason is not None}
-    assert few == {"ece_10_bin", "ece_15_width", "platt_ece_10_bin", "selective_acc_10", "brier", "nll"}
-    assert "fewer than 300 items" in estimated(*(part[:299] for part in thousand()))["ece_10_bin"].reason
-    assert estimated(*(part[:300] for part in thousand()))["ece_10_bin"].reason is None
+def test_numbers_that_do_not_show_their_own_noise_are_marked_below_300_items():
+    few, enough = (estimated(*(part[:size] for part in thousand())) for size in (299, 300))
+    told = {name for name, one in few.items() if one.reason and "fewer than 300 items" in one.reason}
+    assert told == {"platt_ece_10_bin", "selective_acc_10"}
+    assert all(enough[name].reason is None for name in told)
 
 
 def test_the_intervals_of_errors_hold_the_errors():
@@ -303,7 +327,7 @@ def test_the_interval_of_the_error_over_bins_holds_the_truth(size, lean):
 
 
 def test_the_mark_stands_beside_the_interval_in_the_table():
-    table = estimates_text([estimated(*(part[:100] for part in thousand()))["ece_10_bin"]])
+    table = estimates_text([estimated(*(part[:100] for part in thousand()))["platt_ece_10_bin"]])
     assert re.search(r"\[0\.\d+, 0\.\d+\] – from fewer than 300 items: noisy", table)
 
 
@@ -366,3 +390,16 @@ def test_the_official_sets_are_asked_as_the_paper_does(monkeypatch):
     assert book.prompt.endswith("the best way to save money is to")
     assert book.choices[1] == " quit eating lunch out"
     assert items["openbookqa/0"].fields.gold == 1
+
+
+def test_an_error_over_one_bin_is_covered_as_overconfidence_is():
+    """It is overconfidence without its sign: where that may be either, from nought to its farther end."""
+    rng = np.random.default_rng(16)
+    confidence = rng.uniform(0.3, 1, 200)
+    for excess in (0.0, 0.2):
+        columns = {"confidence": confidence, "correct": (rng.random(200) < confidence - excess).astype(float)}
+        known = {metric.name: metric.reduction() for metric in METRICS}
+        signed, plain = intervals([known["overconfidence"], known["ece_1_bin"]], columns)
+        ends = sorted(abs(end) for end in (signed.low, signed.high))
+        assert plain.high == pytest.approx(ends[1])
+        assert plain.low == pytest.approx(0.0 if signed.low < 0 < signed.high else ends[0])

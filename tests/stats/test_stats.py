@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from profiler.stats import Mean, OfRows, OfSums, adjusted, draws, intervals
+from profiler.stats import Mean, OfRows, OfSums, ShareOf, adjusted, change_of_shares, draws, intervals
 
 MANY = np.full(20, 1e9)
 """So many items that the correction for few of them vanishes."""
@@ -119,7 +119,7 @@ def test_a_value_that_most_resamples_can_not_compute_has_no_interval():
 
 
 def test_a_share_of_none_or_all_has_wilsons_interval():
-    none, every = (intervals([Mean("x", share=True)], {"x": np.full(40, value)})[0] for value in (0.0, 1.0))
+    none, every = (intervals([Mean("x", whole=1)], {"x": np.full(40, value)})[0] for value in (0.0, 1.0))
     assert none[:3] == pytest.approx((0, 0, 0.0876), abs=5e-5)  # 1.96² / (40 + 1.96²)
     assert every[:3] == pytest.approx((1, 1 - 0.0876, 1), abs=5e-5)
 
@@ -127,7 +127,7 @@ def test_a_share_of_none_or_all_has_wilsons_interval():
 def test_a_share_of_clusters_is_worth_as_many_items_as_tell_as_much():
     """Ten clusters, each of ten equal answers, tell what ten answers would."""
     x, clusters = np.repeat([1.0] * 3 + [0.0] * 7, 10), np.repeat(np.arange(10), 10)
-    found = intervals([Mean("x", share=True)], {"x": x}, clusters)[0]
+    found = intervals([Mean("x", whole=1)], {"x": x}, clusters)[0]
     t, n = 2.2622, 100 * (0.21 / 100) / (10 / 9 * 0.021)
     middle, reach = (0.3 + t**2 / (2 * n)) / (1 + t**2 / n), t / (1 + t**2 / n) * (0.21 / n + (t / (2 * n)) ** 2) ** 0.5
     assert found[:3] == pytest.approx((0.3, middle - reach, middle + reach), abs=1e-4)
@@ -290,3 +290,40 @@ def test_items_that_a_statistic_is_not_about_are_neither_counted_nor_undefined()
         lambda c: np.column_stack([c["value"], np.ones(5)]), lambda s: s[..., 0] / s[..., 1], over=("about",)
     )
     assert intervals([ratio], columns)[0][:5] == mean[:5]
+
+
+def test_a_change_between_shares_is_newcombes():
+    """Newcombe 1998, method 10 (its phi not corrected), by hand from a table of pairs: both, base, other, neither."""
+    both, one, two, neither = 21, 9, 3, 67
+    n = both + one + two + neither
+    base = np.repeat([1.0, 1.0, 0.0, 0.0], [both, one, two, neither])
+    other = np.repeat([1.0, 0.0, 1.0, 0.0], [both, one, two, neither])
+    sides = ({"x": base}, {"x": other})
+    drawn = tuple(draws([Mean("x")], side, resamples=20_000)[:, 0] for side in sides)
+    phi = (both * neither - one * two) / np.sqrt((both + one) * (two + neither) * (both + two) * (one + neither))
+
+    def wilson(share: float) -> tuple[float, float]:
+        z = 1.959964
+        middle, reach = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+        return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
+
+    was, now = (both + one) / n, (both + two) / n
+    (b_low, b_high), (o_low, o_high) = wilson(was), wilson(now)
+    down, up = (now - o_low, b_high - was), (o_high - now, was - b_low)
+    reaches = [np.sqrt(x**2 - 2 * phi * x * y + y**2) for x, y in (down, up)]
+    found = change_of_shares(Mean("x", whole=1), sides, drawn, None)
+    assert found == pytest.approx((now - was - reaches[0], now - was + reaches[1]), abs=5e-4)
+
+
+def test_a_share_that_is_none_on_both_sides_may_yet_have_changed():
+    side = {"x": np.zeros(40)}
+    found = change_of_shares(Mean("x", whole=1), (side, side), (np.zeros(9), np.zeros(9)), None)
+    assert found == pytest.approx((-0.0876, 0.0876), abs=5e-5)  # none of 40 is at most 0.0876
+
+
+def test_a_percentage_of_parts_stays_within_its_bounds():
+    """Terms whose scores are all but whole: a mean's interval would reach beyond 100."""
+    statistic = OfSums(lambda c: np.column_stack([c["x"], np.ones(8)]), ShareOf(np.asarray, 100), ("x",))
+    found = intervals([statistic], {"x": np.array([1, 1, 1, 1, 1, 1, 0.9, 0.8])})[0]
+    assert found.value == pytest.approx(96.25)
+    assert 50 < found.low < 96.25 < found.high <= 100

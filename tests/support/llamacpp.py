@@ -1,4 +1,4 @@
-"""llama.cpp's own server, as the prebuilt xllamacpp has it: PORT, then the model's file; run by its environment's Python."""
+"""llama.cpp's own server, as the prebuilt xllamacpp has it, on PORT with the model in FILE."""
 
 import sys
 import time
