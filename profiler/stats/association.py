@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 
-from profiler.stats.bootstrap import FloatArray
+from profiler.stats.statistic import FloatArray
 
 EXACT = 100_000
 """Every partition is tried where there are no more than this; else this many are, less one for the one at hand."""
