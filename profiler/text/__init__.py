@@ -2,5 +2,6 @@
 
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
+from profiler.text.scripts import unspaced, wordless
 
-__all__ = ["Batch", "IntArray", "Text", "ratio"]
+__all__ = ["Batch", "IntArray", "Text", "ratio", "unspaced", "wordless"]
