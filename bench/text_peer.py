@@ -57,7 +57,8 @@ def pipeline() -> Language:
 
 def scores(texts: list[str], nlp: Language) -> dict[str, list[float | None]]:
     columns: dict[str, list[float | None]] = {name: [] for name in (*DESCRIBED, *READ, *RICH)}
-    for doc, text in zip(nlp.pipe(texts), texts, strict=True):
+    # To spaCy a run of blanks that is not one space is a token, and so a word to TextDescriptives.
+    for doc, text in zip(nlp.pipe(" ".join(text.split()) for text in texts), texts, strict=True):
         described, read = doc._.descriptive_stats, doc._.readability
         found = {name: described[theirs] for name, theirs in DESCRIBED.items()}
         found |= {name: read[theirs] for name, theirs in READ.items()}

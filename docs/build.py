@@ -33,6 +33,10 @@ def text_metrics() -> str:
         "Each is a function of a text; `inherit profile` takes them of every answer, `inherit score` of any file.\n"
         "*Made by* names the implementation, because two splitters are two metrics: their numbers are never compared.\n"
         "A dash in *ideal* means that the metric describes and does not judge.\n\n"
+        "*With spaced words*: a number that rests on words as blanks part them is undefined in a language written\n"
+        "without (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan): only a dictionary finds its words. So it is\n"
+        "for a text most of whose letters are of a script that its language is not written in: Chinese under\n"
+        "`--lang en`.\n\n"
         "| metric | what it is | unit | ideal | languages | made by |\n|---|---|---|---|---|---|\n"
     )
     table = metrics.every()
@@ -41,7 +45,7 @@ def text_metrics() -> str:
 
 def _row(metric: Metric) -> str:
     made = metric.version.replace(zlib.ZLIB_RUNTIME_VERSION, "…")
-    languages = ", ".join(metric.languages) if metric.languages else "any"
+    languages = ", ".join(metric.languages) if metric.languages else "with spaced words" if metric.of_words else "any"
     ideal = "–" if metric.ideal is None else metric.ideal
     return f"| `{metric.name}` | {metric.about} | {metric.unit} | {ideal} | {languages} | `{made}` |\n"
 

@@ -22,7 +22,7 @@ THRESHOLD = 0.72
 WINDOW = 100
 DRAWS = 42
 
-metric = partial(register, family="diversity")
+metric = partial(register, family="diversity", of_words=True)
 
 
 @metric(unit="words", version=LR)

@@ -6,32 +6,30 @@ from profiler.metrics.metric import register
 from profiler.stats import FloatArray
 from profiler.text import Batch, ratio
 
-TD = "td-2.8/sentencizer"
-"""Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer."""
+TD = "td-2.8/sentencizer/one-space"
+"""Values of TextDescriptives 2.8 on spaCy's blank pipeline with its rule-based sentencizer, of a text whose runs of
+blanks are one space each: it takes line breaks for words."""
 
 metric = partial(register, family="length", version=TD)
+of_words = partial(metric, of_words=True)
 
 
 @metric(unit="characters")
 def characters(texts: Batch) -> FloatArray:
-    """Characters of the text, spaces left out.
-
-    Line breaks and tabs are counted.
-    """
+    """Characters of the text, blanks left out."""
     return texts.counts.characters
 
 
-@metric(unit="words")
+@of_words(unit="words")
 def words(texts: Batch) -> FloatArray:
     """Words of the text; what the paper calls tokens.
 
-    A word is a spaCy token that is not punctuation and has no apostrophe in it ("n't", "'s"). A run of blanks that
-    is not one space, such as a paragraph's line breaks, is a token to spaCy, and so a word here.
+    A word is a spaCy token that is not punctuation and has no apostrophe in it ("n't", "'s").
     """
     return texts.counts.words
 
 
-@metric(unit="sentences")
+@of_words(unit="sentences")
 def sentences(texts: Batch) -> FloatArray:
     """Sentences of the text, parted at full stops, question marks, exclamation marks and their like.
 
@@ -40,7 +38,7 @@ def sentences(texts: Batch) -> FloatArray:
     return texts.counts.sentences
 
 
-@metric(unit="characters/word")
+@of_words(unit="characters/word")
 def word_length(texts: Batch) -> FloatArray:
     """Mean characters of a word.
 
@@ -49,7 +47,7 @@ def word_length(texts: Batch) -> FloatArray:
     return ratio(texts.counts.letters, texts.counts.words)
 
 
-@metric(unit="words/sentence")
+@of_words(unit="words/sentence")
 def sentence_length(texts: Batch) -> FloatArray:
     """Mean words of a sentence.
 
@@ -58,7 +56,7 @@ def sentence_length(texts: Batch) -> FloatArray:
     return ratio(texts.counts.words, texts.counts.sentences)
 
 
-@metric(unit="syllables/word")
+@of_words(unit="syllables/word")
 def syllables(texts: Batch) -> FloatArray:
     """Mean syllables of a word.
 

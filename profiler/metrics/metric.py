@@ -17,7 +17,7 @@ from profiler.endpoints import held_off
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Ideal
 from profiler.stats import FloatArray, Mean, Statistic
-from profiler.text import Batch, Text
+from profiler.text import Batch, Text, unspaced, wordless
 
 TextScore = Callable[[Batch], FloatArray]
 """Scores a batch of texts; NaN where a text has no such score."""
@@ -46,6 +46,8 @@ class Metric:
     """Which implementation makes the number: splitter, tokeniser, model and revision."""
     languages: tuple[str, ...] | None = None
     """The languages a text metric is defined for; None for any."""
+    of_words: bool = False
+    """Whether it rests on words as blanks part them, so that only a text whose script has them has it."""
     family: str = ""
     """What it is shown among: length, readability, …; empty for one that stands for itself."""
     rates: str = ""
@@ -61,6 +63,8 @@ class Metric:
 
     def foreign(self, lang: str) -> str | None:
         """Why a text in LANG has no such score; None when it has."""
+        if self.of_words and unspaced(lang):
+            return f"{self.name} rests on words as blanks part them, which {lang!r} is written without"
         if self.languages is None or lang in self.languages:
             return None
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"
@@ -103,7 +107,13 @@ def get(name: str) -> Metric:
 
 
 def register(
-    *, version: str, unit: str = "", ideal: Ideal = None, languages: tuple[str, ...] | None = None, family: str = ""
+    *,
+    version: str,
+    unit: str = "",
+    ideal: Ideal = None,
+    languages: tuple[str, ...] | None = None,
+    family: str = "",
+    of_words: bool = False,
 ) -> Callable[[Score], Score]:
     """Make a metric of the function below.
 
@@ -113,7 +123,15 @@ def register(
     def add(score: Score) -> Score:
         name = score.__name__
         METRICS[name] = Metric(
-            name, plugins.about(score), unit, ideal, score=score, version=version, languages=languages, family=family
+            name,
+            plugins.about(score),
+            unit,
+            ideal,
+            score=score,
+            version=version,
+            languages=languages,
+            family=family,
+            of_words=of_words,
         )
         return score
 
@@ -164,10 +182,13 @@ def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> Columns:
     """Score TEXTS with text METRICS; NaN where a score is undefined, also for languages a metric does not know."""
     columns = {}
     texts = Batch.of(texts)
+    worded = [not wordless(text, text.lang) for text in texts]
     for metric in metrics:
         if metric.score is None:
             raise TypeError(f"metric {metric.name!r} is not a metric of a text")
         known = [metric.foreign(text.lang) is None for text in texts]
+        if metric.of_words:
+            known = [one and other for one, other in zip(known, worded, strict=True)]
         if all(known):
             columns[metric.name] = metric.score(texts)
         else:

@@ -15,7 +15,7 @@ LEVEL = 6
 metric = partial(register, family="quality")
 
 
-@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words")
+@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words", of_words=True)
 def repetition(texts: Batch) -> FloatArray:
     """Share of three-word sequences that the text has had before.
 

@@ -9,7 +9,7 @@ from profiler.metrics.metric import register
 from profiler.stats import FloatArray
 from profiler.text import Batch, ratio
 
-metric = partial(register, family="readability", version=TD, languages=("en",))
+metric = partial(register, family="readability", version=TD, languages=("en",), of_words=True)
 
 
 @metric(unit="grade")

@@ -3,5 +3,6 @@
 from profiler.text import parser
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
+from profiler.text.scripts import unspaced, wordless
 
-__all__ = ["Batch", "IntArray", "Text", "parser", "ratio"]
+__all__ = ["Batch", "IntArray", "Text", "parser", "ratio", "unspaced", "wordless"]

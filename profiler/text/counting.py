@@ -24,9 +24,9 @@ class Counts(NamedTuple, Generic[Number]):
     """What was counted in a text, or in each of many."""
 
     characters: Number
-    """All but spaces; other blanks count, as in TextDescriptives."""
+    """All but blanks."""
     words: Number
-    """spaCy's tokens that are not punctuation and have no apostrophe; runs of other blanks are among them."""
+    """spaCy's tokens that are not punctuation and have no apostrophe."""
     letters: Number
     """Characters of the words."""
     long: Number
@@ -165,7 +165,7 @@ def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:
     between = breaks(rows["first"][seen], rows["last"][seen], owner[seen], len(texts))
     unknown = 0.0 if lexicon.hyphenates else np.nan
     table = Counts(
-        characters=np.array([len(text) - text.count(" ") for text in texts], np.float64),
+        characters=np.array([len("".join(text.split())) for text in texts], np.float64),
         words=total["words"],
         letters=total["letters"],
         long=total["long"],

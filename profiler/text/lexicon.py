@@ -69,23 +69,6 @@ KEPT, PERIOD = 36, 12
 """After KEPT marks of a run what spaCy makes of it goes on alike: each PERIOD of them adds the same."""
 
 _HALF = re.compile("[\ud800-\udfff]")
-_BLANKS = re.compile(r"\s{2,}|[^\S ]")
-
-
-def chunks(text: str) -> list[str]:
-    """Split TEXT as spaCy does: at single spaces; any other run of blanks is a chunk, less the space it begins with."""
-    if not _BLANKS.search(text):
-        return [" ", *text.split()] if text[:1] == " " else text.split()
-    parts = []
-    end = 0
-    for blanks in _BLANKS.finditer(text):
-        if end == 0 and text[0] == " " and blanks.start() > 0:
-            parts.append(" ")
-        parts += text[end : blanks.start()].split()
-        end = blanks.end()
-        # The space after a word belongs to the word; at the very beginning there is none.
-        parts.append(blanks[0].removeprefix(" ") if blanks.start() else blanks[0])
-    return [*parts, *text[end:].split()]
 
 
 def _whole(text: str) -> list[str]:
@@ -111,7 +94,7 @@ class Lexicon:
         self.memory_zone = nlp.memory_zone
         # Whether it looks at each run between blanks on its own.
         plain = type(self.tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in self.tokenizer.rules)
-        self.split = chunks if plain else _whole
+        self.split: Callable[[str], list[str]] = str.split if plain else _whole
         rules = self.tokenizer.rules if plain else ()
         self.exceptions = frozenset(found[2] for found in map(_SHAPE, rules) if found)
         """Words that spaCy takes apart, or together with the marks around them."""
@@ -211,7 +194,9 @@ class Lexicon:
             kinds, token = np.unique(np.concatenate([orth[orth != newline], *others]), return_inverse=True)
             texts = [self.vocab.strings[kind] for kind in kinds.tolist()]
         values = np.array([self._token(text) for text in texts], np.int64).reshape(-1, 6)
-        return _added_up(values[token], owner, len(odd))
+        # A run of blanks is a token to spaCy, and nothing here.
+        told = np.array([not text.isspace() for text in texts], np.bool_)[token]
+        return _added_up(values[token][told], owner[told], len(odd))
 
     def _run(self, run: re.Match[str]) -> NDArray[np.void]:
         """The row of a chunk with a long run of marks: what a shorter run brings, and what each period adds to it."""

@@ -167,3 +167,59 @@ def test_every_metric_says_what_it_is_and_who_made_it():
         assert metric.about.endswith("."), metric.name
         assert metric.unit, metric.name
         assert metric.version, metric.name
+
+
+CHINESE, JAPANESE, THAI = (
+    "今天天气很好。我们去公园吧！",
+    "彼はカメラを持って公園へ行きました。",
+    "วันนี้อากาศดีมากเราไปเดินเล่นกัน",
+)
+
+
+@pytest.mark.parametrize(("text", "lang"), [(CHINESE, "zh"), (CHINESE, "zh-Hans"), (JAPANESE, "ja"), (THAI, "th")])
+def test_a_language_without_blanks_between_words_has_no_numbers_of_words(text, lang):
+    found = {name for name in metrics.default() if not isnan(scored(text, name, lang))}
+    assert found == {"characters", "compression"}
+    assert "rests on words" in str(metrics.get("mtld").foreign(lang))
+    assert metrics.get("characters").foreign(lang) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        *((text, "en") for text in (CHINESE, JAPANESE, THAI, "Привет, как твои дела? Всё хорошо.")),
+        ("The cat sat on the mat.", "ru"),
+        (CHINESE, "xx"),
+    ],
+)
+def test_a_text_in_a_script_that_its_language_is_not_written_in_has_no_numbers_of_words(text, lang):
+    assert {name for name in metrics.default() if not isnan(scored(text, name, lang))} == {"characters", "compression"}
+
+
+@pytest.mark.parametrize(
+    ("text", "lang"),
+    [
+        ("The word φιλοσοφία means love, 東京 is Tokyo.", "en"),
+        ("42 = 6 · 7", "ru"),
+        ("Зашто? Zašto!", "sr"),
+        ("오늘은 날씨가 좋다.", "ko"),
+        ("nuqneH batlh", "tlh"),
+    ],
+)
+def test_a_text_in_its_own_script_or_of_a_language_of_which_none_is_known_has_words(text, lang):
+    assert scored(text, "words", lang) > 0
+
+
+@pytest.mark.parametrize("blank", [" ", "\n\n", "\t \u2003", "\r\n"])
+def test_blanks_are_no_words_and_a_blank_answer_has_no_readability(blank):
+    found = {name: scored(blank, name) for name in metrics.default()}
+    assert {name for name, value in found.items() if not isnan(value)} == {
+        "characters",
+        "words",
+        "sentences",
+        "compression",
+    }
+    assert found["words"] == found["sentences"] == found["characters"] == 0
+    for name in set(metrics.default()) - {"compression"}:
+        spaced = f"Bread rises.{blank}Salt{blank}keeps it.{blank}"
+        assert scored(spaced, name) == pytest.approx(scored("Bread rises. Salt keeps it.", name), nan_ok=True), name
