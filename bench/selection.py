@@ -94,8 +94,8 @@ def texts(rng: np.random.Generator, count: int, size: int) -> list[str]:
     return made
 
 
-WORDS = files("profiler.metrics.toxicity") / "weights/vocabulary.json"
-VOCABULARY = [word for word in json.loads(WORDS.read_text("utf-8")) if word.isascii() and word.isalpha()]  # fmt: skip
+LISTED = files("profiler.metrics.toxicity") / "weights/vocabulary.json"
+VOCABULARY = [word for word in json.loads(LISTED.read_text("utf-8")) if word.isascii() and word.isalpha()]  # fmt: skip
 CHANCES = np.cumsum(1 / np.arange(2, len(VOCABULARY) + 2))
 CHANCES /= CHANCES[-1]
 """Zipf 1949: a word's share falls with its rank."""

@@ -61,12 +61,16 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
     table = pa.concat_tables(tables)
     prompt = table["prompt_id"].combine_chunks().dictionary_encode()
     source = pc.index_in(table["source"].cast(pa.string()), value_set=pa.array(pool.about.sources))
+    if source.null_count:
+        unknown = next(name for name in table["source"].to_pylist() if name not in pool.about.sources)
+        named = ", ".join(pool.about.sources) or "none"
+        raise BadData(f"{pool.storage.name!r} has candidates of {unknown!r}; the sources in its pool.json are {named}")
     return CandidateBlock(
         segments,
         pool.about.sources,
         prompt.dictionary.to_pylist(),
         prompt.indices.to_numpy().astype(np.int64),
-        source.to_numpy().astype(np.int64, casting="safe"),  # they are floats where pool.json lacks a source
+        source.to_numpy().astype(np.int64),
         table["index"].to_numpy().astype(np.int64),
         table["gates"].to_numpy().astype(np.int64),
         np.stack([table[f"band.{band}"].to_numpy().astype(np.uint64) for band in range(BANDS)], axis=1),

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from hashlib import file_digest
 from itertools import count, islice
+from math import isinf
 from pathlib import Path
 
 import numpy as np
@@ -103,9 +104,9 @@ class CandidateColumns:
 
     def _number(self, row: datasets.Row, name: str, number: int) -> float | None:
         value = row.get(name)
-        if value is None or isinstance(value, (int, float)):
+        if value is None or (isinstance(value, (int, float)) and not isinf(value)):
             return None if value is None else float(value)
-        raise BadData(f"{self.file.name} row {number}: expected a number in column {name!r}, found {value!r}")
+        raise BadData(f"{self.file.name} row {number}: expected a finite number in column {name!r}, found {value!r}")
 
 
 def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ class SampleOptions(Record):
     """demo, a path or hub id, MODEL@http://…/v1, a .toml file that says more, or such a file's fields."""
     out: Annotated[str, Flag(("--out", "-o"))]
     """Folder for the candidates, or an address such as s3://bucket/pool."""
-    prompts: str = "auto"
-    """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper."""
+    prompts: str
+    """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini, a few for trying things out."""
     column: str | None = None
     """The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template."""
     lang: str = "en"

@@ -85,6 +85,8 @@ def check_selection(spec: SelectOptions, pool: Pool) -> None:
     for name in spec.source:
         if name not in pool.about.sources:
             raise UnknownName("source in this pool", name, pool.about.sources, f"{pool.storage.name}/pool.json")
+    if not pool.segments():
+        raise BadData(f"{pool.storage.name!r} holds no candidates")
     if spec.k is not None and spec.k < spec.top:
         raise WrongUse(f"can't keep {spec.top} of {spec.k} candidates: expected at least 1, and no more than there are")
 

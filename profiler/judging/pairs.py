@@ -74,7 +74,8 @@ def pairs_between(paths: Sequence[Path], first: str, second: str) -> list[Pair]:
 def _candidate(row: Row, path: Path) -> tuple[str, str, str]:
     prompt = "\n\n".join(str(row[column]) for column in ("instruction", "input") if row.get(column))
     prompt = prompt if "instruction" in row else _text(row, PROMPTS, path)
-    writer = next((str(row[column]) for column in WRITERS if row.get(column) is not None), path.name.partition(".")[0])
+    usual = Path(path.name.removesuffix(".gz")).stem
+    writer = next((str(row[column]) for column in WRITERS if row.get(column) is not None), usual)
     return prompt, _text(row, TEXTS, path), writer
 
 

@@ -150,7 +150,7 @@ def mini(put: Put) -> tuple[QuestionSet, ...]:
 
 def own(path: Path, put: Put) -> QuestionSet:
     """A user's file with the columns question, choices and answer."""
-    name = path.name.partition(".")[0]
+    name = Path(path.name.removesuffix(".gz")).stem
 
     def rows() -> Iterator[tuple[str, Row]]:
         for number, row in enumerate(datasets.read(path)):

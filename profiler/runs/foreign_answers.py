@@ -151,6 +151,8 @@ def _bbq(items: ProbeItems, row: Row) -> Row:
 def _pair(items: ProbeItems, row: Row) -> Row:
     """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence."""
     sides = ("sent_more", "sent_less")
+    if lacking := [side for side in sides if side not in row]:
+        raise BadData(f"no column {', '.join(lacking)}; found {', '.join(row)}")
     return items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
 
 

@@ -111,7 +111,7 @@ class Study(Record):
     """As `inherit sample` takes them: demo, a path, MODEL@URL, a .toml file, or its fields."""
     single: tuple[str, ...] = ()
     """Teachers that the arms of one teacher are made for; all if left out."""
-    prompts: str = "auto"
+    prompts: str
     """What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini."""
     column: str | None = None
     """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it."""

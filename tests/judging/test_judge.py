@@ -280,3 +280,11 @@ async def test_ties_need_a_prompt_that_knows_them(tmp_path):
     done = await inherit("judge", "wire", "--url", "http://127.0.0.1:9", "--prompt", "answers", "--ties")
     assert (done.code, done.out) == (2, "")
     assert "knows no ties" in done.err
+
+
+def test_two_files_of_one_stem_are_two_writers(tmp_path: Path) -> None:
+    for name, text in {"tiny.v1.jsonl": "one", "tiny.v2.jsonl": "two"}.items():
+        (tmp_path / name).write_text(json.dumps({"prompt": "p", "text": text}) + "\n", "utf-8")
+    paths = [tmp_path / "tiny.v1.jsonl", tmp_path / "tiny.v2.jsonl"]
+    (pair,) = pairs_between(paths, "tiny.v1", "tiny.v2")
+    assert (pair.a, pair.b) == ("one", "two")

@@ -352,6 +352,14 @@ def test_a_limit_takes_as_many_of_each_set():
     assert (groups.count("knowledge"), groups.count("sense"), probe.count) == (11, 10, 21)
 
 
+@pytest.mark.parametrize("name", ["sense.v1.jsonl", "sense.v2.jsonl"])
+def test_a_file_is_known_by_its_name_but_for_the_last_ending(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(json.dumps({"question": "Is ice cold?", "choices": ["yes", "no"], "answer": 0}) + "\n", "utf-8")
+    asked = Calibration.build(ProbeOptions(prompts=str(path)))
+    assert [item.id for item in asked.items] == [f"{name.removesuffix('.jsonl')}/0"]
+
+
 def test_a_file_of_ones_own_is_asked(tmp_path):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps({"question": "Which?", "choices": ["this", "that"], "answer": 1}) + "\n", "utf-8")

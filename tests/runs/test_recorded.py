@@ -97,6 +97,11 @@ def test_scores_of_crows_pairs_follow_their_sentences():
     assert values(CrowsPairs(), rows)["stereotype"] == 100
 
 
+def test_every_missing_column_of_crows_pairs_table_is_named():
+    with pytest.raises(BadData, match="row 1: no column sent_more, sent_less; found sent_more_score, sent_less_score"):
+        values(CrowsPairs(), [{"sent_more_score": -1.0, "sent_less_score": -2.0}])
+
+
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))

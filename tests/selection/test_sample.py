@@ -170,6 +170,12 @@ async def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(wire.units("question")) == 15, "nothing is paid twice"
 
 
+async def test_prompts_must_be_named() -> None:
+    done = await inherit("sample", "demo", "--out", "pool")
+    assert done.code == 2
+    assert "Missing option '--prompts'" in done.err
+
+
 def test_no_prompts_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.write_text("", "utf-8")
@@ -194,7 +200,9 @@ def test_a_teacher_is_named_by_a_word_or_a_file(tmp_path: Path) -> None:
     )
     named = ["demo", "org/m@http://localhost:8000/v1", str(path)]
     plain, served, terse = spec_teachers(
-        SampleOptions.model_validate({"teachers": named, "out": "", "k": 8, "top_p": 0.9, "top_k": 50})
+        SampleOptions.model_validate(
+            {"teachers": named, "out": "", "prompts": "mini", "k": 8, "top_p": 0.9, "top_k": 50}
+        )
     )
     assert (plain.name, plain.endpoint.url, plain.k) == ("demo", None, 8)
     assert served.endpoint == Endpoint(model="org/m", url="http://localhost:8000/v1")
@@ -223,7 +231,7 @@ def test_a_teachers_file_that_is_none_is_named(tmp_path: Path, text: str, error:
 
 def test_two_teachers_of_one_name_are_refused() -> None:
     with pytest.raises(WrongUse, match="two teachers are called 'demo'"):
-        spec_teachers(SampleOptions.model_validate({"teachers": ["demo", "demo"], "out": ""}))
+        spec_teachers(SampleOptions.model_validate({"teachers": ["demo", "demo"], "out": "", "prompts": "mini"}))
 
 
 def command(url: str, path: Path, out: Path) -> list[str]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,7 +16,7 @@ from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.reporting import report
 from profiler.text.counting import Text
-from selection import Pool, Selection, SelectOptions, card, score, select
+from selection import Pool, PoolContents, Selection, SelectOptions, card, score, select
 from selection.import_file import import_file
 from selection.score import missing_scores, stored_scores
 from tests.support.candidates import lines, rows, run, text_of, written
@@ -312,6 +313,29 @@ def test_answers_to_an_instruction_and_its_input_are_answers_to_both(tmp_path: P
 def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="two candidates of source 'a' with index 0"):
         select(told(pool(tmp_path, rows(2) + rows(1)), "max:words", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("sources", [(), ("made",)])
+def test_a_pool_without_candidates_is_refused_in_one_sentence(tmp_path: Path, sources: tuple[str, ...]) -> None:
+    empty = Pool.create(tmp_path / "p", PoolContents(sources=sources))
+    with pytest.raises(BadData, match="p' holds no candidates"):
+        run("select", tmp_path / "p", "-O", "max:words", "-o", tmp_path / "o")
+    with pytest.raises(BadData, match="p' holds no candidates"):
+        select(told(empty, "max:words", tmp_path / "o"))
+
+
+def test_candidates_of_a_source_that_the_pool_does_not_name_are_refused(tmp_path: Path) -> None:
+    found = pool(tmp_path, [{"prompt": "p", "text": "a b"}, {"prompt": "p", "text": "c"}])
+    Pool.create(found.storage.name, found.about.model_copy(update={"sources": ("other",)}))
+    with pytest.raises(BadData, match=r"candidates of 'given'; the sources in its pool.json are other"):
+        select(told(found, "max:words", tmp_path / "o"))
+
+
+def test_an_infinite_score_is_refused_with_its_row(tmp_path: Path) -> None:
+    table = pa.table({"prompt": ["p", "p"], "text": ["a", "b"], "reward": [1.0, float("inf")]})
+    pq.write_table(table, tmp_path / "given.parquet")
+    with pytest.raises(BadData, match="row 1: expected a finite number in column 'reward', found inf"):
+        import_file(tmp_path / "given.parquet", tmp_path / "p")
 
 
 def test_a_pool_without_the_scores_says_so(tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: P
 
 
 def test_alpacas_template_goes_into_no_frame_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
-    fields = {"out": "o", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
+    fields = {"out": "o", "prompts": "mini", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
     read = plan.Study.model_validate({**fields, "column": "alpaca"})
     assert {read.asked[0].frame, read.taught("demo", "d", "o", 0).frame} == {"{prompt}"}
     other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"frame": "Q: {prompt}"}})

@@ -31,7 +31,7 @@ def teacher(wire: Wire, name: str = "wire", **fields: object) -> Teacher:
 async def asked(asking: UniquePrompts, some: Sequence[Teacher], folder: Path | str) -> list[TeacherProgress]:
     shares: list[TeacherProgress] = []
     spec = SampleOptions.model_validate(
-        {"teachers": list(map(teacher_fields, some)), "out": str(folder), "concurrency": 8}
+        {"teachers": list(map(teacher_fields, some)), "out": str(folder), "concurrency": 8, "prompts": "mini"}
     )
     async for found in sample(spec, asking):
         shares = found
