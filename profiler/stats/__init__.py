@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import calibration, raters
+from profiler.stats import calibration, raters, trainings
 from profiler.stats.bootstrap import (
     RESAMPLES,
     Columns,
@@ -50,5 +50,6 @@ __all__ = [
     "raters",
     "ratio",
     "share_interval",
+    "trainings",
     "uses",
 ]

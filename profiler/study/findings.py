@@ -1,5 +1,6 @@
 """What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +10,7 @@ from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare
+from profiler.stats import trainings
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
 from profiler.study.stage import Stage
@@ -49,7 +51,7 @@ class StudyResults:
         return Findings(
             name=self.study.name,
             pupils=tuple(self.pupils),
-            outcomes=tuple(map(self._steering, taught)),
+            outcomes=tuple(self._outcomes(taught)),
             shown=tuple(shown),
             comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
@@ -89,6 +91,26 @@ class StudyResults:
         alike = [one for one in self.pupils if (one.student, one.objective, one.seed) == kind]
         near = {one.arm: one for one in reversed(alike) if one.sources == pupil.sources or pupil.arm != "single"}
         return next((near[arm] for arm in ARMS[pupil.arm].controls if arm in near), None)
+
+    def _outcomes(self, taught: list[Pupil]) -> list[Steering]:
+        """What became of each student, with one verdict over those that differ by their seed only."""
+        made = [self._steering(pupil) for pupil in taught]
+        alike: dict[Pupil, list[int]] = defaultdict(list)
+        for place, one in enumerate(made):
+            if one.reason != "control":
+                alike[one.pupil.model_copy(update={"seed": 0, "run": "", "training": None})].append(place)
+        chances: dict[Pupil, float] = {}
+        for kind, places in alike.items():
+            goal = self.study.objectives[str(kind.objective)].objective.goals[0]
+            judged, p = over_seeds(goal, [made[place] for place in places])
+            for place, one in zip(places, judged, strict=True):
+                made[place] = one
+            if p is not None:
+                chances[kind] = p
+        for kind, p in zip(chances, trainings.holm(list(chances.values())), strict=True):
+            for place in alike[kind]:
+                made[place] = made[place].model_copy(update={"p_family": p})
+        return made
 
     def _steering(self, pupil: Pupil) -> Steering:
         target = self.study.objectives[str(pupil.objective)]
@@ -216,6 +238,37 @@ def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
             middle = goal.value or 0.0
             right = abs((gain.other or 0.0) - middle) < abs((gain.base or 0.0) - middle)
     return right, "" if right else "it moved the other way"
+
+
+def over_seeds(goal: Goal, alike: list[Steering]) -> tuple[list[Steering], float | None]:
+    """Students that differ by their seed only, under one verdict; and its p, where there is one."""
+    runs = {one.pupil.run: one for one in alike}  # the same answers with the same recipe are one training
+    gains = [one.gain for one in runs.values()]
+    told = [gain for gain in gains if gain and None not in (gain.absolute, gain.low, gain.high, gain.p)]
+    n = len(runs)
+    fields: dict[str, object] = {"trainings": n}
+    if len(told) < n:
+        if n > 1:
+            why = f"{n - len(told)} of {n} trainings have no gain to tell"
+            fields |= {"steered": None, "reason": alike[0].reason if not told else why}
+        return [one.model_copy(update=fields) for one in alike], None
+    values = [gain.absolute or 0.0 for gain in told]
+    # A 95 % interval reaches 1.96 standard errors to each side.
+    found = trainings.over_trainings(values, [((g.high or 0.0) - (g.low or 0.0)) / 3.919927969 for g in told])
+    if n == 1:
+        return [one.model_copy(update=fields) for one in alike], found.p
+    if n < trainings.ENOUGH:
+        why = f"{n} trainings are too few for a verdict over trainings; add seeds, {trainings.ENOUGH} are needed"
+        return [one.model_copy(update={**fields, "steered": None, "reason": why}) for one in alike], None
+    base, other = (
+        sum(side or 0.0 for side in sides) / n for sides in zip(*((g.base, g.other) for g in told), strict=True)
+    )
+    unknown = dict.fromkeys(("percent", "percent_low", "percent_high", "verdict", "reason"))
+    mean = {"base": base, "other": other, "absolute": found.mean, "low": found.low, "high": found.high, "p": found.p}
+    over = told[0].model_copy(update={**unknown, **mean, "n": min(gain.n for gain in told)})
+    steered, reason = verdict(goal, over)
+    fields |= {"over": over, "steered": steered, "reason": reason}
+    return [one.model_copy(update=fields) for one in alike], found.p
 
 
 def tells_itself(goal: Goal, reported: str, made: str) -> bool:

@@ -55,8 +55,15 @@ class Steering(Record):
     gain: Change | None
     """Against the control, with a paired interval."""
     steered: bool | None
-    """Whether it beats its control by an interval that excludes 0; None where that can't be told."""
+    """Whether the objective beats its control by an interval that excludes 0; None where that can't be told. One
+    verdict for all trainings that differ by their seed only."""
     reason: str = ""
+    trainings: int = 1
+    """How many trainings the verdict rests on."""
+    over: Change | None = None
+    """The mean gain over these trainings; its interval holds their spread and the prompts'. None below 3 trainings."""
+    p_family: float | None = None
+    """Corrected for all objectives and arms of the study (Holm); `steered` goes by the single interval."""
 
 
 class Guard(Record):

@@ -28,6 +28,7 @@ UNITS = {"tokens": "tokens at most", "cost": "money at most"}
 TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
+ONE_TRAINING = "one training; the spread between trainings is not in this interval"
 PREFERENCES = (
     "How far each student agrees with its teacher, as judges of the same pairs in both orders, before and after "
     "training, with humans and with the other teachers beside it."
@@ -64,14 +65,20 @@ def lead(found: Findings) -> list[str]:
         f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught; "
         f"{number(sum(cost.seconds for cost in found.costs) / 60)} minutes of work."
     ]
-    for outcome in found.outcomes:
+    once = {(o.pupil.student, o.pupil.objective, o.pupil.arm, o.pupil.sources): o for o in reversed(found.outcomes)}
+    for outcome in list(once.values())[::-1]:
         if outcome.pupil.arm != "single" and outcome.steered is None:
             continue
-        gain = f"{layout.moved(outcome.gain)} {layout.spread(outcome.gain)}" if outcome.gain else DASH
+        best = outcome.over or (outcome.gain if outcome.trainings == 1 else None)
+        gain = f"{layout.moved(best)} {layout.spread(best)}" if best else DASH
+        rests = ONE_TRAINING if outcome.trainings == 1 else f"{outcome.trainings} trainings"
+        control = outcome.control or "no control"
+        if outcome.trainings > 1:
+            control = control.removesuffix(f", seed {outcome.pupil.seed}")
         why = f" ({outcome.reason})" if outcome.reason else ""
         sentences.append(
             f"{outcome.pupil.objective}, {outcome.pupil.arm}: {STEERED[outcome.steered]}{why}; {outcome.metric} "
-            f"{gain} against {outcome.control or 'no control'}."
+            f"{gain} against {control}; {rests}{_family(outcome)}."
         )
     if broken := [guard for guard in found.guards if guard.kept is False]:
         sentences.append(f"{len(broken)} guarded numbers fell further than allowed.")
@@ -85,7 +92,10 @@ def parts(found: Findings) -> list[Part]:
             "What was aimed at",
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
             "A student counts as steered when the best of k beats its control, one of the same candidates at random, "
-            "by a paired interval that excludes 0 in the direction that was wanted.",
+            "by a paired interval that excludes 0 in the direction that was wanted. Over several seeds the "
+            "interval is that of the mean gain, with the spread of trainings and of prompts in it, and there is one "
+            "verdict; with one seed it is "
+            f"{ONE_TRAINING}. The p is corrected for all objectives and arms; the verdict is not.",
             Figure("aims", partial(aims, found)),
             outcomes(found),
         ),
@@ -142,7 +152,17 @@ def outcomes(found: Findings) -> Table:
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
         made += [_outcome(outcome, found.who(outcome.pupil)) for outcome in mine]
-    columns = ("arm", "verdict", "base", "student", "against base", "against its control", "control")
+    columns = (
+        "arm",
+        "verdict",
+        "base",
+        "student",
+        "against base",
+        "against its control",
+        "over seeds",
+        "p, corrected",
+        "control",
+    )
     return Table("What was aimed at", columns, tuple(made))
 
 
@@ -158,9 +178,15 @@ def _outcome(outcome: Steering, who: str) -> Row:
         number(change.other if change else None, decimals),
         _change(change),
         _change(outcome.gain),
+        _change(outcome.over),
+        number(outcome.p_family),
         Cell(outcome.control or DASH, "quiet"),
         depth=1,
     )
+
+
+def _family(outcome: Steering) -> str:
+    return "" if outcome.p_family is None else f"; p {number(outcome.p_family)} among all objectives and arms"
 
 
 def _change(change: Change | None) -> str:

@@ -20,8 +20,8 @@ from profiler.records import Change, Endpoint
 from profiler.reporting.report import render
 from profiler.runs.store import Run
 from profiler.study import plan, report
-from profiler.study.findings import StudyResults, related, tells_itself, verdict
-from profiler.study.records import Findings
+from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
+from profiler.study.records import Findings, Pupil, Steering
 from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule
 from selection.objective import read_goal
@@ -354,6 +354,47 @@ def test_steered_is_an_interval_that_excludes_0_on_the_side_that_was_wanted(
     words: str, gain: Change | None, steered: bool | None
 ) -> None:
     assert verdict(read_goal(words), gain)[0] is steered
+
+
+def student(seed: int, gain: Change) -> Steering:
+    pupil = Pupil(student="demo", arm="single", objective="length", sources=("one",), seed=seed, run=f"runs/{seed}")
+    fields = {"goal": "max:words", "want": "max", "probe": "attributes", "metric": "words", "change": gain}
+    more = {"control": f"random of one, seed {seed}", "gain": gain, "steered": True}
+    return Steering.model_validate({"pupil": pupil, **fields, **more})
+
+
+@pytest.mark.parametrize(
+    ("gains", "steered", "said"),
+    [
+        ([3.0], True, ""),
+        ([3.0, 3.1], None, "2 trainings are too few"),
+        ([3.0, 3.1, 2.9], True, ""),
+        ([3.0, 9.0, 0.9], False, "the interval holds 0"),
+    ],
+)
+def test_students_that_differ_by_their_seed_get_one_verdict(
+    gains: list[float], steered: bool | None, said: str
+) -> None:
+    alike = [student(seed, change(gain - 0.5, gain + 0.5)) for seed, gain in enumerate(gains)]
+    judged, _ = over_seeds(read_goal("max:words"), alike)
+    assert {one.steered for one in judged} == {steered}
+    assert judged[0].reason.startswith(said)
+    assert {one.trainings for one in judged} == {len(gains)}
+
+
+def test_the_same_training_counts_once() -> None:
+    one = student(0, change(2.5, 3.5))
+    assert over_seeds(read_goal("max:words"), [one, one, one])[0][0].trainings == 1
+
+
+def test_a_study_of_one_seed_says_that_its_interval_lacks_the_spread_of_trainings(finished: Path) -> None:
+    found = findings(finished)
+    assert any(
+        "one training; the spread between trainings is not in this interval" in line for line in report.lead(found)
+    )
+    assert all(one.trainings == 1 and one.over is None for one in found.outcomes)
+    told = [one for one in found.outcomes if one.p_family is not None]
+    assert told, "the family's p stands beside the single intervals"
 
 
 def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:
