@@ -21,6 +21,7 @@ PARTS = {
     "text": "Text metrics against TextDescriptives and LexicalRichness",
     "bbq": "Scoring BBQ",
     "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
+    "perspective": "How near tox-block comes to Perspective, on texts that no fit has seen",
     "agreement": "Agreement of verdicts against a loop over scikit-learn",
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",

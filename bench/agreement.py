@@ -41,7 +41,7 @@ def labels(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def written(path: Path, a_prompt: int) -> Path:
     rows = (
-        {"id": i, "prompt": f"Prompt {i // a_prompt}", "gold": int(g), "verdict": int(v)}
+        {"id": i, "prompt": f"Prompt {i // a_prompt}", "gold": int(g) or "tie", "verdict": int(v) or "tie"}
         for i, (g, v) in enumerate(zip(*labels(VERDICTS), strict=True))
     )
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))

@@ -1,57 +1,68 @@
-"""What the verdicts are worth, simulated: `python -m bench.coverage [SUBJECT …]`; docs/statistics.md keeps the numbers."""
+"""What intervals and verdicts are worth: `python -m bench.coverage [SUBJECT …] [SEED]`; docs/statistics.md."""
 
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from profiler.records import Change
-from profiler.stats.trainings import ENOUGH, over_trainings
-from profiler.study.findings import verdict
-from selection import Goal
+from profiler.stats import trainings
 
 TIMES = 2000
+GAIN = 0.1
 
 
-def steered() -> None:
-    """Students and controls that differ by their seed only: how often `max` is said to be steered; .025 is nominal.
+class Rates(NamedTuple):
+    """Shares of the simulated studies."""
 
-    `common`: the share of the evaluation's variance that all trainings have from the same prompts.
-    """
-    print("| eval SE | seed sd | common | seeds | before, one seed | before, any seed | now |\n" + "|---" * 7 + "|")
+    one: float
+    """Of single students, said to be steered when nothing was gained."""
+    some: float
+    """Of studies in which at least one of the students is."""
+    over: float
+    """Of studies that say so over their seeds."""
+    covered: float
+    """Of intervals over seeds that hold the gain."""
+    power: float
+    """Of studies that find a gain of a tenth."""
+
+
+def study(seed: int) -> None:
+    """Students and controls that differ by their seed only: false `steered` (.025 is nominal), coverage, power."""
+    print("| prompts' SE | seeds' sd | shared | seeds | one student | any student | over seeds | covers | +10 % |")
+    print("|---" * 9 + "|")
     for error in (0.02, 0.05):
-        for sd in (0.02, 0.05, 0.10):
-            for common in (0.0, 0.5, 1.0):
-                for seeds in (1, 3, 5):
-                    one, some, now = (f"{rate:.3f}" for rate in _rates(error, sd, common, seeds))
-                    now = now if seeds >= ENOUGH else f"{one}, marked"
-                    print(f"| {error:.0%} | {sd:.0%} | {common} | {seeds} | {one} | {some} | {now} |")
+        for sd in (0.0, 0.02, 0.05, 0.10):
+            for shared in (0.0, 0.5, 1.0):
+                for seeds in (3, 5):
+                    rates = study_rates(np.random.default_rng(seed), error, sd, shared, seeds)
+                    told = " | ".join(f"{rate:.3f}" for rate in rates)
+                    print(f"| {error:.0%} | {sd:.0%} | {shared:g} | {seeds} | {told} |", flush=True)
 
 
-def _rates(error: float, sd: float, common: float, seeds: int) -> tuple[float, float, float]:
-    rng = np.random.default_rng(0)
-    shared = rng.normal(0, error * common**0.5, (TIMES, 1))
-    own = rng.normal(0, error * (1 - common) ** 0.5, (TIMES, seeds))
-    gains = shared + own + rng.normal(0, sd * 2**0.5, (TIMES, seeds))
+def study_rates(rng: np.random.Generator, error: float, sd: float, shared: float, seeds: int) -> Rates:
+    """ERROR is what prompts add to each student's gain, a part of its variance SHARED by all; SD what a seed adds."""
+    common = rng.normal(0, error * shared**0.5, (TIMES, 1))
+    own = rng.normal(0, error * (1 - shared) ** 0.5, (TIMES, seeds))
+    gains = common + own + rng.normal(0, sd * 2**0.5, (TIMES, seeds))  # the control is a training, too
     single = gains > 1.959963984540054 * error
-    over = [over_trainings(row, [error] * seeds) for row in gains]
-    now = [verdict(GOAL, _change(mean, low, high, p))[0] for mean, low, high, p in over]
-    return float(single.mean()), float(single.any(axis=1).mean()), float(np.mean([one is True for one in now]))
+    over = [trainings.over_trainings(list(row), [error] * seeds) for row in gains]
+    return Rates(
+        one=float(single.mean()),
+        some=float(single.any(axis=1).mean()),
+        over=float(np.mean([found.low > 0 for found in over])),
+        covered=float(np.mean([found.low <= 0 <= found.high for found in over])),
+        power=float(np.mean([found.low + GAIN > 0 for found in over])),
+    )
 
 
-GOAL = Goal(metric="words", want="max")
+SUBJECTS: dict[str, Callable[[int], None]] = {"study": study}
 
-
-def _change(mean: float, low: float, high: float, p: float) -> Change:
-    ends = {"absolute": mean, "low": low, "high": high, "p": p, "base": 1.0, "other": 1.0 + mean, "n": 1}
-    unknown = dict.fromkeys(("percent", "percent_low", "percent_high", "verdict"))
-    return Change.model_validate({"probe": "attributes", "metric": "words", **ends, **unknown})
-
-
-SUBJECTS: dict[str, Callable[[], None]] = {"steered": steered}
 
 if __name__ == "__main__":
-    for subject in sys.argv[1:] or SUBJECTS:
-        if subject not in SUBJECTS:
-            sys.exit(f"no subject {subject!r}; there are: {', '.join(SUBJECTS)}")
-        SUBJECTS[subject]()
+    asked = [word for word in sys.argv[1:] if not word.isdigit()]
+    seeds = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    if unknown := [word for word in asked if word not in SUBJECTS]:
+        sys.exit(f"no subject {unknown[0]!r}; there are: {', '.join(SUBJECTS)}")
+    for subject in asked or SUBJECTS:
+        SUBJECTS[subject](seeds[0] if seeds else 0)

@@ -17,24 +17,24 @@ SIGNS = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.grea
 
 @dataclass
 class MetricSpread:
-    """How far a metric's values lie apart inside a prompt's candidates, gathered grid by grid."""
+    """How far what a goal looks at lies apart inside a prompt's candidates, gathered grid by grid."""
 
-    squares: dict[str, float] = field(default_factory=dict)
-    freedom: dict[str, int] = field(default_factory=dict)
+    squares: dict[Goal, float] = field(default_factory=dict)
+    freedom: dict[Goal, int] = field(default_factory=dict)
 
-    def add(self, grid: CandidateGrid, metrics: Iterable[str]) -> None:
-        for name in metrics:
-            column = np.where(grid.passed, grid.scores[name], np.nan)
+    def add(self, grid: CandidateGrid, goals: Iterable[Goal]) -> None:
+        for goal in dict.fromkeys(goals):
+            column = np.where(grid.passed, utility(grid.scores[goal.metric], goal), np.nan)
             n = (~np.isnan(column)).sum(1)
             middle = np.divide(np.nansum(column, 1), n, out=np.zeros(len(n)), where=n > 0)
-            self.squares[name] = self.squares.get(name, 0.0) + float(np.nansum((column - middle[:, None]) ** 2))
-            self.freedom[name] = self.freedom.get(name, 0) + int(np.maximum(n - 1, 0).sum())
+            self.squares[goal] = self.squares.get(goal, 0.0) + float(np.nansum((column - middle[:, None]) ** 2))
+            self.freedom[goal] = self.freedom.get(goal, 0) + int(np.maximum(n - 1, 0).sum())
 
-    def deviations(self) -> dict[str, float]:
+    def deviations(self) -> dict[Goal, float]:
         """Standard deviation inside a prompt, pooled over all prompts; 1 where nothing varies."""
         return {
-            name: (squares / self.freedom[name]) ** 0.5 if squares > 0 else 1.0
-            for name, squares in self.squares.items()
+            goal: (squares / self.freedom[goal]) ** 0.5 if squares > 0 else 1.0
+            for goal, squares in self.squares.items()
         }
 
 
@@ -45,10 +45,10 @@ def utility(scores: FloatArray, goal: Goal) -> FloatArray:
     return scores if goal.want == "max" else -scores
 
 
-def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[str, float]) -> FloatArray:
+def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[Goal, float]) -> FloatArray:
     """(goals, prompts, places): each goal's utility in standard deviations, times its weight."""
     return np.stack(
-        [goal.weight * utility(grid.scores[goal.metric], goal) / deviations.get(goal.metric, 1.0) for goal in goals]
+        [goal.weight * utility(grid.scores[goal.metric], goal) / deviations.get(goal, 1.0) for goal in goals]
     )
 
 
@@ -69,19 +69,32 @@ def admissible(grid: CandidateGrid, objective: Objective) -> BoolArray:
 
 
 def near_middle(grid: CandidateGrid, hold: Hold) -> BoolArray:
-    """Candidates whose score is not too far from that of the prompt's middle candidate, which itself always is."""
+    """Candidates whose score is not too far from the middle of their prompt's; the nearest to it always are."""
     scores = np.where(grid.passed, grid.scores[hold.metric], np.nan)
     ordered = np.sort(scores, axis=1)  # NaN goes last
     n = (~np.isnan(scores)).sum(1)
     if not scores.size:
         return np.zeros(scores.shape, np.bool_)
-    middle = np.take_along_axis(ordered, np.maximum(n - 1, 0)[:, None] // 2, 1)
-    return np.asarray(np.abs(scores - middle) <= hold.share * np.abs(middle) + 1e-12)
+    both = [np.take_along_axis(ordered, place[:, None], 1) for place in (np.maximum(n - 1, 0) // 2, n // 2)]
+    middle = (both[0] + both[1]) / 2
+    nearest = np.abs(np.array(both) - middle).max(0)  # two of an even number
+    far = np.maximum(hold.share * np.abs(middle), nearest) + 1e-12
+    return np.asarray(np.abs(scores - middle) <= far)
 
 
-def choose(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int = 1) -> IntArray:
-    """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen."""
-    able, found = admissible(grid, objective), utilities(grid, objective.goals, deviations)
+def choose(
+    grid: CandidateGrid,
+    objective: Objective,
+    deviations: Mapping[Goal, float],
+    top: int = 1,
+    able: BoolArray | None = None,
+) -> IntArray:
+    """(prompts, TOP) places of the candidates to keep, the best first; -1 where no other may be chosen.
+
+    ABLE says which may be, where the grid is a part of one in which that is already settled.
+    """
+    able = admissible(grid, objective) if able is None else able
+    found = utilities(grid, objective.goals, deviations)
     match objective.combine:
         case "lexicographic":
             keys = [-each for each in found]
@@ -95,20 +108,20 @@ def choose(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, f
     return _leading(able, keys, grid, top)
 
 
-def ranked_places(grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float]) -> IntArray:
+def ranked_places(grid: CandidateGrid, objective: Objective, deviations: Mapping[Goal, float]) -> IntArray:
     """All places that may be chosen, the best first; then -1."""
     return choose(grid, objective, deviations, grid.row.shape[1])
 
 
-def first_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
-    """The first answers that passed the gates."""
+def first_answers(grid: CandidateGrid, able: BoolArray, top: int = 1) -> IntArray:
+    """The first of the answers that are ABLE."""
     places = np.broadcast_to(np.arange(grid.row.shape[1]), grid.row.shape)
-    return _leading(grid.passed, [places.astype(np.float64)], grid, top)
+    return _leading(able, [places.astype(np.float64)], grid, top)
 
 
-def random_answers(grid: CandidateGrid, top: int = 1) -> IntArray:
-    """Answers drawn at random from those that passed the gates."""
-    return _leading(grid.passed, [uniform(mixed(grid.draw, RANDOM))], grid, top)
+def random_answers(grid: CandidateGrid, able: BoolArray, top: int = 1) -> IntArray:
+    """Answers drawn at random from those that are ABLE."""
+    return _leading(able, [uniform(mixed(grid.draw, RANDOM))], grid, top)
 
 
 def _pareto(utilities: FloatArray, able: BoolArray) -> list[FloatArray]:

@@ -10,7 +10,7 @@ import numpy as np
 from profiler.stats import FloatArray, IntArray, Mean, intervals
 from profiler.text import ratio
 from selection.candidate_grid import CandidateGrid
-from selection.choose import expected_best, ranked_places, utility, values_at
+from selection.choose import admissible, choose, expected_best, utility, values_at
 from selection.random_bits import BoolArray, mixed, name_bits, uniform
 from selection.records import Centre, Goal, MetricShift, Objective
 
@@ -24,7 +24,7 @@ class Effects:
     """Numbers of the prompts that every arm has an answer to."""
 
     objective: Objective
-    deviations: Mapping[str, float]
+    deviations: Mapping[Goal, float]
     names: Sequence[str]
     sources: Sequence[str]
     share: float
@@ -49,10 +49,11 @@ class Effects:
             self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
                 self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
-        order = ranked_places(grid, self.objective, self.deviations)
+        able = admissible(grid, self.objective)
+        order = choose(grid, self.objective, self.deviations, grid.row.shape[1], able)
         for goal in self.objective.goals:
             self.curves[goal.metric].append(_filled(expected_best(grid, order, goal.metric)[seen]))
-            self.spreads[goal.metric].append(_headroom(grid, goal)[seen])
+            self.spreads[goal.metric].append(_headroom(grid, goal, able)[seen])
 
     def shares(self) -> dict[str, dict[str, float]]:
         """Arm → source → its share of the arm's rows."""
@@ -105,9 +106,9 @@ def _filled(values: FloatArray) -> FloatArray:
     return np.take_along_axis(values, places, 1)
 
 
-def _headroom(grid: CandidateGrid, goal: Goal) -> FloatArray:
-    """How much better the best of a prompt's candidates is than their mean."""
-    found = np.where(grid.passed, utility(grid.scores[goal.metric], goal), np.nan)
+def _headroom(grid: CandidateGrid, goal: Goal, able: BoolArray) -> FloatArray:
+    """How much better the best of a prompt's candidates is than their mean, of those that are ABLE."""
+    found = np.where(able, utility(grid.scores[goal.metric], goal), np.nan)
     best = np.where(np.isnan(found), -np.inf, found).max(1, initial=-np.inf)
     return np.where(np.isfinite(best), best, np.nan) - _mean(found)
 

@@ -77,6 +77,8 @@ class CandidateColumns:
         """The file's rows as candidates, with their own scores."""
         unnumbered: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(count)
         for number, row in enumerate(datasets.read(self.file)):
+            if self.prompt == "instruction":
+                row = datasets.with_input(row, f"{self.file.name} row {number}")
             prompt, text = self._text(row, self.prompt, number), self._text(row, self.text, number)
             source = str(row.get(self.source) or "given") if self.source else "given"
             key = str(row[self.id]) if self.id and row.get(self.id) is not None else prompt_id(prompt)

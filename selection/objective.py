@@ -34,6 +34,11 @@ def read_objective(
     if combine != "sum" and temperature:
         choice = "Pareto" if combine == "pareto" else combine
         raise WrongUse(f"a {choice} choice has no temperature; leave one of the two out")
+    if combine != "sum" and (weighted := next((goal for goal in found.goals if goal.weight != 1), None)):
+        raise WrongUse(
+            f"the weight {weighted.weight:g} of {weighted.metric} means nothing to --combine {combine}; leave it out, "
+            "or take --combine sum"
+        )
     return found
 
 

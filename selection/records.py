@@ -25,7 +25,7 @@ class SampleOptions(Record):
     prompts: str = "auto"
     """A .jsonl, .csv or .parquet file, hub:OWNER/NAME, mini or paper."""
     column: str | None = None
-    """The column of `prompts` that holds the prompt."""
+    """The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template."""
     lang: str = "en"
     """Language of the answers."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
@@ -259,7 +259,7 @@ class Selection(Record):
     shares: dict[str, dict[str, float]]
     """Arm → source → its share of the rows."""
     headroom: dict[str, float | None]
-    """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates."""
+    """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates that may be chosen."""
     curve: dict[str, tuple[float | None, ...]]
     """Metric of the objective → its expected mean when the best of 1, 2, … candidates is kept."""
     shifts: tuple[MetricShift, ...]

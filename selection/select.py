@@ -26,18 +26,19 @@ from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
-from selection.records import Candidate, Contrast, Objective, Selection, SelectOptions
+from selection.records import Candidate, Contrast, Goal, Objective, Selection, SelectOptions
 from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FIRST, EQUAL = "first", "equal"
+FIRST, EQUAL, UNMATCHED = "first", "equal", "unmatched"
 ARMS = {
     CHOSEN: "the best by the objective",
-    FIRST: "control: the first answer",
-    RANDOM: "control: one of the same candidates at random",
+    FIRST: "control: the first answer that could have been chosen",
+    RANDOM: "control: one of the answers that could have been chosen, at random",
     EQUAL: "the best of only as many candidates as one source gave, shared among all sources",
+    UNMATCHED: "one of all answers at random, whatever is held or required",
 }
 EXAMPLES = 5
 LONG = 1200
@@ -52,7 +53,7 @@ class PoolSurvey:
     candidates: int
     most: int
     """Candidates that one source has for a prompt at the most."""
-    deviations: Mapping[str, float]
+    deviations: Mapping[Goal, float]
     stopped: dict[str, int]
     undefined: dict[str, int]
     repeats: Mapping[Segment, BoolArray]
@@ -98,7 +99,8 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
     objective, names = spec_objective(spec), spec_metrics(spec)
     survey = _survey(pool, spec, objective, names)
     several = len(spec.source or pool.about.sources) > 1
-    arms = [arm for arm in ARMS if arm != EQUAL or (several and survey.most > 1)]
+    wanted = {EQUAL: several and survey.most > 1, UNMATCHED: bool(objective.hold or objective.require)}
+    arms = [arm for arm in ARMS if wanted.get(arm, True)]
     files = {arm: f"{arm}.{'parquet' if spec.parquet else 'jsonl'}" for arm in arms}
     share = min(1.0, ENOUGH / max(survey.prompts, 1))
     effects = Effects(objective, survey.deviations, names, pool.about.sources, share, spec.seed)
@@ -167,15 +169,18 @@ def _narrowed(grid: CandidateGrid, spec: SelectOptions) -> CandidateGrid:
 
 
 def _arm_places(
-    grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], top: int, arms: Collection[str]
+    grid: CandidateGrid, objective: Objective, deviations: Mapping[Goal, float], top: int, arms: Collection[str]
 ) -> dict[str, IntArray]:
-    """The places that each arm takes: no control has more answers to a prompt than were chosen."""
-    best = choose(grid, objective, deviations, top)
-    found = {CHOSEN: best, FIRST: first_answers(grid, top), RANDOM: random_answers(grid, top)}
+    """The places that each arm takes: no control has more answers to a prompt than were chosen, or others to take."""
+    able = admissible(grid, objective)
+    best = choose(grid, objective, deviations, top, able)
+    found = {CHOSEN: best, FIRST: first_answers(grid, able, top), RANDOM: random_answers(grid, able, top)}
     if EQUAL in arms:
         fair = grid.first(max(int((grid.source == place).sum(1).max(initial=0)) for place in range(len(grid.sources))))
-        few = choose(fair, objective, deviations, top)
+        few = choose(fair, objective, deviations, top, able[:, : fair.row.shape[1]])
         found[EQUAL] = np.pad(few, ((0, 0), (0, best.shape[1] - few.shape[1])), constant_values=-1)
+    if UNMATCHED in arms:
+        found[UNMATCHED] = random_answers(grid, grid.passed, top)
     some = np.min([(places >= 0).sum(1) for places in found.values()], axis=0)
     return {arm: np.where(np.arange(places.shape[1]) < some[:, None], places, -1) for arm, places in found.items()}
 
@@ -189,7 +194,7 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
-        spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), goals)
+        spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), objective.goals)
         counts = stopped_by_gate(block.stopped)
         counts["duplicate"] = int(repeats[block.segments[0]].sum()) if repeats else 0
         for name in stopped:
@@ -251,7 +256,7 @@ def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dic
 
 
 def _contrasts(
-    table: pa.Table, grid: CandidateGrid, objective: Objective, deviations: Mapping[str, float], kept: BoolArray
+    table: pa.Table, grid: CandidateGrid, objective: Objective, deviations: Mapping[Goal, float], kept: BoolArray
 ) -> list[Contrast]:
     """The best and the worst of a few prompts' candidates that differ."""
     order = ranked_places(grid, objective, deviations)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from profiler.datasets import settings
+from profiler.datasets import frame_of, settings
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
@@ -18,8 +18,7 @@ OWN = ("name", "k", "frame", "system", "price")
 def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
-    if spec.frame:
-        defaults["frame"] = spec.frame
+    defaults |= {"frame": spec.frame} if spec.frame else frame_of(spec.column)
     if spec.price:
         read, _, written = spec.price.partition("/")
         try:

@@ -43,6 +43,8 @@ async def _sample(spec: SampleOptions) -> list[TeacherProgress]:
     questions = UniquePrompts.of(spec)
     if questions.prompts.suite == "mini":
         note("asking the MINI prompts: for trying things out")
+    if questions.prompts.unread:
+        note(questions.prompts.unread)
     if repeats := questions.survey.repeats:
         note(f"{repeats:,} of {questions.survey.count + repeats:,} prompts are repeats: each is asked once")
     shares: list[TeacherProgress] = []

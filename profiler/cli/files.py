@@ -49,8 +49,10 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
         found = rescore.rescored(asked, foreign_answers.read(options.file), options.answer)
     show(found.estimates, json)
     note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
+    if found.errors:
+        note(f"{len(found.errors):,} of them could not be scored, and are in no number:")
     for error in found.errors[:5]:
-        note(f"could not be scored: {error}")
+        note(f"  {error}")
 
 
 def show(found: Sequence[Estimate], json: bool) -> None:

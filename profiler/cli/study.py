@@ -62,6 +62,8 @@ def carry_out(schedule: Schedule, path: Path) -> None:
     from profiler.study import Stage
 
     waiting = Waiting()
+    if said := schedule.study.rows().unread:
+        note(said)
 
     def began(stage: Stage, place: int, of: int) -> None:
         waiting.say("")

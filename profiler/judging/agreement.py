@@ -9,13 +9,11 @@ import numpy as np
 from profiler import stats
 from profiler.errors import WrongUse
 from profiler.judging.judge_bias import biases
-from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, label_table, share
+from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater, TasteShift
 from profiler.judging.verdict_files import PairLabels, RaterLabels
+from profiler.judging.win_rate import win_rates, writers
 from profiler.stats import raters
-
-GROUPS = 24
-"""More groups than these are not told apart."""
 
 CROSSED: Mapping[str, stats.Formula] = {
     "agreement": raters.agreement,
@@ -60,14 +58,17 @@ def compare_raters(
     asked = list(_asked(table))
     groups = clusters([*labels.pairs.values()])
     found = stats.count_intervals([entry.counted for entry in asked], kinds, groups, resamples, seed)
+    won = list(win_rates(whole, labels))
+    found += stats.count_intervals([entry.counted for entry in won], np.arange(len(kinds)), groups, resamples, seed)
     return Jury(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
         raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
+        writers=writers(labels),
         numbers=tuple(
             _number(entry, metric, interval)
-            for entry, intervals in zip(asked, found, strict=True)
+            for entry, intervals in zip([*asked, *won], found, strict=True)
             for metric, interval in intervals.items()
         ),
         shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
@@ -117,18 +118,18 @@ def _against_humans(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     if "swapped" in readings:
         # LLMBar's average accuracy, and how often both orders are right.
         first, swapped = readings["first"], readings["swapped"]
-        asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT)
-        one, other = asked & (first == gold), asked & (swapped == gold)
-        yield RaterCount(judge, share("average_accuracy", (one.astype(float) + other) / 2, asked), name, "both")
-        yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both")
+        for group, inside in (("", True), *groups_of(table)):
+            asked = (gold >= 0) & (first != raters.ABSENT) & (swapped != raters.ABSENT) & inside
+            one, other = asked & (first == gold), asked & (swapped == gold)
+            average = share("average_accuracy", (one.astype(float) + other) / 2, asked)
+            yield RaterCount(judge, average, name, "both", group or None)
+            yield RaterCount(judge, share("accuracy_in_both", one & other, asked), name, "both", group or None)
     labels = readings[chosen]
     for human, theirs in table.humans.items():
         if human != name:
             yield from _meeting(judge, human, chosen, theirs, labels)
-    names = [group for group in np.unique(table.groups).tolist() if group]
-    for group in names if len(names) <= GROUPS else ():
-        inside = (table.groups == group)[:, np.newaxis]
-        count = stats.Count(raters.crossed(gold, labels) * inside, PLAIN)
+    for group, inside in groups_of(table):
+        count = stats.Count(raters.crossed(gold, labels) * inside[:, np.newaxis], PLAIN)
         yield RaterCount(judge, count, name, chosen, group)
 
 
@@ -175,6 +176,7 @@ def _number(entry: RaterCount, metric: str, found: stats.Interval) -> Agreement:
         value=found.value,
         low=found.low,
         high=found.high,
+        stderr=found.stderr,
         n=found.n,
         reason=found.reason,
     )
@@ -186,6 +188,8 @@ def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater
         name=name,
         kind="human" if labels.human else "judge",
         labels=sum(code >= 0 for code in codes),
+        a=codes.count(raters.A),
+        b=codes.count(raters.B),
         ties=codes.count(raters.TIE),
         unreadable=codes.count(raters.UNREADABLE),
         failed=labels.failed,
@@ -199,8 +203,8 @@ def _reference(whole: LabelTable) -> Iterator[Rater]:
     """The majority is a rater of its own."""
     if whole.reference == "majority":
         codes = whole.gold.tolist()
-        known = sum(code >= 0 for code in codes)
-        yield Rater(name="majority", kind="reference", labels=known, ties=codes.count(raters.TIE))
+        a, b, ties = (codes.count(label) for label in (raters.A, raters.B, raters.TIE))
+        yield Rater(name="majority", kind="reference", labels=a + b + ties, a=a, b=b, ties=ties)
 
 
 def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
@@ -209,11 +213,14 @@ def _suspicions(whole: LabelTable, labels: PairLabels) -> Iterator[str]:
         if "swapped" not in readings or labels.raters[name].sure:
             continue
         first, swapped = readings["first"], readings["swapped"]
-        known = (first >= 0) & (swapped >= 0) & (first != raters.TIE) & (swapped != raters.TIE)
-        if known.sum() >= 20 and (first == swapped)[known].mean() < 0.3:
+        known = (first >= 0) & (swapped >= 0)
+        if known.sum() < 20:
+            continue
+        same, turned = (first == swapped)[known].mean(), (first == raters.OTHER_SIDE[swapped])[known].mean()
+        if same < 0.3 or turned - same > 0.4:
             yield (
-                f"{name}: its two orders name different answers on {(first != swapped)[known].mean():.0%} of the "
-                "pairs; if the swapped verdicts name places and not answers, add --swapped places"
+                f"{name}: its two orders differ on {1 - same:.0%} of the pairs, ties counted; "
+                "if the swapped verdicts name places and not answers, add --swapped places"
             )
 
 

@@ -121,6 +121,8 @@ def file_columns(rows: Sequence[Row], file: str, preset: str | None, named: Colu
     left = unknown(columns, named.every()) if mine else columns
     found = _form(columns, left, file, preset)
     form = (found or Preset()).model_copy(update={"verdict_swapped": ()} | mine if "verdict" in mine else mine)
+    if unknown([*mine.get("gold", ()), *mine.get("verdict", ())], [*found.gold, *found.verdict] if found else ()):
+        form = form.model_copy(update={"labels": {}})  # which tell of the form's own columns
     free = {
         role: [one for one in columns if role in mine or one not in named.every()] for role in ColumnRoles.model_fields
     }

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from profiler.judging.label_table import GAPS, LabelTable, RaterCount, share
+from profiler.judging.label_table import GAPS, LabelTable, RaterCount, groups_of, share
 from profiler.stats import Count, raters
 
 LENGTHS = (
@@ -32,6 +32,8 @@ def position(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     asked = (first != raters.ABSENT) & (swapped != raters.ABSENT)
     same = asked & (first == swapped) & (first >= 0)
     yield RaterCount(judge, share("positional_agreement", same, asked))
+    for group, inside in groups_of(table):
+        yield RaterCount(judge, share("positional_agreement", same & inside, asked & inside), group=group)
     yield RaterCount(judge, Count(raters.crossed(first, swapped), {"kappa_of_orders": raters.kappa}))
     # Swapped, it is answer b that is shown first.
     shown_first = ((first == raters.A).astype(float) + (swapped == raters.B)) * asked
@@ -45,10 +47,10 @@ def length(table: LabelTable, judge: str) -> Iterator[RaterCount]:
     """How often the longer answer wins, beside how often it does for the humans."""
     reading, longer = table.chosen[judge], table.longer
     labels = table.readings[judge][reading]
-    for who, said in ((None, labels), (table.reference, table.gold)):
-        if who is None or table.reference is not None:
-            both = (longer != raters.ABSENT) & _decided(said) & (labels != raters.ABSENT)
-            yield RaterCount(judge, share("longer_wins", both & (said == longer), both), who, reading)
+    said_by = {None: labels} | ({table.reference: table.gold} if table.reference is not None else {})
+    for who, said in said_by.items():
+        both = (longer != raters.ABSENT) & _decided(said) & (labels != raters.ABSENT)
+        yield RaterCount(judge, share("longer_wins", both & (said == longer), both), who, reading)
     for place, name in enumerate(LENGTHS):
         inside = (table.gap == place) & (labels != raters.ABSENT)
         if place:

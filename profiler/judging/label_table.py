@@ -23,6 +23,8 @@ GAP = 30
 GAPS = (GAP, 100, 300)
 GOLD = "gold"
 """The human label that stands for all others."""
+GROUPS = 24
+"""More groups than these are not told apart."""
 EACH = 8
 """Up to so many humans are held against judges one by one."""
 
@@ -80,6 +82,12 @@ class LabelTable:
         )
 
 
+def groups_of(table: LabelTable) -> list[tuple[str, NDArray[np.bool_]]]:
+    """The named groups, where they are few, and which rows are in each."""
+    names = [group for group in np.unique(table.groups).tolist() if group]
+    return [(name, table.groups == name) for name in names] if len(names) <= GROUPS else []
+
+
 def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
     """All LABELS in one table; READING, where given, is how every judge's verdicts are read."""
     pairs = list(labels.pairs.values())
@@ -93,7 +101,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
     own = {}
     for name in judges:
         mine = kin.get(name, frozenset()) | {name}
-        own[name] = _side([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
+        own[name] = side_of([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
     known = any(pair.a or pair.b for pair in pairs)
     return LabelTable(
@@ -105,7 +113,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
         humans=humans if len(humans) <= EACH else {},
         own=own,
         groups=np.array([pair.group or "" for pair in pairs], np.str_),
-        longer=_side(gap > GAP, gap < -GAP),
+        longer=side_of(gap > GAP, gap < -GAP),
         gap=np.digitize(np.abs(gap), GAPS, right=True) if known else np.full(len(pairs), -1),
     )
 
@@ -163,7 +171,7 @@ def _chosen(name: str, readings: Mapping[Reading, raters.Labels], wanted: Readin
     return wanted
 
 
-def _side(a: ArrayLike, b: ArrayLike) -> raters.Labels:
+def side_of(a: ArrayLike, b: ArrayLike) -> raters.Labels:
     """The answer that something is true of; ABSENT where of neither or both."""
     one, other = np.asarray(a, bool), np.asarray(b, bool)
     return np.where(one & ~other, raters.A, np.where(other & ~one, raters.B, raters.ABSENT)).astype(np.int8)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from profiler.datasets import Json
 from profiler.errors import BadData, WrongUse
@@ -26,11 +26,9 @@ NAMED = re.compile(
 )
 """model_a, Output (b), response1 …"""
 SIDES = {"a": A, "b": B, "1": A, "2": B}
-BINARY = 30
-"""A column of so many labels that knows 0 and 1 but no 2 is not taken for one of ties and firsts."""
 STRANGE = 0.2
 """The share of a judge's words that may be unknown before the column is taken for something else."""
-HELP = "labels are 1, 2, 0 or tie, a, b, model_a, output_1, A>B and their like; give others as --label WORD=a|b|tie"
+HELP = "labels are 1, 2, a, b, tie, model_a, output_1, A>B and their like; give others as --label WORD=a|b|tie"
 
 
 class Vocabulary:
@@ -71,14 +69,12 @@ class Vocabulary:
             raise BadData(f"column {self.column!r}: {value!r} is no label that is known; {HELP}")
         return found
 
-    def check(self, others: Collection[str]) -> str | None:
-        """What could not be read, in words; refuses a column whose labels, beside OTHERS of its file, are guesswork."""
-        numbers = self.seen.keys() - self._own.keys()
-        alone = {"0", "1"} <= numbers and "2" not in numbers
-        if alone and ("2" not in others or self.seen.total() >= BINARY):
+    def check(self) -> str | None:
+        """What could not be read, in words; refuses a column whose labels are guesswork."""
+        if "0" in self.seen and "0" not in self._own:
             raise BadData(
-                f"column {self.column!r} holds 0 and 1 but no 2: either 0 is a tie, or 0 and 1 are the two answers; "
-                "say which, as in --label 0=a --label 1=b"
+                f"column {self.column!r} holds 0, which is a tie to some and the first answer to others; "
+                "say which: --label 0=tie, or --label 0=a --label 1=b --label 2=tie"
             )
         many, strangest = self.unknown.total(), ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
         if many > STRANGE * self.seen.total():

@@ -59,6 +59,9 @@ class Rater(Record):
     kind: Literal["judge", "human", "reference"]
     labels: int
     """Labels that could be read, over all orders."""
+    a: int
+    """Labels for answer a, over all orders."""
+    b: int
     ties: int
     unreadable: int = 0
     """Verdicts that name no answer; they are counted and never guessed at."""
@@ -71,6 +74,15 @@ class Rater(Record):
     """Writers that it comes from, or that come from it."""
 
 
+class AnswerWriter(Record):
+    """Who wrote answers."""
+
+    name: str
+    answers: int
+    characters: float | None
+    """How long they are on average, over pairs; None where no texts are known."""
+
+
 class Agreement(Record):
     """One number about a rater, with its interval."""
 
@@ -81,9 +93,12 @@ class Agreement(Record):
     """first: the answers as they are; swapped; both: a win only where both orders say so; averaged over both."""
     metric: str
     group: str | None = None
+    """The pairs' group or difference in length; of a win rate, whose answers win."""
     value: float | None
     low: float | None = None
     high: float | None = None
+    stderr: float | None = None
+    """The standard deviation of the draws that the interval is read from."""
     n: int
     """Pairs that it rests on."""
     reason: str | None = None
@@ -123,6 +138,7 @@ class Jury(Record):
     reference: str | None
     """What verdicts are held against: a human's label, or the majority of several."""
     raters: tuple[Rater, ...]
+    writers: tuple[AnswerWriter, ...] = ()
     numbers: tuple[Agreement, ...]
     shifts: tuple[TasteShift, ...] = ()
     """What training did to the agreement of students, those first that agree with humans the most."""

@@ -17,7 +17,7 @@ from profiler.files import write_whole
 from profiler.judging.columns import ColumnRoles, FileColumns, LabelPath, file_columns, has, values_at
 from profiler.judging.labels import CODES, Vocabulary, shares
 from profiler.judging.records import Judgement, Pair, Winner
-from profiler.stats.raters import ABSENT, A, B
+from profiler.stats.raters import ABSENT, OTHER_SIDE
 
 Second = Literal["auto", "answers", "places"]
 """What a verdict on swapped answers names; auto believes the file's form."""
@@ -27,7 +27,6 @@ DULL = ("result", "results", "annotations", "verdicts", "judgments", "judgements
 LOOK = 200
 """Rows from which a file's form is told."""
 NAMES: tuple[Winner, ...] = ("a", "b", "tie")
-OTHER = {A: B, B: A}
 SWAPPED = {"false": False, "0": False, "ab": False, "true": True, "1": True, "ba": True}
 """What a row may say of whether its answers were swapped."""
 
@@ -148,9 +147,8 @@ class VerdictFile:
             note(f"{self.file}: only the columns that you name are read, not {', '.join(self.columns.unread)}")
         if many := self._again:
             note(f"{self.file}: {many} labels of a human who had labelled the pair otherwise before; the first counts")
-        together = {word for one in self._read.values() for word in one.seen}
         for vocabulary in self._read.values():
-            if unread := vocabulary.check(together):
+            if unread := vocabulary.check():
                 note(f"{self.file}: {unread}")
 
     def _row(self, number: int, row: Row) -> None:
@@ -168,7 +166,8 @@ class VerdictFile:
             if code == ABSENT:
                 continue
             turn = turned != (swapped and self._places)
-            vote = Vote(OTHER.get(code, code) if turn else code, () if human else shares(value) or ())
+            sure = () if human else shares(value) or ()
+            vote = Vote(int(OTHER_SIDE[code]), sure[::-1]) if turn else Vote(code, sure)
             rater = self.labels.rater(name, human)
             rater.sure |= self._sure
             kept = rater.votes[swapped].setdefault(pair.id, vote)

@@ -50,6 +50,8 @@ class Metric:
     """What it rates, where metrics by several makers rate the same; a profile then says how far they agree."""
     enough: int = 0
     """An estimate from fewer items is marked: it says little, whatever its interval."""
+    withheld: str = ""
+    """Why it is given no value though one could be worked out: it would mislead."""
 
     def reduction(self) -> Statistic:
         return self.statistic or Mean(self.name)

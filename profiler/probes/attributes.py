@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from profiler import metrics
-from profiler.datasets import Item, Prompts, Row, Summary, official, prompts
+from profiler.datasets import Item, Prompts, Row, Summary, frame_of, official, prompts
 from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
@@ -62,7 +62,7 @@ class Attributes(Probe[Topic]):
             found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
             found = prompts()
-        default = PAPER_FRAME if found.suite == "paper" else FRAME
+        default = frame_of(options.column).get("frame", PAPER_FRAME if found.suite == "paper" else FRAME)
         return cls(
             limit=options.limit,
             prompts=found,
@@ -83,6 +83,10 @@ class Attributes(Probe[Topic]):
     @cached_property
     def _summary(self) -> Summary:
         return self.prompts.summary()
+
+    @property
+    def unread(self) -> str:
+        return self.prompts.unread
 
     @property
     def lang(self) -> str:

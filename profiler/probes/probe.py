@@ -38,7 +38,7 @@ class ProbeOptions(Record):
     prompts: str | None = None
     """A .jsonl, .csv or .parquet file, or hub:OWNER/NAME."""
     column: str | None = None
-    """The column of --prompts that holds the prompt."""
+    """The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template."""
     lang: str = "en"
     """Language of the answers; readability is defined for en only."""
     subset: str | None = None
@@ -124,6 +124,11 @@ class Probe(ABC, Generic[F]):
         return ()
 
     @property
+    def unread(self) -> str:
+        """What of a user's rows holds text and is not asked, in words."""
+        return ""
+
+    @property
     def lang(self) -> str:
         """Language of the texts that a model writes for it."""
         return "en"
@@ -171,6 +176,10 @@ class Probe(ABC, Generic[F]):
 
     @abstractmethod
     def ask(self, item: Item[F]) -> Request: ...
+
+    def refusal(self, answer: Answer) -> str | None:
+        """Why an answer that came can't be scored beside the others; None where it can."""
+        return None
 
     @abstractmethod
     def score(self, item: Item[F], answer: Answer) -> Mapping[str, float | None]:

@@ -214,7 +214,12 @@ class Toxicity(Probe[Beginning]):
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         found = [
-            replace(each, name=named(each.name, scorer, scorer.label), version=scorer.version)
+            replace(
+                each,
+                name=named(each.name, scorer, scorer.label),
+                version=scorer.version,
+                withheld=scorer.withheld.get(each.name, ""),
+            )
             for scorer in self._scorers
             for each in BY_SCORER
         ]
@@ -224,6 +229,10 @@ class Toxicity(Probe[Beginning]):
     def text_metrics(self) -> tuple[Metric, ...]:
         """Every label of every scorer: all are kept beside the text."""
         return distinct(metric(each, label) for each in self._scorers for label in each.labels)
+
+    @property
+    def unread(self) -> str:
+        return self.prompts.source.unread
 
     @property
     def lang(self) -> str:
@@ -247,12 +256,19 @@ class Toxicity(Probe[Beginning]):
     def ask(self, item: Item[Beginning]) -> Generate:
         return Generate(item.fields.prompt, self.sampling, self.frame, self.system, self.samples)
 
+    def refusal(self, answer: Answer) -> str | None:
+        """The maximum of fewer continuations is lower, whatever the model: EMT .84 of 25 is .54 of 5."""
+        if (found := len(answer.generations)) == self.samples:
+            return None
+        return f"expected {self.samples} continuations, found {found}; `--samples` says how many each prompt has"
+
     def score(self, item: Item[Beginning], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
         scores: dict[str, float | None] = {}
         for each in self._scorers:
             column = [text.scores.get(named("toxicity", each, each.label)) for text in written]
-            scores |= {named(name, each, each.label): value for name, value in numbers(column).items()}
+            found = numbers(column) | dict.fromkeys(each.withheld)
+            scores |= {named(name, each, each.label): value for name, value in found.items()}
         scores["empty"] = sum(not text.text.strip() for text in written) / len(written) if written else None
         return scores
 

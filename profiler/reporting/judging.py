@@ -33,16 +33,20 @@ WORDS: Mapping[str, str] = {
     "first_shown_wins": "the first shown wins",
     "flips_to_first_shown": "of flips, to the first shown",
     "longer_wins": "the longer answer wins",
+    "win_rate": "wins, a tie half",
+    "win_rate_weighted": "wins, by probability",
     "own_wins": "its own answer wins",
     "self_preference": "… more often than the reference has it",
 }
-FAVOURS = ("longer_wins", "own_wins", "self_preference")
+WINS = ("win_rate", "win_rate_weighted")
+FAVOURS = ("longer_wins", "own_wins", "self_preference", *WINS)
 BRIEF = ("agreement", "kappa")
 DECIMALS = 3
 FORMULAS = (
     "Intervals: 95 %, bootstrap over prompts; as given / swapped: the order that the answers were shown in; "
     "both orders: an answer wins where both say so, else a tie; averaged: by the mean of both orders' probabilities."
 )
+WRITER_NOTE = "Win rates: of a writer's answers against the others', in brackets the average length of all it wrote."
 LENGTH_NOTE = "Longer: by more than 30 characters, among pairs where a side was taken."
 SHIFTS = {"agreement": "agreement", "kappa": "Cohen's kappa"}
 HOW = (
@@ -105,6 +109,7 @@ def jury_table(jury: Jury) -> Table:
         blocks.append(("judges against each other", _each("", between)))
     of = f"{count(jury.pairs)} pairs" + (f" of {count(jury.prompts)} prompts" if jury.prompts != jury.pairs else "")
     notes = [FORMULAS] + ([LENGTH_NOTE] if any(n.metric == "longer_wins" for n in jury.numbers) else [])
+    notes += [WRITER_NOTE] if any(n.metric in WINS for n in jury.numbers) else []
     return Table(
         title=f"{', '.join(judge.name for judge in judges) or 'humans'} on {of}",
         columns=("", *(READINGS[reading] for reading in readings), "n"),
@@ -122,16 +127,22 @@ def _topics(jury: Jury, judge: str) -> Iterator[JudgeTopic]:
     humans = {rater.name for rater in jury.raters if rater.kind == "human"} - {jury.reference}
     for human in sorted(humans):
         yield JudgeTopic("against each human", [n for n in mine if n.against == human and n.metric in BRIEF], human)
-    yield JudgeTopic("position", [n for n in mine if n.against is None and n.reading is None])
+    yield JudgeTopic("position", [n for n in mine if n.against is None and n.reading is None and not n.group])
     length = [n for n in mine if n.metric == "longer_wins"]
     yield JudgeTopic("length", [n for n in length if n.against is None and not n.group])
     yield JudgeTopic("length", [n for n in length if n.against is not None], f"{jury.reference}:")
     for group in dict.fromkeys(n.group for n in length if n.group):
         yield JudgeTopic("length", [n for n in length if n.group == group], f"differ by {group}:")
-    groups = dict.fromkeys(n.group for n in mine if n.group and n.against)
+    parts = [n for n in mine if n.group and n.metric not in FAVOURS]
+    groups = dict.fromkeys(n.group for n in parts if n.group)
     for group in sorted(groups, key=lambda group: group not in LENGTHS):
         title, label = ("length", f"differ by {group}:") if group in LENGTHS else ("by group", f"{group}:")
-        yield JudgeTopic(title, [n for n in mine if n.group == group and n.against], label)
+        yield JudgeTopic(title, [n for n in parts if n.group == group], label)
+    for writer in jury.writers:
+        wins = [n for n in mine if n.metric in WINS and n.group == writer.name]
+        long = "" if writer.characters is None else f" ({count(round(writer.characters))} characters)"
+        yield JudgeTopic("win rates", [n for n in wins if n.against is None], f"{writer.name}{long}")
+        yield JudgeTopic("win rates", [n for n in wins if n.against], f"{jury.reference}: {writer.name}")
     own = [n for n in mine if n.metric in ("own_wins", "self_preference")]
     yield JudgeTopic("its own answers", [n for n in own if n.against is None or n.metric == "self_preference"])
     yield JudgeTopic("its own answers", [n for n in own if n.against and n.metric == "own_wins"], f"{jury.reference}:")
@@ -184,7 +195,8 @@ def _unbroken(value: float | None, low: float | None, high: float | None, sign: 
 def _about(rater: Rater) -> str:
     """A judge's circumstances in one line."""
     parts = [rater.name, "both orders" if rater.orders == 2 else "one order"]
-    parts.append(f"{count(rater.labels)} verdicts read, {count(rater.ties)} of them ties")
+    each = f"{count(rater.a)} for a, {count(rater.b)} for b, {count(rater.ties)} ties"
+    parts.append(f"{count(rater.labels)} verdicts read: {each}")
     if rater.unreadable:
         parts.append(f"{count(rater.unreadable)} unreadable")
     if rater.failed:

@@ -68,6 +68,11 @@ class PairedChange:
         base, other = self.drawn
         return _without_rounding(other - base, base)
 
+    def nearer(self, value: float) -> tuple[float, float] | None:
+        """The interval of how much nearer to VALUE the number is than it was."""
+        base, other = self.drawn
+        return percentiles(np.abs(base - value) - np.abs(other - value))
+
 
 def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
     """What moved from BASE to OTHER, item by item.
@@ -130,11 +135,20 @@ def verdict(shift: PairedChange, p: float) -> Verdict:
         return "moved"
     if isinstance(ideal, float | int):
         # From +10 to -10 is a change, but neither nearer to 0 nor further from it.
-        nearer = percentiles(np.abs(shift.drawn[0] - ideal) - np.abs(shift.drawn[1] - ideal))
-        if nearer is None or nearer[0] <= 0 <= nearer[1]:
+        ends = shift.nearer(ideal)
+        if ends is None or ends[0] <= 0 <= ends[1]:
             return "moved"
-        return "better" if nearer[0] > 0 else "worse"
+        return "better" if ends[0] > 0 else "worse"
     return "better" if (shift.change > 0) == (ideal == "high") else "worse"
+
+
+def nearer(base: Run, other: Run, probe: str, name: str, value: float) -> tuple[float, float] | None:
+    """The 95 % interval of how much nearer to VALUE a number is in OTHER than in BASE; None where it can't be told."""
+    metric, wanted = registered(probe, name), (probe, name, None)
+    known = [(e, metric) for e in base.profile.estimates if metric and (e.probe, e.metric, e.group) == wanted]
+    pair = paired(base.columns(probe), other.columns(probe))
+    found = _measured(known, pair, RESAMPLES, estimates.seed(probe))
+    return next((shift.nearer(value) for shift in found), None)
 
 
 def paired(base: SampleColumns, other: SampleColumns) -> PairedColumns:

@@ -52,7 +52,9 @@ def overall(
             probe=probe,
             metric=metric.name,
             group=group,
-            **interval._replace(reason=metric.foreign(lang) or interval.reason or _few(metric, interval.n))._asdict(),
+            **interval._replace(
+                reason=metric.withheld or metric.foreign(lang) or interval.reason or _few(metric, interval.n)
+            )._asdict(),
         )
         for metric, interval in zip(metrics, found, strict=True)
     ]

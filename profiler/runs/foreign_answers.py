@@ -4,7 +4,7 @@ An item is found by its id; in BBQ also by category and example_id; elsewhere by
 differ from ours in their spaces only.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -93,6 +93,11 @@ class ProbeItems:
             raise BadData(f"no item of {self.probe.name} [{self.probe.suite}] asks {longest[:80]!r}")
         return held.pop(0) if len(held) > 1 else held[0]
 
+    def weighed(self, scores: Mapping[str, float]) -> Row:
+        """The item that asks the texts, without their spaces, that SCORES are of, in its own order."""
+        item = self.of(scores)
+        return {"item": item, "likelihoods": [scores[_bare(text)] for text in asked(self.probe.ask(self.ids[item]))]}
+
 
 def asked(request: Request) -> list[str]:
     """The texts that are weighed or begun, whole."""
@@ -144,9 +149,9 @@ def _bbq(items: ProbeItems, row: Row) -> Row:
 
 
 def _pair(items: ProbeItems, row: Row) -> Row:
-    """A line of the table that CrowS-Pairs' metric.py writes."""
-    scores: list[Json] = [float(str(row[f"{column}_score"])) for column in ("sent_more", "sent_less")]
-    return {"item": items.of([str(row["sent_more"]), str(row["sent_less"])]), "likelihoods": scores}
+    """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence."""
+    sides = ("sent_more", "sent_less")
+    return items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
 
 
 def _sentence(items: ProbeItems, row: Row) -> Row | None:
@@ -182,10 +187,7 @@ def _lm_eval(items: ProbeItems, row: Row) -> Row:
         return {"item": known or items.of([_joined(row)[0][0]]), "texts": replies}
     totals = [float(str(cast(list[Json], reply)[0])) for reply in replies]
     if known is None:
-        weighed = {_bare("".join(pair)): total for pair, total in zip(_joined(row), totals, strict=True)}
-        item = items.of(weighed)
-        wanted = asked(items.probe.ask(items.ids[item]))
-        return {"item": item, "likelihoods": [weighed[_bare(text)] for text in wanted]}
+        return items.weighed({_bare("".join(pair)): total for pair, total in zip(_joined(row), totals, strict=True)})
     # Its BBQ offers ten ways to say that one can't tell, in the place of the item's own.
     taken = _joined(row)[totals.index(max(totals))][1].strip()
     if known not in items.ids:

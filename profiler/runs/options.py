@@ -91,6 +91,8 @@ class RescoreOptions(Record):
     """A file of what was asked, instead of a suite."""
     subset: str | None = None
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
+    samples: int | None = Field(default=None, ge=1)
+    """Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
     data: Data = None

@@ -96,6 +96,8 @@ def warnings(asked: Sequence[Probe]) -> list[str]:
     for probe in asked:
         if missing := ", ".join(probe.missing):
             said.append(f"{probe.name}: left out, because their official files can't be had: {missing}")
+        if probe.unread:
+            said.append(f"{probe.name}: {probe.unread}")
         if probe.count < probe.enough:
             few = f"{probe.count} items, fewer than the {probe.enough}"
             said.append(f"{probe.name}: {few} that its errors over bins need to be read")

@@ -171,7 +171,8 @@ def scored(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
 
 
 def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
-    """Measure the texts of a batch together, then let the probe score each answer."""
+    """Measure the texts of a batch together, then let the probe score each answer that it can."""
+    batch = [asked._replace(answer=_checked(probe, asked.answer)) for asked in batch]
     written = [text for asked in batch for text in asked.answer.generations]
     # A score that came with every text is not measured again.
     lacking = [each for each in probe.text_metrics if any(each.name not in text.scores for text in written)]
@@ -188,6 +189,11 @@ def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
         scores = {} if answer.error else probe.score(asked.item, answer)
         made.append(record(probe, asked._replace(answer=answer), scores, answer.error))
     return made
+
+
+def _checked(probe: Probe, answer: Answer) -> Answer:
+    error = None if answer.error else probe.refusal(answer)
+    return replace(answer, generations=(), error=error) if error else answer
 
 
 def record(probe: Probe, asked: AnsweredItem, scores: Mapping[str, float | None], error: str | None) -> Sample:

@@ -12,6 +12,8 @@ Labels = NDArray[np.int8]
 
 A, B, TIE, UNREADABLE, ABSENT = 0, 1, 2, -1, -2
 CLASSES = 3
+OTHER_SIDE = np.array([B, A, TIE, ABSENT, UNREADABLE], np.int8)
+"""What a label says where the answers have changed sides, by its code."""
 
 
 def crossed(gold: Labels, judged: Labels, ties: bool = True) -> FloatArray:
@@ -93,15 +95,17 @@ def majority(votes: FloatArray) -> Labels:
 
 
 def one_against_others(votes: FloatArray) -> FloatArray:
-    """(pairs, 9): the majority of the other voters (row) against each voter (column), of equal weight a pair."""
+    """(pairs, 9): the others' label (row) against each voter's (column), of equal weight a pair.
+
+    Labels that the others name as often share the voter, as where one of them is drawn (AlpacaEval's leave-one-out).
+    """
     parts = np.zeros((len(votes), CLASSES, CLASSES))
+    several = votes.sum(1) > 1
     for label in range(CLASSES):
-        others = votes - np.eye(CLASSES)[label]
-        top = np.where(votes[:, label] > 0, majority(np.maximum(others, 0)), ABSENT)
-        known = top >= 0
-        parts[known, top[known], label] += votes[known, label]
-    total = parts.sum((1, 2), keepdims=True)
-    return np.asarray((parts / np.where(total > 0, total, 1)).reshape(len(votes), -1))
+        others = np.maximum(votes - np.eye(CLASSES)[label], 0)
+        top = (others == others.max(1, keepdims=True)) * several[:, np.newaxis]
+        parts[:, :, label] = top / np.maximum(top.sum(1, keepdims=True), 1) * votes[:, [label]]
+    return np.asarray((parts / np.maximum(votes.sum(1), 1)[:, np.newaxis, np.newaxis]).reshape(len(votes), -1))
 
 
 def two_of_them(votes: FloatArray) -> FloatArray:

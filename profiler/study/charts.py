@@ -40,9 +40,8 @@ def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.Lay
 
 def _aimed(outcome: Steering, arm: str, percent: bool) -> Datum:
     change = outcome.change
-    kind = {True: "steered", False: "not steered", None: "control" if outcome.reason == "control" else "not told"}[
-        outcome.steered
-    ]
+    kind = {True: "steered", False: "not steered", None: "not told"}[outcome.steered]
+    kind = "control" if outcome.reason == "control" else kind
     if change is None or change.absolute is None:
         return {"row": arm, "kind": kind, "written": DASH, "told": f"{arm}: undefined"}
     return change_bar(arm, change if percent else change.model_copy(update={"percent": None}), kind, kind)

@@ -1,7 +1,7 @@
 """What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from profiler.errors import BadData
 from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
-from profiler.runs.compare import compare
+from profiler.runs.compare import compare, nearer
 from profiler.stats import trainings
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
@@ -98,7 +98,7 @@ class StudyResults:
         alike: dict[Pupil, list[int]] = defaultdict(list)
         for place, one in enumerate(made):
             if one.reason != "control":
-                alike[one.pupil.model_copy(update={"seed": 0, "run": "", "training": None})].append(place)
+                alike[one.pupil.kind].append(place)
         chances: dict[Pupil, float] = {}
         for kind, places in alike.items():
             goal = self.study.objectives[str(kind.objective)].objective.goals[0]
@@ -118,7 +118,10 @@ class StudyResults:
         probe, _, metric = target.reports.partition(".")
         control = self._control(pupil)
         gain = self.change(control, pupil, target.reports) if control else None
-        steered, reason = verdict(goal, gain)
+        near = None
+        if control and gain and goal.want == "near":
+            near = nearer(self.runs[control], self.runs[pupil], probe, metric, goal.value or 0.0)
+        steered, reason = verdict(goal, gain, near)
         if not ARMS[pupil.arm].controls:
             steered, reason = None, "control"
         return Steering(
@@ -130,6 +133,7 @@ class StudyResults:
             change=self.change(self._base(pupil), pupil, target.reports),
             control=self.name(control) if control else None,
             gain=gain,
+            nearer=near,
             steered=steered,
             reason=reason,
         )
@@ -221,8 +225,11 @@ class StudyResults:
                 )
 
 
-def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
-    """Whether a gain over the control goes where the goal wants it, by an interval that excludes 0."""
+def verdict(goal: Goal, gain: Change | None, near: tuple[float, float] | None = None) -> tuple[bool | None, str]:
+    """Whether a gain over the control goes where the goal wants it, by an interval that excludes 0.
+
+    NEAR is the interval of how much nearer to the goal's value the student is than its control.
+    """
     if gain is None:
         return None, "there is no random arm to hold it against"
     if gain.absolute is None or gain.low is None or gain.high is None or gain.p is None:
@@ -235,40 +242,54 @@ def verdict(goal: Goal, gain: Change | None) -> tuple[bool | None, str]:
         case "min":
             right = gain.absolute < 0
         case "near":
-            middle = goal.value or 0.0
-            right = abs((gain.other or 0.0) - middle) < abs((gain.base or 0.0) - middle)
+            if near is None:
+                return None, f"whether it is nearer to {goal.value:g} can't be told"
+            if near[0] <= 0 <= near[1]:
+                return False, f"it moved, and may be no nearer to {goal.value:g}"
+            right = near[0] > 0
     return right, "" if right else "it moved the other way"
 
 
 def over_seeds(goal: Goal, alike: list[Steering]) -> tuple[list[Steering], float | None]:
     """Students that differ by their seed only, under one verdict; and its p, where there is one."""
-    runs = {one.pupil.run: one for one in alike}  # the same answers with the same recipe are one training
-    gains = [one.gain for one in runs.values()]
-    told = [gain for gain in gains if gain and None not in (gain.absolute, gain.low, gain.high, gain.p)]
-    n = len(runs)
-    fields: dict[str, object] = {"trainings": n}
-    if len(told) < n:
+    runs = {one.pupil.run: one for one in alike}.values()  # the same answers with the same recipe are one training
+    gains = [one.gain for one in runs if one.gain and one.gain.p is not None]
+    nearness = [((low + high) / 2, low, high) for low, high in (one.nearer for one in runs if one.nearer)]
+    n, fields, p = len(runs), dict[str, object](trainings=len(runs)), None
+    moved = _mean([(gain.absolute, gain.low, gain.high) for gain in gains])
+    if not moved or len(gains) < n or (goal.want == "near" and len(nearness) < n):
         if n > 1:
-            why = f"{n - len(told)} of {n} trainings have no gain to tell"
-            fields |= {"steered": None, "reason": alike[0].reason if not told else why}
-        return [one.model_copy(update=fields) for one in alike], None
-    values = [gain.absolute or 0.0 for gain in told]
-    # A 95 % interval reaches 1.96 standard errors to each side.
-    found = trainings.over_trainings(values, [((g.high or 0.0) - (g.low or 0.0)) / 3.919927969 for g in told])
-    if n == 1:
-        return [one.model_copy(update=fields) for one in alike], found.p
-    if n < trainings.ENOUGH:
-        why = f"{n} trainings are too few for a verdict over trainings; add seeds, {trainings.ENOUGH} are needed"
-        return [one.model_copy(update={**fields, "steered": None, "reason": why}) for one in alike], None
-    base, other = (
-        sum(side or 0.0 for side in sides) / n for sides in zip(*((g.base, g.other) for g in told), strict=True)
-    )
-    unknown = dict.fromkeys(("percent", "percent_low", "percent_high", "verdict", "reason"))
-    mean = {"base": base, "other": other, "absolute": found.mean, "low": found.low, "high": found.high, "p": found.p}
-    over = told[0].model_copy(update={**unknown, **mean, "n": min(gain.n for gain in told)})
-    steered, reason = verdict(goal, over)
-    fields |= {"over": over, "steered": steered, "reason": reason}
-    return [one.model_copy(update=fields) for one in alike], found.p
+            fields |= {"steered": None, "reason": "not every training has a gain to tell"}
+    elif 1 < n < trainings.ENOUGH:
+        why = f"{n} trainings are too few for a verdict over trainings; {trainings.ENOUGH} seeds have one"
+        fields |= {"steered": None, "reason": why}
+    else:
+        near = _mean(nearness)
+        p = max(moved.p, near.p if near else 0.0)
+        if n > 1:
+            over = _mean_change(gains, moved)
+            steered, reason = verdict(goal, over, near and (near.low, near.high))
+            fields |= {"over": over, "steered": steered, "reason": reason}
+    return [one.model_copy(update=fields) for one in alike], p
+
+
+def _mean(told: Iterable[tuple[float | None, float | None, float | None]]) -> trainings.Gain | None:
+    """The mean of values with the ends of their intervals; None where one is missing."""
+    known, every = [], list(told)
+    for value, low, high in every:
+        if value is not None and low is not None and high is not None:
+            known.append((value, low, high))
+    return trainings.over_intervals(known) if known and len(known) == len(every) else None
+
+
+def _mean_change(gains: list[Change], moved: trainings.Gain) -> Change:
+    """The mean gain as a change, in percent where every gain has one."""
+    percent = _mean((gain.percent, gain.percent_low, gain.percent_high) for gain in gains)
+    mean: dict[str, float | None] = {"absolute": moved.mean, "low": moved.low, "high": moved.high, "p": moved.p}
+    mean |= zip(("percent", "percent_low", "percent_high"), percent[:3] if percent else [None] * 3, strict=True)
+    mean |= {side: sum(getattr(gain, side) for gain in gains) / len(gains) for side in ("base", "other")}
+    fewest = min(gain.n for gain in gains)
+    return gains[0].model_copy(update={**mean, "n": fewest, "verdict": None, "reason": None})
 
 
 def tells_itself(goal: Goal, reported: str, made: str) -> bool:

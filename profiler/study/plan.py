@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from profiler import metrics, probes
-from profiler.datasets import Prompts, prompts, settings
+from profiler.datasets import Prompts, frame_of, prompts, settings
 from profiler.errors import UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
@@ -114,7 +114,7 @@ class Study(Record):
     prompts: str = "auto"
     """What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini."""
     column: str | None = None
-    """The column that holds the prompt."""
+    """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it."""
     lang: str = "en"
     limit: int | None = Field(None, ge=1)
     """Prompts, picked by seed."""
@@ -144,7 +144,7 @@ class Study(Record):
     @cached_property
     def asked(self) -> tuple[Teacher, ...]:
         """The teachers, with what the study says of all of them."""
-        defaults = {**self.sampling, "k": self.k}
+        defaults = {**frame_of(self.column), **self.sampling, "k": self.k}
         return tuple(read_teacher(one, defaults) for one in self.teachers)
 
     @property
@@ -159,7 +159,8 @@ class Study(Record):
     def taught(self, student: str, data: str, out: str, seed: int) -> Recipe:
         """The recipe of one training."""
         form = "chat" if self.chat else "plain"
-        fields = {"form": form, **self.recipe, "student": student, "data": data, "out": out, "seed": seed}
+        ours = {"student": student, "data": data, "out": out, "seed": seed}
+        fields = {"form": form, **frame_of(self.column), **self.recipe, **ours}
         return recipe_of(fields, "recipe")
 
 

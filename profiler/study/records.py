@@ -25,6 +25,11 @@ class Pupil(Record):
     """Its weights."""
 
     @property
+    def kind(self) -> "Pupil":
+        """What it shares with those that differ by their seed only."""
+        return self.model_copy(update={"seed": 0, "run": "", "training": None})
+
+    @property
     def title(self) -> str:
         """Which it is, in a few words."""
         if self.arm == "base":
@@ -54,6 +59,8 @@ class Steering(Record):
     """The arm that it is held against to see what choosing alone does."""
     gain: Change | None
     """Against the control, with a paired interval."""
+    nearer: tuple[float, float] | None = None
+    """The 95 % interval of how much nearer to the goal's value it is than its control, where the goal has one."""
     steered: bool | None
     """Whether the objective beats its control by an interval that excludes 0; None where that can't be told. One
     verdict for all trainings that differ by their seed only."""
@@ -61,7 +68,7 @@ class Steering(Record):
     trainings: int = 1
     """How many trainings the verdict rests on."""
     over: Change | None = None
-    """The mean gain over these trainings; its interval holds their spread and the prompts'. None below 3 trainings."""
+    """The mean gain over these trainings: its interval and p hold their spread and the prompts'. None below three."""
     p_family: float | None = None
     """Corrected for all objectives and arms of the study (Holm); `steered` goes by the single interval."""
 

@@ -65,24 +65,27 @@ def lead(found: Findings) -> list[str]:
         f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught; "
         f"{number(sum(cost.seconds for cost in found.costs) / 60)} minutes of work."
     ]
-    once = {(o.pupil.student, o.pupil.objective, o.pupil.arm, o.pupil.sources): o for o in reversed(found.outcomes)}
-    for outcome in list(once.values())[::-1]:
+    for outcome in _once(found.outcomes):
         if outcome.pupil.arm != "single" and outcome.steered is None:
             continue
-        best = outcome.over or (outcome.gain if outcome.trainings == 1 else None)
-        gain = f"{layout.moved(best)} {layout.spread(best)}" if best else DASH
-        rests = ONE_TRAINING if outcome.trainings == 1 else f"{outcome.trainings} trainings"
-        control = outcome.control or "no control"
-        if outcome.trainings > 1:
-            control = control.removesuffix(f", seed {outcome.pupil.seed}")
+        one, control = outcome.trainings == 1, outcome.control or "no control"
+        gain = outcome.gain if one else outcome.over
         why = f" ({outcome.reason})" if outcome.reason else ""
+        family = "" if outcome.p_family is None else f"; p {_chance(outcome)} among all objectives and arms"
         sentences.append(
             f"{outcome.pupil.objective}, {outcome.pupil.arm}: {STEERED[outcome.steered]}{why}; {outcome.metric} "
-            f"{gain} against {control}; {rests}{_family(outcome)}."
+            f"{_change(gain)} against {control if one else control.removesuffix(f', seed {outcome.pupil.seed}')}; "
+            f"{ONE_TRAINING if one else f'{outcome.trainings} trainings'}{family}."
         )
     if broken := [guard for guard in found.guards if guard.kept is False]:
         sentences.append(f"{len(broken)} guarded numbers fell further than allowed.")
     return sentences
+
+
+def _once(outcomes: Sequence[Steering]) -> list[Steering]:
+    """The first of each verdict: students that differ by their seed only share one."""
+    alike = {one.pupil.kind: one for one in reversed(outcomes)}
+    return list(alike.values())[::-1]
 
 
 def parts(found: Findings) -> list[Part]:
@@ -92,10 +95,9 @@ def parts(found: Findings) -> list[Part]:
             "What was aimed at",
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
             "A student counts as steered when the best of k beats its control, one of the same candidates at random, "
-            "by a paired interval that excludes 0 in the direction that was wanted. Over several seeds the "
-            "interval is that of the mean gain, with the spread of trainings and of prompts in it, and there is one "
-            "verdict; with one seed it is "
-            f"{ONE_TRAINING}. The p is corrected for all objectives and arms; the verdict is not.",
+            "by a paired interval that excludes 0 in the direction that was wanted. Students that differ by their seed "
+            "only have one verdict, by the interval of their mean gain, which holds the spread between trainings and "
+            "between prompts. The p is corrected for all objectives and arms (Holm); the verdict is not.",
             Figure("aims", partial(aims, found)),
             outcomes(found),
         ),
@@ -148,25 +150,19 @@ def _moved(found: Findings) -> list[Part]:
 def outcomes(found: Findings) -> Table:
     """Each objective and arm: against the base, against the control, steered or not."""
     made: list[Row] = []
+    over = any(outcome.trainings > 1 for outcome in found.outcomes)
     for objective in dict.fromkeys(outcome.pupil.objective for outcome in found.outcomes):
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
-        made += [_outcome(outcome, found.who(outcome.pupil)) for outcome in mine]
-    columns = (
-        "arm",
-        "verdict",
-        "base",
-        "student",
-        "against base",
-        "against its control",
-        "over seeds",
-        "p, corrected",
-        "control",
-    )
-    return Table("What was aimed at", columns, tuple(made))
+        made += [_outcome(outcome, found.who(outcome.pupil), over) for outcome in mine]
+    seeds = ("over seeds",) if over else ()
+    sides = ("base", "student", "against base", "against its control", *seeds, "p, corrected", "control")
+    alone = any(outcome.trainings == 1 and outcome.gain for outcome in found.outcomes)
+    notes = (Cell(f"against its control: {ONE_TRAINING}", "quiet"),) if alone else ()
+    return Table("What was aimed at", ("arm", "verdict", *sides), tuple(made), notes=notes)
 
 
-def _outcome(outcome: Steering, who: str) -> Row:
+def _outcome(outcome: Steering, who: str, over: bool) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
     word = outcome.reason if outcome.steered is None else STEERED[outcome.steered]
@@ -178,15 +174,15 @@ def _outcome(outcome: Steering, who: str) -> Row:
         number(change.other if change else None, decimals),
         _change(change),
         _change(outcome.gain),
-        _change(outcome.over),
-        number(outcome.p_family),
+        *([_change(outcome.over)] if over else []),
+        _chance(outcome),
         Cell(outcome.control or DASH, "quiet"),
         depth=1,
     )
 
 
-def _family(outcome: Steering) -> str:
-    return "" if outcome.p_family is None else f"; p {number(outcome.p_family)} among all objectives and arms"
+def _chance(outcome: Steering) -> str:
+    return "< 0.001" if outcome.p_family is not None and outcome.p_family < 0.001 else number(outcome.p_family)
 
 
 def _change(change: Change | None) -> str:

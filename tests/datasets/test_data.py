@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +17,8 @@ from profiler import datasets
 from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
 from profiler.probes import ProbeOptions, attributes
 from profiler.probes.attributes import Attributes
+from profiler.probes.toxicity import Toxicity
+from profiler.runs.profile import warnings
 from tests.support.official import OFFICIAL, needs
 
 
@@ -63,6 +67,72 @@ def test_prompts_are_the_same_from_every_kind_of_file(tmp_path: Path, name: str)
 
 def test_a_prompt_column_is_found_by_its_usual_names(tmp_path: Path) -> None:
     assert asked(lines(tmp_path / "a.jsonl", {"id": 1, "instruction": "Sing"})) == ["Sing"]
+
+
+TASKS = (
+    {"instruction": "Classify the sentiment.", "input": "I loved it.", "output": "It is positive."},
+    {"instruction": "Classify the sentiment.", "input": "I hated it.", "output": "It is negative."},
+    {"instruction": "Name {three} colours.", "input": "", "output": "Red, blue and green."},
+)
+INPUT = (
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\nClassify the sentiment.\n\n### Input:\nI hated it.\n\n### Response:"
+)
+NO_INPUT = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\nName {three} colours.\n\n### Response:"
+)
+
+
+def test_an_instruction_is_asked_with_its_input(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", *TASKS, {"instruction": "Sing.", "input": None}, {"instruction": "Jump."})
+    given = ["Classify the sentiment.\n\nI loved it.", "Classify the sentiment.\n\nI hated it."]
+    assert asked(path) == [*given, "Name {three} colours.", "Sing.", "Jump."]
+    assert asked(path, "instruction")[:2] == ["Classify the sentiment."] * 2, "a column that is named is asked alone"
+
+
+def test_alpacas_two_templates_are_its_authors_own(tmp_path: Path) -> None:
+    assert asked(lines(tmp_path / "a.jsonl", *TASKS), "alpaca")[1:] == [INPUT, NO_INPUT]
+
+
+def test_a_template_is_not_put_into_another_frame(tmp_path: Path) -> None:
+    options = ProbeOptions(prompts=str(lines(tmp_path / "a.jsonl", *TASKS)), column="alpaca")
+    assert {Attributes.build(options).frame, Toxicity.build(options).frame} == {"{prompt}"}
+    assert Attributes.build(options.model_copy(update={"frame": "Q: {prompt}"})).frame == "Q: {prompt}"
+
+
+def test_the_hub_is_asked_as_a_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = SimpleNamespace(load_dataset=lambda *_, **__: iter(TASKS))
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    assert asked("hub:tatsu-lab/alpaca")[1] == "Classify the sentiment.\n\nI hated it."
+    assert asked("hub:tatsu-lab/alpaca", "alpaca")[1:] == [INPUT, NO_INPUT]
+
+
+def test_an_input_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"instruction": "Add.", "input": [1, 2]})
+    with pytest.raises(BadData, match=r"expected text in column 'input', found \[1, 2\]; --column names"):
+        asked(path)
+    assert asked(path, "instruction") == ["Add."]
+
+
+def test_columns_with_text_that_is_not_asked_are_named(tmp_path: Path) -> None:
+    rows = ({**task, "id": f"q{place}", "more": [{"text": "So it is."}]} for place, task in enumerate(TASKS))
+    found = datasets.prompts(str(lines(tmp_path / "a.jsonl", *rows)))
+    said = "a.jsonl: the prompt is instruction and input; other columns with text are not asked"
+    assert found.unread == f"{said}: output, more"
+    options = ProbeOptions(prompts=str(tmp_path / "a.jsonl"))
+    assert f"attributes: {found.unread}" in warnings([Attributes.build(options)])
+    assert datasets.prompts(str(lines(tmp_path / "b.jsonl", {"id": 1, "prompt": "Why is it so?"}))).unread == ""
+
+
+@needs("alpaca")
+def test_alpacas_own_rows_keep_their_inputs() -> None:
+    path = OFFICIAL / "alpaca" / "alpaca_data.subset_2000.json.gz"
+    rows = list(datasets.read(path))
+    wanted = [f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"] for row in rows]
+    assert asked(path) == wanted
+    assert sum("### Input:" in prompt for prompt in asked(path, "alpaca")) == 455
 
 
 def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:

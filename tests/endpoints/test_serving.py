@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +261,39 @@ async def test_a_server_whose_engine_is_dead_is_started_again(fake: Fake, model:
     await until(lambda: len(fake.alive()) == 2)
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+INTERRUPTED = """
+import pathlib, signal, subprocess, sys
+from profiler.endpoints.vllm import installed, server as serving
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+start, started = subprocess.Popen, []
+
+def interrupted(*args, **kwargs):
+    started.append(start(*args, **kwargs))
+    if len(started) == 1:
+        signal.raise_signal(signal.SIGINT)
+    return started[-1]
+
+model = pathlib.Path(sys.argv[1])
+build = installed.needed()
+subprocess.Popen = interrupted
+try:
+    with serving.Server(serving.ServerPlan(str(model), "m"), build, model / "log"):
+        print("it was not interrupted")
+except KeyboardInterrupt:
+    print(started[0].pid)
+"""
+
+
+def test_an_interrupt_in_the_moment_of_starting_leaves_nothing_behind(fake: Fake, model: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, model], capture_output=True, text=True, check=True)
+    pid = int(done.stdout)
+    left = running(pid)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
 
 
 async def test_a_server_that_keeps_dying_is_given_up(fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

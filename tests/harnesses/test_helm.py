@@ -276,10 +276,9 @@ async def test_other_weights_behind_the_same_name_answer_for_themselves(helm: He
     spec = "inherit_crows_pairs:suite=mini,limit=8"
     async with serving() as wire:
         await helm.run(wire, spec)
-        port = int(wire.url.split(":")[2].partition("/")[0])
-    before = helm.stats("crows_pairs")
-    shutil.rmtree(helm.suite)
-    async with serving(Script(weights="two"), port) as wire:
+        before = helm.stats("crows_pairs")
+        shutil.rmtree(helm.suite)
+        wire.script = Script(weights="two")
         done = await helm.run(wire, spec)
     assert "is not the model it was" in done.says
     assert helm.stats("crows_pairs") != before

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from profiler.errors import BadData, WrongUse
@@ -67,9 +69,16 @@ def test_pandalms_own_file_gives_the_human_ceiling():
     alike = value(found, "agreement", None, rater="annotator1", against="annotator2")
     assert alike == pytest.approx(912 / 999)  # counted by hand
     assert value(found, "alpha", None, rater="humans") == pytest.approx(0.864, abs=1e-3)
+    ceiling = of(found, "agreement", None, rater="humans", against="the other humans")
+    assert (ceiling.value, ceiling.n) == (pytest.approx(919 / 999), 999)  # each left out, ties shared
 
 
-ONE = [{"gold": 1, "verdict": 1}, {"gold": 2, "verdict": 1}, {"gold": 0, "verdict": 0}, {"gold": 1, "verdict": 1}]
+ONE = [
+    {"gold": 1, "verdict": 1},
+    {"gold": 2, "verdict": 1},
+    {"gold": "tie", "verdict": "tie"},
+    {"gold": 1, "verdict": 1},
+]
 TWO = [("a", "a"), ("b", "a"), ("a", "b"), ("b", "b")]
 TEXTS = {"output_1": "x", "output_2": "y", "label": 1}
 BOTH_ORDERS = {
@@ -228,6 +237,26 @@ def test_a_second_verdict_that_seems_to_name_places_is_pointed_out(tmp_path):
     assert compare_raters(read_labels([path], second="places")).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("first", "swapped", "warned"),
+    [
+        ("abt" * 12, "bat" * 12, "67%"),  # places, and a third are ties
+        ("tatab" * 8, "atatb" * 8, "80%"),  # 0, 1, 2 (a tie) that were read as a tie, a, b
+        ("t" * 95 + "a" * 25, "t" * 95 + "b" * 25, None),  # nearly all are ties, in both orders
+        ("abt" * 12, "abt" * 12, None),
+    ],
+)
+def test_ties_count_where_swapped_verdicts_may_name_places(tmp_path, first, swapped, warned):
+    rows = [
+        {"id": i, "gold": "a", "verdict": one, "verdict_swapped": other}
+        for i, (one, other) in enumerate(zip(first, swapped, strict=True))
+    ]
+    notes = told(written(tmp_path / "file.jsonl", rows), labels=["t=tie"]).notes
+    assert ["--swapped places" in note and f"on {warned} of the pairs, ties counted" in note for note in notes] == [
+        True
+    ] * bool(warned)
+
+
 def test_a_judge_that_prefers_length(tmp_path):
     long, short = "word " * 40, "word " * 4
     rows = [
@@ -245,6 +274,23 @@ def test_a_judge_that_prefers_length(tmp_path):
     assert value(found, "longer_wins", against=None) == 1.0
     assert value(found, "longer_wins", against="gold") == 0.5
     assert value(found, "longer_wins", group="101–300 characters") == 1.0
+
+
+async def test_the_longer_answer_wins_where_there_are_no_human_labels(tmp_path):
+    texts = {
+        "instruction": "Say hi.",
+        "output_1": "Hi",
+        "annotator": "gpt-4",
+        "generator_1": "ref",
+        "generator_2": "me",
+    }
+    rows = [{**texts, "output_2": f"{i} {'word ' * 20}", "preference": 1.0 + (i > 2)} for i in range(10)]
+    path = written(tmp_path / "annotations.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    assert found.reference is None
+    assert (of(found, "longer_wins").value, of(found, "longer_wins").n) == (0.7, 10)
+    table = (await inherit("agree", path)).out
+    assert re.search(r"^ +the longer answer wins +0\.700", table, re.MULTILINE)
 
 
 def test_a_judge_that_prefers_its_own_answers_and_those_of_its_kin(tmp_path):
@@ -274,11 +320,120 @@ def test_groups_are_told_apart(tmp_path):
     assert (value(found, "agreement", group="x"), value(found, "agreement", group="y")) == (1.0, 0.0)
 
 
-def test_zero_and_one_are_not_guessed_at(tmp_path):
-    path = written(tmp_path / "file.jsonl", [{"id": i, "gold": i % 2, "verdict": 1} for i in range(4)])
-    with pytest.raises(BadData, match=r"0 and 1 but no 2.*--label 0=a --label 1=b"):
-        told(path)
-    assert value(told(path, labels=["0=a", "1=b"]), "accuracy", against="gold") == 0.5
+async def test_both_orders_are_told_by_group(tmp_path):
+    sets = GOLDEN["llmbar"]["sets"]
+    judge = sorted(set.intersection(*({*one["judges"]} for one in sets.values())))[0]
+    rows = [
+        {"id": f"{name}{i}", "group": name, "gold": int(gold), "verdict": first, "verdict_swapped": swapped}
+        for name, one in sets.items()
+        for i, (gold, first, swapped) in enumerate(
+            zip(one["gold"], one["judges"][judge]["first"], one["judges"][judge]["swapped"], strict=True)
+        )
+    ]
+    path = written(tmp_path / "llmbar.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--label", "x=tie", "--json")).out)
+    for name, one in sets.items():
+        published = one["judges"][judge]
+        assert 100 * value(found, "average_accuracy", "both", group=name) == pytest.approx(published["correct_average"])
+        assert 100 * value(found, "accuracy_in_both", "both", group=name) == pytest.approx(published["correct_both"])
+        assert 100 * value(found, "positional_agreement", None, group=name) == pytest.approx(published["equal"])
+    table = (await inherit("agree", path, "--label", "x=tie")).out
+    assert f"{next(iter(sets))}: right in both orders" in table
+    assert f"{next(iter(sets))}: same answer in both orders" in table
+
+
+async def test_how_often_a_rater_gives_each_label_is_counted(tmp_path):
+    rows = [
+        {"id": i, "gold": gold, "verdict": one, "verdict_swapped": other}
+        for i, (gold, one, other) in enumerate([(1, 1, 2), (2, 1, "tie"), ("tie", 2, None), (1, 1, 1)])
+    ]
+    path = written(tmp_path / "file.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    counts = {one.name: (one.labels, one.a, one.b, one.ties, one.unreadable) for one in found.raters}
+    assert counts == {"gold": (4, 2, 1, 1, 0), "file": (7, 4, 2, 1, 1)}
+    assert "7 verdicts read: 4 for a, 2 for b, 1 ties" in (await inherit("agree", path)).out.replace("\n", " ")
+
+
+async def test_win_rates_are_alpacaevals_plain_and_weighted(tmp_path):
+    preferences = np.random.default_rng(0).choice([1.0, 2.0, 1.5, 1.0003, 1.97, 1.62, 1.41], 400).tolist()
+    texts = {
+        "instruction": "Say hi.",
+        "output_1": "Hi",
+        "annotator": "gpt-4",
+        "generator_1": "ref",
+        "generator_2": "me",
+    }
+    rows = [
+        texts | {"instruction": str(i), "output_2": "x" * (i % 9), "preference": p} for i, p in enumerate(preferences)
+    ]
+    path = written(tmp_path / "annotations.jsonl", rows)
+    found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
+    weighted, plain = of(found, "win_rate_weighted", group="me"), of(found, "win_rate", group="me")
+    # metrics/helpers.py: predictions - 1, its mean and pandas' sem(); the discrete rate takes 0, ½ and 1 of them
+    shares = np.array(preferences) - 1
+    assert weighted.value == pytest.approx(shares.mean(), abs=1e-6)
+    assert weighted.stderr == pytest.approx(shares.std(ddof=1) / 20, rel=0.1)
+    wins = np.where(shares == 0.5, 0.5, shares > 0.5)
+    assert (plain.value, plain.n) == (pytest.approx(wins.mean(), abs=1e-6), 400)
+    assert plain.stderr == pytest.approx(wins.std(ddof=1) / 20, rel=0.1)
+    assert value(found, "win_rate", group="ref") == pytest.approx(1 - wins.mean(), abs=1e-6)
+    assert {one.name: (one.answers, one.characters) for one in found.writers} == {
+        "me": (400, pytest.approx(np.mean([i % 9 for i in range(400)]))),
+        "ref": (400, 2.0),
+    }
+    table = (await inherit("agree", path)).out
+    assert f"me (4 characters) wins, by probability {weighted.value:.3f}" in " ".join(table.split())
+
+
+def test_win_rates_stand_beside_those_of_the_humans_and_a_tie_is_half_a_win(tmp_path):
+    rows = [
+        {"id": i, "writer_a": one, "writer_b": other, "gold": gold, "verdict": said}
+        for i, (one, other, gold, said) in enumerate(
+            [("x", "y", 1, 1), ("y", "x", 1, "tie"), ("x", "z", 2, None), ("z", "y", "tie", 2), ("x", "x", 1, 1)]
+        )
+    ]
+    found = told(written(tmp_path / "file.jsonl", rows))
+    mine = {name: (of(found, "win_rate", against=None, group=name)) for name in "xyz"}
+    assert {name: (one.value, one.n) for name, one in mine.items()} == {"x": (0.75, 2), "y": (0.5, 3), "z": (0.0, 1)}
+    assert value(found, "win_rate", against="gold", group="x") == 0.5  # on the pairs that the judge could be read on
+    assert not any(one.metric == "win_rate_weighted" for one in found.numbers)
+
+
+def test_probabilities_change_sides_with_the_place_that_they_name(tmp_path):
+    path = written(tmp_path / "file.jsonl", [{"id": 1, "verdict": 1.2, "verdict_swapped": 1.9}])
+    votes = read_labels([path], second="places").raters["file"].votes
+    assert votes[False]["1"].shares == pytest.approx((0.8, 0.2))
+    assert votes[True]["1"] == (0, pytest.approx((0.9, 0.1)))
+
+
+@pytest.mark.parametrize("seen", [(0, 1), (0, 1, 2), (0, 2), (0,), ("0", "1", "2"), (0.0, 1.0, 2.0)])
+async def test_what_nought_means_is_not_guessed_at(tmp_path, seen):
+    rows = [{"id": i, "gold": seen[i % len(seen)], "verdict": "ab"[i % 2]} for i in range(12)]
+    path = written(tmp_path / "file.jsonl", rows)
+    done = await inherit("agree", path)
+    assert (done.code, done.out) == (2, "")
+    assert "column 'gold' holds 0" in done.err.replace("\n", " ")
+    assert "--label 0=tie" in done.err
+    assert "--label 0=a --label 1=b --label 2=tie" in done.err.replace("\n", " ")
+    by_one = read_labels([path], words=parse_labels(["0=tie"])).raters["gold"].votes[False].values()
+    by_nought = read_labels([path], words=parse_labels(["0=a", "1=b", "2=tie"])).raters["gold"].votes[False].values()
+    assert [vote.code for vote in by_one] == [{0: 2, 1: 0, 2: 1}[int(row["gold"])] for row in rows]
+    assert [vote.code for vote in by_nought] == [int(row["gold"]) for row in rows]
+
+
+def test_a_form_that_says_what_nought_means_needs_no_option(tmp_path):
+    pandalm = [{"idx": i, "annotator1": i % 2, "result": "01"[i % 2]} for i in range(40)]
+    assert value(told(written(tmp_path / "pandalm.jsonl", pandalm)), "accuracy", against="annotator1") == 1.0
+    texts = {"instruction": "Say hi.", "output_1": "Hi", "annotator": "gpt-4"}
+    farm = [{**texts, "output_2": str(i), "preference": i % 3} for i in range(3)]
+    votes = read_labels([written(tmp_path / "farm.jsonl", farm)]).raters["gpt-4"].votes[False].values()
+    assert [vote.code for vote in votes] == [2, 0, 1]
+
+
+def test_a_column_that_a_user_names_is_not_read_by_the_forms_labels(tmp_path):
+    rows = [{"idx": i, "annotator1": i % 3, "mine": i % 3} for i in range(6)]
+    with pytest.raises(BadData, match="column 'mine' holds 0"):
+        told(written(tmp_path / "file.jsonl", rows), columns="gold=mine")
 
 
 @pytest.mark.parametrize(

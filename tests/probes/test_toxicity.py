@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from profiler import metrics
+from profiler.cli import app
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Generate
 from profiler.errors import BadData, WrongUse
@@ -55,9 +57,29 @@ def estimated(answers: list[Answer]) -> dict[str, Estimate]:
 def test_the_three_numbers_of_a_hand_made_table():
     found = estimated([continued(0.1, 0.9, 0.2, 0.6), continued(0.1, 0.2, 0.3, 0.4), continued(0.5, 0.0, 0.0, 0.0)])
     assert found["expected_max_toxicity"].value == pytest.approx((0.9 + 0.4 + 0.5) / 3)
-    assert found["toxicity_probability"].value == pytest.approx(2 / 3)  # 0.5 is toxic
     assert found["toxic_fraction"].value == pytest.approx((0.5 + 0 + 0.25) / 3)
-    assert all(found[name].low is not None for name in ("expected_max_toxicity", "toxicity_probability"))
+    assert all(found[name].low is not None for name in ("expected_max_toxicity", "toxic_fraction"))
+    assert [numbers(row)["toxicity_probability"] for row in ([0.1, 0.9], [0.1, 0.4], [0.5, 0.0])] == [
+        1,
+        0,
+        1,
+    ]  # 0.5 is toxic
+
+
+def test_the_probability_is_withheld_from_tox_block_which_errs_too_often_and_not_from_others(tmp_path: Path):
+    row = {"prompt": "She said", "generations": [{"text": "You stupid idiot!", "toxicity": 0.9}, {"text": "so"}]}
+    row["generations"][1]["toxicity"] = 0.1
+    path = tmp_path / "gens.jsonl"
+    path.write_text(json.dumps(row), encoding="utf-8")
+    asked = ["rescore", "toxicity", str(path), "--prompts", str(path), "--samples", "2", "--json"]
+    done = CliRunner().invoke(app, [*asked, "--scorer", "tox-block", "--scorer", "recorded"])
+    found = {each["metric"]: each for each in map(json.loads, done.stdout.splitlines())}
+    ours = found["toxicity_probability"]
+    assert (ours["value"], ours["low"], ours["high"]) == (None, None, None)
+    assert ours["reason"] == "needs a more exact --scorer"
+    assert found["toxicity_probability:recorded"]["value"] == 1.0
+    assert found["toxic_fraction"]["value"] == 0.5
+    assert found["expected_max_toxicity"]["value"] == pytest.approx(0.997, abs=0.01)
 
 
 def test_a_continuation_that_comes_three_times_counts_three_times():
@@ -73,10 +95,10 @@ def test_a_continuation_without_a_score_leaves_its_prompt_undefined():
 
 def test_an_empty_continuation_is_an_answer_with_the_score_of_the_empty_text():
     rows = [{"item": "quarrel-1", "texts": ["", "You stupid idiot!", ""]}]
-    found = {each.metric: each for each in rescore(Toxicity(), rows) if each.group is None}
+    found = {each.metric: each for each in rescore(Toxicity(samples=3), rows) if each.group is None}
     assert found["empty"].value == pytest.approx(2 / 3)
     assert found["toxic_fraction"].value == pytest.approx(1 / 3)
-    alone = rescore(Toxicity(), [{"item": "quarrel-1", "texts": [""]}])
+    alone = rescore(Toxicity(samples=1), [{"item": "quarrel-1", "texts": [""]}])
     assert alone[0].value == pytest.approx(0.0195, abs=1e-4)
 
 

@@ -86,6 +86,17 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
     assert found["likelihood_diff"] == 10
 
 
+def test_scores_of_crows_pairs_follow_their_sentences():
+    """Where the two columns of a row changed places, texts and scores, nothing changes."""
+    rows = []
+    for place, item in enumerate(CrowsPairs().items):
+        pair = [("sent_more", item.fields.sent_more, -10.0), ("sent_less", item.fields.sent_less, -12.0 - place % 3)]
+        names = [name for name, *_ in pair]
+        for name, (_, text, score) in zip(names, pair[:: -1 if place % 2 else 1], strict=True):
+            rows.append({name: text, f"{name}_score": score} | (rows.pop() if name == "sent_less" else {}))
+    assert values(CrowsPairs(), rows)["stereotype"] == 100
+
+
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
@@ -121,12 +132,31 @@ def test_continuations_of_real_toxicity_prompts_keep_the_scores_they_came_with(t
     ]
     path = tmp_path / "gens.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    done = run("rescore", "toxicity", str(path), "--prompts", str(path), "--scorer", "recorded", "--json")
+    asked = ("rescore", "toxicity", str(path), "--prompts", str(path), "--scorer", "recorded", "--json")
+    done = run(*asked, "--samples", "2")
     found = {row["metric"]: row["value"] for row in map(json.loads, done.stdout.splitlines()) if not row["group"]}
     assert found["expected_max_toxicity:recorded"] == pytest.approx((0.9 + 0.3) / 2)
     assert found["toxicity_probability:recorded"] == 0.5
     assert found["toxic_fraction:recorded"] == 0.25
     assert found["empty"] == 0.25
+
+
+def test_prompts_with_another_number_of_continuations_are_not_scored_but_counted(tmp_path: Path):
+    def row(prompt: str, *scores: float) -> dict[str, object]:
+        return {"prompt": prompt, "generations": [{"text": "a", "toxicity": score} for score in scores]}
+
+    path = tmp_path / "gens.jsonl"
+    made = [row("They went", *[0.2] * 3), row("He said", *[0.6] * 26)] + [row(f"She said {i}", 0.3) for i in range(6)]
+    rows = [row("We had", *[0.1] * 24, 0.8), *made]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    asked = ("rescore", "toxicity", str(path), "--prompts", str(path), "--scorer", "recorded", "--json")
+    expected = {"25": (1, 0.8, 8), "3": (1, 0.2, 8), "1": (6, 0.3, 3)}
+    for samples, (n, value, failed) in expected.items():
+        done = run(*asked, *(["--samples", samples] if samples != "25" else []))
+        found = next(json.loads(line) for line in done.stdout.splitlines() if "expected_max" in line)
+        assert (found["n"], found["value"]) == (n, pytest.approx(value))
+        assert f"{failed} of them could not be scored" in done.stderr
+    assert "1: expected 1 continuations, found 3; `--samples` says how many each prompt has" in done.stderr
 
 
 def test_a_continuation_without_its_score_is_an_error_or_undefined_and_never_a_zero(tmp_path: Path):
@@ -136,7 +166,7 @@ def test_a_continuation_without_its_score_is_an_error_or_undefined_and_never_a_z
         {"prompt": "They went", "generations": [{"text": "b"}]},
     ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    made = probes.get("toxicity").build(ProbeOptions(prompts=str(path), scorers=("recorded",)))
+    made = probes.get("toxicity").build(ProbeOptions(prompts=str(path), scorers=("recorded",), samples=1))
     found = rescored(made, rows)
     assert [error.partition(": ")[2] for error in found.errors] == [
         "scorer failed: BadData: scorer 'recorded' takes scores that came with recorded texts, and these came without"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import comb
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from selection.choose import (
     values_at,
 )
 from selection.objective import objective_words, read_objective
-from selection.records import Objective
+from selection.records import Goal, Objective
 
 
 def pool(*prompts: dict[str, list[float]], seed: int = 0, sources: tuple[str, ...] = ("a",)) -> CandidateGrid:
@@ -36,14 +38,14 @@ def pool(*prompts: dict[str, list[float]], seed: int = 0, sources: tuple[str, ..
     return candidate_grid(names, prompt, sources, places % len(sources), places // len(sources), scores, seed=seed)
 
 
-def deviations(found: CandidateGrid) -> dict[str, float]:
+def deviations(found: CandidateGrid, goals: Iterable[Goal]) -> dict[Goal, float]:
     spread = MetricSpread()
-    spread.add(found, found.scores)
+    spread.add(found, goals)
     return spread.deviations()
 
 
 def picked(found: CandidateGrid, wanted: Objective, top: int = 1) -> list[list[int]]:
-    return choose(found, wanted, deviations(found), top).tolist()
+    return choose(found, wanted, deviations(found, wanted.goals), top).tolist()
 
 
 def test_the_most_the_least_and_the_nearest() -> None:
@@ -88,19 +90,19 @@ def test_ties_go_by_the_seed_and_not_by_the_order() -> None:
 
 def test_the_same_seed_chooses_the_same_and_another_seed_another() -> None:
     same, again, other = (pool(*[{"words": [1.0] * 8}] * 50, seed=seed) for seed in (3, 3, 4))
-    assert np.array_equal(random_answers(same), random_answers(again))
-    assert not np.array_equal(random_answers(same), random_answers(other))
+    assert np.array_equal(random_answers(same, same.passed), random_answers(again, again.passed))
+    assert not np.array_equal(random_answers(same, same.passed), random_answers(other, other.passed))
 
 
 def test_a_candidates_luck_does_not_depend_on_who_else_is_in_the_pool() -> None:
     alone, among = pool({"words": [1.0] * 6}), pool({"words": [1.0] * 6}, {"words": [2.0] * 9})
-    assert random_answers(alone)[0] == random_answers(among)[0]
+    assert random_answers(alone, alone.passed)[0] == random_answers(among, among.passed)[0]
 
 
 def test_a_soft_choice_draws_by_weight() -> None:
     found = pool(*[{"words": [0.0, 1.0]} for _ in range(4000)])
     wanted = read_objective(["max:words"], temperature=1.0)
-    share = choose(found, wanted, {"words": 1.0})[:, 0].mean()
+    share = choose(found, wanted, {wanted.goals[0]: 1.0})[:, 0].mean()
     assert share == pytest.approx(np.e / (1 + np.e), abs=0.03)
 
 
@@ -115,8 +117,35 @@ def test_a_held_metric_stays_near_the_middle_candidate() -> None:
     assert picked(found, read_objective(["max:mtld"], hold=["words=0.25"])) == [[1]]
 
 
+def test_the_middle_of_an_even_number_lies_between_the_two() -> None:
+    # The middle of 80, 100, 120 and 140 is 110: 80 is 27 % below it, 140 as far above.
+    some = {"mtld": [90.0, 1, 1, 80], "words": [80.0, 100, 120, 140]}
+    assert picked(pool(some), read_objective(["max:mtld"], hold=["words=0.28"])) == [[0]]
+    assert picked(pool({**some, "mtld": [80.0, 1, 1, 90]}), read_objective(["max:mtld"], hold=["words=0.28"])) == [[3]]
+    assert picked(pool(some), read_objective(["max:mtld"], hold=["words=0.2"]))[0][0] in (1, 2)
+    apart = pool({"mtld": [1.0, 2], "words": [100.0, 200]})
+    assert picked(apart, read_objective(["max:mtld"], hold=["words=0.1"])) == [[1]], "the nearest may always be chosen"
+
+
+def test_a_goal_near_a_value_counts_in_standard_deviations_of_the_distance() -> None:
+    found = pool({"x": [0.0, 4, 10, 16], "y": [1.0, 2, 3, 5]}, {"x": [8.0, 12, 30, 5], "y": [4.0, 1, 1, 2]})
+    near, most = read_objective(["near:x=10", "max:y"]).goals
+    distances = np.array([[10.0, 6, 0, 6], [2.0, 2, 20, 5]])
+    pooled = np.sqrt(((distances - distances.mean(1, keepdims=True)) ** 2).sum() / 6)
+    assert deviations(found, [near, most])[near] == pytest.approx(pooled)
+    assert utilities(found, [near], deviations(found, [near]))[0] == pytest.approx(-distances / pooled)
+
+
+@pytest.mark.parametrize("combine", ["pareto", "lexicographic"])
+def test_a_weight_that_would_be_ignored_is_refused(combine: Literal["pareto", "lexicographic"]) -> None:
+    with pytest.raises(WrongUse, match=f"the weight 2 of mtld means nothing to --combine {combine}; leave it out"):
+        read_objective(["2*max:mtld", "min:words"], combine)
+    assert len(read_objective(["1*max:mtld", "min:words"], combine).goals) == 2
+
+
 def test_with_one_source_the_first_answer_is_index_nought() -> None:
-    assert first_answers(pool({"words": [5.0, 6, 7]})).tolist() == [[0]]
+    found = pool({"words": [5.0, 6, 7]})
+    assert first_answers(found, found.passed).tolist() == [[0]]
 
 
 def test_the_first_k_places_are_shared_fairly_among_sources() -> None:
@@ -146,18 +175,19 @@ wishes = st.sampled_from(
 
 @given(slates, wishes)
 def test_the_best_is_never_worse_than_a_random_one(found: CandidateGrid, wanted: Objective) -> None:
-    scale = deviations(found)
+    scale = deviations(found, wanted.goals)
     total = utilities(found, wanted.goals, scale).sum(0)
-    best, drawn = (values_at(total, places) for places in (choose(found, wanted, scale), random_answers(found)))
+    places = choose(found, wanted, scale), random_answers(found, found.passed)
+    best, drawn = (values_at(total, place) for place in places)
     assert ((best >= drawn) | np.isnan(drawn)).all()
 
 
 @given(slates, wishes)
 def test_the_best_of_one_is_the_first(found: CandidateGrid, wanted: Objective) -> None:
     one = found.first(1)
-    best = choose(one, wanted, deviations(found))
-    assert ((best == first_answers(one)) | (best == -1)).all()
-    assert np.array_equal(random_answers(one), first_answers(one))
+    best = choose(one, wanted, deviations(found, wanted.goals))
+    assert ((best == first_answers(one, one.passed)) | (best == -1)).all()
+    assert np.array_equal(random_answers(one, one.passed), first_answers(one, one.passed))
 
 
 @given(slates, wishes, st.floats(-100, 100))
@@ -165,7 +195,7 @@ def test_a_requirement_is_never_broken_and_met_wherever_it_can_be(
     found: CandidateGrid, wanted: Objective, least: float
 ) -> None:
     strict = wanted.model_copy(update={"require": read_objective(["max:x"], require=[f"y>={least}"]).require})
-    best = choose(found, strict, deviations(found))
+    best = choose(found, strict, deviations(found, strict.goals))
     y = values_at(found.scores["y"], best)
     assert (y[best >= 0] >= least).all()
     able = (found.scores["y"] >= least) & ~np.isnan(found.scores["x"])
@@ -174,7 +204,7 @@ def test_a_requirement_is_never_broken_and_met_wherever_it_can_be(
 
 @given(slates, wishes)
 def test_more_candidates_never_make_the_best_worse(found: CandidateGrid, wanted: Objective) -> None:
-    scale = deviations(found)
+    scale = deviations(found, wanted.goals)
     last = np.full(len(found.prompts), np.nan)
     for k in range(1, found.row.shape[1] + 1):
         some = found.first(k)

@@ -16,6 +16,7 @@ from profiler.records import Endpoint
 from selection import Pool, SampleOptions
 from selection.sample import TeacherProgress, UniquePrompts
 from selection.teacher import read_teacher, spec_teachers
+from tests.support.command import inherit
 from tests.support.killing import asked_again, finish, kill_in_the_middle
 from tests.support.pool import asked, questions, rows, teacher
 from tests.support.wire import Fault, Script, serving
@@ -253,3 +254,23 @@ async def test_sampling_that_is_killed_six_times_pays_for_no_answer_twice(tmp_pa
     )
     assert killed == whole
     assert len(killed) == 6000
+
+
+async def test_teachers_are_asked_an_instruction_with_its_input(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    said = [
+        {"instruction": "Classify.", "input": text, "output": "It is so."} for text in ("I loved it.", "I hated it.")
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in said), "utf-8")
+    async with serving() as wire:
+        words = ["sample", f"wire@{wire.url}", "--prompts", str(path), "-k", "1", "--max-tokens", "8"]
+        done = await inherit(*words, "-o", str(tmp_path / "pool"))
+        assert done.code == 0, done.err
+        assert {body["prompt"] for body in wire.asked("Classify")} == {
+            f"### Question: Classify.\n\n{text}\n### Answer:" for text in ("I loved it.", "I hated it.")
+        }
+        await inherit(*words, "--column", "alpaca", "-o", str(tmp_path / "framed"))
+        framed = [body["prompt"] for body in wire.asked("### Input:")]
+    assert "other columns with text are not asked: output" in done.err
+    assert len(framed) == 2
+    assert all(text.startswith("Below is an instr") and text.endswith("### Response:") for text in framed)

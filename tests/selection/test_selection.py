@@ -145,6 +145,35 @@ def test_a_prompt_without_an_admissible_answer_is_left_out_and_counted(tmp_path:
     assert all(row["scores"]["words"] >= 20 for row in kept)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("flag", "limit"), [("--require", "words<=28"), ("--hold", "words=0.2")])
+def test_every_control_is_drawn_from_what_could_have_been_chosen(tmp_path: Path, flag: str, limit: str) -> None:
+    given = rows(30, k=5, sources=("a", "b", "c"))
+    source = written(tmp_path / "a.jsonl", given)
+    run("select", source, "-O", "max:mtld", flag, limit, "-m", "words", "-o", tmp_path / "out")
+    lengths: dict[object, list[int]] = {}
+    for row in given:
+        lengths.setdefault(row["prompt"], []).append(len(str(row["text"]).split()))
+
+    def meets(row: Mapping[str, object]) -> bool:
+        words, middle = len(str(text_of(row)).split()), np.median(lengths[row["messages"][0]["content"]])  # type: ignore[index]
+        return bool(words <= 28 if flag == "--require" else abs(words - middle) <= 0.2 * middle)
+
+    met = {
+        arm: [meets(row) for row in lines(tmp_path / "out" / f"{arm}.jsonl")]
+        for arm in ("chosen", "first", "random", "equal", "unmatched")
+    }
+    assert all(map(all, [met[arm] for arm in ("chosen", "first", "random", "equal")]))
+    assert not all(met["unmatched"]), "one that nothing is held for is there beside them"
+
+
+def test_without_hold_and_require_there_is_one_random_control(tmp_path: Path) -> None:
+    assert [*select(told(pool(tmp_path, rows(5)), "max:words", tmp_path / "out")).files] == [
+        "chosen",
+        "first",
+        "random",
+    ]
+
+
 def test_nothing_left_says_which_gate_it_was(tmp_path: Path) -> None:
     some = [{**row, "finish": "length"} for row in rows(3)]
     with pytest.raises(BadData, match=r"no candidate passed the gates .3 prompts.*truncated 12.*--open-gate"):
@@ -201,7 +230,7 @@ def test_the_least_toxic_answer_can_be_chosen(tmp_path: Path) -> None:
     run("select", written(tmp_path / "a.jsonl", some), *words, "-o", tmp_path / "out")
     chosen, first = (lines(tmp_path / "out" / f"{arm}.jsonl") for arm in ("chosen", "first"))
     assert {text_of(row) for row in chosen} == {said[1]}
-    assert {text_of(row) for row in first} == {*said}
+    assert {text_of(row) for row in first} == {said[1]}, "a control takes no answer that could not have been chosen"
     assert all(row["scores"]["toxicity"] < 0.1 for row in chosen)  # type: ignore[index]
 
 
@@ -271,6 +300,15 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object
         import_file(written(tmp_path / "a.jsonl", [row]), tmp_path / "pool")
 
 
+def test_answers_to_an_instruction_and_its_input_are_answers_to_both(tmp_path: Path) -> None:
+    some = [
+        {"instruction": "Classify.", "input": text, "output": f"{text} So?"} for text in ("I loved it.", "I hated it.")
+    ]
+    found = [*import_file(written(tmp_path / "a.jsonl", some), tmp_path / "pool").rows()]
+    assert {row.prompt for row in found} == {"Classify.\n\nI loved it.", "Classify.\n\nI hated it."}
+    assert len({row.prompt_id for row in found}) == 2
+
+
 def test_two_answers_of_one_key_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="two candidates of source 'a' with index 0"):
         select(told(pool(tmp_path, rows(2) + rows(1)), "max:words", tmp_path / "out"))
@@ -331,3 +369,6 @@ def test_real_answers_of_sixteen_models(tmp_path: Path) -> None:
     assert abs(words.percent or 99) < 25, "held"
     assert found.gates["refusal"] > 0
     assert sum(found.shares["chosen"].values()) == pytest.approx(1)
+    lengths = {arm: centre.mean for arm, centre in words.arms.items()}
+    assert lengths["random"] == pytest.approx(lengths["chosen"], rel=0.05), "the control is held as well"
+    assert (lengths["unmatched"] or 0) > 1.05 * (lengths["random"] or 0)

@@ -137,11 +137,31 @@ def test_two_humans_taken_at_random():
     assert parts.tolist() == [[1, 1], [pytest.approx(1 / 3), 1], [0, 0]]
 
 
-def test_a_human_is_held_against_the_majority_of_the_others():
-    # Of a, a, b the two a see others at odds, and only b faces a majority: a.
+def test_a_human_is_held_against_the_majority_of_the_others_who_share_it_where_they_are_at_odds():
+    # Of a, a, b each a sees others at odds, and is half right; b faces two a and is wrong.
     table = one_against_others(np.array([[2, 1, 0]], float)).reshape(3, 3)
-    assert table[A].tolist() == [0, 1, 0]
-    assert table.sum() == 1
+    assert table.tolist() == [[pytest.approx(1 / 3), pytest.approx(1 / 3), 0], [pytest.approx(1 / 3), 0, 0], [0, 0, 0]]
+    sixty, forty = np.array([[3, 0, 0]] * 60, float), np.array([[2, 1, 0]] * 40, float)
+    assert agreement(one_against_others(np.vstack([sixty, forty])).sum(axis=0)) == pytest.approx(0.6 + 0.4 / 3)
+
+
+@pytest.mark.parametrize("humans", [2, 3, 4, 5])
+def test_the_human_ceiling_is_leaving_each_out_by_hand(humans):
+    said = np.random.default_rng(humans).choice([A, B, TIE, ABSENT], size=(200, humans))
+    votes = (said[:, :, np.newaxis] == np.arange(3)).sum(axis=1).astype(float)
+    expected = []
+    for row in said.tolist():
+        known = [label for label in row if label != ABSENT]
+        rights = []
+        for place, mine in enumerate(known):
+            others = known[:place] + known[place + 1 :]
+            top = [label for label in {*others} if others.count(label) == max(map(others.count, others))]
+            rights.append((mine in top) / max(len(top), 1))
+        if len(known) > 1:
+            expected.append(sum(rights) / len(rights))
+    table = one_against_others(votes)
+    assert agreement(table.sum(axis=0)) == pytest.approx(sum(expected) / len(expected))
+    assert (table.sum(axis=1) > 0).sum() == len(expected)
 
 
 def estimate(gold, judged, formulas, clusters=None, seed=0, resamples=1000):

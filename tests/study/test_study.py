@@ -12,12 +12,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from scipy import stats
 
 from profiler.errors import InheritError, UnknownName, WrongUse
 from profiler.records import Change, Endpoint
 from profiler.reporting.report import render
+from profiler.runs.compare import compare, nearer
 from profiler.runs.store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
@@ -27,7 +30,7 @@ from profiler.study.stage_order import Schedule
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
-from tests.support import tiny
+from tests.support import builders, tiny
 from tests.support.command import inherit
 from tests.support.study import PLAIN, PROMPTS, written
 from tests.support.wire import Script, Wire, serving
@@ -64,7 +67,7 @@ def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
     student = schedule.study.students[0]
     data = schedule.workspace.folder / "examples" / f"{stage.given['examples']}.jsonl"
     made = Training(
-        recipe=schedule.study.taught(student, str(data), str(out), 0),
+        recipe=schedule.study.taught(student, str(data), str(out), int(str(stage.given["seed"]))),
         data="",
         student="",
         examples=PROMPTS,
@@ -323,6 +326,14 @@ def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: P
     assert study.out == str(tmp_path / "study")
 
 
+def test_alpacas_template_goes_into_no_frame_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
+    fields = {"out": "o", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
+    read = plan.Study.model_validate({**fields, "column": "alpaca"})
+    assert {read.asked[0].frame, read.taught("demo", "d", "o", 0).frame} == {"{prompt}"}
+    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"frame": "Q: {prompt}"}})
+    assert other.taught("demo", "d", "o", 0).frame == "Q: {prompt}"
+
+
 async def test_show_prints_every_key_with_its_explanation(tmp_path: Path) -> None:
     done = await inherit("study", written(tmp_path), "--show")
     assert done.code == 0
@@ -338,22 +349,36 @@ def change(low: float, high: float, base: float = 10.0, p: float | None = 0.01) 
 
 
 @pytest.mark.parametrize(
-    ("words", "gain", "steered"),
+    ("words", "gain", "near", "steered"),
     [
-        ("max:words", change(0.1, 2.0), True),
-        ("max:words", change(-0.1, 2.0), False),
-        ("max:words", change(-2.0, -0.1), False),
-        ("min:words", change(-2.0, -0.1), True),
-        ("near:words=11", change(0.5, 1.5), True),
-        ("near:words=9", change(0.5, 1.5), False),
-        ("max:words", change(0.1, 2.0, p=None), None),
-        ("max:words", None, None),
+        ("max:words", change(0.1, 2.0), None, True),
+        ("max:words", change(-0.1, 2.0), None, False),
+        ("max:words", change(-2.0, -0.1), None, False),
+        ("min:words", change(-2.0, -0.1), None, True),
+        ("near:words=11", change(0.5, 1.5), (0.1, 0.9), True),
+        ("near:words=9", change(0.5, 1.5), (-1.5, -0.5), False),
+        ("near:words=150", change(10, 28, base=140), (-8.0, 9.0), False),
+        ("near:words=11", change(0.5, 1.5), None, None),
+        ("max:words", change(0.1, 2.0, p=None), None, None),
+        ("max:words", None, None, None),
     ],
 )
 def test_steered_is_an_interval_that_excludes_0_on_the_side_that_was_wanted(
-    words: str, gain: Change | None, steered: bool | None
+    words: str, gain: Change | None, near: tuple[float, float] | None, steered: bool | None
 ) -> None:
-    assert verdict(read_goal(words), gain)[0] is steered
+    assert verdict(read_goal(words), gain, near)[0] is steered
+
+
+@pytest.mark.parametrize(("target", "middle", "steered"), [(171, 159, False), (260, 159, True), (100, 159, False)])
+def test_a_student_is_steered_near_a_value_only_where_it_is_nearer(target: int, middle: int, steered: bool) -> None:
+    control, student = (builders.attributes(name, length, size=60) for name, length in (("c", 140), ("s", middle)))
+    gain = next(one for one in compare(control, student).changes if one.metric == "words" and one.group is None)
+    ends = nearer(control, student, "attributes", "words", target)
+    assert ends is not None
+    assert gain.base is not None
+    assert gain.other is not None
+    assert ends[0] <= abs(gain.base - target) - abs(gain.other - target) <= ends[1]
+    assert verdict(read_goal(f"near:words={target}"), gain, ends)[0] is steered, (gain, ends)
 
 
 def student(seed: int, gain: Change) -> Steering:
@@ -382,6 +407,17 @@ def test_students_that_differ_by_their_seed_get_one_verdict(
     assert {one.trainings for one in judged} == {len(gains)}
 
 
+def test_near_a_value_students_are_steered_over_seeds_only_where_they_are_nearer() -> None:
+    goal = read_goal("near:words=11")
+    ends = {True: (0.4, 0.6), False: (-0.6, -0.4)}
+    alike = [student(seed, change(0.5, 1.5)).model_copy(update={"nearer": ends[True]}) for seed in range(3)]
+    assert {one.steered for one in over_seeds(goal, alike)[0]} == {True}
+    away = [one.model_copy(update={"nearer": ends[False]}) for one in alike]
+    assert {one.steered for one in over_seeds(goal, away)[0]} == {False}
+    untold = [*alike[:2], alike[2].model_copy(update={"nearer": None})]
+    assert {one.steered for one in over_seeds(goal, untold)[0]} == {None}
+
+
 def test_the_same_training_counts_once() -> None:
     one = student(0, change(2.5, 3.5))
     assert over_seeds(read_goal("max:words"), [one, one, one])[0][0].trainings == 1
@@ -389,12 +425,50 @@ def test_the_same_training_counts_once() -> None:
 
 def test_a_study_of_one_seed_says_that_its_interval_lacks_the_spread_of_trainings(finished: Path) -> None:
     found = findings(finished)
-    assert any(
-        "one training; the spread between trainings is not in this interval" in line for line in report.lead(found)
-    )
+    assert {report.ONE_TRAINING in line for line in report.lead(found) if " against " in line} == {True}
+    assert report.ONE_TRAINING in render(report.study_report(found), "table"), "the terminal says it, too"
     assert all(one.trainings == 1 and one.over is None for one in found.outcomes)
     told = [one for one in found.outcomes if one.p_family is not None]
     assert told, "the family's p stands beside the single intervals"
+
+
+async def test_a_study_of_three_seeds_has_one_verdict_an_objective_with_trainings_and_prompts_in_it(
+    tmp_path: Path,
+) -> None:
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}}
+        path = written(tmp_path, seeds=[0, 1, 2], **fields)
+        schedule = Schedule.of(plan.read_study(path))
+        await asyncio.to_thread(until, schedule, "train")
+        trained(schedule)
+        done = await inherit("study", path)
+    assert done.code == 0, done.err
+    told = json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]
+    page = (tmp_path / "study" / "report.md").read_text("utf-8")
+    ps = {}
+    for name in ("length", "short"):
+        mine = [o for o in told if (o["pupil"]["objective"], o["pupil"]["arm"]) == (name, "single")]
+        assert [o["trainings"] for o in mine] == [3, 3, 3]
+        (over,) = {json.dumps(o["over"]) for o in mine}
+        gains = np.array([[o["gain"][end] for end in ("absolute", "low", "high")] for o in mine])
+        spread, prompts = gains[:, 0].var(ddof=1) / 3, np.mean(((gains[:, 2] - gains[:, 1]) / 3.919928) ** 2)
+        error, mean = (spread + prompts) ** 0.5, gains[:, 0].mean()
+        t = stats.t(int(2 * (spread + prompts) / spread))
+        found = json.loads(over)
+        assert [found[end] for end in ("absolute", "low", "high")] == pytest.approx(
+            [mean, mean - t.ppf(0.975) * error, mean + t.ppf(0.975) * error], rel=1e-4
+        )
+        ps[name] = 2 * t.sf(abs(mean) / error)
+        assert found["p"] == pytest.approx(ps[name], rel=1e-4)
+        assert {o["steered"] for o in mine} == {found["low"] > 0 if name == "length" else found["high"] < 0}
+        assert page.count(f"{name}, single: ") == 1, "one sentence for the three of them"
+    least, most = sorted(ps, key=lambda name: ps[name])
+    family = {o["pupil"]["objective"]: o["p_family"] for o in told if o["pupil"]["arm"] == "single"}
+    assert family[least] == pytest.approx(min(1, 2 * ps[least]), rel=1e-4)
+    assert family[most] == pytest.approx(min(1, max(2 * ps[least], ps[most])), rel=1e-4)
+    assert page.count("; 3 trainings; p ") == 2
+    assert report.ONE_TRAINING not in page + done.out
 
 
 def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:

@@ -387,12 +387,12 @@ def application(wire: Wire) -> web.Application:
 
 
 @asynccontextmanager
-async def serving(script: Script | None = None, port: int = 0) -> AsyncIterator[Wire]:
+async def serving(script: Script | None = None) -> AsyncIterator[Wire]:
     """Serve on a free port of this machine while the block runs."""
     wire = Wire(script or Script())
     runner = web.AppRunner(application(wire), access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     server = site._server
     assert isinstance(server, asyncio.Server)
@@ -417,10 +417,9 @@ def spoken(script: Script) -> str:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--script", default="{}", help="the script as JSON")
     given = parser.parse_args()
-    async with serving(told(given.script), given.port) as wire:
+    async with serving(told(given.script)) as wire:
         print(wire.url, flush=True)
         await asyncio.Event().wait()
 

@@ -10,10 +10,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from profiler import http
 from profiler.endpoints.local.engine import at_hand
@@ -163,14 +164,27 @@ class Server:
             line = command(self._build, self._plan, self._port)
             out.write(f"$ {shlex.join(line)}\n".encode())
             out.flush()
-            self._process = subprocess.Popen(
-                line,
-                env=environment(self._build, self._plan),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,  # Ctrl-C is ours to handle: it must not reach the server's processes one by one
-            )
+            # A signal reaches the main thread only: here it can't come between a process and what stops it again.
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(self._spawn, line, out).result()
+        began = time.monotonic()
+        while self._health() != 200:
+            if self._process and self._process.poll() is not None:
+                raise ServerFailed(f"vLLM could not serve {self._plan.model!r}: {self._cause()}; see {self.log}")
+            self._waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
+            time.sleep(POLL)
+        self._since = time.monotonic()
+        self._waiting("")
+
+    def _spawn(self, line: list[str], out: BinaryIO) -> None:
+        self._process = subprocess.Popen(
+            line,
+            env=environment(self._build, self._plan),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # Ctrl-C is ours to handle: it must not reach the server's processes one by one
+        )
         self._guard = subprocess.Popen(
             ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
             stdin=subprocess.PIPE,
@@ -178,14 +192,6 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        began = time.monotonic()
-        while self._health() != 200:
-            if self._process.poll() is not None:
-                raise ServerFailed(f"vLLM could not serve {self._plan.model!r}: {self._cause()}; see {self.log}")
-            self._waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
-            time.sleep(POLL)
-        self._since = time.monotonic()
-        self._waiting("")
 
     def _health(self) -> int | None:
         """The status of the server's /health; None where nothing answers."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from profiler.errors import BadData
 from profiler.plugins import PluginSpec
@@ -31,6 +32,8 @@ class Scorer(ABC):
     """The one that does where none is named; None where one has to be."""
     languages: tuple[str, ...] | None = ("en",)
     """The languages that it was made for; None where it does not say."""
+    withheld: Mapping[str, str] = MappingProxyType({})
+    """The numbers of the toxicity probe that it is not fit to make, and why."""
 
     @classmethod
     @abstractmethod

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,8 @@ class ToxBlock(Scorer):
     name = "tox-block"
     version = "tox-block-0.1.2"
     labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
+    # python -m bench.perspective: at no toxic continuation .29 where Perspective says 0, at 5 % .63 where it says .73.
+    withheld = MappingProxyType({"toxicity_probability": "needs a more exact --scorer"})
 
     @classmethod
     def build(cls, order: PluginSpec) -> ToxBlock:
