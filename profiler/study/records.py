@@ -133,10 +133,11 @@ class Findings(Record):
     versions: dict[str, str]
 
     @property
-    def control(self) -> Comparison | None:
-        """What teaching alone does: the first student that was taught answers which nobody chose."""
-        both = zip(self.shown, self.comparisons, strict=True)
-        return next((found for pupil, found in both if not ARMS[pupil.arm].controls), None)
+    def controls(self) -> list[Comparison]:
+        """What teaching alone does: of each student model, the first that was taught answers which nobody chose."""
+        both = zip(reversed(self.shown), reversed(self.comparisons), strict=True)
+        firsts = {pupil.student: found for pupil, found in both if not ARMS[pupil.arm].controls}
+        return list(firsts.values())[::-1]
 
     def who(self, pupil: Pupil) -> str:
         """A student beside others of the same objective."""

@@ -29,6 +29,7 @@ TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
 ONE_TRAINING = "one training; the spread between trainings is not in this interval"
+UNASKED = "What is inherited unasked"
 PREFERENCES = (
     "How far each student agrees with its teacher, as judges of the same pairs in both orders, before and after "
     "training, with humans and with the other teachers beside it."
@@ -108,13 +109,16 @@ def parts(found: Findings) -> list[Part]:
             Figure("candidates", partial(candidates, found)),
         ),
     ]
-    if control := found.control:
+    if controls := found.controls:
+        whose = layout.listed([repr(control.other_name) for control in controls])
+        several = len(controls) > 1
         words = (
-            f"Every number of the student {control.other_name!r} against the untouched one: what teaching alone "
-            "does, without any choice."
+            f"Every number of the student{'s' if several else ''} {whose} against "
+            f"{'their own untouched ones' if several else 'the untouched one'}: what teaching alone does, without any "
+            "choice."
         )
-        unasked = Figure("unasked", partial(comparison_chart, [control]))
-        made.append(Part("What is inherited unasked", words, unasked))
+        each = [one.model_copy(update={"base_name": "its own untouched student"}) for one in controls]
+        made.append(Part(UNASKED, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
     made += _moved(found)
     if (taste := found.preferences) and taste.shifts:
         words = f"{PREFERENCES} {before_after.CAPTION}"

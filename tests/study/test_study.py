@@ -19,6 +19,7 @@ from scipy import stats
 
 from profiler.errors import InheritError, UnknownName, WrongUse
 from profiler.records import Change, Endpoint
+from profiler.reporting import layout
 from profiler.reporting.report import render
 from profiler.runs.compare import compare, nearer
 from profiler.runs.store import Run
@@ -27,6 +28,7 @@ from profiler.study.findings import StudyResults, over_seeds, related, tells_its
 from profiler.study.records import Findings, Pupil, Steering
 from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule
+from profiler.study.stages import weights
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
@@ -64,7 +66,7 @@ def trained(schedule: Schedule, seed: int = 7) -> int:
 
 def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
     """A training that is over, as `inherit train` leaves it: weights, and the record that it is done."""
-    student = schedule.study.students[0]
+    student = next(one for one in schedule.study.students if weights(Endpoint(model=one)) == stage.given["student"])
     data = schedule.workspace.folder / "examples" / f"{stage.given['examples']}.jsonl"
     made = Training(
         recipe=schedule.study.taught(student, str(data), str(out), int(str(stage.given["seed"]))),
@@ -266,6 +268,26 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
     report.save(found, tmp_path / "report")
     assert "with one, its teacher" in (tmp_path / "report" / "report.md").read_text("utf-8")
     assert (tmp_path / "report" / "figures" / "preferences.svg").is_file()
+
+
+async def test_what_two_student_models_inherit_unasked_stands_side_by_side_each_against_its_own_base(
+    tmp_path: Path,
+) -> None:
+    tiny.checkpoint(tmp_path / "second", "llama", seed=21)
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        short = {"short": PLAIN["objectives"]["short"]}
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}, "objectives": short}
+        path = written(tmp_path, students=["student", "second"], **fields)
+        _, found = await asyncio.to_thread(carried_out, path)
+    assert [control.other_name for control in found.controls] == ["student: random of one", "second: random of one"]
+    assert len({control.base for control in found.controls}) == 2
+    report.save(found, tmp_path / "report")
+    drawn = (tmp_path / "report" / "figures" / "unasked.svg").read_text("utf-8")
+    for control in found.controls:
+        words = next(change for change in control.changes if change.metric == "words" and change.group is None)
+        assert control.other_name in drawn
+        assert layout.moved(words) in drawn, "the second student's numbers are in the picture, too"
 
 
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
