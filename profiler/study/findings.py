@@ -162,7 +162,7 @@ class StudyResults:
     def _curves(self) -> Iterator[Curve]:
         chosen: dict[str, tuple[Stage, Pupil]] = {}
         for made in self.schedule.pupils:
-            if made.select and self.workspace.done(made.select):
+            if made.select and not made.pupil.best_of and self.workspace.done(made.select):
                 chosen.setdefault(made.select.key, (made.select, made.pupil))
         for stage, pupil in chosen.values():
             which = pupil.model_dump(include={"objective", "sources", "seed"})

@@ -18,6 +18,8 @@ class Pupil(Record):
     """None for the untouched student."""
     sources: tuple[str, ...] = ()
     """The teachers whose answers it was taught."""
+    best_of: int | None = None
+    """How many candidates of each teacher it is the best of, where that is not all of them."""
     seed: int = 0
     run: str = ""
     """Its profile, seen from the study's folder."""
@@ -35,7 +37,11 @@ class Pupil(Record):
         if self.arm == "base":
             return "base"
         whose = f" of {self.sources[0]}" if len(self.sources) == 1 else ""
-        return f"{self.arm}{whose}" + (f", {self.objective}" if ARMS[self.arm].controls else "")
+        return f"{self.arm}{whose}" + (f", {self.objective}" if ARMS[self.arm].controls else "") + self.fewer
+
+    @property
+    def fewer(self) -> str:
+        return f", best of {self.best_of}" if self.best_of else ""
 
     def among(self, students: Collection[str], seeds: Collection[int], title: str) -> str:
         """Its TITLE, and what tells it from the others of these STUDENTS and SEEDS."""
@@ -143,4 +149,4 @@ class Findings(Record):
         """A student beside others of the same objective."""
         whose = pupil.sources[0] if len(pupil.sources) == 1 else f"{len(pupil.sources)} teachers"
         students, seeds = {one.student for one in self.pupils}, {one.seed for one in self.pupils}
-        return pupil.among(students, seeds, f"{pupil.arm} of {whose}")
+        return pupil.among(students, seeds, f"{pupil.arm} of {whose}{pupil.fewer}")

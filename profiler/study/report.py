@@ -17,7 +17,7 @@ from profiler.reporting.judging import descent_table
 from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
-from profiler.study.charts import aims, candidates, moved
+from profiler.study.charts import aims, candidates, moved, students_by_candidates
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.stage import Kind
@@ -70,12 +70,13 @@ def lead(found: Findings) -> list[str]:
         if outcome.pupil.arm != "single" and outcome.steered is None:
             continue
         one, control = outcome.trainings == 1, outcome.control or "no control"
+        control = control if one else control.removesuffix(f", seed {outcome.pupil.seed}")
         gain = outcome.gain if one else outcome.over
         why = f" ({outcome.reason})" if outcome.reason else ""
         family = "" if outcome.p_family is None else f"; p {_chance(outcome)} among all objectives and arms"
         sentences.append(
-            f"{outcome.pupil.objective}, {outcome.pupil.arm}: {STEERED[outcome.steered]}{why}; {outcome.metric} "
-            f"{_change(gain)} against {control if one else control.removesuffix(f', seed {outcome.pupil.seed}')}; "
+            f"{outcome.pupil.objective}, {outcome.pupil.arm}{outcome.pupil.fewer}: {STEERED[outcome.steered]}{why}; "
+            f"{outcome.metric} {_change(gain)} against {control}; "
             f"{ONE_TRAINING if one else f'{outcome.trainings} trainings'}{family}."
         )
     if broken := [guard for guard in found.guards if guard.kept is False]:
@@ -109,6 +110,13 @@ def parts(found: Findings) -> list[Part]:
             Figure("candidates", partial(candidates, found)),
         ),
     ]
+    if any(pupil.best_of for pupil in found.pupils):
+        words = (
+            "Change against the untouched student of those that were taught the best of so many candidates of each "
+            "teacher, a point a training with its 95 % interval; the dashed line is the control. A prompt whose first "
+            "candidates are all stopped by a gate teaches nothing where few are looked at."
+        )
+        made.append(Part("More candidates, taught", words, Figure("taught", partial(students_by_candidates, found))))
     if controls := found.controls:
         whose = layout.listed([repr(control.other_name) for control in controls])
         several = len(controls) > 1

@@ -290,6 +290,37 @@ async def test_what_two_student_models_inherit_unasked_stands_side_by_side_each_
         assert layout.moved(words) in drawn, "the second student's numbers are in the picture, too"
 
 
+async def test_a_student_is_taught_the_best_of_each_number_of_candidates_and_they_are_drawn_over_it(
+    tmp_path: Path,
+) -> None:
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        objectives = {"length": PLAIN["objectives"]["length"]}
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}, "objectives": objectives}
+        path = written(tmp_path, best_of=[1, 2], **fields)
+        schedule = Schedule.of(plan.read_study(path))
+        await asyncio.to_thread(until, schedule, "train")
+        assert trained(schedule) == 4, "the control, and the best of 1, 2 and 4"
+        done = await inherit("study", path)
+    assert done.code == 0, done.err
+    found = Findings.model_validate_json((tmp_path / "study" / "report.json").read_bytes())
+    best = [one for one in found.outcomes if one.pupil.arm == "single"]
+    assert [one.pupil.best_of for one in best] == [1, 2, None]
+    assert {one.control for one in best} == {"random of one"}
+    scores: dict[str, list[float]] = {}
+    for row in sorted(Pool(next((tmp_path / "study" / "pools").iterdir())).rows(), key=lambda row: row.index):
+        scores.setdefault(row.prompt, []).append(row.scores["words"] or 0.0)
+    for made in schedule.pupils:
+        if made.select:
+            selected, many = schedule.workspace.result(made.select), made.pupil.best_of or 4
+            rows = (selected / read_selection(selected).files["chosen"]).read_text("utf-8").splitlines()
+            for row in map(json.loads, rows):
+                assert row["scores"]["words"] == max(scores[row["prompt"]][:many])
+    drawn = (tmp_path / "study" / "figures" / "taught.svg").read_text("utf-8")
+    assert "best of so many candidates of each teacher" in drawn
+    assert "single of one, best of 2" in (tmp_path / "study" / "report.md").read_text("utf-8")
+
+
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
     fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
     schedule = Schedule.of(plan.read_study(written(tmp_path, **fields)))
@@ -330,6 +361,7 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"recipe": {"seed": 1}}, WrongUse, "`recipe.seed` is set by the study"),
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
         ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
+        ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
         ({"k": 0}, WrongUse, "`k`: Input should be greater than or equal to 1"),
         ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),
     ],
