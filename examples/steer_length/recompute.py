@@ -6,7 +6,7 @@ python recompute.py FOLDER --slim OUT     the scores of a study, without its tex
 
 import argparse
 import json
-from math import comb
+from math import comb, lgamma, pi
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,63 @@ def compared(told: dict, again: dict[str, float], where: str) -> list[str]:
         for name in ("low", "high")
         if abs(told[name] - again[name]) > room
     ]
+
+
+def beyond(t: float, degrees: int) -> float:
+    """The chance that Student's |t| is larger, by integrating its density."""
+    at = np.linspace(0, min(t, 1e3), 200_001)
+    front = np.exp(lgamma((degrees + 1) / 2) - lgamma(degrees / 2)) / np.sqrt(degrees * pi)
+    return float(1 - 2 * np.trapezoid(front * (1 + at**2 / degrees) ** (-(degrees + 1) / 2), at))
+
+
+def over_seeds(gains: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of gains, with the spread of trainings and of prompts in its interval: docs/statistics.md."""
+    values = np.array([gain["absolute"] for gain in gains])
+    prompts = np.mean([((gain["high"] - gain["low"]) / 3.919928) ** 2 for gain in gains])
+    spread = values.var(ddof=1) / len(gains) if len(gains) > 1 else 0.0
+    error, degrees = np.sqrt(spread + prompts), 10**6
+    if spread:
+        degrees = int(min((len(gains) - 1) * (spread + prompts) / spread, 200))
+    low, high = 0.0, 100.0
+    while high - low > 1e-9:
+        low, high = (low, t) if beyond(t := (low + high) / 2, degrees) < 0.05 else (t, high)
+    mean = values.mean()
+    ends = {"absolute": mean, "low": mean - low * error, "high": mean + low * error}
+    return {**ends, "p": beyond(abs(mean) / error, degrees)}
+
+
+def holm(ps: dict[tuple, float]) -> dict[tuple, float]:
+    """Each p, corrected for the others."""
+    made, most = {}, 0.0
+    for place, (kind, p) in enumerate(sorted(ps.items(), key=lambda item: item[1])):
+        most = max(most, min(1.0, p * (len(ps) - place)))
+        made[kind] = most
+    return made
+
+
+def verdicts(told: list[dict]) -> list[str]:
+    """What the report says otherwise of its verdicts, from the gains that it tells."""
+    alike: dict[tuple, list[dict]] = {}
+    for outcome in told:
+        if outcome["gain"]:
+            pupil = outcome["pupil"]
+            alike.setdefault((pupil["objective"], pupil["arm"], *pupil["sources"]), []).append(outcome)
+    over = {kind: over_seeds([outcome["gain"] for outcome in some]) for kind, some in alike.items()}
+    corrected, wrong = holm({kind: found["p"] for kind, found in over.items()}), []
+    for kind, some in alike.items():
+        for outcome in some:
+            where = f"{outcome['pupil']['arm']} {outcome['pupil']['objective']}"
+            if not np.isclose(outcome["p_family"], corrected[kind], rtol=1e-4, atol=1e-6):
+                wrong.append(f"{where}: the corrected p is {outcome['p_family']} in the report, {corrected[kind]} here")
+            best, found = (outcome["over"], over[kind]) if len(some) > 1 else (outcome["gain"], outcome["gain"])
+            wrong += [
+                f"{where}: {end} over seeds is {best[end]} in the report and {found[end]} here"
+                for end in ("absolute", "low", "high")
+                if not np.isclose(best[end], found[end], rtol=1e-4)
+            ]
+            if outcome["steered"] != (best["low"] > 0 if outcome["want"] == "max" else best["high"] < 0):
+                wrong.append(f"{where}: steered is {outcome['steered']} in the report, and its interval says otherwise")
+    return wrong
 
 
 def candidates(folder: Path) -> list[dict]:
@@ -112,8 +169,9 @@ def main() -> None:
         runs = {pupil["run"] for pupil in report["pupils"]}
         slim(asked.folder, asked.slim, runs, {curve["metric"] for curve in report["curves"]})
         return
-    runs = {(pupil["arm"], pupil["objective"], tuple(pupil["sources"])): pupil["run"] for pupil in report["pupils"]}
-    base = runs["base", None, ()]
+    keys = ("arm", "objective", "seed")
+    runs = {(*(pupil[key] for key in keys), *pupil["sources"]): pupil["run"] for pupil in report["pupils"]}
+    base = runs["base", None, 0]
     wrong: list[str] = []
     print(f"{'objective':12} {'arm':8} {'number':34} {'base':>8} {'student':>8}  {'against random':>24}  verdict")
     for outcome in report["outcomes"]:
@@ -125,15 +183,13 @@ def main() -> None:
         line = f"{pupil['objective']:12} {pupil['arm']:8} {probe + '.' + metric:34} {again['base']:8.3f}"
         line += f" {again['other']:8.3f}"
         if outcome["gain"]:
-            control = runs["random", pupil["objective"], ("demo",)]
+            control = runs["random", pupil["objective"], pupil["seed"], "demo"]
             gain = paired(scores(asked.folder, control, probe, metric), mine)
             wrong += compared(outcome["gain"], gain, f"{where} against random")
-            steered = gain["low"] > 0 if outcome["want"] == "max" else gain["high"] < 0
-            if steered != outcome["steered"]:
-                wrong.append(f"{where}: steered is {outcome['steered']} in the report and {steered} here")
             shown = f"{gain['absolute']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-            line += f"  {shown:>24}  {'steered' if steered else 'not steered'}"
+            line += f"  {shown:>24}  {'steered' if outcome['steered'] else 'not steered'}"
         print(line)
+    wrong += verdicts(report["outcomes"])
     wants = {outcome["pupil"]["objective"]: outcome["want"] for outcome in report["outcomes"]}
     rows = candidates(asked.folder)
     for told in report["curves"]:

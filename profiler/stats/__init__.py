@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import association, calibration, raters
+from profiler.stats import association, calibration, raters, trainings
 from profiler.stats.bootstrap import RESAMPLES, adjusted, draws, kinds_of, percentiles, spread
 from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
 from profiler.stats.share import share_interval
@@ -51,5 +51,6 @@ __all__ = [
     "ratio",
     "share_interval",
     "spread",
+    "trainings",
     "uses",
 ]

@@ -16,7 +16,7 @@ ROW = 24
 LABELS = 190
 CELL = 104
 SIGNS = {"better": "▲ ", "worse": "▼ ", "moved": "◆ "}
-SHAPES = {"steered": "triangle-up", "not steered": "circle", "control": "diamond"}
+SHAPES = {"steered": "triangle-up", "not steered": "circle", "control": "diamond", "not told": "square"}
 
 
 def aims(found: Findings, palette: Palette) -> Chart:
@@ -32,7 +32,7 @@ def aims(found: Findings, palette: Palette) -> Chart:
 def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.LayerChart:
     percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes.values())
     axis = alt.Axis(title=f"change against the base{', %' if percent else ''}", tickCount=5)
-    kinds = {"steered": palette.better, "not steered": palette.same, "control": palette.moved}
+    kinds = {"steered": palette.better, "not steered": palette.same, "control": palette.moved, "not told": palette.same}
     data = [_aimed(outcome, arm, percent) for arm, outcome in outcomes.items()]
     bars = change_bars(data, alt.X("value:Q", axis=axis), kinds, SHAPES, WIDTH, palette)
     return bars.encode(theme.down("row", LABELS)).properties(title=title, height=alt.Step(ROW))
@@ -40,7 +40,8 @@ def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.Lay
 
 def _aimed(outcome: Steering, arm: str, percent: bool) -> Datum:
     change = outcome.change
-    kind = {True: "steered", False: "not steered", None: "control"}[outcome.steered]
+    kind = {True: "steered", False: "not steered", None: "not told"}[outcome.steered]
+    kind = "control" if outcome.reason == "control" else kind
     if change is None or change.absolute is None:
         return {"row": arm, "kind": kind, "written": DASH, "told": f"{arm}: undefined"}
     return change_bar(arm, change if percent else change.model_copy(update={"percent": None}), kind, kind)
@@ -54,6 +55,51 @@ def candidates(found: Findings, palette: Palette) -> Chart:
         mine = [curve for curve in mine if curve.seed == mine[0].seed]
         panels.append(_curves(f"{objective}: {metric} of the candidates that are kept", mine, palette))
     return theme.whole(panels, f"{found.name}: gain against the number of candidates", palette)
+
+
+def students_by_candidates(found: Findings, palette: Palette) -> Chart:
+    """What students took over of the best of 1, 2, … candidates, each a training; the paper's figure 5."""
+    most = max((len(curve.best) // len(curve.sources) for curve in found.curves), default=0)
+    panels = []
+    for objective, student in dict.fromkeys((one.pupil.objective, one.pupil.student) for one in found.outcomes):
+        mine = [o for o in found.outcomes if (o.pupil.objective, o.pupil.student) == (objective, student)]
+        title = f"{objective}: {mine[0].probe}.{mine[0].metric}"
+        panels.append(
+            _taught(
+                title if len({one.student for one in found.pupils}) == 1 else f"{title}, {student}", mine, most, palette
+            )
+        )
+    return theme.whole(panels, f"{found.name}: change against the base by the number of candidates", palette)
+
+
+def _taught(title: str, outcomes: list[Steering], most: int, palette: Palette) -> alt.LayerChart:
+    shown = [(outcome, outcome.change) for outcome in outcomes if outcome.change]
+    percent = all(change.percent is not None for _, change in shown)
+    data = []
+    for outcome, change in shown:
+        value, low, high = layout.ends(change if percent else change.model_copy(update={"percent": None}))
+        many = None if outcome.reason == "control" else outcome.pupil.best_of or most
+        whose = f"{outcome.pupil.arm} of {' + '.join(outcome.pupil.sources)}"
+        data.append({"taught": whose, "best": many, "value": value, "low": low, "high": high})
+    names = list(dict.fromkeys(datum["taught"] for datum in data))
+    hues = [palette.quiet, palette.moved, palette.better, palette.worse, palette.same]
+    points = alt.Chart(alt.InlineData(values=data))
+    best = alt.X("best:Q", title="best of so many candidates of each teacher", axis=alt.Axis(tickMinStep=1))
+    chosen = points.transform_filter("datum.best !== null")
+    return alt.layer(
+        points.transform_filter("datum.best === null").mark_rule(strokeDash=[4, 4]),
+        chosen.mark_line(strokeWidth=2).encode(best, alt.Y("mean(value):Q")),
+        chosen.mark_rule(strokeWidth=1.4, opacity=0.6).encode(best, alt.Y("low:Q"), alt.Y2("high:Q")),
+        chosen.mark_point(filled=True, size=40, opacity=1).encode(best, alt.Shape("taught:N", legend=None)),
+        title=title,
+        width=WIDTH,
+        height=150,
+    ).encode(
+        alt.Y("value:Q", title=f"change{', %' if percent else ''}"),
+        alt.Color("taught:N", legend=alt.Legend(title=None, labelColor=palette.text)).scale(
+            domain=names, range=[hues[i % 5] for i in range(len(names))]
+        ),
+    )
 
 
 def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart:

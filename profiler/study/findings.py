@@ -1,6 +1,7 @@
 """What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from profiler.judging import Jury, StudentJudge, compare_raters
 from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare, nearer
+from profiler.stats import trainings
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
 from profiler.study.stage import Stage
@@ -49,7 +51,7 @@ class StudyResults:
         return Findings(
             name=self.study.name,
             pupils=tuple(self.pupils),
-            outcomes=tuple(map(self._steering, taught)),
+            outcomes=tuple(self._outcomes(taught)),
             shown=tuple(shown),
             comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
@@ -90,6 +92,26 @@ class StudyResults:
         near = {one.arm: one for one in reversed(alike) if one.sources == pupil.sources or pupil.arm != "single"}
         return next((near[arm] for arm in ARMS[pupil.arm].controls if arm in near), None)
 
+    def _outcomes(self, taught: list[Pupil]) -> list[Steering]:
+        """What became of each student, with one verdict over those that differ by their seed only."""
+        made = [self._steering(pupil) for pupil in taught]
+        alike: dict[Pupil, list[int]] = defaultdict(list)
+        for place, one in enumerate(made):
+            if one.reason != "control":
+                alike[one.pupil.kind].append(place)
+        chances: dict[Pupil, float] = {}
+        for kind, places in alike.items():
+            goal = self.study.objectives[str(kind.objective)].objective.goals[0]
+            judged, p = over_seeds(goal, [made[place] for place in places])
+            for place, one in zip(places, judged, strict=True):
+                made[place] = one
+            if p is not None:
+                chances[kind] = p
+        for kind, p in zip(chances, trainings.holm(list(chances.values())), strict=True):
+            for place in alike[kind]:
+                made[place] = made[place].model_copy(update={"p_family": p})
+        return made
+
     def _steering(self, pupil: Pupil) -> Steering:
         target = self.study.objectives[str(pupil.objective)]
         goal = target.objective.goals[0]
@@ -111,6 +133,7 @@ class StudyResults:
             change=self.change(self._base(pupil), pupil, target.reports),
             control=self.name(control) if control else None,
             gain=gain,
+            nearer=near,
             steered=steered,
             reason=reason,
         )
@@ -139,7 +162,7 @@ class StudyResults:
     def _curves(self) -> Iterator[Curve]:
         chosen: dict[str, tuple[Stage, Pupil]] = {}
         for made in self.schedule.pupils:
-            if made.select and self.workspace.done(made.select):
+            if made.select and not made.pupil.best_of and self.workspace.done(made.select):
                 chosen.setdefault(made.select.key, (made.select, made.pupil))
         for stage, pupil in chosen.values():
             which = pupil.model_dump(include={"objective", "sources", "seed"})
@@ -225,6 +248,48 @@ def verdict(goal: Goal, gain: Change | None, near: tuple[float, float] | None = 
                 return False, f"it moved, and may be no nearer to {goal.value:g}"
             right = near[0] > 0
     return right, "" if right else "it moved the other way"
+
+
+def over_seeds(goal: Goal, alike: list[Steering]) -> tuple[list[Steering], float | None]:
+    """Students that differ by their seed only, under one verdict; and its p, where there is one."""
+    runs = {one.pupil.run: one for one in alike}.values()  # the same answers with the same recipe are one training
+    gains = [one.gain for one in runs if one.gain and one.gain.p is not None]
+    nearness = [((low + high) / 2, low, high) for low, high in (one.nearer for one in runs if one.nearer)]
+    n, fields, p = len(runs), dict[str, object](trainings=len(runs)), None
+    moved = _mean([(gain.absolute, gain.low, gain.high) for gain in gains])
+    if not moved or len(gains) < n or (goal.want == "near" and len(nearness) < n):
+        if n > 1:
+            fields |= {"steered": None, "reason": "not every training has a gain to tell"}
+    elif 1 < n < trainings.ENOUGH:
+        why = f"{n} trainings are too few for a verdict over trainings; {trainings.ENOUGH} seeds have one"
+        fields |= {"steered": None, "reason": why}
+    else:
+        near = _mean(nearness)
+        p = max(moved.p, near.p if near else 0.0)
+        if n > 1:
+            over = _mean_change(gains, moved)
+            steered, reason = verdict(goal, over, near and (near.low, near.high))
+            fields |= {"over": over, "steered": steered, "reason": reason}
+    return [one.model_copy(update=fields) for one in alike], p
+
+
+def _mean(told: Iterable[tuple[float | None, float | None, float | None]]) -> trainings.Gain | None:
+    """The mean of values with the ends of their intervals; None where one is missing."""
+    known, every = [], list(told)
+    for value, low, high in every:
+        if value is not None and low is not None and high is not None:
+            known.append((value, low, high))
+    return trainings.over_intervals(known) if known and len(known) == len(every) else None
+
+
+def _mean_change(gains: list[Change], moved: trainings.Gain) -> Change:
+    """The mean gain as a change, in percent where every gain has one."""
+    percent = _mean((gain.percent, gain.percent_low, gain.percent_high) for gain in gains)
+    mean: dict[str, float | None] = {"absolute": moved.mean, "low": moved.low, "high": moved.high, "p": moved.p}
+    mean |= zip(("percent", "percent_low", "percent_high"), percent[:3] if percent else [None] * 3, strict=True)
+    mean |= {side: sum(getattr(gain, side) for gain in gains) / len(gains) for side in ("base", "other")}
+    fewest = min(gain.n for gain in gains)
+    return gains[0].model_copy(update={**mean, "n": fewest, "verdict": None, "reason": None})
 
 
 def tells_itself(goal: Goal, reported: str, made: str) -> bool:

@@ -120,6 +120,8 @@ class Study(Record):
     """Prompts, picked by seed."""
     k: int = Field(10, ge=1)
     """Candidates a prompt and teacher."""
+    best_of: tuple[int, ...] = ()
+    """Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught."""
     sampling: dict[str, object] = Field(default_factory=dict)
     """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price."""
     objectives: dict[str, Aim]
@@ -207,6 +209,8 @@ def _sound(study: Study, path: Path) -> Study:
     """Refuse what can't be meant, before anything is paid for."""
     if not study.objectives or not study.students or not study.seeds:
         raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
+    if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
+        raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
     _teaching(study, path)
     closed_gates(study.open_gates)
     if mine := [key for key in study.recipe if key in OWN]:

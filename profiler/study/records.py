@@ -18,6 +18,8 @@ class Pupil(Record):
     """None for the untouched student."""
     sources: tuple[str, ...] = ()
     """The teachers whose answers it was taught."""
+    best_of: int | None = None
+    """How many candidates of each teacher it is the best of, where that is not all of them."""
     seed: int = 0
     run: str = ""
     """Its profile, seen from the study's folder."""
@@ -25,12 +27,21 @@ class Pupil(Record):
     """Its weights."""
 
     @property
+    def kind(self) -> "Pupil":
+        """What it shares with those that differ by their seed only."""
+        return self.model_copy(update={"seed": 0, "run": "", "training": None})
+
+    @property
     def title(self) -> str:
         """Which it is, in a few words."""
         if self.arm == "base":
             return "base"
         whose = f" of {self.sources[0]}" if len(self.sources) == 1 else ""
-        return f"{self.arm}{whose}" + (f", {self.objective}" if ARMS[self.arm].controls else "")
+        return f"{self.arm}{whose}" + (f", {self.objective}" if ARMS[self.arm].controls else "") + self.fewer
+
+    @property
+    def fewer(self) -> str:
+        return f", best of {self.best_of}" if self.best_of else ""
 
     def among(self, students: Collection[str], seeds: Collection[int], title: str) -> str:
         """Its TITLE, and what tells it from the others of these STUDENTS and SEEDS."""
@@ -54,9 +65,18 @@ class Steering(Record):
     """The arm that it is held against to see what choosing alone does."""
     gain: Change | None
     """Against the control, with a paired interval."""
+    nearer: tuple[float, float] | None = None
+    """The 95 % interval of how much nearer to the goal's value it is than its control, where the goal has one."""
     steered: bool | None
-    """Whether it beats its control by an interval that excludes 0; None where that can't be told."""
+    """Whether the objective beats its control by an interval that excludes 0; None where that can't be told. One
+    verdict for all trainings that differ by their seed only."""
     reason: str = ""
+    trainings: int = 1
+    """How many trainings the verdict rests on."""
+    over: Change | None = None
+    """The mean gain over these trainings: its interval and p hold their spread and the prompts'. None below three."""
+    p_family: float | None = None
+    """Corrected for all objectives and arms of the study (Holm); `steered` goes by the single interval."""
 
 
 class Guard(Record):
@@ -119,13 +139,14 @@ class Findings(Record):
     versions: dict[str, str]
 
     @property
-    def control(self) -> Comparison | None:
-        """What teaching alone does: the first student that was taught answers which nobody chose."""
-        both = zip(self.shown, self.comparisons, strict=True)
-        return next((found for pupil, found in both if not ARMS[pupil.arm].controls), None)
+    def controls(self) -> list[Comparison]:
+        """What teaching alone does: of each student model, the first that was taught answers which nobody chose."""
+        both = zip(reversed(self.shown), reversed(self.comparisons), strict=True)
+        firsts = {pupil.student: found for pupil, found in both if not ARMS[pupil.arm].controls}
+        return list(firsts.values())[::-1]
 
     def who(self, pupil: Pupil) -> str:
         """A student beside others of the same objective."""
         whose = pupil.sources[0] if len(pupil.sources) == 1 else f"{len(pupil.sources)} teachers"
         students, seeds = {one.student for one in self.pupils}, {one.seed for one in self.pupils}
-        return pupil.among(students, seeds, f"{pupil.arm} of {whose}")
+        return pupil.among(students, seeds, f"{pupil.arm} of {whose}{pupil.fewer}")

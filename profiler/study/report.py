@@ -17,7 +17,7 @@ from profiler.reporting.judging import descent_table
 from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
-from profiler.study.charts import aims, candidates, moved
+from profiler.study.charts import aims, candidates, moved, students_by_candidates
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.stage import Kind
@@ -28,6 +28,8 @@ UNITS = {"tokens": "tokens at most", "cost": "money at most"}
 TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
+ONE_TRAINING = "one training; the spread between trainings is not in this interval"
+UNASKED = "What is inherited unasked"
 PREFERENCES = (
     "How far each student agrees with its teacher, as judges of the same pairs in both orders, before and after "
     "training, with humans and with the other teachers beside it."
@@ -64,18 +66,28 @@ def lead(found: Findings) -> list[str]:
         f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught; "
         f"{number(sum(cost.seconds for cost in found.costs) / 60)} minutes of work."
     ]
-    for outcome in found.outcomes:
+    for outcome in _once(found.outcomes):
         if outcome.pupil.arm != "single" and outcome.steered is None:
             continue
-        gain = f"{layout.moved(outcome.gain)} {layout.spread(outcome.gain)}" if outcome.gain else DASH
+        one, control = outcome.trainings == 1, outcome.control or "no control"
+        control = control if one else control.removesuffix(f", seed {outcome.pupil.seed}")
+        gain = outcome.gain if one else outcome.over
         why = f" ({outcome.reason})" if outcome.reason else ""
+        family = "" if outcome.p_family is None else f"; p {_chance(outcome)} among all objectives and arms"
         sentences.append(
-            f"{outcome.pupil.objective}, {outcome.pupil.arm}: {STEERED[outcome.steered]}{why}; {outcome.metric} "
-            f"{gain} against {outcome.control or 'no control'}."
+            f"{outcome.pupil.objective}, {outcome.pupil.arm}{outcome.pupil.fewer}: {STEERED[outcome.steered]}{why}; "
+            f"{outcome.metric} {_change(gain)} against {control}; "
+            f"{ONE_TRAINING if one else f'{outcome.trainings} trainings'}{family}."
         )
     if broken := [guard for guard in found.guards if guard.kept is False]:
         sentences.append(f"{len(broken)} guarded numbers fell further than allowed.")
     return sentences
+
+
+def _once(outcomes: Sequence[Steering]) -> list[Steering]:
+    """The first of each verdict: students that differ by their seed only share one."""
+    alike = {one.pupil.kind: one for one in reversed(outcomes)}
+    return list(alike.values())[::-1]
 
 
 def parts(found: Findings) -> list[Part]:
@@ -85,7 +97,9 @@ def parts(found: Findings) -> list[Part]:
             "What was aimed at",
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
             "A student counts as steered when the best of k beats its control, one of the same candidates at random, "
-            "by a paired interval that excludes 0 in the direction that was wanted.",
+            "by a paired interval that excludes 0 in the direction that was wanted. Students that differ by their seed "
+            "only have one verdict, by the interval of their mean gain, which holds the spread between trainings and "
+            "between prompts. The p is corrected for all objectives and arms (Holm); the verdict is not.",
             Figure("aims", partial(aims, found)),
             outcomes(found),
         ),
@@ -96,13 +110,23 @@ def parts(found: Findings) -> list[Part]:
             Figure("candidates", partial(candidates, found)),
         ),
     ]
-    if control := found.control:
+    if any(pupil.best_of for pupil in found.pupils):
         words = (
-            f"Every number of the student {control.other_name!r} against the untouched one: what teaching alone "
-            "does, without any choice."
+            "Change against the untouched student of those that were taught the best of so many candidates of each "
+            "teacher, a point a training with its 95 % interval; the dashed line is the control. A prompt whose first "
+            "candidates are all stopped by a gate teaches nothing where few are looked at."
         )
-        unasked = Figure("unasked", partial(comparison_chart, [control]))
-        made.append(Part("What is inherited unasked", words, unasked))
+        made.append(Part("More candidates, taught", words, Figure("taught", partial(students_by_candidates, found))))
+    if controls := found.controls:
+        whose = layout.listed([repr(control.other_name) for control in controls])
+        several = len(controls) > 1
+        words = (
+            f"Every number of the student{'s' if several else ''} {whose} against "
+            f"{'their own untouched ones' if several else 'the untouched one'}: what teaching alone does, without any "
+            "choice."
+        )
+        each = [one.model_copy(update={"base_name": "its own untouched student"}) for one in controls]
+        made.append(Part(UNASKED, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
     made += _moved(found)
     if (taste := found.preferences) and taste.shifts:
         words = f"{PREFERENCES} {before_after.CAPTION}"
@@ -138,15 +162,19 @@ def _moved(found: Findings) -> list[Part]:
 def outcomes(found: Findings) -> Table:
     """Each objective and arm: against the base, against the control, steered or not."""
     made: list[Row] = []
+    over = any(outcome.trainings > 1 for outcome in found.outcomes)
     for objective in dict.fromkeys(outcome.pupil.objective for outcome in found.outcomes):
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
         made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
-        made += [_outcome(outcome, found.who(outcome.pupil)) for outcome in mine]
-    columns = ("arm", "verdict", "base", "student", "against base", "against its control", "control")
-    return Table("What was aimed at", columns, tuple(made))
+        made += [_outcome(outcome, found.who(outcome.pupil), over) for outcome in mine]
+    seeds = ("over seeds",) if over else ()
+    sides = ("base", "student", "against base", "against its control", *seeds, "p, corrected", "control")
+    alone = any(outcome.trainings == 1 and outcome.gain for outcome in found.outcomes)
+    notes = (Cell(f"against its control: {ONE_TRAINING}", "quiet"),) if alone else ()
+    return Table("What was aimed at", ("arm", "verdict", *sides), tuple(made), notes=notes)
 
 
-def _outcome(outcome: Steering, who: str) -> Row:
+def _outcome(outcome: Steering, who: str, over: bool) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
     word = outcome.reason if outcome.steered is None else STEERED[outcome.steered]
@@ -158,9 +186,15 @@ def _outcome(outcome: Steering, who: str) -> Row:
         number(change.other if change else None, decimals),
         _change(change),
         _change(outcome.gain),
+        *([_change(outcome.over)] if over else []),
+        _chance(outcome),
         Cell(outcome.control or DASH, "quiet"),
         depth=1,
     )
+
+
+def _chance(outcome: Steering) -> str:
+    return "< 0.001" if outcome.p_family is not None and outcome.p_family < 0.001 else number(outcome.p_family)
 
 
 def _change(change: Change | None) -> str:

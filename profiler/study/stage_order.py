@@ -62,7 +62,7 @@ class Schedule:
         selects: dict[tuple[object, ...], Stage] = {}
         taught: list[PupilStages] = []
         for pupil in (pupil for student in study.students for pupil in _taught(study, student)):
-            choice = (pupil.objective, pupil.sources, pupil.seed)
+            choice = (pupil.objective, pupil.sources, pupil.seed, pupil.best_of)
             if choice not in selects:
                 selects[choice] = make.select(pupil, scored)
             title = pupil.among(study.students, study.seeds, pupil.title)
@@ -103,5 +103,7 @@ def _taught(study: Study, student: str) -> Iterator[Pupil]:
     for seed, arm in product(study.seeds, ARMS):
         if arm != "base" and arm in study.arms:
             groups = [(name,) for name in study.single or every] if ARMS[arm].alone else [every]
-            for sources, objective in product(groups, study.objectives):
-                yield Pupil(student=student, arm=arm, objective=objective, sources=sources, seed=seed)
+            many = (*sorted(study.best_of), None) if ARMS[arm].controls else (None,)
+            for sources, objective, best_of in product(groups, study.objectives, many):
+                which = {"objective": objective, "sources": sources, "best_of": best_of, "seed": seed}
+                yield Pupil.model_validate({"student": student, "arm": arm, **which})

@@ -124,7 +124,7 @@ class Stages:
             **target.model_dump(include={"combine", "require", "hold", "temperature"}),
             out=self.workspace.folder / "selections",
             source=pupil.sources,
-            k=study.k * len(pupil.sources),
+            k=(pupil.best_of or study.k) * len(pupil.sources),
             metric=tuple(self.names),
             open_gate=study.open_gates,
             form="chat" if study.chat else "completion",
@@ -145,8 +145,8 @@ class Stages:
             card.save(selection.select(spec.model_copy(update={"out": out})), out)
             return out
 
-        title = f"{pupil.objective} of {' + '.join(pupil.sources)}, seed {pupil.seed}"
-        many = self.prompts.survey.count * study.k * len(pupil.sources)
+        title = f"{pupil.objective} of {' + '.join(pupil.sources)}{pupil.fewer}, seed {pupil.seed}"
+        many = self.prompts.survey.count * int(spec.k or 0)
         return Stage("select", title, inputs, work, [scored], {"candidates": many})
 
     def train(self, pupil: Pupil, title: str, selected: Stage) -> Stage:

@@ -12,19 +12,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from scipy import stats
 
 from profiler.errors import InheritError, UnknownName, WrongUse
 from profiler.records import Change, Endpoint
+from profiler.reporting import layout
 from profiler.reporting.report import render
 from profiler.runs.compare import compare, nearer
 from profiler.runs.store import Run
 from profiler.study import plan, report
-from profiler.study.findings import StudyResults, related, tells_itself, verdict
-from profiler.study.records import Findings
+from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
+from profiler.study.records import Findings, Pupil, Steering
 from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule
+from profiler.study.stages import weights
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
@@ -62,10 +66,10 @@ def trained(schedule: Schedule, seed: int = 7) -> int:
 
 def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
     """A training that is over, as `inherit train` leaves it: weights, and the record that it is done."""
-    student = schedule.study.students[0]
+    student = next(one for one in schedule.study.students if weights(Endpoint(model=one)) == stage.given["student"])
     data = schedule.workspace.folder / "examples" / f"{stage.given['examples']}.jsonl"
     made = Training(
-        recipe=schedule.study.taught(student, str(data), str(out), 0),
+        recipe=schedule.study.taught(student, str(data), str(out), int(str(stage.given["seed"]))),
         data="",
         student="",
         examples=PROMPTS,
@@ -266,6 +270,57 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
     assert (tmp_path / "report" / "figures" / "preferences.svg").is_file()
 
 
+async def test_what_two_student_models_inherit_unasked_stands_side_by_side_each_against_its_own_base(
+    tmp_path: Path,
+) -> None:
+    tiny.checkpoint(tmp_path / "second", "llama", seed=21)
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        short = {"short": PLAIN["objectives"]["short"]}
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}, "objectives": short}
+        path = written(tmp_path, students=["student", "second"], **fields)
+        _, found = await asyncio.to_thread(carried_out, path)
+    assert [control.other_name for control in found.controls] == ["student: random of one", "second: random of one"]
+    assert len({control.base for control in found.controls}) == 2
+    report.save(found, tmp_path / "report")
+    drawn = (tmp_path / "report" / "figures" / "unasked.svg").read_text("utf-8")
+    for control in found.controls:
+        words = next(change for change in control.changes if change.metric == "words" and change.group is None)
+        assert control.other_name in drawn
+        assert layout.moved(words) in drawn, "the second student's numbers are in the picture, too"
+
+
+async def test_a_student_is_taught_the_best_of_each_number_of_candidates_and_they_are_drawn_over_it(
+    tmp_path: Path,
+) -> None:
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        objectives = {"length": PLAIN["objectives"]["length"]}
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}, "objectives": objectives}
+        path = written(tmp_path, best_of=[1, 2], **fields)
+        schedule = Schedule.of(plan.read_study(path))
+        await asyncio.to_thread(until, schedule, "train")
+        assert trained(schedule) == 4, "the control, and the best of 1, 2 and 4"
+        done = await inherit("study", path)
+    assert done.code == 0, done.err
+    found = Findings.model_validate_json((tmp_path / "study" / "report.json").read_bytes())
+    best = [one for one in found.outcomes if one.pupil.arm == "single"]
+    assert [one.pupil.best_of for one in best] == [1, 2, None]
+    assert {one.control for one in best} == {"random of one"}
+    scores: dict[str, list[float]] = {}
+    for row in sorted(Pool(next((tmp_path / "study" / "pools").iterdir())).rows(), key=lambda row: row.index):
+        scores.setdefault(row.prompt, []).append(row.scores["words"] or 0.0)
+    for made in schedule.pupils:
+        if made.select:
+            selected, many = schedule.workspace.result(made.select), made.pupil.best_of or 4
+            rows = (selected / read_selection(selected).files["chosen"]).read_text("utf-8").splitlines()
+            for row in map(json.loads, rows):
+                assert row["scores"]["words"] == max(scores[row["prompt"]][:many])
+    drawn = (tmp_path / "study" / "figures" / "taught.svg").read_text("utf-8")
+    assert "best of so many candidates of each teacher" in drawn
+    assert "single of one, best of 2" in (tmp_path / "study" / "report.md").read_text("utf-8")
+
+
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
     fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
     schedule = Schedule.of(plan.read_study(written(tmp_path, **fields)))
@@ -306,6 +361,7 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"recipe": {"seed": 1}}, WrongUse, "`recipe.seed` is set by the study"),
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
         ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
+        ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
         ({"k": 0}, WrongUse, "`k`: Input should be greater than or equal to 1"),
         ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),
     ],
@@ -377,6 +433,96 @@ def test_a_student_is_steered_near_a_value_only_where_it_is_nearer(target: int, 
     assert gain.other is not None
     assert ends[0] <= abs(gain.base - target) - abs(gain.other - target) <= ends[1]
     assert verdict(read_goal(f"near:words={target}"), gain, ends)[0] is steered, (gain, ends)
+
+
+def student(seed: int, gain: Change) -> Steering:
+    pupil = Pupil(student="demo", arm="single", objective="length", sources=("one",), seed=seed, run=f"runs/{seed}")
+    fields = {"goal": "max:words", "want": "max", "probe": "attributes", "metric": "words", "change": gain}
+    more = {"control": f"random of one, seed {seed}", "gain": gain, "steered": True}
+    return Steering.model_validate({"pupil": pupil, **fields, **more})
+
+
+@pytest.mark.parametrize(
+    ("gains", "steered", "said"),
+    [
+        ([3.0], True, ""),
+        ([3.0, 3.1], None, "2 trainings are too few"),
+        ([3.0, 3.1, 2.9], True, ""),
+        ([3.0, 9.0, 0.9], False, "the interval holds 0"),
+    ],
+)
+def test_students_that_differ_by_their_seed_get_one_verdict(
+    gains: list[float], steered: bool | None, said: str
+) -> None:
+    alike = [student(seed, change(gain - 0.5, gain + 0.5)) for seed, gain in enumerate(gains)]
+    judged, _ = over_seeds(read_goal("max:words"), alike)
+    assert {one.steered for one in judged} == {steered}
+    assert judged[0].reason.startswith(said)
+    assert {one.trainings for one in judged} == {len(gains)}
+
+
+def test_near_a_value_students_are_steered_over_seeds_only_where_they_are_nearer() -> None:
+    goal = read_goal("near:words=11")
+    ends = {True: (0.4, 0.6), False: (-0.6, -0.4)}
+    alike = [student(seed, change(0.5, 1.5)).model_copy(update={"nearer": ends[True]}) for seed in range(3)]
+    assert {one.steered for one in over_seeds(goal, alike)[0]} == {True}
+    away = [one.model_copy(update={"nearer": ends[False]}) for one in alike]
+    assert {one.steered for one in over_seeds(goal, away)[0]} == {False}
+    untold = [*alike[:2], alike[2].model_copy(update={"nearer": None})]
+    assert {one.steered for one in over_seeds(goal, untold)[0]} == {None}
+
+
+def test_the_same_training_counts_once() -> None:
+    one = student(0, change(2.5, 3.5))
+    assert over_seeds(read_goal("max:words"), [one, one, one])[0][0].trainings == 1
+
+
+def test_a_study_of_one_seed_says_that_its_interval_lacks_the_spread_of_trainings(finished: Path) -> None:
+    found = findings(finished)
+    assert {report.ONE_TRAINING in line for line in report.lead(found) if " against " in line} == {True}
+    assert report.ONE_TRAINING in render(report.study_report(found), "table"), "the terminal says it, too"
+    assert all(one.trainings == 1 and one.over is None for one in found.outcomes)
+    told = [one for one in found.outcomes if one.p_family is not None]
+    assert told, "the family's p stands beside the single intervals"
+
+
+async def test_a_study_of_three_seeds_has_one_verdict_an_objective_with_trainings_and_prompts_in_it(
+    tmp_path: Path,
+) -> None:
+    async with serving() as one:
+        teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+        fields = {"teachers": teachers, "profile": PLAIN["profile"][:1], "guard": {}}
+        path = written(tmp_path, seeds=[0, 1, 2], **fields)
+        schedule = Schedule.of(plan.read_study(path))
+        await asyncio.to_thread(until, schedule, "train")
+        trained(schedule)
+        done = await inherit("study", path)
+    assert done.code == 0, done.err
+    told = json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]
+    page = (tmp_path / "study" / "report.md").read_text("utf-8")
+    ps = {}
+    for name in ("length", "short"):
+        mine = [o for o in told if (o["pupil"]["objective"], o["pupil"]["arm"]) == (name, "single")]
+        assert [o["trainings"] for o in mine] == [3, 3, 3]
+        (over,) = {json.dumps(o["over"]) for o in mine}
+        gains = np.array([[o["gain"][end] for end in ("absolute", "low", "high")] for o in mine])
+        spread, prompts = gains[:, 0].var(ddof=1) / 3, np.mean(((gains[:, 2] - gains[:, 1]) / 3.919928) ** 2)
+        error, mean = (spread + prompts) ** 0.5, gains[:, 0].mean()
+        t = stats.t(int(2 * (spread + prompts) / spread))
+        found = json.loads(over)
+        assert [found[end] for end in ("absolute", "low", "high")] == pytest.approx(
+            [mean, mean - t.ppf(0.975) * error, mean + t.ppf(0.975) * error], rel=1e-4
+        )
+        ps[name] = 2 * t.sf(abs(mean) / error)
+        assert found["p"] == pytest.approx(ps[name], rel=1e-4)
+        assert {o["steered"] for o in mine} == {found["low"] > 0 if name == "length" else found["high"] < 0}
+        assert page.count(f"{name}, single: ") == 1, "one sentence for the three of them"
+    least, most = sorted(ps, key=lambda name: ps[name])
+    family = {o["pupil"]["objective"]: o["p_family"] for o in told if o["pupil"]["arm"] == "single"}
+    assert family[least] == pytest.approx(min(1, 2 * ps[least]), rel=1e-4)
+    assert family[most] == pytest.approx(min(1, max(2 * ps[least], ps[most])), rel=1e-4)
+    assert page.count("; 3 trainings; p ") == 2
+    assert report.ONE_TRAINING not in page + done.out
 
 
 def test_what_selected_and_also_reports_is_told_apart_from_another_scorer() -> None:
