@@ -1,4 +1,4 @@
-"""What verdicts over the seeds of a study are worth: `python -m bench.seeds [SEED]`; docs/statistics.md has the table."""
+"""What verdicts over the seeds of a study are worth: `python -m bench.seeds [SEED]`; the table is in docs/statistics.md."""
 
 import sys
 from typing import NamedTuple
