@@ -1,4 +1,4 @@
-"""What verdicts over the seeds of a study are worth: `python -m bench.seeds [SEED]`; the table is in docs/statistics.md."""
+"""What verdicts over the seeds of a study are worth: `python -m bench.seeds [SEED]`, for docs/statistics.md."""
 
 import sys
 from typing import NamedTuple
