@@ -27,7 +27,7 @@ from profiler import probes
 from profiler.judging import StudentJudge, compare_raters, read_labels
 from profiler.metrics import Metric
 from profiler.runs.compare import ALPHA, compare
-from profiler.runs.estimates import MEASURES
+from profiler.runs.scorer_agreement import MEASURES
 from profiler.stats import (
     Columns,
     Count,

@@ -19,7 +19,7 @@ from profiler.endpoints.vllm import server as serving
 from profiler.harnesses import imported
 from profiler.harnesses.helm import folder
 from profiler.harnesses.lm_eval import results as lm_eval_results
-from profiler.runs import Run, store
+from profiler.runs import Run, sample_store
 
 ROOT = Path(__file__).parents[1]
 MODEL = "demo"
@@ -89,7 +89,7 @@ def exact(question: Question, place: Path, url: str) -> None:
 
 def newest(out: Path) -> Run:
     """The newest: one that was stopped at its very end is asked again, at no cost."""
-    return store.runs(out)[0]
+    return sample_store.runs(out)[0]
 
 
 # lm-eval

@@ -22,7 +22,7 @@ from statistics import median
 
 from bench import DATA
 from profiler.records import Estimate, Likelihood, Profile, Sample
-from profiler.runs import store
+from profiler.runs import sample_store
 
 ENGINES = ("local", "vllm")
 PROBES = ["bbq", "crows_pairs", "stereoset", "stereoset_inter", "calibration", "ability", "toxicity", "attributes"]
@@ -36,8 +36,8 @@ class Sides:
     """What both engines made of one probe."""
 
     probe: str
-    local: store.Run
-    vllm: store.Run
+    local: sample_store.Run
+    vllm: sample_store.Run
 
     @property
     def pairs(self) -> list[tuple[Sample, Sample]]:
@@ -52,17 +52,17 @@ class Sides:
         return [(each, other[each.metric, each.group]) for each in self.local.profile.estimates]
 
 
-def run(probe: str, engine: str, limit: int, data: Path, out: Path, url: str | None = None) -> store.Run:
+def run(probe: str, engine: str, limit: int, data: Path, out: Path, url: str | None = None) -> sample_store.Run:
     """The run of PROBE by ENGINE: the one that is there, or a new one."""
     folder = out / probe / engine
-    if not (found := store.runs(folder)):
+    if not (found := sample_store.runs(folder)):
         reached = ["--url", url] if url and engine == "vllm" else ["--engine", engine]
         command = ["profile", "demo", "-p", probe, "-n", str(limit), "--data", str(data), *reached]
         print(f"{probe} by {engine}, load average {os.getloadavg()[0]:.1f} …", file=sys.stderr)
         subprocess.run(
             [sys.executable, "-c", COMMAND, *command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
         )
-        found = store.runs(folder)
+        found = sample_store.runs(folder)
     return found[0]
 
 

@@ -33,7 +33,7 @@ from profiler.endpoints.vllm import server as serving
 from profiler.harnesses import imported
 from profiler.harnesses.lm_eval import results
 from profiler.probes import ProbeOptions
-from profiler.runs import store
+from profiler.runs import sample_store
 
 INHERIT = str(Path(sys.executable).with_name("inherit"))
 ITEMS = 200
@@ -56,7 +56,7 @@ class Timing:
     wall: float
     asking: float
     requests: int
-    run: store.Run
+    run: sample_store.Run
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Bench:
         before, begun = self.requests(), time.perf_counter()
         subprocess.run([*line, "--out", str(out), *words], check=True, stdout=subprocess.DEVNULL)
         wall = time.perf_counter() - begun
-        run = store.load("latest", out)
+        run = sample_store.load("latest", out)
         return Timing(wall, run.profile.seconds, self.requests() - before, run)
 
     def theirs(self, name: str, task: str, limit: int, metadata: dict[str, str]) -> Timing:
@@ -94,7 +94,7 @@ class Bench:
         asking = watched(line)
         wall = time.perf_counter() - begun
         kept = imported.keep(results.harvest(out), self.place / f"{name}-kept")
-        return Timing(wall, asking, self.requests() - before, store.load(kept.id, self.place / f"{name}-kept"))
+        return Timing(wall, asking, self.requests() - before, sample_store.load(kept.id, self.place / f"{name}-kept"))
 
     def trials(self, task: str, metadata: dict[str, str], part: int) -> dict[str, float]:
         asked = json.dumps({"task": task, "metadata": metadata, "limit": part, "sizes": SIZES, **self.arguments(0)})
@@ -188,7 +188,7 @@ def table(mine: Timing, peers: Timing) -> None:
     )
 
 
-def alike(mine: store.Run, peers: store.Run) -> str:
+def alike(mine: sample_store.Run, peers: sample_store.Run) -> str:
     """How far both found the same."""
     (section,) = mine.profile.sections
     theirs = {sample.item: sample for sample in peers.samples(section.probe)}

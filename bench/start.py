@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from profiler.records import Endpoint, Estimate, Fingerprint, Generation, Profile, Sample, Section, Usage
-from profiler.runs import store
+from profiler.runs import sample_store
 
 RUNS = 7
 ITEMS = 10_000
@@ -38,8 +38,8 @@ def large(out: Path) -> Path:
     """A finished run of 10,000 samples with 25 scores each."""
     names = [f"metric_{i}" for i in range(25)]
     started = datetime.now(UTC)
-    with store.begin(out, "m", "aa", started) as folder:
-        journal = store.Journal(folder, "attributes")
+    with sample_store.begin(out, "m", "aa", started) as folder:
+        journal = sample_store.Journal(folder, "attributes")
         text = "The harbour lay still in the grey light before the boats went out. " * 15
         for i in range(ITEMS):
             scores: dict[str, float | None] = dict.fromkeys(names, i / 7)
@@ -50,7 +50,7 @@ def large(out: Path) -> Path:
         journal.seal()
         section = Section(probe="attributes", version=1, how="text", data={}, suite="mini", items=ITEMS)
         numbers = tuple(Estimate(probe="attributes", metric=name, value=1.0, n=ITEMS) for name in names)
-        store.save_profile(
+        sample_store.save_profile(
             folder,
             Profile(
                 id=folder.name, name="m", endpoint=Endpoint(model="m"), fingerprint=Fingerprint(id="f"),
@@ -72,7 +72,7 @@ def finder() -> float:
 
 
 def load(folder: Path) -> None:
-    run = store.load(str(folder))
+    run = sample_store.load(str(folder))
     assert run.profile.sections[0].items == len(run.columns("attributes").items) == ITEMS
 
 

@@ -30,10 +30,10 @@ def compare(
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
     from profiler.reporting.comparison import comparison_report
-    from profiler.runs import compare, store
+    from profiler.runs import compare, sample_store
 
-    base = store.load(options.base, options.out)
-    comparisons = [compare.compare(base, store.load(other, options.out)) for other in options.others]
+    base = sample_store.load(options.base, options.out)
+    comparisons = [compare.compare(base, sample_store.load(other, options.out)) for other in options.others]
     publish(comparison_report(comparisons), "json" if json else format, save)
     keep_options(options, save)
     if fail_on:
@@ -62,9 +62,9 @@ def show(
 ) -> None:
     """Show a run's estimates, or the samples of one of its probes."""
     from profiler.reporting import profile
-    from profiler.runs import store
+    from profiler.runs import sample_store
 
-    found = store.load(run, out)
+    found = sample_store.load(run, out)
     if probe:
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
@@ -96,7 +96,7 @@ def export(
 ) -> None:
     """Write answers and scores as a flat table."""
     from profiler.reporting import listing
-    from profiler.runs import store
+    from profiler.runs import sample_store
 
-    count = listing.export(store.load(run, out), probe, save)
+    count = listing.export(sample_store.load(run, out), probe, save)
     note(f"{save}: {count:,} rows")

@@ -11,7 +11,7 @@ import orjson
 
 from profiler import probes
 from profiler.records import Endpoint, Fingerprint, Profile, Sample, Section, Usage
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.estimates import estimates
 
 
@@ -45,12 +45,12 @@ class ImportedRun:
 
 def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
     """Leave a run under OUT, estimated as if we had asked; the run that is there already if it was kept before."""
-    for run in store.runs(out):
+    for run in sample_store.runs(out):
         if run.folder.name.endswith(f"-{harvest.id}"):
             return run.profile
-    with store.begin(out, harvest.endpoint.model, harvest.id, harvest.started) as folder:
+    with sample_store.begin(out, harvest.endpoint.model, harvest.id, harvest.started) as folder:
         for part in harvest.parts:
-            journal = store.Journal(folder, part.section.probe)
+            journal = sample_store.Journal(folder, part.section.probe)
             journal.append(part.samples)
             journal.seal()
         profile = Profile(
@@ -65,7 +65,7 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
                 for number in estimates(
                     part.section.probe,
                     probes.get(part.section.probe)().metrics,
-                    store.Run(folder).columns(part.section.probe),
+                    sample_store.Run(folder).columns(part.section.probe),
                     (part.section.writing and part.section.writing.lang) or "en",
                 )
             ),
@@ -75,7 +75,7 @@ def keep(harvest: ImportedRun, out: Path, name: str | None = None) -> Profile:
             versions=harvest.versions,
             errors=sum(part.section.errors for part in harvest.parts),
         )
-        store.save_profile(folder, profile)
+        sample_store.save_profile(folder, profile)
     return profile
 
 

@@ -1,6 +1,7 @@
 """Judges: which of two answers a model prefers, in both orders, and how far it agrees with people and other judges."""
 
-from profiler.judging.agreement import StudentJudge, compare_raters
+from profiler.judging.agreement import compare_raters
+from profiler.judging.before_after import StudentJudge
 from profiler.judging.columns import ColumnRoles, parse_columns
 from profiler.judging.judge import ORDERS, TOKENS, Order, Template, ask_judge, load_template
 from profiler.judging.judge_bias import LENGTHS

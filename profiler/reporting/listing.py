@@ -14,7 +14,7 @@ from profiler.files import disk
 from profiler.metrics import KINDS
 from profiler.records import Sample
 from profiler.reporting.table import FlatRow, as_columns, as_csv, columns
-from profiler.runs import store
+from profiler.runs import sample_store
 
 
 def text(rows: Sequence[FlatRow], json: bool) -> str:
@@ -27,7 +27,7 @@ def text(rows: Sequence[FlatRow], json: bool) -> str:
 def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> list[FlatRow]:
     match what:
         case "runs":
-            return [*map(_finished, store.runs(out)), *map(_stopped, store.stopped(out))]
+            return [*map(_finished, sample_store.runs(out)), *map(_stopped, sample_store.stopped(out))]
         case "metrics":
             return [
                 {"metric": metric.name, "unit": metric.unit, "made by": metric.version, "about": metric.about}
@@ -126,7 +126,7 @@ def card(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _finished(run: store.Run) -> FlatRow:
+def _finished(run: sample_store.Run) -> FlatRow:
     profile = run.profile
     return {
         "run": profile.id,
@@ -142,7 +142,7 @@ def _stopped(folder: Path) -> FlatRow:
     return {"run": folder.name, "name": None, "probes": None, "items": None, "failed": None, "state": "stopped"}
 
 
-def export(run: store.Run, probe: str, path: Path) -> int:
+def export(run: sample_store.Run, probe: str, path: Path) -> int:
     """Write a row for each answer of a probe; returns how many."""
     rows = chain.from_iterable(map(_answers, run.samples(probe)))
     if path.suffix not in (".jsonl", ".csv", ".parquet"):

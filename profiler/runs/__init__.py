@@ -9,12 +9,12 @@ from profiler.runs import (
     profile,
     rescore,
     run,
+    sample_store,
     score_texts,
-    store,
 )
 from profiler.runs.compare import registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
-from profiler.runs.store import Run, SampleColumns
+from profiler.runs.sample_store import Run, SampleColumns
 
 __all__ = [
     "BATCH",
@@ -31,9 +31,9 @@ __all__ = [
     "registered",
     "rescore",
     "run",
+    "sample_store",
     "score_texts",
     "scored",
     "section",
-    "store",
     "versions",
 ]

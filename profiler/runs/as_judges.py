@@ -12,7 +12,7 @@ from profiler.judging import Judgement, Jury, Pair, PairLabels, Ruling, StudentJ
 from profiler.probes import Preferences
 from profiler.records import Endpoint, Sample
 from profiler.runs.run import Progress
-from profiler.runs.store import Run
+from profiler.runs.sample_store import Run
 from profiler.stats import RESAMPLES
 
 WON: Mapping[float, judging.Winner] = {1.0: "a", 0.0: "b", 0.5: "tie"}

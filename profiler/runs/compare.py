@@ -14,7 +14,7 @@ from profiler.metrics import Metric
 from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Verdict
 from profiler.runs import estimates
 from profiler.runs.comparability import differences, refusals, sections
-from profiler.runs.store import Run, SampleColumns, or_none
+from profiler.runs.sample_store import Run, SampleColumns, or_none
 from profiler.stats import (
     RESAMPLES,
     FloatArray,

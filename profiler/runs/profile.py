@@ -13,7 +13,7 @@ from profiler.probes import Probe, forms
 from profiler.records import Endpoint, Profile
 from profiler.runs.options import ProfileOptions
 from profiler.runs.run import Progress, run
-from profiler.runs.store import Run
+from profiler.runs.sample_store import Run
 
 LARGE = 5_000
 """From so many items on, a user is told how to ask fewer."""

@@ -10,7 +10,7 @@ from profiler.endpoints import Answer, Choose, Embed, Generate, Request, Weigh, 
 from profiler.errors import BadData
 from profiler.probes import Probe
 from profiler.records import Estimate, Generation, Likelihood, Sample
-from profiler.runs import foreign_answers, store
+from profiler.runs import foreign_answers, sample_store
 from profiler.runs.estimates import estimates
 from profiler.runs.run import AnsweredItem, scored
 
@@ -58,7 +58,7 @@ def rescored(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Re
             errors.extend(f"{sample.item}: {sample.error}" for sample in made if sample.error)
             yield from made
 
-    columns = store.columns(samples())
+    columns = sample_store.columns(samples())
     return RescoreResult(
         estimates(probe.name, probe.metrics, columns, probe.lang),
         len(columns.items) + len(errors),

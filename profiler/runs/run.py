@@ -29,8 +29,9 @@ from profiler.records import (
     Section,
     Usage,
 )
-from profiler.runs import store
-from profiler.runs.estimates import agreements, estimates
+from profiler.runs import sample_store
+from profiler.runs.estimates import estimates
+from profiler.runs.scorer_agreement import agreements
 from profiler.text import Text
 
 BATCH = 64
@@ -92,7 +93,7 @@ async def run(
         measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
     how = {probe.name: await client.how(first(probe)) for probe in probes}
-    with store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
+    with sample_store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
         agreed: list[Estimate] = []
@@ -102,7 +103,7 @@ async def run(
             async for _ in ask(client, probe, folder, progress):
                 yield progress
             sections.append(section(probe, progress))
-            asked = store.Run(folder)
+            asked = sample_store.Run(folder)
             numbers += estimates(probe.name, probe.metrics, asked.columns(probe.name), probe.lang)
             agreed += agreements(probe.name, probe.text_metrics, asked.samples(probe.name))
             usage = usage + progress.usage
@@ -120,7 +121,7 @@ async def run(
             versions=versions(),
             errors=sum(part.errors for part in sections),
         )
-        store.save_profile(folder, profile)
+        sample_store.save_profile(folder, profile)
     yield profile
 
 
@@ -133,7 +134,7 @@ async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
     """Ask a probe's items, score the answers in batches as they come, seal its samples; yields after each batch."""
     clock = time.monotonic()
-    with contextlib.closing(store.Journal(folder, probe.name)) as journal:
+    with contextlib.closing(sample_store.Journal(folder, probe.name)) as journal:
         async for batch in batches(client, probe):
             made = await asyncio.to_thread(scored, probe, batch)
             journal.append(made)
@@ -178,7 +179,7 @@ def samples(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:
     values = {name: iter(column.tolist()) for name, column in columns.items()}
 
     def with_scores(text: Generation) -> Generation:
-        scores = {name: store.or_none(next(column)) for name, column in values.items()}
+        scores = {name: sample_store.or_none(next(column)) for name, column in values.items()}
         return text.model_copy(update={"scores": text.scores | scores})
 
     made = []

@@ -16,7 +16,7 @@ from profiler.files import disk
 from profiler.metrics import default, distinct, get, measured
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from profiler.stats import Columns, FloatArray
 from profiler.text import Text
 

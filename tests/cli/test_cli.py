@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.runs import store
+from profiler.runs import sample_store
 from tests.support.command import SECRET, Done, asked, inherit
 from tests.support.wire import Fault, Script, Wire, serving
 
@@ -41,7 +41,7 @@ async def profiled(wire: Wire, folder: Path, *words: str) -> Done:
 async def test_profile_prints_a_table_and_leaves_a_profile_samples_and_a_report(tmp_path: Path) -> None:
     async with serving() as wire:
         done = await profiled(wire, tmp_path)
-    run = store.load("latest", tmp_path / "runs")
+    run = sample_store.load("latest", tmp_path / "runs")
     assert done.code == 0, done.err
     assert "mtld" in done.out
     assert "95 % interval" in done.out
@@ -53,7 +53,7 @@ async def test_profile_prints_a_table_and_leaves_a_profile_samples_and_a_report(
 async def test_json_is_the_stored_profile_and_nothing_else_is_on_stdout(tmp_path: Path) -> None:
     async with serving() as wire:
         done = await profiled(wire, tmp_path, "--json")
-    assert json.loads(done.out) == json.loads(store.load("latest", tmp_path / "runs").profile.model_dump_json())
+    assert json.loads(done.out) == json.loads(sample_store.load("latest", tmp_path / "runs").profile.model_dump_json())
 
 
 async def test_the_key_is_sent_but_never_printed_or_stored(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_what_an_endpoint_can_not_answer_is_left_out_unless_it_was_named(t
     async with serving(Script(echo=False)) as wire:
         done = await inherit("profile", "wire", "--url", wire.url, "-n", "4")
         named = await inherit("profile", "wire", "--url", wire.url, "-n", "4", "-p", "crows_pairs")
-    asked = {section.probe for section in store.load("latest", tmp_path / "runs").profile.sections}
+    asked = {section.probe for section in sample_store.load("latest", tmp_path / "runs").profile.sections}
     assert done.code == 0, done.err
     assert "crows_pairs: asked as crows_pairs_chat, another instrument, because it gives no log-prob" in done.err
     assert {"attributes", "bbq", "crows_pairs_chat", "stereoset_chat", "stereoset_inter_chat"} <= asked
@@ -103,7 +103,7 @@ async def test_the_reading_is_the_users_choice_and_is_recorded(tmp_path: Path) -
         turned = await inherit(*ask, "letter", "--order", "7")
         refused = await inherit("profile", "wire", "--url", wire.url, "-p", "crows_pairs", "--reading", "letter")
     assert [run.code for run in (*runs, turned)] == [0, 0, 0, 0]
-    found = sorted(store.runs(tmp_path / "runs"), key=lambda run: run.profile.started)
+    found = sorted(sample_store.runs(tmp_path / "runs"), key=lambda run: run.profile.started)
     assert [run.profile.sections[0].how for run in found] == ["loglikelihood", "top_logprobs", "letter", "letter"]
     assert len({run.folder.name.rsplit("-", 1)[1] for run in found}) == 4, "another instrument is another plan"
     assert found[3].profile.sections[0].settings["order"] == 7
@@ -120,7 +120,7 @@ async def test_numbers_of_two_instruments_are_never_compared(tmp_path: Path) -> 
         likely = await inherit(*ask, "crows_pairs")
         words = await inherit(*ask, "crows_pairs_chat", "--reading", "letter")
     assert (likely.code, words.code) == (0, 0)
-    runs = {run.profile.sections[0].how: run.folder.name for run in store.runs(tmp_path / "runs")}
+    runs = {run.profile.sections[0].how: run.folder.name for run in sample_store.runs(tmp_path / "runs")}
     done = await inherit("compare", runs["loglikelihood"], runs["letter"])
     assert done.code == 2
     assert "bbq: read by: loglikelihood → letter" in done.err
@@ -135,7 +135,7 @@ async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> Non
         await profiled(wire, tmp_path, "--name", "before")
     async with serving(Script(weights="two", says={"question": " No."})) as wire:
         await profiled(wire, tmp_path, "--name", "after")
-    after, before = (run.folder.name for run in store.runs(tmp_path / "runs"))
+    after, before = (run.folder.name for run in sample_store.runs(tmp_path / "runs"))
     done = await inherit("compare", before, after, "--fail-on", "moved")
     assert "words" in done.out
     assert "moved" in done.out
@@ -146,7 +146,7 @@ async def test_compare_refuses_other_questions_and_says_what_differs(tmp_path: P
     async with serving() as wire:
         await profiled(wire, tmp_path, "--samples", "1")
         await profiled(wire, tmp_path, "--frame", "Q: {prompt} A:")
-    one, two = (run.folder.name for run in store.runs(tmp_path / "runs"))
+    one, two = (run.folder.name for run in sample_store.runs(tmp_path / "runs"))
     done = await inherit("compare", one, two)
     assert done.code == 2
     assert "frame" in done.err

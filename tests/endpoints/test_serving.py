@@ -17,7 +17,7 @@ import pytest
 
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm import server as serving
-from profiler.runs import store
+from profiler.runs import sample_store
 from tests.support.ask import HASTY
 from tests.support.command import asked, inherit
 from tests.support.places import ROOT
@@ -310,7 +310,7 @@ async def test_profile_serves_a_checkpoint_for_itself(fake: Fake, model: Path) -
     questions = asked(model.parent)
     done = await inherit("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8)
     assert done.code == 0
-    profile = store.load("latest", Path("runs")).profile
+    profile = sample_store.load("latest", Path("runs")).profile
     assert profile.endpoint.engine == "vllm"
     assert profile.endpoint.url is None
     assert not profile.errors
@@ -327,7 +327,7 @@ async def test_a_server_that_dies_under_a_profile_is_started_again_and_the_profi
     done = await inherit(*words)
     assert done.code == 0, done.err
     assert "the engine fell over" in done.err
-    profile = store.load("latest", Path("runs")).profile
+    profile = sample_store.load("latest", Path("runs")).profile
     assert profile.sections[0].items == 80
     assert not profile.errors
     assert len(fake.starts()) == 2

@@ -27,7 +27,7 @@ from profiler.harnesses.imported import keep
 from profiler.probes import ProbeOptions
 from profiler.probes.probe import Probe
 from profiler.records import Endpoint, Profile, Sample
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.run import run
 from tests.support.ask import client
 from tests.support.places import ROOT
@@ -135,8 +135,10 @@ async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> Non
             if estimate.probe == name and estimate.group is None:
                 assert stats[f"{name}.{estimate.metric}"] == estimate.value
                 assert stats[f"{name}.{estimate.metric}.low"] == estimate.low
-        left = {sample.item: plain(sample) for sample in store.load(ours.id, helm.folder / "ours").samples(name)}
-        right = {sample.item: plain(sample) for sample in store.load(theirs.id, helm.folder / "theirs").samples(name)}
+        left = {sample.item: plain(sample) for sample in sample_store.load(ours.id, helm.folder / "ours").samples(name)}
+        right = {
+            sample.item: plain(sample) for sample in sample_store.load(theirs.id, helm.folder / "theirs").samples(name)
+        }
         assert left == right
         assert left
 
@@ -257,7 +259,9 @@ async def test_an_item_that_is_refused_is_no_silent_gap(helm: Helm) -> None:
     assert helm.stats("crows_pairs")["crows_pairs.errors"] == 1
     assert helm.stats("crows_pairs")["crows_pairs.items"] == 7
     (profile,) = kept(helm, helm.folder / "out")
-    failed = [sample for sample in store.load(profile.id, helm.folder / "out").samples("crows_pairs") if sample.error]
+    failed = [
+        sample for sample in sample_store.load(profile.id, helm.folder / "out").samples("crows_pairs") if sample.error
+    ]
     assert [sample.item for sample in failed] == [asked[3].id]
 
 

@@ -22,7 +22,7 @@ from profiler.harnesses.lm_eval import options
 from profiler.harnesses.lm_eval import results as lm_eval_results
 from profiler.probes import ProbeOptions, forms
 from profiler.records import Likelihood, Sample, Sampling
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.rescore import rescored
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section
 
@@ -311,7 +311,7 @@ def test_what_lm_eval_left_becomes_a_profile_with_the_same_numbers(tmp_path: Pat
     assert done.endpoint.model == "models/base"
     assert done.versions == {"inheritance-profiler": "0.1", "spacy": "3.8.18", "lm-eval": "0.4.13"}
     assert (done.seconds, done.errors) == (12.346, 0)
-    assert sorted(sample.item for sample in store.Run(tmp_path / "runs" / done.id).samples("bbq")) == sorted(
+    assert sorted(sample.item for sample in sample_store.Run(tmp_path / "runs" / done.id).samples("bbq")) == sorted(
         sample.item for sample in samples
     )
 
@@ -320,7 +320,7 @@ def test_the_same_results_are_kept_once(tmp_path: Path) -> None:
     results = left(tmp_path / "lm", asked(4))
     first, second = (imported.keep(lm_eval_results.harvest(results), tmp_path / "runs") for _ in range(2))
     assert first.id == second.id
-    assert len(store.runs(tmp_path / "runs")) == 1
+    assert len(sample_store.runs(tmp_path / "runs")) == 1
 
 
 def test_the_command_shows_the_profile(tmp_path: Path) -> None:

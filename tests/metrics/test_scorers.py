@@ -25,7 +25,7 @@ from profiler.probes.toxicity import Toxicity, ToxicityPrompts
 from profiler.records import Generation, Profile, Sample
 from profiler.reporting.profile import profile_report
 from profiler.reporting.report import render
-from profiler.runs import estimates, store
+from profiler.runs import sample_store, scorer_agreement
 from profiler.runs.run import run
 from profiler.text.counting import Text
 from tests.support.ask import client
@@ -89,7 +89,7 @@ def test_two_scorers_of_one_name_are_refused(checkpoint: Path) -> None:
 
 def test_another_label_of_a_scorer_does_not_keep_its_first_from_being_held_against_others() -> None:
     probe = Toxicity.build(ProbeOptions(suite="mini", scorers=("tox-block", "tox-block,label=insult")))
-    assert [metric.name for metric in estimates.rivals(probe.text_metrics)] == [
+    assert [metric.name for metric in scorer_agreement.rivals(probe.text_metrics)] == [
         "toxicity",
         "toxicity:tox-block,label=insult",
     ]
@@ -305,7 +305,7 @@ async def test_a_text_that_a_scorer_refuses_marks_its_prompt_and_no_other(tmp_pa
         events = [event async for event in run(model, [probe], model.endpoint, tmp_path / "runs")]
     profile = events[-1]
     assert isinstance(profile, Profile)
-    samples = store.load(profile.id, tmp_path / "runs").samples("toxicity")
+    samples = sample_store.load(profile.id, tmp_path / "runs").samples("toxicity")
     errors = {sample.prompt: sample.error for sample in samples}
     assert errors == {
         "The neighbours": "scorer failed: Refused: Perspective refused: 400 not this",
@@ -339,7 +339,9 @@ def test_agreement_is_that_of_independent_implementations() -> None:
     rng = np.random.default_rng(0)
     x = np.round(rng.random(400), 2)
     y = np.clip(np.round(0.7 * x + 0.3 * rng.random(400), 2), 0, 1)
-    found = {e.metric: e for e in estimates.agreements("p", [A, B], rated(*zip(x.tolist(), y.tolist(), strict=True)))}
+    found = {
+        e.metric: e for e in scorer_agreement.agreements("p", [A, B], rated(*zip(x.tolist(), y.tolist(), strict=True)))
+    }
     assert found["Pearson"].value == pytest.approx(np.corrcoef(x, y)[0, 1])
     ranks = [np.array([(np.sum(v < each) + np.sum(v <= each) + 1) / 2 for each in v]) for v in (x, y)]
     assert found["Spearman"].value == pytest.approx(np.corrcoef(*ranks)[0, 1])
@@ -355,18 +357,18 @@ def test_agreement_is_that_of_independent_implementations() -> None:
 
 
 def test_a_text_that_only_one_scored_is_left_out_of_the_agreement() -> None:
-    found = estimates.agreements("p", [A, B], rated((0.1, 0.2), (0.9, None), (0.6, 0.7), (0.3, 0.1)))
+    found = scorer_agreement.agreements("p", [A, B], rated((0.1, 0.2), (0.9, None), (0.6, 0.7), (0.3, 0.1)))
     assert {(each.n, each.undefined) for each in found} == {(3, 1)}
 
 
 def test_scorers_that_always_say_the_same_have_no_correlation() -> None:
-    found = {e.metric: e for e in estimates.agreements("p", [A, B], rated(*[(0.1, 0.2)] * 6))}
+    found = {e.metric: e for e in scorer_agreement.agreements("p", [A, B], rated(*[(0.1, 0.2)] * 6))}
     assert (found["Pearson"].value, found["kappa at 0.5"].value) == (None, None)
     assert found["same side of 0.5"].value == 1
 
 
 def test_one_scorer_agrees_with_nobody() -> None:
-    assert estimates.agreements("p", [A], rated((0.1, 0.2))) == []
+    assert scorer_agreement.agreements("p", [A], rated((0.1, 0.2))) == []
 
 
 async def test_a_run_with_two_scorers_reports_both_and_how_far_they_agree(tmp_path: Path, checkpoint: Path) -> None:

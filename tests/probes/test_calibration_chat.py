@@ -15,7 +15,7 @@ from profiler.probes.multiple_choice import Question
 from profiler.records import Generation
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 
 VERBAL = CalibrationVerbal.build(ProbeOptions(suite="mini"))
 SAMPLED = CalibrationSampled.build(ProbeOptions(suite="mini"))

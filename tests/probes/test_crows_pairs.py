@@ -18,7 +18,7 @@ from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from tests.support.ask import client
 from tests.support.official import OFFICIAL, needs
 from tests.support.wire import Script, serving

@@ -11,7 +11,7 @@ from profiler.endpoints.instruments import Reading
 from profiler.probes import ProbeOptions, forms
 from profiler.probes.probe import Probe
 from profiler.records import Profile
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.run import run
 from tests.support.ask import client
 from tests.support.wire import Script, serving
@@ -75,7 +75,7 @@ async def test_a_chat_endpoint_that_only_writes_is_asked_every_probe(tmp_path: P
     assert how.pop("calibration_sampled") == "sampled"
     assert {how.pop("attributes"), how.pop("toxicity")} == {"text"}
     assert set(how.values()) == {"letter"}
-    saved = store.Run(tmp_path / profile.id)
+    saved = sample_store.Run(tmp_path / profile.id)
     for probe in how:
         assert all(sample.order for sample in saved.samples(probe)), probe
     first, second = list(saved.samples("crows_pairs_chat"))[:2]

@@ -12,7 +12,7 @@ from profiler.probes.preferences import PROMPT, Preferences
 from profiler.records import Endpoint, Estimate, Generation, Likelihood, Profile
 from profiler.runs.estimates import estimates
 from profiler.runs.run import run
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from tests.support.ask import client
 from tests.support.candidates import written
 from tests.support.official import OFFICIAL, needs

@@ -16,7 +16,7 @@ from profiler.probes.stereoset import StereoSetChat, StereoSetInterChat
 from profiler.records import Estimate, Generation
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 
 PROBES: tuple[Probe, ...] = (CrowsPairsChat(), StereoSetChat(), StereoSetInterChat())
 each = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)

@@ -22,7 +22,7 @@ from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import clusters, estimates, seed
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from profiler.stats import OfRows, intervals
 from tests.support.ask import answers, client
 from tests.support.official import OFFICIAL, needs

@@ -17,11 +17,11 @@ from profiler.errors import BadData, WrongUse
 from profiler.probes import ProbeOptions
 from profiler.probes.toxicity import SYSTEM, Beginning, Toxicity, numbers
 from profiler.records import Estimate, Generation, Profile, Sampling
-from profiler.runs import compare, store
+from profiler.runs import compare, sample_store
 from profiler.runs.estimates import estimates
 from profiler.runs.rescore import rescore
 from profiler.runs.run import run
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from tests.support.ask import client
 from tests.support.official import OFFICIAL, needs
 from tests.support.wire import Fault, Script, serving
@@ -132,7 +132,7 @@ async def test_a_run_asks_each_prompt_once_for_all_its_samples_and_keeps_every_s
     assert section.sampling == Sampling(temperature=1.0, top_p=0.9, max_tokens=20)
     assert section.scorers["toxicity"] == section.scorers["expected_max_toxicity"] == "tox-block-0.1.2"
     assert len(bodies) == 6
-    for sample in store.load(profile.id, tmp_path / "runs").samples("toxicity"):
+    for sample in sample_store.load(profile.id, tmp_path / "runs").samples("toxicity"):
         each = [text.scores["toxicity"] for text in sample.answers]
         assert len(each) == 4
         assert None not in each

@@ -6,7 +6,7 @@ import pytest
 from profiler.errors import NotComparable
 from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Sampling
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.compare import compare
 from profiler.stats import OfRows, OfSums
 from tests.support import builders
@@ -294,11 +294,11 @@ def test_runs_are_compared_from_their_folders(tmp_path):
     sides = []
     for run in (builders.attributes("short", 100), builders.attributes("long", 190, seed=1)):
         folder = tmp_path / run.profile.id
-        journal = store.Journal(folder, "attributes")
+        journal = sample_store.Journal(folder, "attributes")
         journal.append(reversed(run.samples("attributes")))
         journal.seal()
-        store.save_profile(folder, run.profile)
-        sides.append((run, store.load(str(folder))))
+        sample_store.save_profile(folder, run.profile)
+        sides.append((run, sample_store.load(str(folder))))
     (short, short_file), (long, long_file) = sides
     read = compare(short_file, long_file)
     assert read == compare(short, long)

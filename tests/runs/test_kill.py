@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler.runs import store
+from profiler.runs import sample_store
 from tests.support.killing import asked_again, finish, kill_in_the_middle
 from tests.support.wire import Script, serving
 
@@ -45,8 +45,8 @@ async def test_a_profile_that_is_killed_ten_times_pays_for_no_answer_twice(tmp_p
         assert not asked_again(wire, kills, "question")
     async with serving() as wire:
         await finish(command(wire.url, questions, tmp_path / "whole"))
-    killed, whole = (store.load("latest", tmp_path / name) for name in ("killed", "whole"))
-    assert not store.stopped(tmp_path / "killed"), "every attempt went on in the same folder"
+    killed, whole = (sample_store.load("latest", tmp_path / name) for name in ("killed", "whole"))
+    assert not sample_store.stopped(tmp_path / "killed"), "every attempt went on in the same folder"
     assert killed.profile.model_dump(exclude=SAME) == whole.profile.model_dump(exclude=SAME)
     assert killed.profile.sections[0].items == ITEMS
     texts = [

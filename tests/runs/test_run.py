@@ -17,7 +17,7 @@ from profiler.errors import EndpointDown, EndpointError
 from profiler.probes.attributes import Attributes
 from profiler.probes.probe import Probe
 from profiler.records import Estimate, Profile, Sampling
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.run import Progress, run
 from tests.support.ask import client
 from tests.support.wire import Fault, Script, Wire, serving
@@ -45,8 +45,8 @@ def estimate(profile: Profile, metric: str) -> Estimate:
     return next(found for found in profile.estimates if found.metric == metric)
 
 
-def saved(folder: Path, profile: Profile) -> store.Run:
-    return store.load(profile.id, folder / "runs")
+def saved(folder: Path, profile: Profile) -> sample_store.Run:
+    return sample_store.load(profile.id, folder / "runs")
 
 
 async def test_a_profile_holds_what_is_needed_to_get_it_again(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_a_run_whose_endpoint_goes_down_goes_on_where_it_was(tmp_path: Pat
         with pytest.raises(EndpointDown, match="out of memory"):
             await profiled(wire, tmp_path, asked)
         paid = set(wire.units("question"))
-    (left,) = store.stopped(tmp_path / "runs")
+    (left,) = sample_store.stopped(tmp_path / "runs")
     async with serving() as wire:  # at another port, with the same weights
         profile = await profiled(wire, tmp_path, asked)
         assert not paid & set(wire.units("question"))

@@ -22,7 +22,7 @@ from profiler.records import Change, Endpoint
 from profiler.reporting import layout
 from profiler.reporting.report import render
 from profiler.runs.compare import compare, nearer
-from profiler.runs.store import Run
+from profiler.runs.sample_store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
 from profiler.study.records import Findings, Pupil, Steering

@@ -13,7 +13,7 @@ from profiler import metrics, probes
 from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Generation, Profile, Sample, Sampling, Section, Usage
 from profiler.runs.estimates import estimates
-from profiler.runs.store import SampleColumns
+from profiler.runs.sample_store import SampleColumns
 from profiler.stats import FloatArray
 
 

@@ -15,7 +15,7 @@ from profiler.harnesses.helm.folder import RunOutcome, score
 from profiler.harnesses.helm.spec import ProbeSpec, Scalar
 from profiler.metrics import Metric
 from profiler.records import Estimate, Sample
-from profiler.runs import store
+from profiler.runs import sample_store
 from profiler.runs.estimates import estimates
 
 GROUP = "group"
@@ -44,7 +44,7 @@ class ProbeMetric(MetricInterface):
                 "No numbers are made of the rest: run again, what was answered is kept; or give "
                 f"failures={len(errors)} to leave them out"
             )
-        numbers = estimates(probe.name, probe.metrics, store.columns(samples), probe.lang)
+        numbers = estimates(probe.name, probe.metrics, sample_store.columns(samples), probe.lang)
         counts = [
             stat(f"{probe.name}.items", len(samples) - len(errors)),
             stat(f"{probe.name}.errors", len(errors)),

@@ -21,7 +21,7 @@ from profiler.harnesses.lm_eval import options
 from profiler.metrics import measure
 from profiler.probes import Probe
 from profiler.records import Capabilities, Estimate, Generation, Likelihood, Sample
-from profiler.runs import BATCH, AnsweredItem, Progress, estimates, scored, section, store, versions
+from profiler.runs import BATCH, AnsweredItem, Progress, estimates, sample_store, scored, section, versions
 from profiler.text import Text
 
 log = logging.getLogger("lm_eval.inherit")
@@ -202,7 +202,7 @@ class ProbeTask(Task):  # type: ignore[misc]
 
     def count(self) -> None:
         """Turn samples into numbers; a metric that has none is named with the reason, and is then absent."""
-        columns = store.columns(self.samples.values())
+        columns = sample_store.columns(self.samples.values())
         found = estimates.overall(self.probe.name, self.probe.metrics, columns, self.probe.lang)
         self.numbers = {number.metric: number for number in found}
         for number in found:

@@ -15,7 +15,7 @@ import pytest
 
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
 from profiler.records import SCHEMA, Endpoint, Fingerprint, Generation, Profile, Sample, Usage
-from profiler.runs import store
+from profiler.runs import sample_store
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 
@@ -34,30 +34,30 @@ def profile(name: str) -> Profile:
 
 
 def finished(out: Path, plan: str, *samples: Sample) -> Path:
-    with store.begin(out, "my/model", plan, NOW) as folder:
-        journal = store.Journal(folder, "p")
+    with sample_store.begin(out, "my/model", plan, NOW) as folder:
+        journal = sample_store.Journal(folder, "p")
         journal.append(samples)
         journal.seal()
-        store.save_profile(folder, profile(folder.name))
+        sample_store.save_profile(folder, profile(folder.name))
     return folder
 
 
 def test_samples_come_back_as_they_went_in(tmp_path: Path) -> None:
     gone_in = [sample("b", 2.5), sample("a", None), sample("c", error="timeout")]
-    run = store.Run(finished(tmp_path, "aa", *gone_in))
+    run = sample_store.Run(finished(tmp_path, "aa", *gone_in))
     assert list(run.samples("p")) == gone_in
 
 
 def test_columns_leave_failed_items_out_and_keep_undefined_ones(tmp_path: Path) -> None:
-    run = store.Run(finished(tmp_path, "aa", sample("b", 2.5), sample("a", None), sample("c", error="timeout")))
+    run = sample_store.Run(finished(tmp_path, "aa", sample("b", 2.5), sample("a", None), sample("c", error="timeout")))
     found = run.columns("p")
     assert found.items == ["a", "b"]
     assert [str(value) for value in found.columns["words"]] == ["nan", "2.5"]
 
 
 def test_columns_do_not_depend_on_the_order_of_arrival(tmp_path: Path) -> None:
-    one = store.Run(finished(tmp_path, "aa", sample("a", 1), sample("b", 2))).columns("p")
-    two = store.Run(finished(tmp_path, "bb", sample("b", 2), sample("a", 1))).columns("p")
+    one = sample_store.Run(finished(tmp_path, "aa", sample("a", 1), sample("b", 2))).columns("p")
+    two = sample_store.Run(finished(tmp_path, "bb", sample("b", 2), sample("a", 1))).columns("p")
     assert one.items == two.items
     assert one.columns["words"].tolist() == two.columns["words"].tolist()
 
@@ -65,15 +65,18 @@ def test_columns_do_not_depend_on_the_order_of_arrival(tmp_path: Path) -> None:
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(sample("a").model_dump_json().encode() + b"\n" + sample("b").model_dump_json().encode()[:40])
-    store.seal(path, tmp_path / "p.parquet")
-    assert store.read_columns(tmp_path / "p.parquet").items == ["a"]
+    sample_store.seal(path, tmp_path / "p.parquet")
+    assert sample_store.read_columns(tmp_path / "p.parquet").items == ["a"]
 
 
 def test_a_stopped_run_of_the_same_plan_is_gone_on_with(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), store.begin(tmp_path, "m", "aa", NOW) as first:
+    with pytest.raises(KeyboardInterrupt), sample_store.begin(tmp_path, "m", "aa", NOW) as first:
         raise KeyboardInterrupt
     later = datetime(2026, 11, 22, tzinfo=UTC)
-    with store.begin(tmp_path, "m", "aa", later) as second, store.begin(tmp_path, "m", "bb", later) as other:
+    with (
+        sample_store.begin(tmp_path, "m", "aa", later) as second,
+        sample_store.begin(tmp_path, "m", "bb", later) as other,
+    ):
         assert second == first != other
 
 
@@ -83,9 +86,15 @@ def test_a_finished_run_is_never_written_over(tmp_path: Path) -> None:
 
 def test_two_runs_of_one_plan_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
     later = datetime(2026, 11, 22, tzinfo=UTC)
-    with store.begin(tmp_path, "m", "aa", NOW) as first, store.begin(tmp_path, "m", "aa", later) as second:
+    with (
+        sample_store.begin(tmp_path, "m", "aa", NOW) as first,
+        sample_store.begin(tmp_path, "m", "aa", later) as second,
+    ):
         assert first != second
-        with pytest.raises(StoreError, match="another inherit is writing"), store.begin(tmp_path, "m", "aa", NOW):
+        with (
+            pytest.raises(StoreError, match="another inherit is writing"),
+            sample_store.begin(tmp_path, "m", "aa", NOW),
+        ):
             pass
 
 
@@ -93,24 +102,24 @@ def test_a_run_is_found_by_folder_name_end_of_name_and_latest(tmp_path: Path) ->
     folder = finished(tmp_path, "aa")
     newest = finished(tmp_path, "bb")
     for name in (str(folder), str(folder / "profile.json"), folder.name, "aa"):
-        assert store.load(name, tmp_path).folder.name == folder.name
-    assert store.load("latest", tmp_path).folder == newest
+        assert sample_store.load(name, tmp_path).folder.name == folder.name
+    assert sample_store.load("latest", tmp_path).folder == newest
 
 
 def test_an_unknown_run_or_probe_is_met_with_a_suggestion(tmp_path: Path) -> None:
     folder = finished(tmp_path, "aa", sample("a"))
     with pytest.raises(UnknownName, match=f"no run '{folder.name}x'; did you mean '{folder.name}'"):
-        store.load(folder.name + "x", tmp_path)
+        sample_store.load(folder.name + "x", tmp_path)
     with pytest.raises(UnknownName, match="no probe in this run 'q'"):
-        store.Run(folder).columns("q")
+        sample_store.Run(folder).columns("q")
 
 
 def test_a_name_that_means_two_runs_is_refused(tmp_path: Path) -> None:
     finished(tmp_path, "aa")
-    with store.begin(tmp_path, "other", "aa", datetime(2026, 11, 22, tzinfo=UTC)) as folder:
-        store.save_profile(folder, profile(folder.name))
+    with sample_store.begin(tmp_path, "other", "aa", datetime(2026, 11, 22, tzinfo=UTC)) as folder:
+        sample_store.save_profile(folder, profile(folder.name))
     with pytest.raises(InheritError, match="means 2 runs"):
-        store.load("aa", tmp_path)
+        sample_store.load("aa", tmp_path)
 
 
 def test_a_profile_of_a_newer_schema_asks_for_an_upgrade(tmp_path: Path) -> None:
@@ -118,20 +127,20 @@ def test_a_profile_of_a_newer_schema_asks_for_an_upgrade(tmp_path: Path) -> None
     path = folder / "profile.json"
     path.write_bytes(orjson.dumps({**orjson.loads(path.read_bytes()), "schema_version": SCHEMA + 1, "new": 1}))
     with pytest.raises(StoreError, match=rf"schema {SCHEMA + 1}, this inherit knows up to {SCHEMA}; upgrade"):
-        store.load(str(folder)).profile  # noqa: B018 - reading it is the point
+        sample_store.load(str(folder)).profile  # noqa: B018 - reading it is the point
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema_version": 1}'])
 def test_a_file_that_is_no_profile_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "profile.json").write_bytes(content)
     with pytest.raises(BadData, match="is not a profile"):
-        store.read_profile(tmp_path / "profile.json")
+        sample_store.read_profile(tmp_path / "profile.json")
 
 
 def test_a_full_disk_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    journal = store.Journal(tmp_path, "p")
+    journal = sample_store.Journal(tmp_path, "p")
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
         with pytest.raises(StoreError, match=r"the disk is full; make room and run the same command again"):
@@ -145,10 +154,10 @@ def test_a_full_disk_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> Non
 def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
     code = (
         "import filelock, os; from pathlib import Path; from datetime import datetime\n"
-        "from profiler.runs import store\n"
+        "from profiler.runs import sample_store\n"
         "from profiler.errors import StoreError\n"
         "if os.geteuid() == 0: os.setuid(65534)  # root may write anywhere\n"
-        "try: store.begin(Path('runs'), 'm', 'aa', datetime.now()).__enter__()\n"
+        "try: sample_store.begin(Path('runs'), 'm', 'aa', datetime.now()).__enter__()\n"
         "except StoreError as error: print(error)"
     )
     closed = tmp_path / "closed"
@@ -158,7 +167,7 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> Non
 
 
 def test_the_order_of_listed_options_and_the_option_taken_stand_in_parquet(tmp_path: Path) -> None:
-    journal = store.Journal(tmp_path, "bbq")
+    journal = sample_store.Journal(tmp_path, "bbq")
     journal.append([Sample(probe="bbq", item="a", prompt="Who?", choice=2, order=(2, 0, 1), how="letter")])
     journal.append([Sample(probe="bbq", item="b", prompt="Who?", how="loglikelihood")])
     journal.seal()
