@@ -11,6 +11,7 @@ from profiler.runs import (
     run,
     sample_store,
     score_texts,
+    scorer_agreement,
 )
 from profiler.runs.compare import registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
@@ -34,6 +35,7 @@ __all__ = [
     "sample_store",
     "score_texts",
     "scored",
+    "scorer_agreement",
     "section",
     "versions",
 ]
