@@ -27,6 +27,9 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+MOST_SEED = 2**62
+"""What every server and every generator of random numbers can take, with room for the samples after it."""
+
 FAILED = 0.1
 """Share of a probe's items that may fail in a run that counts as whole."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from profiler.records import SCHEMA, Argument, Endpoint, Fingerprint, Flag, Record, Sampling, Usage
+from profiler.records import MOST_SEED, SCHEMA, Argument, Endpoint, Fingerprint, Flag, Record, Sampling, Usage
 
 GIVEN = "given"
 """The version of a score that came with the candidates."""
@@ -32,19 +32,19 @@ class SampleOptions(Record):
     """Prompts, picked by seed."""
     k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1)
     """Candidates a prompt and teacher."""
-    temperature: float = Field(default=1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0, le=100)
     """How freely words are drawn."""
     top_p: float = Field(default=0.95, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
     top_k: int = Field(default=0, ge=0)
     """Draw from this many of the likeliest tokens; 0 from all."""
-    repetition_penalty: float = Field(default=1.0, gt=0)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
-    max_tokens: int = Field(default=512, ge=1)
+    max_tokens: int = Field(default=512, ge=1, le=10**7)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] = ()
     """Stop before this string; may be repeated."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Candidate i is drawn with seed + i."""
     frame: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
@@ -198,7 +198,7 @@ class SelectOptions(Record):
     """Parquet instead of JSON lines."""
     lang: str = "en"
     """Language of the answers in a file."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Decides ties, random controls and soft choices."""
     workers: int = Field(default=1, ge=1)
     """Processes that measure."""

@@ -1,5 +1,6 @@
 """Rows of any file, read as a stream and checked as they come."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -58,6 +59,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
     """One JSON object a line; empty lines are passed over."""
     for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if not line.strip():
             continue
         try:
@@ -72,7 +75,7 @@ def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
 def load(path: Path) -> Json:
     """The whole content of a .json file, gzipped or not."""
     try:
-        return cast(Json, orjson.loads(b"".join(_lines(path))))
+        return cast(Json, orjson.loads(b"".join(_lines(path)).removeprefix(codecs.BOM_UTF8)))
     except orjson.JSONDecodeError as error:
         raise BadData(f"{path.name} is not JSON: {error}") from None
 
@@ -89,6 +92,9 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
     with _bytes(path) as stream:
         reader = csv.DictReader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
         try:
+            names = reader.fieldnames or []
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise BadData(f"{path.name} has two columns {twice!r}; take one away, or give it another name")
             for row in reader:
                 if None in row or None in row.values():
                     wanted = len(reader.fieldnames or [])

@@ -18,7 +18,7 @@ from profiler.datasets import F, Item, Row, Source, mini
 from profiler.endpoints import Answer, Request
 from profiler.errors import UnknownName
 from profiler.metrics import Metric
-from profiler.records import Flag, Record, Sampling, Writing
+from profiler.records import MOST_SEED, Flag, Record, Sampling, Writing
 from profiler.stats import Statistic
 
 Setting = str | int | float | bool | None
@@ -49,21 +49,21 @@ class ProbeOptions(Record):
     """Items a probe, picked by seed."""
     samples: int | None = Field(default=None, ge=1)
     """Answers a prompt."""
-    temperature: float | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0, le=100)
     """0 takes the likeliest token."""
     top_p: float | None = Field(default=None, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
     top_k: int | None = Field(default=None, ge=0)
     """Draw from this many of the likeliest tokens; 0 from all."""
-    repetition_penalty: float | None = Field(default=None, gt=0)
+    repetition_penalty: float | None = Field(default=None, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
     decoding: Literal["usual", "paper"] = "usual"
     """Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50)."""
-    max_tokens: int | None = Field(default=None, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=10**7)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] | None = None
     """Stop before this string; may be repeated."""
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
     """Sample i is drawn with seed + i."""
     frame: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""

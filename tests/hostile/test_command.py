@@ -1,6 +1,7 @@
 """What should not be given to a command, and what should not come back to it: a sentence, never a traceback."""
 
 import asyncio
+import gzip
 import os
 import sys
 import tempfile
@@ -134,3 +135,53 @@ def test_a_planted_link_in_the_place_of_our_claims_is_not_followed(
     with pytest.raises(StoreError, match="only we can write"):
         port("127.0.0.1", None)
     assert (tmp_path / "target" / "8000").read_text("utf-8") == "precious"
+
+
+FILES = {
+    "bom.jsonl": (b'\xef\xbb\xbf{"text": "a b c"}\n', ""),
+    "twice.csv": (b"text,text\na,b\n", "two columns 'text'"),
+    "nest.jsonl": (b'{"text": ' + b"[" * 100_000 + b"\n", "line 1 is not JSON"),
+    "utf16.jsonl": ('{"text": "a"}'.encode("utf-16"), "line 1 is not JSON"),
+    "torn.jsonl.gz": (gzip.compress(b'{"text": "a b c"}\n' * 9999)[:-20], "cut off or not gzip"),
+    "torn.parquet": (b"PAR1xxxx", "not a whole Parquet file"),
+    "list.jsonl": (b"[1, 2]\n", "expected a JSON object"),
+    "nothing.csv": (b"", "holds no"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_a_file_that_is_not_what_was_expected_is_one_sentence(name: str, tmp_path: Path) -> None:
+    content, said = FILES[name]
+    (tmp_path / name).write_bytes(content)
+    done = await inherit("score", tmp_path / name, "-m", "words")
+    assert done.code == (2 if said else 0)
+    assert said in done.err
+
+
+WORDS = {
+    "--seed=100000000000000000000000": "--seed",
+    "--seed=-1": "--seed",
+    "--temperature=inf": "--temperature",
+    "--temperature=nan": "--temperature",
+    "--max-tokens=99999999999999999999": "--max-tokens",
+    "--repetition-penalty=inf": "--repetition-penalty",
+    "--top-p=2": "--top-p",
+    "--limit=0": "--limit",
+    "--probe=nothing": "no probe 'nothing'",
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_a_setting_that_can_not_be_meant_is_refused_before_anything_is_paid(word: str, tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, "-p", "attributes", word, "-o", tmp_path)
+        assert done.code == 2
+        assert WORDS[word] in done.err
+        assert not wire.bodies
+
+
+async def test_a_function_without_a_module_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "a"}\n', "utf-8")
+    done = await inherit("score", tmp_path / "t.jsonl", "-m", ":x")
+    assert done.code == 2
+    assert "no function at ':x'" in done.err
