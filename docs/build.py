@@ -8,13 +8,14 @@ import re
 import sys
 import tomllib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
 import typer
 from typer.core import TyperGroup
 
+import inherit
 import inheritance_profile_finder as finder
 from profiler import cli, metrics, probes
 from profiler.metrics import Metric
@@ -91,6 +92,49 @@ def tasks() -> dict[Path, str]:
     }
 
 
+STUB = """# made by docs/build.py; change the code, then run `make docs`
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Literal
+
+from inherit import aio as aio
+from inherit.results import ProfileResult as ProfileResult
+from inherit.results import Result as Result
+from inherit.results import Rows as Rows
+from inherit.results import ScoreResult as ScoreResult
+from inherit.verbs import Client, Options, Place
+from profiler.errors import InheritError as InheritError
+from profiler.judging import Jury
+from profiler.records import Comparison, Estimate, Json
+from profiler.study import Findings
+from selection import PoolContents, Selection
+from training import Training
+
+VERBS: tuple[str, ...]
+"""
+
+
+def stub() -> str:
+    """What an editor reads of `import inherit`: every verb with its options."""
+    return STUB + "".join(_written(getattr(inherit, name)) for name in inherit.VERBS)
+
+
+def _written(verb: Callable[..., object]) -> str:
+    """A verb as a stub has it: what may be left out is not said again."""
+    shape = inspect.signature(verb)
+    given, keywords = [], False
+    for each in shape.parameters.values():
+        if each.kind is each.KEYWORD_ONLY and not keywords:
+            given += [] if any("*" in word for word in given) else ["*"]
+            keywords = True
+        star = "*" if each.kind is each.VAR_POSITIONAL else ""
+        left_out = "" if each.default is each.empty else " = ..."
+        given.append(f"{star}{each.name}: {each.annotation}{left_out}")
+    about = (verb.__doc__ or "").replace("\\", "\\\\").replace("\n", "\n    ").replace("\n    \n", "\n\n")
+    listed = "".join(f"\n    {word}," for word in given)
+    return f'\ndef {verb.__name__}({listed}\n) -> {shape.return_annotation}:\n    """{about}"""\n'
+
+
 HOUSE = """# How it is built
 
 A **probe** asks a model things and scores each answer into columns; a **metric** reduces columns to one number; a
@@ -116,7 +160,7 @@ def house() -> str:
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
     floors = "\n".join(re.sub(" [:|] ", "   ", floor) for floor in contract["layers"])
     rooms = [ROOT / "profiler", *sorted(path for path in (ROOT / "profiler").rglob("*") if path.is_dir())]
-    rooms += [ROOT / "selection", ROOT / "training", ROOT / "lm_eval_tasks"]
+    rooms += [ROOT / "selection", ROOT / "training", ROOT / "lm_eval_tasks", ROOT / "inherit"]
     return MADE + HOUSE.format(floors=floors) + "".join(map(_room, rooms))
 
 
@@ -139,6 +183,7 @@ def main() -> None:
         HERE / "metrics.md": text_metrics(),
         HERE / "cli.md": commands(),
         HERE / "how_it_is_built.md": house(),
+        ROOT / "inherit" / "__init__.pyi": stub(),
         **tasks(),
     }
     stale = {path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text}

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,6 +21,23 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What a variable of the environment may be called."""
 
 T = TypeVar("T")
+
+
+class Stop:
+    """What ends every `wait` in another thread, the ones to come too."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.ways: list[Callable[[], object]] = []
+
+    def __call__(self) -> None:
+        self.asked = True
+        for way in [*self.ways]:
+            way()
+
+
+STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
+"""Of whoever handed work to this thread."""
 
 
 class Failed(Exception):
@@ -108,13 +125,26 @@ async def sent(
     return content
 
 
-def wait(work: Coroutine[object, object, T]) -> T:
+def wait(work: Coroutine[Any, Any, T]) -> T:
     """What WORK gives, for plain code; where a loop runs already, it stands still meanwhile."""
+    stop = STOP.get()
+
+    async def stoppable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if stop is None or task is None:
+            return await work
+        stop.ways.append(way := lambda: loop.call_soon_threadsafe(task.cancel))
+        if stop.asked:
+            task.cancel()
+        try:
+            return await work
+        finally:
+            stop.ways.remove(way)
 
     def run() -> T:
         # A factory of its own keeps the runner from taking away the loop that others may have set in this thread.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(work)
+            return runner.run(stoppable())
 
     try:
         asyncio.get_running_loop()

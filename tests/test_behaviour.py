@@ -422,10 +422,10 @@ async def test_help(kept: Kept) -> None:
     kept.compare()
 
 
-def test_a_wheel_has_four_packages_and_one_pth() -> None:
+def test_a_wheel_has_five_packages_and_one_pth() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["only-include"][:4] == ["profiler", "lm_eval_tasks", "selection", "training"]
+    assert wheel["only-include"][:5] == ["inherit", "profiler", "lm_eval_tasks", "selection", "training"]
     assert list(wheel["force-include"].values()) == ["inheritance_profile.pth"]
     finder = ROOT / "lm_eval_tasks" / "inheritance_profile.pth"
     assert finder.read_text("utf-8") == "import inheritance_profile_finder; inheritance_profile_finder.main()\n"
-    assert all((ROOT / package / "__init__.py").is_file() for package in wheel["only-include"][:4])
+    assert all((ROOT / package / "__init__.py").is_file() for package in wheel["only-include"][:5])

@@ -24,7 +24,7 @@ class Copy:
 
     def __init__(self, here: Path) -> None:
         self.here = here
-        for name in ("profiler", "selection", "training", "lm_eval_tasks", "docs", "tests"):
+        for name in ("inherit", "profiler", "selection", "training", "lm_eval_tasks", "docs", "tests"):
             shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "inheritance_profile_finder.py"):
             shutil.copy(ROOT / name, here / name)

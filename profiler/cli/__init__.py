@@ -12,7 +12,7 @@ from profiler.cli.console import note
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
-__all__ = ["app", "main", "serve"]
+__all__ = ["app", "candidates", "files", "judge", "main", "ours", "profile", "runs", "serve", "study", "train"]
 
 app = typer.Typer(
     name="inherit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from profiler.cli.console import Json, finish, note, publish
@@ -10,7 +11,7 @@ from profiler.errors import EndpointDown, Incomplete
 from profiler.records import FAILED
 
 if TYPE_CHECKING:
-    from selection import SampleOptions, SelectOptions, TeacherProgress
+    from selection import SampleOptions, Selection, SelectOptions, TeacherProgress
 
 
 def sample(spec: SampleOptions, json: Json = False) -> None:
@@ -19,7 +20,7 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
     for one. Stopped at any moment, the same command goes on.
     """
-    shares = finish(_sample(spec))
+    shares = finish(ask(spec))
     for share in shares:
         if json:
             sys.stdout.write(share.record() + "\n")
@@ -28,6 +29,11 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
                 f"{share.teacher.name}: {share.done - share.failed:,} of {share.total:,} prompts, {share.words()}\n"
             )
     note(f"{spec.out}: pool.json, candidates/")
+    refuse_gone(shares)
+
+
+def refuse_gone(shares: Sequence[TeacherProgress]) -> None:
+    """Raise if a teacher went away."""
     if gone := [share for share in shares if share.error]:
         whys = "; ".join(
             f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
@@ -38,7 +44,8 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
         raise Incomplete(f"incomplete: more than {FAILED:.0%} failed: {whys}. Run the same command again to go on")
 
 
-async def _sample(spec: SampleOptions) -> list[TeacherProgress]:
+async def ask(spec: SampleOptions) -> list[TeacherProgress]:
+    """How far each teacher came."""
     from profiler.reporting.progress import Bar
     from selection import UniquePrompts, spec_teachers
     from selection.sample import sample
@@ -69,6 +76,17 @@ def select(spec: SelectOptions, json: Json = False) -> None:
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
+    from selection import card
+
+    made = choose(spec)
+    publish(card.card(made), "json" if json else "table")
+    for sentence in card.lead(made):
+        note(sentence)
+    note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
+
+
+def choose(spec: SelectOptions) -> Selection:
+    """What was chosen, with its card beside it."""
     from profiler.reporting.progress import Bar
     from selection import card, open_pool, score_missing
     from selection import select as select_answers
@@ -81,7 +99,4 @@ def select(spec: SelectOptions, json: Json = False) -> None:
                 note(said)
     made = select_answers(spec, found)
     card.save(made, spec.out)
-    publish(card.card(made), "json" if json else "table")
-    for sentence in card.lead(made):
-        note(sentence)
-    note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
+    return made

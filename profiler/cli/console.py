@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -53,10 +52,12 @@ def keep_options(options: Record, path: Path | None) -> None:
         write_whole(path.with_name(f"{path.name}.options.json"), options.model_dump_json(indent=1).encode() + b"\n")
 
 
-def finish(work: Coroutine[None, None, T]) -> T:
+def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, or say how to go on after Ctrl-C."""
+    from profiler.http import wait
+
     try:
-        return asyncio.run(work)
+        return wait(work)
     except KeyboardInterrupt:
         note("\nstopped; what was answered is kept: run the same command again to go on")
         raise typer.Exit(130) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +13,12 @@ from profiler.cli.console import Json, Out, keep_options, note, publish
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
+    from profiler.datasets import Row
     from profiler.harnesses import ImportedRun
+    from profiler.probes import Probe
     from profiler.records import Estimate
     from profiler.runs.options import RescoreOptions, ScoreOptions
+    from profiler.runs.rescore import RescoreResult
 
 
 def score(options: ScoreOptions, json: Json = False) -> None:
@@ -36,23 +39,30 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
     A row is {"item": ID, "choice": 2}, {"item": ID, "likelihoods": [[-7.5, 3], …]} or {"item": ID, "texts": ["…"]}, or
     as lm-eval, HELM and the authors' scripts write it: docs/probes.md has the forms.
     """
-    from profiler import probes
-    from profiler.datasets import found_in
-    from profiler.reporting.progress import Downloads
-    from profiler.runs import foreign_answers, profile, rescore
+    from profiler.runs import foreign_answers
 
-    with found_in(options.data):
-        with Downloads():
-            asked = probes.get(options.probe).build(options.told)
-        for said in profile.warnings([asked]):
-            note(said)
-        found = rescore.rescored(asked, foreign_answers.read(options.file), options.answer)
+    asked, found = scored(options, foreign_answers.read(options.file))
     show(found.estimates, json)
     note(f"{asked.name} [{asked.suite}]: {found.answered:,} of {asked.count:,} items answered")
     if found.errors:
         note(f"{len(found.errors):,} of them could not be scored, and are in no number:")
     for error in found.errors[:5]:
         note(f"  {error}")
+
+
+def scored(options: RescoreOptions, rows: Iterable[Row]) -> tuple[Probe, RescoreResult]:
+    """The probe, and what recorded answers to it amount to."""
+    from profiler import probes
+    from profiler.datasets import found_in
+    from profiler.reporting.progress import Downloads
+    from profiler.runs import profile, rescore
+
+    with found_in(options.data):
+        with Downloads():
+            asked = probes.get(options.probe).build(options.told)
+        for said in profile.warnings([asked]):
+            note(said)
+        return asked, rescore.rescored(asked, rows, options.answer)
 
 
 def show(found: Sequence[Estimate], json: bool) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from profiler.cli.console import Format, Json, Save, finish, keep_options, note,
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.judging import Judgement, Pair, StudentJudge, Template
+    from profiler.judging import Judgement, Jury, Pair, StudentJudge, Template
     from profiler.runs.options import AgreeOptions, JudgeOptions
 
 
@@ -25,8 +25,16 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     before it decides; `answers` weighs the answers themselves.
     """
     from profiler import judging
-    from profiler.datasets import drawn, found_in
     from profiler.reporting.judging import jury_report
+
+    path = ask(options, finish)
+    publish(jury_report(judging.compare_raters(judging.read_labels([path]))), "json" if json else "table")
+
+
+def ask(options: JudgeOptions, finish: Callable[[Coroutine[Any, Any, list[Judgement]]], list[Judgement]]) -> Path:
+    """The verdict file that asking MODEL leaves."""
+    from profiler import judging
+    from profiler.datasets import drawn, found_in
     from profiler.runs.as_judges import plain
 
     shown = judging.load_template(options.prompt)
@@ -49,8 +57,8 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     made = finish(_judge(options, found, shown))
     judging.save_judgements(made, path)
     keep_options(options, path)
-    publish(jury_report(judging.compare_raters(judging.read_labels([path]))), "json" if json else "table")
     note(f"{path}: {len(made):,} pairs judged")
+    return path
 
 
 async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) -> list[Judgement]:
@@ -86,16 +94,21 @@ def agree(
     {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}; --columns says where any other file keeps what. Files are
     joined by the pair's id.
     """
-    from profiler import judging
     from profiler.reporting.judging import jury_report
+
+    publish(jury_report(jury(options), ["inherit", *sys.argv[1:]]), "json" if json else format, save)
+    keep_options(options, save)
+
+
+def jury(options: AgreeOptions) -> Jury:
+    """What the files say of their raters."""
+    from profiler import judging
     from profiler.runs import as_judges
 
     words = judging.parse_labels(options.label)
     labels = as_judges.labels(options.files, options.preset, options.roles, words, options.swapped)
     kin, trained = relations(options.kin), students(options.student)
-    found = judging.compare_raters(labels, kin, options.reading, options.resamples, students=trained)
-    publish(jury_report(found, ["inherit", *sys.argv[1:]]), "json" if json else format, save)
-    keep_options(options, save)
+    return judging.compare_raters(labels, kin, options.reading, options.resamples, students=trained)
 
 
 def students(given: Sequence[str]) -> list[StudentJudge]:

@@ -4,14 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from profiler.cli.console import note
+from profiler.errors import WrongUse
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("selection", "training", "lm_eval_tasks")
+PACKAGES = ("inherit", "selection", "training", "lm_eval_tasks")
 
 
 class Finder:
@@ -25,11 +25,19 @@ class Finder:
 
 def insist() -> None:
     """Load our packages even where a user's own would be found first: those are named in a sentence, and never run."""
-    specs = (find_spec(name) for name in PACKAGES)
-    places = [Path(spec.origin) for spec in specs if spec and spec.origin]
-    if others := [str(place) for place in places if not place.resolve().is_relative_to(ROOT)]:
+    held = (sys.modules.get(name) for name in PACKAGES)
+    if theirs := [found.__file__ for found in held if found and found.__file__ and not beside(found.__file__)]:
+        raise WrongUse(f"{theirs[0]} was imported under the name of a package of inherit's, which needs its own")
+    specs = (PathFinder.find_spec(name) for name in PACKAGES)
+    others = [spec.origin for spec in specs if spec and spec.origin and not beside(spec.origin)]
+    if others and not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
         note(f"{', '.join(others)}: called as a package of inherit's, which uses its own and leaves that one alone")
+
+
+def beside(place: str) -> bool:
+    """Whether a file is one of ours."""
+    return Path(place).resolve().is_relative_to(ROOT)
 
 
 def environment() -> dict[str, str]:

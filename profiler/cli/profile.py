@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from profiler.cli.console import Json, finish, note, publish
 from profiler.cli.serve import choose, reached
@@ -22,21 +23,10 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
-    from profiler.datasets import forbidding, found_in
     from profiler.reporting import report
     from profiler.reporting.profile import run_report
-    from profiler.reporting.progress import Bar, Downloads
-    from profiler.runs import profile
 
-    engine = choose(options.engine, options.url, options.model)
-    endpoint = options.endpoint.model_copy(update={"engine": engine})
-    # The demo is for trying things out at once: it asks what is at hand.
-    with found_in(options.data), forbidding("the demo") if options.model == "demo" else nullcontext():
-        with Downloads():
-            asked = profile.build_probes(options)
-        with Bar() as bar:
-            watcher = profile.Watcher(note, bar.show)
-            run = reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
+    run = ask(options, finish)
     told = run_report(run)
     report.save(told, run.folder / "report.html")
     publish(told, "json" if json else "table")
@@ -46,6 +36,24 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
             f"incomplete: more than {FAILED:.0%} failed: {', '.join(failed)}{last_error(run)}. "
             "What was answered is kept: run the same command again to go on"
         )
+
+
+def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Run], offline: bool = False) -> Run:
+    """The run that asking MODEL leaves; OFFLINE, like the demo, asks only what is at hand."""
+    from profiler.datasets import forbidding, found_in
+    from profiler.reporting.progress import Bar, Downloads
+    from profiler.runs import profile
+
+    engine = choose(options.engine, options.url, options.model)
+    endpoint = options.endpoint.model_copy(update={"engine": engine})
+    # The demo is for trying things out at once: it asks what is at hand.
+    offline = offline or options.model == "demo"
+    with found_in(options.data), forbidding("the demo") if offline else nullcontext():
+        with Downloads():
+            asked = profile.build_probes(options)
+        with Bar() as bar:
+            watcher = profile.Watcher(note, bar.show)
+            return reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
 
 
 def last_error(run: Run) -> str:

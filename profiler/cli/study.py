@@ -52,11 +52,15 @@ def study(
             sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
             return
         if not so_far:
-            carry_out(schedule, path)
+            try:
+                carry_out(schedule)
+            except KeyboardInterrupt:
+                note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
+                raise typer.Exit(130) from None
         tell(schedule, json)
 
 
-def carry_out(schedule: Schedule, path: Path) -> None:
+def carry_out(schedule: Schedule) -> None:
     """Do everything that is to do."""
     from profiler.reporting.progress import Bar, Waiting
     from profiler.study import Stage
@@ -75,12 +79,8 @@ def carry_out(schedule: Schedule, path: Path) -> None:
         else:
             waiting.say(f"{what} · {words}")
 
-    try:
-        with waiting, Bar() as bar:
-            schedule.run(say, began)
-    except KeyboardInterrupt:
-        note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
-        raise typer.Exit(130) from None
+    with waiting, Bar() as bar:
+        schedule.run(say, began)
 
 
 def tell(schedule: Schedule, json: bool) -> None:

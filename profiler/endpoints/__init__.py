@@ -11,6 +11,7 @@ from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
 from profiler.endpoints.openai.transport import Body, RetryLimits, Transport
+from profiler.endpoints.openai.users_client import through
 from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh, lettered
 from profiler.endpoints.vllm.server import Server, ServerPlan
 
@@ -49,4 +50,5 @@ __all__ = [
     "instruments",
     "lettered",
     "read_letter",
+    "through",
 ]

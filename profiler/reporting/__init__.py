@@ -1,5 +1,29 @@
 """Told to people and programs: reports, tables, pages and charts."""
 
-from profiler.reporting import charts, comparison, judging, layout, listing, numbers, profile, progress, report, table
+from profiler.reporting import (
+    charts,
+    comparison,
+    judging,
+    layout,
+    listing,
+    numbers,
+    page,
+    profile,
+    progress,
+    report,
+    table,
+)
 
-__all__ = ["charts", "comparison", "judging", "layout", "listing", "numbers", "profile", "progress", "report", "table"]
+__all__ = [
+    "charts",
+    "comparison",
+    "judging",
+    "layout",
+    "listing",
+    "numbers",
+    "page",
+    "profile",
+    "progress",
+    "report",
+    "table",
+]

@@ -144,7 +144,7 @@ def _stopped(folder: Path) -> FlatRow:
 
 def export(run: sample_store.Run, probe: str, path: Path) -> int:
     """Write a row for each answer of a probe; returns how many."""
-    rows = chain.from_iterable(map(_answers, run.samples(probe)))
+    rows = chain.from_iterable(map(answers, run.samples(probe)))
     if path.suffix not in (".jsonl", ".csv", ".parquet"):
         raise WrongUse(f"can't export to {path.name!r}: expected a file that ends in .jsonl, .csv or .parquet")
     with disk(path):
@@ -163,7 +163,8 @@ def export(run: sample_store.Run, probe: str, path: Path) -> int:
         return len(table)
 
 
-def _answers(sample: Sample) -> Iterator[FlatRow]:
+def answers(sample: Sample) -> Iterator[FlatRow]:
+    """A row for each answer, or for an item that has none."""
     head: FlatRow = {"item": sample.item, "group": sample.group, "prompt": sample.prompt, "error": sample.error}
     taken: FlatRow = {"choice": sample.choice, "order": " ".join(map(str, sample.order)) or None}
     if not sample.answers:

@@ -14,14 +14,38 @@ from pydantic_core import to_jsonable_python
 
 from profiler.reporting.charts import theme
 from profiler.reporting.numbers import number
-from profiler.reporting.table import SIGNS
+from profiler.reporting.table import SIGNS, Table
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from profiler.reporting.report import Report
 
 
 def html(report: Report) -> str:
     """The page of a report; whatever is put into it is escaped."""
+    script = _source("report.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            record=to_jsonable_python(report.record),
+            command=_pieces(report.origin.command) if report.origin else (),
+            signs=SIGNS,
+            style=_source("report.css"),
+            script=script,
+            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def fragment(lead: Sequence[str], tables: Sequence[Table]) -> str:
+    """A part of somebody else's page, such as a notebook: sentences, then tables."""
+    return _environment().get_template("fragment.html").render(lead=lead, tables=tables, signs=SIGNS)
+
+
+def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -37,16 +61,7 @@ def html(report: Report) -> str:
         "drawn": lambda figure: theme.svg(figure.draw(theme.PAGE)),
         "specified": lambda figure: figure.draw(theme.LIGHT).to_dict(),
     }
-    script = _source("report.js")
-    return environment.get_template("page.html").render(
-        report=report,
-        record=to_jsonable_python(report.record),
-        command=_pieces(report.origin.command) if report.origin else (),
-        signs=SIGNS,
-        style=_source("report.css"),
-        script=script,
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-    )
+    return environment
 
 
 def _pieces(command: Sequence[str]) -> list[str]:

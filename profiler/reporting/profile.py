@@ -256,11 +256,15 @@ def _scorers(profile: Profile) -> list[str]:
 
 
 def estimates_text(found: Sequence[Estimate]) -> str:
+    return as_text(estimates_table(found))
+
+
+def estimates_table(found: Sequence[Estimate]) -> Table:
     """A table of numbers that stand on their own, such as `inherit score` makes."""
     metrics = list(dict.fromkeys(e.metric for e in found))
     ordered = sorted(found, key=lambda e: (metrics.index(e.metric), e.group is not None))
     rows = tuple(Row.of(e.group or e.metric, *_cells(e), depth=int(e.group is not None)) for e in ordered)
-    return as_text(Table("", COLUMNS, rows))
+    return Table("", COLUMNS, rows)
 
 
 def sample_text(sample: Sample) -> str:

@@ -53,10 +53,25 @@ def _stdin(stream: IO[bytes]) -> Iterator[Row]:
         yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in lines)
 
 
+class TextScores(NamedTuple):
+    """What metrics make of texts."""
+
+    estimates: list[Estimate]
+    columns: SampleColumns
+    """The scores of each text, by the number of its row."""
+
+
 def score(
     found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
+    return scores(found, names, workers, save).estimates
+
+
+def scores(
+    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+) -> TextScores:
+    """As `score`, with the scores of each text."""
     metrics = distinct(map(get, names)) if names else tuple(default().values())
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
@@ -74,7 +89,7 @@ def score(
                 lines.writelines(_lines(batch, columns))
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
-    return estimates("texts", metrics, samples, lang)
+    return TextScores(estimates("texts", metrics, samples, lang), samples)
 
 
 def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:

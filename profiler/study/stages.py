@@ -1,6 +1,5 @@
 """The stages of a study: thin calls of what `inherit sample`, `select`, `train` and `profile` call."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,6 +12,7 @@ from pydantic import JsonValue
 import selection
 from profiler.errors import EndpointDown
 from profiler.files import write_whole
+from profiler.http import wait
 from profiler.probes import Preferences, Probe
 from profiler.records import Endpoint
 from profiler.reporting import report
@@ -71,7 +71,7 @@ class Stages:
                 "prompts": survey.digest,
                 "lang": self.study.lang,
             },
-            lambda key, say: asyncio.run(self._sample(teacher, say)),
+            lambda key, say: wait(self._sample(teacher, say)),
             size=size,
         )
 
@@ -214,7 +214,7 @@ class Stages:
 
     def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
         watcher = Watcher(step=lambda at: say(f"profile {title}: {at.probe}", at.done, at.total, ""))
-        found = asyncio.run(ask_probes(endpoint, probes, self.workspace.folder / "runs", title, watcher))
+        found = wait(ask_probes(endpoint, probes, self.workspace.folder / "runs", title, watcher))
         report.save(run_report(found), found.folder / "report.html")
         return found.folder
 

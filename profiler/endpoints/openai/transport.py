@@ -16,8 +16,9 @@ import orjson
 
 from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply, read
 from profiler.endpoints.openai.throttle import Throttle
+from profiler.endpoints.openai.users_client import CLIENTS
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
-from profiler.http import Retry, check_address, check_key_name, proxy, retry_after
+from profiler.http import Failed, Retry, check_address, check_key_name, proxy, retry_after
 from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Transport:
         self.endpoint = endpoint
         self.patience = patience
         self.gate = Throttle(concurrency)
+        users = CLIENTS.get().get(endpoint.url or "")
+        self._users = users() if users else None
         self._session: aiohttp.ClientSession | None = None
         self._streak = 0
         self._key = os.environ.get(endpoint.key, "").strip()
@@ -182,6 +185,8 @@ class Transport:
             raise Refused("the prompt holds half a surrogate pair, which can't be sent; clean the data") from None
         address = f"{self.endpoint.url}".rstrip("/") + path
         try:
+            if self._users:
+                return await self._users.sent(method, path, body, seconds)
             async with self._opened().request(
                 method, address, data=data, timeout=limit(seconds), allow_redirects=False
             ) as response:
@@ -197,7 +202,7 @@ class Transport:
                 )
         except TimeoutError:
             raise Overloaded(f"no answer within {seconds:.3g} s; a slow server needs a smaller --concurrency") from None
-        except (aiohttp.ClientError, ValueError, OSError) as error:
+        except (aiohttp.ClientError, Failed, ValueError, OSError) as error:
             words = self._safe(str(error) or type(error).__name__)
             raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
 
@@ -223,9 +228,12 @@ class Transport:
 
     def _safe(self, words: str) -> str:
         """Foreign words, cut short, that any file can hold."""
+        words = self._users.safe(words) if self._users else words
         return words[:WORDS].encode("utf-8", "replace").decode("utf-8")
 
     async def close(self) -> None:
+        if self._users:
+            await self._users.close()
         if self._session is not None:
             await self._session.close()
 
