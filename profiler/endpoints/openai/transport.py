@@ -91,6 +91,7 @@ class Transport:
         self._users = users() if users else None
         self._session: aiohttp.ClientSession | None = None
         self._streak = 0
+        self._listed: list[ListedModel] | None = None
         self._key = os.environ.get(endpoint.key, "").strip()
         if not self._key.isprintable() or not self._key.isascii():
             raise WrongUse(f"the key in the variable {endpoint.key} holds what can't stand in a header; is it whole?")
@@ -169,11 +170,13 @@ class Transport:
 
     async def models(self) -> list[ListedModel]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
-        try:
-            status, raw, _ = await self._sent("GET", "/models", None, CONNECT)
-            return read(ModelList, raw).data if status < 300 else []
-        except EndpointError:
-            return []
+        if self._listed is None:
+            try:
+                status, raw, _ = await self._sent("GET", "/models", None, CONNECT)
+                self._listed = read(ModelList, raw).data if status < 300 else []
+            except EndpointError:
+                self._listed = []
+        return self._listed
 
     async def _sent(self, method: str, path: str, body: Body | None, seconds: float) -> tuple[int, bytes, Headers]:
         """Status, body and headers of what comes back."""
