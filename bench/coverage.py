@@ -26,7 +26,7 @@ import numpy as np
 from profiler import probes
 from profiler.judging import StudentJudge, compare_raters, read_labels
 from profiler.metrics import Metric
-from profiler.runs.compare import ALPHA, compare
+from profiler.runs.compare import compare
 from profiler.runs.scorer_agreement import MEASURES
 from profiler.stats import (
     Columns,
@@ -341,7 +341,7 @@ def power(rounds: int) -> Iterator[str]:
 
 def called(base: Built, other: Built) -> tuple[set[str], set[str]]:
     """The numbers that are called changed: over all items, and in groups."""
-    changes = [change for change in compare(base, other).changes if change.p is not None and change.p < ALPHA]
+    changes = [change for change in compare(base, other).changes if change.significant]
     return tuple({change.metric for change in changes if (change.group is None) == whole} for whole in (True, False))
 
 

@@ -92,11 +92,19 @@ def profile(
 def compare(
     base: ProfileResult | Place,
     *others: ProfileResult | Place,
+    primary: Sequence[str] = ...,
+    margin: Sequence[str] = ...,
+    intervals: Literal['simultaneous', 'single'] = ...,
+    all: bool = ...,
     out: str | PathLike[str] = ...,
 ) -> Result[tuple[Comparison, ...]]:
     """Show what changed from BASE to each of OTHERS: profiles, or what `load` takes.
 
     Options:
+        primary: PROBE.METRIC that is decided on; the others are exploratory, and corrected apart; may be repeated.
+        margin: PROBE.METRIC=0.02 or =5%: a change surely smaller is called equivalent; may be repeated.
+        intervals: Intervals that hold for all numbers together, or for each by itself.
+        all: Show every number, not only what changed significantly.
         out: Folder that holds the runs."""
 
 def score(

@@ -99,7 +99,7 @@ class Result(Generic[R]):
         return "\n".join([*self._told.lead, "(print() shows the table)"]) if self._told.lead else str(self)
 
     def __str__(self) -> str:
-        return "\n".join([*self._told.lead, report.render(self._told, "table")])
+        return "\n".join([*self._told.lead, *map(table.as_text, self._told.tables)])
 
     def _repr_html_(self) -> str:
         return page.fragment(self._told.lead, self._told.tables)

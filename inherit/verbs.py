@@ -78,8 +78,9 @@ def compare(
 
     told = checked(CompareOptions, "compare", {**options, "base": base, "others": others})
     left = sample_store.load(told.base, told.out)
-    made = tuple(compare.compare(left, sample_store.load(other, told.out)) for other in told.others)
-    return Result(comparison_report(made), made)
+    rights = [sample_store.load(other, told.out) for other in told.others]
+    made = tuple(compare.compare(left, right, primary=told.primary, margins=told.margins) for right in rights)
+    return Result(comparison_report(made, told.intervals, told.all), made)
 
 
 @plainly

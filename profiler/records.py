@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -18,7 +18,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 How = Literal["text", "loglikelihood", "top_logprobs", "letter", "verbal", "sampled", "hidden_states"]
 """The instrument that read an answer. Numbers from two instruments are never compared."""
 
-Verdict = Literal["better", "worse", "moved", "same"]
+Verdict = Literal["better", "worse", "higher", "lower", "equivalent", "not significant"]
 
 
 class Record(BaseModel):
@@ -315,19 +315,49 @@ class Change(Record):
     other: float | None
     absolute: float | None
     low: float | None
-    """Lower end of the paired 95 % bootstrap interval of the absolute change."""
+    """Lower end of the paired 95 % interval of the absolute change, by itself."""
     high: float | None
     percent: float | None
     """In percent of the base; None where the base is too near zero for a ratio to mean anything."""
     percent_low: float | None
     percent_high: float | None
+    joint_low: float | None = None
+    """The same ends of intervals that hold together, for all numbers of the family, in 95 of 100 comparisons."""
+    joint_high: float | None = None
+    joint_percent_low: float | None = None
+    joint_percent_high: float | None = None
     p: float | None
-    """Chance of a change this large in any of the comparison's metrics if nothing had changed."""
+    """Chance of a change this large in any of the family's numbers if nothing had changed."""
+    detectable: float | None = None
+    """The smallest true change that would be found significant in 8 of 10 such comparisons."""
+    margin: str | None = None
+    """Within which it is called equivalent: a number, or a percentage of the base."""
     n: int
     """Items answered on both sides."""
     verdict: Verdict | None
     """None where a side is undefined."""
+    exploratory: bool = False
+    """Others were named as primary: it is corrected among those that were not."""
     reason: str | None = None
+
+    ENDS: ClassVar = (
+        *("low", "high", "percent_low", "percent_high"),
+        *("joint_low", "joint_high", "joint_percent_low", "joint_percent_high", "detectable"),
+    )
+
+    @property
+    def significant(self) -> bool:
+        return self.verdict in ("better", "worse", "higher", "lower")
+
+    @property
+    def label(self) -> str:
+        """How it is named on a command line: PROBE.METRIC, and its group in brackets."""
+        return f"{self.probe}.{self.metric}" + (f"[{self.group}]" if self.group else "")
+
+    def joint(self) -> Change:
+        """With the intervals that hold together in the places of those that hold alone."""
+        ends = ("low", "high", "percent_low", "percent_high")
+        return self.model_copy(update={name: getattr(self, f"joint_{name}") for name in ends})
 
 
 class Comparison(Record):

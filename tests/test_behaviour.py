@@ -234,7 +234,8 @@ async def test_compare(kept: Kept) -> None:
     width, height = struct.unpack(">II", (kept.here / "two.png").read_bytes()[16:24])
     kept.text("two.png.txt", f"{width} × {height}\n")
     await kept.ran("fail_on_worse", "compare", one, two, "--fail-on", "worse", "-f", "csv")
-    await kept.ran("fail_on_moved", "compare", one, two, "--fail-on", "moved", "-f", "csv")
+    await kept.ran("fail_on_significant", "compare", one, two, "--fail-on", "significant", "-f", "csv")
+    await kept.ran("all", "compare", one, two, "--all")
     kept.compare()
 
 

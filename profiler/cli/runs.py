@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from profiler.cli.console import Format, Json, Out, Run, Save, keep_options, note, publish
-from profiler.errors import CheckFailed
+from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:
     from profiler.records import Comparison
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 def compare(
     options: CompareOptions,
-    fail_on: Annotated[Literal["worse", "moved"] | None, typer.Option(help="Exit 3 if any number got so.")] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Exit 3 on: worse, significant, inconclusive, PROBE.METRIC>NUMBER of the compared run, "
+            "change:PROBE.METRIC>NUMBER; may be repeated."
+        ),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write what --fail-on found to this JUnit file.")] = None,
     format: Annotated[Format, typer.Option("--format", "-f")] = "table",
     save: Save = None,
     json: Json = False,
@@ -32,22 +39,36 @@ def compare(
     from profiler.reporting.comparison import comparison_report
     from profiler.runs import compare, sample_store
 
-    base = sample_store.load(options.base, options.out)
-    comparisons = [compare.compare(base, sample_store.load(other, options.out)) for other in options.others]
-    publish(comparison_report(comparisons), "json" if json else format, save)
+    if junit and not fail_on:
+        raise WrongUse("--junit writes what --fail-on found: say what must not be, such as --fail-on worse")
+    base, margins = sample_store.load(options.base, options.out), options.margins
+    others = [sample_store.load(other, options.out) for other in options.others]
+    comparisons = [compare.compare(base, other, primary=options.primary, margins=margins) for other in others]
+    publish(comparison_report(comparisons, options.intervals, options.all), "json" if json else format, save)
     keep_options(options, save)
     if fail_on:
-        guard(comparisons, fail_on)
+        guard(comparisons, fail_on, junit)
 
 
-def guard(comparisons: Sequence[Comparison], fail_on: str) -> None:
-    """Raise if a number over all items got worse, or (on "moved") changed at all."""
-    bad = {"worse"} if fail_on == "worse" else {"worse", "moved", "better"}
-    changes = [change for comparison in comparisons for change in comparison.changes if change.group is None]
-    hit = [change for change in changes if change.verdict in bad]
-    if hit:
-        named = ", ".join(f"{change.probe}.{change.metric} ({change.verdict})" for change in hit)
-        raise CheckFailed(f"{len(hit)} of the numbers changed as --fail-on {fail_on} forbids: {named}")
+def guard(comparisons: Sequence[Comparison], rules: Sequence[str], path: Path | None) -> None:
+    """Raise if anything is as a rule forbids, or if nothing can be told at all; what can't be told is said."""
+    from profiler.files import write_whole
+    from profiler.reporting.checks import checks, junit
+
+    found = [(comparison, checks(comparison, rules)) for comparison in comparisons]
+    if path:
+        write_whole(path, junit(found))
+    every = [check for _, checked in found for check in checked]
+    failed = [check for check in every if check.outcome == "failed"]
+    unknown = [check for check in every if check.outcome == "can't tell"]
+    if failed:
+        named = "; ".join(f"{check.label} ({check.why})" for check in failed)
+        raise CheckFailed(f"{len(failed)} checks failed of --fail-on {', '.join(rules)}: {named}")
+    if unknown and len(unknown) == len(every):
+        raise CheckFailed(f"--fail-on {', '.join(rules)} can tell nothing: {unknown[0].label}: {unknown[0].why}")
+    if unknown:
+        named = ", ".join(dict.fromkeys(check.label for check in unknown))
+        note(f"--fail-on can't tell {len(unknown)} of {len(every)}: {named}; --fail-on inconclusive fails on them")
 
 
 def show(

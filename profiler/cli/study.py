@@ -93,6 +93,8 @@ def tell(schedule: Schedule, json: bool) -> None:
     for warning in found.warnings:
         note(warning)
     note(f"{out}: report.md, report.html, report.json, figures/")
-    if broken := [guard for guard in found.guards if guard.kept is False]:
+    if unsure := [guard for guard in found.guards if guard.state == "can't tell"]:
+        note(f"whether {len(unsure)} of {len(found.guards)} guarded numbers are kept can't be told: too few items")
+    if broken := [guard for guard in found.guards if guard.state == "lost"]:
         told = "; ".join(report.guarded(guard) for guard in broken)
-        raise CheckFailed(f"{len(broken)} of the students lost more than the study allows: {told}")
+        raise CheckFailed(f"{len(broken)} guarded numbers lost more than the study allows: {told}")

@@ -54,6 +54,8 @@ class Metric:
     """What it rates, where metrics by several makers rate the same; a profile then says how far they agree."""
     enough: int = 0
     """An estimate from fewer items is marked: it says little, whatever its interval."""
+    margin: str = ""
+    """The change that is too small to matter, where nobody says another: a number, or a percentage of the base."""
     withheld: str = ""
     """Why it is given no value though one could be worked out: it would mislead."""
 
@@ -114,6 +116,7 @@ def register(
     languages: tuple[str, ...] | None = None,
     family: str = "",
     of_words: bool = False,
+    margin: str = "",
 ) -> Callable[[Score], Score]:
     """Make a metric of the function below.
 
@@ -132,6 +135,7 @@ def register(
             languages=languages,
             family=family,
             of_words=of_words,
+            margin=margin,
         )
         return score
 

@@ -2,6 +2,7 @@
 
 from profiler.reporting import (
     charts,
+    checks,
     comparison,
     judging,
     layout,
@@ -16,6 +17,7 @@ from profiler.reporting import (
 
 __all__ = [
     "charts",
+    "checks",
     "comparison",
     "judging",
     "layout",

@@ -233,7 +233,7 @@ def _whom(shift: TasteShift, jury: Jury) -> str:
 
 def _shift(shift: TasteShift) -> tuple[Cell, ...]:
     within = shift.low is not None and shift.high is not None and shift.low <= 0 <= shift.high
-    tone: Tone = "quiet" if shift.low is None else "same" if within else "moved"
+    tone: Tone = "quiet" if shift.low is None else "not significant" if within else "higher"
     return (
         Cell(_unbroken(shift.base, shift.base_low, shift.base_high)),
         Cell(_unbroken(shift.other, shift.other_low, shift.other_high)),

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from profiler.metrics import Metric
 from profiler.records import Change, Comparison, Estimate
-from profiler.reporting.numbers import interval, number, places
+from profiler.reporting.numbers import DASH, interval, number, places
 from profiler.reporting.table import Cell, Row
 from profiler.runs import registered
 
@@ -137,6 +137,29 @@ def spread(change: Change) -> str:
     """The interval of what `moved` shows."""
     _, low, high = ends(change)
     return interval(low, high, _decimals(change), sign=True)
+
+
+def verdict(change: Change) -> str:
+    """The verdict in words, or why there is none."""
+    if change.verdict is None:
+        return f"{DASH} {change.reason}"
+    within = f" within {change.margin}" if change.verdict == "equivalent" else ""
+    return f"{change.verdict}{within}{', exploratory' if change.exploratory else ''}"
+
+
+def detectable(change: Change) -> str:
+    """How large a change would have had to be to be seen."""
+    percent = detectable_percent(change)
+    return number(change.detectable if percent is None else percent, _decimals(change)) + (
+        "" if percent is None else " %"
+    )
+
+
+def detectable_percent(change: Change) -> float | None:
+    """The same in percent of the base; None where a percentage means nothing."""
+    if change.percent is None or change.detectable is None or not change.base:
+        return None
+    return 100 * change.detectable / abs(change.base)
 
 
 def _decimals(change: Change) -> int:

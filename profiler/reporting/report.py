@@ -125,6 +125,8 @@ class Report:
     """What stands before its Markdown, for the hub to read."""
     indent: int = 1
     """Of JSON."""
+    leads: bool = False
+    """Its lead stands before its tables in print, too."""
 
     @property
     def tables(self) -> list[Table]:
@@ -136,9 +138,10 @@ def render(report: Report, format: Format) -> str:
     """A report as text in FORMAT."""
     match format:
         case "table":
-            return "\n".join(map(table.as_text, report.tables))
+            return "\n".join([*_led(report, plain), *map(table.as_text, report.tables)])
         case "md":
-            return "\n".join(map(table.as_markdown, report.tables)) if report.origin else markdown(report)
+            tables = map(table.as_markdown, report.tables)
+            return "\n".join([*_led(report, _words), *tables]) if report.origin else markdown(report)
         case "latex":
             return "\n".join(map(table.as_latex, report.tables))
         case "csv":
@@ -190,6 +193,11 @@ def markdown(report: Report) -> str:
             about = f" ({_words(quote.about)})" if quote.about else ""
             lines += [f"**{quote.label}**{about}", "", _quoted(quote.text), ""]
     return report.front + "\n".join(lines).rstrip() + "\n"
+
+
+def _led(report: Report, written: Callable[[str], str]) -> list[str]:
+    """The lead as a paragraph of its own."""
+    return ["\n".join(map(written, report.lead)) + "\n"] if report.leads else []
 
 
 def _words(text: str) -> str:

@@ -17,13 +17,22 @@ Tone = Verdict | Literal["quiet", "loud"]
 FlatRow = Mapping[str, str | int | float | None]
 """Of a table of values: column → value."""
 
-SIGNS: Mapping[Tone | None, str] = {"better": "▲", "worse": "▼", "moved": "◆", "same": "○"}
+SIGNS: Mapping[Tone | None, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "higher": "◆",
+    "lower": "◆",
+    "equivalent": "=",
+    "not significant": "○",
+}
 """A shape beside each colour and word."""
 STYLES: Mapping[Tone, str] = {
     "better": "bold green",
     "worse": "bold red",
-    "moved": "bold cyan",
-    "same": "dim",
+    "higher": "bold cyan",
+    "lower": "bold cyan",
+    "equivalent": "dim",
+    "not significant": "dim",
     "quiet": "dim",
     "loud": "bold black on yellow",
 }
@@ -85,8 +94,9 @@ def as_text(table: Table) -> str:
         console.print(Text(plain(table.title), style="bold"))
         for cell in table.head:
             console.print(styled(plain(cell.text), cell.tone))
-        console.print()
-        console.print(grid)
+        if table.rows:
+            console.print()
+            console.print(grid)
         if table.notes:
             console.print()
         for cell in table.notes:
@@ -98,8 +108,8 @@ def as_markdown(table: Table, titled: bool = True) -> str:
     """For an issue, a model card or a README."""
     lines = [f"**{_markdown(table.title)}**", ""] if titled else []
     lines += [f"{_markdown(cell.text)}  " for cell in table.head] + [""]
-    lines.append(_piped(table.columns))
-    lines.append(_piped(["---", *["---:"] * (len(table.columns) - 1)], escape=False))
+    if table.rows:
+        lines += [_piped(table.columns), _piped(["---", *["---:"] * (len(table.columns) - 1)], escape=False)]
     for row in table.rows:
         label = "&emsp;" * row.depth + (_markdown(row.label) if row.cells else f"**{_markdown(row.label)}**")
         cells = [_markdown(_signed(cell)) for cell in row.cells] or [""] * (len(table.columns) - 1)

@@ -13,7 +13,7 @@ from profiler.runs import (
     score_texts,
     scorer_agreement,
 )
-from profiler.runs.compare import registered
+from profiler.runs.compare import matching, registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
 from profiler.runs.sample_store import Run, SampleColumns
 
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "estimates",
     "foreign_answers",
+    "matching",
     "options",
     "profile",
     "registered",

@@ -1,40 +1,35 @@
-"""One run held against another: what changed, and how surely."""
+"""One run compared with another: what changed, and how surely."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
 
 from profiler import probes
-from profiler.errors import NotComparable
+from profiler.errors import NotComparable, WrongUse
 from profiler.metrics import Metric
-from profiler.records import Change, Comparison, Estimate, Ideal, Profile, Verdict
+from profiler.records import Change, Comparison, Estimate, Profile
 from profiler.runs import estimates
 from profiler.runs.comparability import differences, refusals, sections
-from profiler.runs.sample_store import Run, SampleColumns, or_none
+from profiler.runs.paired_change import ALPHA, Ends, Margin, PairedChange, Sureness, judged
+from profiler.runs.sample_store import Run, SampleColumns
 from profiler.stats import (
     RESAMPLES,
-    FloatArray,
     Mean,
-    adjusted,
     change_of_shares,
     defined,
     draws,
     observed,
-    percentiles,
-    spread,
+    simultaneous,
 )
 
-ALPHA = 0.05
-FEW = 6
-"""Of fewer items, all moving the same way happens by chance more often than 1 time in 20, like coins."""
 OVERLAP = 0.5
 """Of the smaller side's items, the share that the other side must have answered as well."""
-FAR = 5
-"""Standard errors that a base must be from zero for a percentage of it to mean something."""
 
 BOTH = "both sides' "
 """Before the name of a column that is cut to the items which have a value on both sides."""
@@ -54,44 +49,20 @@ class PairedColumns(NamedTuple):
         return PairedColumns(self.base.take(rows), self.other.take(rows))
 
 
-@dataclass(frozen=True)
-class PairedChange:
-    """One number on both sides, with its paired bootstrap draws."""
-
-    estimate: Estimate
-    """The base's own, which names it."""
-    ideal: Ideal
-    base: float
-    other: float
-    drawn: tuple[FloatArray, FloatArray]
-    n: int
-    units: int
-    """Items, or clusters of them."""
-    reason: str | None = None
-    """Why there is no verdict."""
-    ends: tuple[float, float] | None = None
-    """The interval of a share's change; other numbers have that of their draws."""
-
-    @property
-    def change(self) -> float:
-        return float(_without_rounding(np.array(self.other - self.base), np.array(self.base)))
-
-    @property
-    def deltas(self) -> FloatArray:
-        base, other = self.drawn
-        return _without_rounding(other - base, base)
-
-    def nearer(self, value: float) -> tuple[float, float] | None:
-        """The interval of how much nearer to VALUE the number is than it was."""
-        base, other = self.drawn
-        return percentiles(np.abs(base - value) - np.abs(other - value))
-
-
-def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, find: Find | None = None) -> Comparison:
-    """What moved from BASE to OTHER, item by item.
+def compare(
+    base: Run,
+    other: Run,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    find: Find | None = None,
+    primary: Sequence[str] = (),
+    margins: Mapping[str, str] | None = None,
+) -> Comparison:
+    """What changed from BASE to OTHER, item by item.
 
     Verdicts hold for all numbers over all items together: the chance that any of them is called changed when nothing
-    has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure.
+    has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure; where
+    PRIMARY numbers are named, the others are one, too. MARGINS: within which changes are called equivalent.
     """
     refused = refusals(base.profile, other.profile)
     asked, theirs = sections(base.profile), sections(other.profile)
@@ -119,7 +90,7 @@ def compare(base: Run, other: Run, resamples: int = RESAMPLES, seed: int = 0, fi
         other=other.profile.id,
         base_name=base.profile.name,
         other_name=other.profile.name,
-        changes=tuple(_judged(shifts)),
+        changes=tuple(_judged(shifts, _named(primary, shifts, "--primary"), _margins(margins or {}, shifts))),
         suites={probe: part.suite for probe, part in asked.items() if probe not in refused},
         differs=(*differences(base.profile, other.profile), *notes),
         refused=refused,
@@ -139,23 +110,20 @@ def registered(probe: str, metric: str) -> Metric | None:
     return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
 
 
-def verdict(shift: PairedChange, p: float) -> Verdict:
-    """The one place where better and worse are told apart."""
-    ideal = shift.ideal
-    if p >= ALPHA:
-        return "same"
-    if ideal is None:
-        return "moved"
-    if isinstance(ideal, float | int):
-        # From +10 to -10 is a change, but neither nearer to 0 nor further from it.
-        ends = shift.nearer(ideal)
-        if ends is None or ends[0] <= 0 <= ends[1]:
-            return "moved"
-        return "better" if ends[0] > 0 else "worse"
-    return "better" if (shift.change > 0) == (ideal == "high") else "worse"
+def matching(pattern: str, labels: Iterable[str], option: str) -> list[str]:
+    """Which of LABELS, PROBE.METRIC each, a PATTERN names; a metric's name will do where one probe has it."""
+    known = list(dict.fromkeys(labels))
+    literal = pattern.replace("[", "[[]")
+    found = [label for label in known if fnmatchcase(label, literal)]
+    if not found and not (found := [label for label in known if label.partition(".")[2] == pattern]):
+        near = get_close_matches(pattern, known, 3) or known[:3]
+        raise WrongUse(f"{option} names {pattern!r}, which was not compared; there are {', '.join(near)}")
+    if len(found) > 1 and not any(sign in pattern for sign in "*?"):
+        raise WrongUse(f"{option} {pattern!r} may be {' or '.join(found)}: write the one that is meant")
+    return found
 
 
-def nearer(base: Run, other: Run, probe: str, name: str, value: float) -> tuple[float, float] | None:
+def nearer(base: Run, other: Run, probe: str, name: str, value: float) -> Ends | None:
     """The 95 % interval of how much nearer to VALUE a number is in OTHER than in BASE; None where it can't be told."""
     metric, wanted = registered(probe, name), (probe, name, None)
     known = [(e, metric) for e in base.profile.estimates if metric and (e.probe, e.metric, e.group) == wanted]
@@ -215,6 +183,7 @@ def _measured(
             n=n,
             units=n if which is None else len(np.unique(which[used])),
             ends=change_of_shares(statistics[i], sides, (base[:, i], other[:, i]), which),
+            margin=metric.margin,
         )
 
 
@@ -237,57 +206,26 @@ def _missing(base: Profile, other: Profile, pair: PairedColumns, probe: str, fin
     return found
 
 
-def _judged(shifts: Sequence[PairedChange]) -> Iterator[Change]:
-    for whole in (True, False):
-        if family := [shift for shift in shifts if (shift.estimate.group is None) == whole]:
-            units = np.array([float(shift.units) for shift in family])
-            changes = np.array([shift.change for shift in family])
-            p = adjusted(np.column_stack([shift.deltas for shift in family]), changes, units)
-            yield from (_change(shift, chance) for shift, chance in zip(family, p.tolist(), strict=True))
+def _named(patterns: Sequence[str], shifts: Sequence[PairedChange], option: str) -> set[str]:
+    """The numbers over all items that are meant."""
+    labels = [shift.label for shift in shifts if shift.estimate.group is None]
+    return {label for pattern in patterns for label in matching(pattern, labels, option)}
 
 
-def _change(shift: PairedChange, p: float) -> Change:
-    reason = shift.reason
-    if reason is None and np.isnan(shift.change):
-        reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
-    found = shift.ends or spread(shift.deltas, shift.units, shift.change)
-    low, high = found or (None, None)
-    percent, percent_low, percent_high = _percent(shift, found is not None)
-    few = reason is None and shift.units < FEW
-    if few:
-        reason = f"too few items for a verdict ({shift.units})"
-    return Change(
-        probe=shift.estimate.probe,
-        metric=shift.estimate.metric,
-        group=shift.estimate.group,
-        base=or_none(shift.base),
-        other=or_none(shift.other),
-        absolute=or_none(shift.change),
-        low=low,
-        high=high,
-        percent=percent,
-        percent_low=percent_low,
-        percent_high=percent_high,
-        p=None if few else or_none(p),
-        n=shift.n,
-        verdict=None if reason else verdict(shift, p),
-        reason=reason,
-    )
+def _margins(told: Mapping[str, str], shifts: Sequence[PairedChange]) -> dict[str, Margin]:
+    """Of each number the margin that was told for it; the last counts."""
+    return {label: Margin.of(text) for name, text in told.items() for label in _named([name], shifts, "--margin")}
 
 
-def _percent(shift: PairedChange, with_interval: bool) -> tuple[float | None, float | None, float | None]:
-    """Percent change with its interval; None where the base is too near zero, or where another number is the aim."""
-    base, _ = shift.drawn
-    aims = isinstance(shift.ideal, float | int)
-    if aims or np.isnan(shift.change) or shift.base == 0 or abs(shift.base) <= FAR * np.nanstd(base):
-        return None, None, None
-    with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
-        shares = 100 * shift.deltas / np.abs(base)
-    percent = 100 * shift.change / abs(shift.base)
-    ends = spread(shares, shift.units, percent) if with_interval else None
-    return percent, *(ends or (None, None))
-
-
-def _without_rounding(delta: FloatArray, base: FloatArray) -> FloatArray:
-    """The last bit of a floating sum is not a change."""
-    return np.where(np.abs(delta) <= 1e-12 * np.abs(base), 0.0, delta)
+def _judged(shifts: Sequence[PairedChange], primary: set[str], margins: Mapping[str, Margin]) -> Iterator[Change]:
+    families: dict[tuple[bool, bool], list[PairedChange]] = {}
+    for shift in shifts:
+        grouped = shift.estimate.group is not None
+        families.setdefault((grouped, bool(primary) and not grouped and shift.label not in primary), []).append(shift)
+    for (_, exploratory), family in sorted(families.items()):
+        units = np.array([float(shift.units) for shift in family])
+        changes = np.array([shift.change for shift in family])
+        deltas = np.column_stack([shift.deltas for shift in family])
+        for shift, *sure in zip(family, *simultaneous(deltas, changes, units, ALPHA), strict=True):
+            margin = margins.get(shift.label) or (Margin.of(shift.margin) if shift.margin else None)
+            yield judged(shift, Sureness(*map(float, sure)), margin, exploratory)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from profiler import judging
 from profiler.endpoints import Reading
+from profiler.errors import WrongUse
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Endpoint, Flag, Record
@@ -55,8 +56,24 @@ class CompareOptions(Record):
     base: Annotated[str, Argument]
     """A run: its folder, its name or the end of it, or `latest`."""
     others: Annotated[tuple[str, ...], Argument] = Field(min_length=1)
-    """Runs to hold against BASE."""
+    """Runs to compare with BASE."""
+    primary: tuple[str, ...] = ()
+    """PROBE.METRIC that is decided on; the others are exploratory, and corrected apart; may be repeated."""
+    margin: tuple[str, ...] = ()
+    """PROBE.METRIC=0.02 or =5%: a change surely smaller is called equivalent; may be repeated."""
+    intervals: Literal["simultaneous", "single"] = "simultaneous"
+    """Intervals that hold for all numbers together, or for each by itself."""
+    all: bool = False
+    """Show every number, not only what changed significantly."""
     out: Out = Path("runs")
+
+    @property
+    def margins(self) -> dict[str, str]:
+        """Number → its margin, as they were written."""
+        parted = [told.rpartition("=") for told in self.margin]
+        if wrong := [told for told, (name, _, size) in zip(self.margin, parted, strict=True) if not (name and size)]:
+            raise WrongUse(f"--margin: expected PROBE.METRIC=NUMBER, such as bbq.s_amb=0.02, not {wrong[0]!r}")
+        return {name.strip(): size.strip() for name, _, size in parted}
 
 
 class ScoreOptions(Record):

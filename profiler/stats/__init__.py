@@ -1,7 +1,7 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
 from profiler.stats import association, calibration, raters, trainings
-from profiler.stats.bootstrap import RESAMPLES, adjusted, draws, kinds_of, percentiles, spread
+from profiler.stats.bootstrap import RESAMPLES, draws, kinds_of, percentiles, simultaneous, spread
 from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
 from profiler.stats.share import share_interval
 from profiler.stats.statistic import (
@@ -36,7 +36,6 @@ __all__ = [
     "OfSums",
     "ShareOf",
     "Statistic",
-    "adjusted",
     "association",
     "calibration",
     "change_of_shares",
@@ -50,6 +49,7 @@ __all__ = [
     "raters",
     "ratio",
     "share_interval",
+    "simultaneous",
     "spread",
     "trainings",
     "uses",

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from math import ceil
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +25,8 @@ FEW_UNITS = 40
 """Below, the ends of a resampled interval are Student's."""
 DEFINED = 0.95
 """Share of the resamples that must have a value before their spread is called an interval."""
+POWER = NormalDist().inv_cdf(0.8)
+"""Standard errors beyond an interval's reach at which a true change is found in 8 of 10 comparisons."""
 CELLS = 2**21
 """Weights held at a time: 16 MiB, however many items there are."""
 
@@ -94,31 +98,52 @@ def centred(drawn: FloatArray, value: float) -> FloatArray:
     return np.asarray(np.maximum(drawn - (drawn[known].mean() - value), 0.0))
 
 
-def adjusted(deltas: FloatArray, changes: FloatArray, units: FloatArray) -> FloatArray:
-    """Chance of each change (m,) among all of them if nothing had changed, from their bootstrap draws (B, m).
+class Simultaneous(NamedTuple):
+    """What holds for all of a family's changes together; an array (m,) each."""
 
-    Romano & Wolf 2005, step-down max-T: each change is measured in its own standard errors and held against the
-    largest deviation that any of the not yet rejected ones shows by chance, resample by resample, so that metrics
-    that move together are not paid for twice. UNITS (m,) are the items or clusters behind each change. NaN where a
-    change is undefined.
+    p: FloatArray
+    """Chance that any of the family would change so much if nothing had; NaN where a change is undefined."""
+    errors: FloatArray
+    """The change's standard error, as resampling knows it."""
+    reach: FloatArray
+    """How many of them the interval reaches to either side: together they hold the truth in 95 of 100 comparisons."""
+    closer: FloatArray
+    """The same of intervals of 90 %, whose two sides are two tests at 5 % each."""
+    seen: FloatArray
+    """How many of them a true change must be to be found in 8 of 10 comparisons."""
+
+
+def simultaneous(deltas: FloatArray, changes: FloatArray, units: FloatArray, alpha: float = 0.05) -> Simultaneous:
+    """Intervals and chances of each change (m,) among all of them, from their bootstrap draws (B, m).
+
+    Westfall & Young 1993, max-T: each change is measured in its own standard errors and held against the largest
+    deviation that any of them shows by chance, resample by resample, so that metrics that move together are not paid
+    for twice. A change has p < ALPHA exactly where its interval leaves out 0. UNITS (m,) are the items or clusters
+    behind each change.
     """
-    out = np.where(np.isnan(changes), np.nan, 1.0)
-    deviations = np.where(np.isnan(deltas), 0.0, deltas - changes)
-    spread = np.ma.masked_invalid(deltas).std(axis=0, ddof=1).filled(0.0)
+    known = ~np.isnan(changes)
+    errors = np.ma.masked_invalid(deltas).std(axis=0, ddof=1).filled(0.0)
     with np.errstate(invalid="ignore"):
-        flat = ~(spread > 1e-9 * np.abs(changes))
+        flat = ~(errors > 1e-9 * np.abs(changes))
     floor = 1 / (len(deltas) + 1)
-    out[flat & (changes != 0) & ~np.isnan(changes)] = floor  # every item moved by the same amount
-    live = np.flatnonzero(~flat & ~np.isnan(changes))
+    p = np.where(known, 1.0, np.nan)
+    p[flat & known & (changes != 0)] = floor  # every item moved by the same amount
+    errors = np.where(flat, 0.0, errors)
+    live = np.flatnonzero(~flat & known)
     if len(live) == 0:
-        return out
-    size = _normal(np.abs(changes[live]) / spread[live], units[live])
-    by_chance = np.abs(deviations[:, live]) / spread[live]
-    order = np.argsort(-size, kind="stable")
-    largest = np.maximum.accumulate(by_chance[:, order[::-1]], axis=1)[:, ::-1]
-    p = ((largest >= size[order]).sum(axis=0) + 1) * floor
-    out[live[order]] = np.maximum.accumulate(p)
-    return out
+        nothing = np.zeros(len(changes))
+        return Simultaneous(p, errors, nothing, nothing, nothing)
+    deviations = np.where(np.isnan(deltas), 0.0, deltas - changes)[:, live]
+    largest = np.sort((np.abs(deviations) / errors[live]).max(axis=1))[::-1]
+    size = _normal(np.abs(changes[live]) / errors[live], units[live])
+    p[live] = (np.searchsorted(-largest, -size, side="right") + 1) * floor
+
+    def reached(chance: float) -> FloatArray:
+        """In errors, what fewer than so large a share of the resamples deviate by."""
+        return _student(largest[max(ceil(chance / floor - 1e-9) - 2, 0)], units)
+
+    reach = reached(alpha)
+    return Simultaneous(p, errors, reach, reached(2 * alpha), reach + POWER * _little_known(units))
 
 
 def _normal(size: FloatArray, units: FloatArray) -> FloatArray:
@@ -128,8 +153,21 @@ def _normal(size: FloatArray, units: FloatArray) -> FloatArray:
     metrics of 100 items give a false alarm in 8 comparisons of 100, not in 5. Wallace 1959 for Student's t.
     """
     freedom = np.maximum(units - 1, 1.0)
-    student = size * np.sqrt(freedom / (freedom + 1))  # the bootstrap divides by n, not n - 1
+    student = size / _little_known(units)
     return np.asarray((8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(student**2 / freedom)))
+
+
+def _student(normal: float, units: FloatArray) -> FloatArray:
+    """The change in bootstrap standard errors that is as rare as a NORMAL deviate: `_normal` turned round."""
+    freedom = np.maximum(units - 1, 1.0)
+    square = (normal * (8 * freedom + 3) / (8 * freedom + 1)) ** 2
+    return np.asarray(np.sqrt(freedom * np.expm1(np.minimum(square / freedom, 100.0))) * _little_known(units))
+
+
+def _little_known(units: FloatArray) -> FloatArray:
+    """How much a standard error is above what resampling shows, which divides by n and not by n - 1."""
+    freedom = np.maximum(units - 1, 1.0)
+    return np.asarray(np.sqrt((freedom + 1) / freedom))
 
 
 def kinds_of(columns: Sequence[IntArray]) -> tuple[IntArray, IntArray]:

@@ -1,4 +1,4 @@
-"""A study's pictures: its aims arm by arm, the gain of more candidates, what is inherited unasked, what else moved."""
+"""A study's pictures: its aims arm by arm, the gain of more candidates, what is inherited unasked, side effects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from profiler.reporting.charts import altair as alt
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.changes import change_bar, change_bars
 from profiler.reporting.charts.theme import Chart, Datum, Palette
+from profiler.reporting.comparison import shown
 from profiler.reporting.numbers import DASH
 from profiler.study.records import Curve, Findings, Steering
 
@@ -15,7 +16,7 @@ WIDTH = 420
 ROW = 24
 LABELS = 190
 CELL = 104
-SIGNS = {"better": "▲ ", "worse": "▼ ", "moved": "◆ "}
+SIGNS = {"better": "▲ ", "worse": "▼ ", "higher": "◆ ", "lower": "◆ "}
 SHAPES = {"steered": "triangle-up", "not steered": "circle", "control": "diamond", "not told": "square"}
 
 
@@ -126,11 +127,12 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
     )
 
 
-def moved(found: Findings, palette: Palette) -> Chart:
+def side_effects(found: Findings, palette: Palette) -> Chart:
     """Every number of every student against the base: a side-effect matrix, with the verdict as colour and shape."""
     names = [comparison.other_name for comparison in found.comparisons]
     above = alt.Axis(orient="top", labelAngle=-25, labelLimit=220, labelColor=palette.text)
-    cells = theme.rows([datum for comparison in found.comparisons for datum in _cells(comparison)])
+    drawn = [shown(comparison, "simultaneous") for comparison in found.comparisons]
+    cells = theme.rows([datum for comparison in drawn for datum in _cells(comparison)])
     grid = alt.layer(
         cells.mark_rect(opacity=0.28, stroke=palette.grid).encode(theme.colour("kind", palette.verdicts())),
         cells.mark_text(aria=False, dy=-6).encode(text="written:N", color=alt.value(palette.text)),
@@ -138,7 +140,7 @@ def moved(found: Findings, palette: Palette) -> Chart:
         width=alt.Step(CELL),
         height=alt.Step(1.5 * ROW),
     ).encode(alt.X("student:N", sort=names, title=None, axis=above), theme.down("metric", LABELS))
-    return theme.whole([grid], f"{found.name}: what moved against the base, student by student", palette)
+    return theme.whole([grid], f"{found.name}: what changed against the base, student by student", palette)
 
 
 def _cells(comparison: Comparison) -> list[Datum]:

@@ -1,9 +1,10 @@
 """What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 from profiler.errors import BadData
 from profiler.judging import Jury, StudentJudge, compare_raters
@@ -155,8 +156,7 @@ class StudyResults:
                     worse=worse,
                     low=min(ends, default=None),
                     high=max(ends, default=None),
-                    # The last bit of a difference of two shares is not a drop.
-                    kept=None if worse is None else worse <= allowed + 1e-9,
+                    state=guard_state(ends, allowed),
                 )
 
     def _curves(self) -> Iterator[Curve]:
@@ -223,6 +223,14 @@ class StudyResults:
                     f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
                     "them that no score sees, and a judge favours its own kin"
                 )
+
+
+def guard_state(ends: Sequence[float], allowed: float) -> Literal["kept", "lost", "can't tell"]:
+    """Whether an interval of how much worse a number is says that it is not worse than ALLOWED, or that it is."""
+    allowed += 1e-9  # the last bit of a difference of two shares is not a drop
+    if not ends or min(ends) <= allowed < max(ends):
+        return "can't tell"
+    return "lost" if min(ends) > allowed else "kept"
 
 
 def verdict(goal: Goal, gain: Change | None, near: tuple[float, float] | None = None) -> tuple[bool | None, str]:

@@ -80,7 +80,7 @@ class Steering(Record):
 
 
 class Guard(Record):
-    """Whether a number may be as it is."""
+    """Whether a number got no worse than it may."""
 
     pupil: Pupil
     probe: str
@@ -91,8 +91,8 @@ class Guard(Record):
     """How much worse it is; below 0 where it is better."""
     low: float | None
     high: float | None
-    kept: bool | None
-    """None where the two can't be held against each other."""
+    state: Literal["kept", "lost", "can't tell"]
+    """Kept where the whole interval is within what is allowed, lost where all of it is beyond."""
 
 
 class Curve(Record):

@@ -1,4 +1,4 @@
-"""The report of a study: what was aimed at, what was reached, what else moved; for people and programs."""
+"""The report of a study: what was aimed at, what was reached, what else changed; for people and programs."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,12 +12,12 @@ from profiler.records import Change
 from profiler.reporting import layout, report
 from profiler.reporting.charts import before_after
 from profiler.reporting.charts.changes import comparison_chart
-from profiler.reporting.comparison import HOW_SURE, comparison_table, flat
+from profiler.reporting.comparison import HOW_SURE, NAMED, comparison_table, flat, shown, significant
 from profiler.reporting.judging import descent_table
 from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
-from profiler.study.charts import aims, candidates, moved, students_by_candidates
+from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.stage import Kind
@@ -60,15 +60,15 @@ def study_report(found: Findings) -> Report:
 
 
 def lead(found: Findings) -> list[str]:
-    """What came out, in a few sentences."""
+    """What came out: two sentences of what matters, then each verdict."""
     taught = {one.run for one in found.pupils} - {one.run for one in found.pupils if one.arm == "base"}
-    sentences = [
-        f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught; "
-        f"{number(sum(cost.seconds for cost in found.costs) / 60)} minutes of work."
-    ]
-    for outcome in _once(found.outcomes):
-        if outcome.pupil.arm != "single" and outcome.steered is None:
-            continue
+    told = [one for one in _once(found.outcomes) if one.pupil.arm == "single" or one.steered is not None]
+    steered = [f"{one.pupil.objective} ({one.pupil.arm}{one.pupil.fewer})" for one in told if one.steered]
+    what = (
+        f"was shown to steer {layout.listed(dict.fromkeys(steered))}" if steered else "was not shown to steer anything"
+    )
+    sentences = [f"Choosing {what}: {len(steered)} of {len(told)} verdicts.", _beside(found)]
+    for outcome in told:
         one, control = outcome.trainings == 1, outcome.control or "no control"
         control = control if one else control.removesuffix(f", seed {outcome.pupil.seed}")
         gain = outcome.gain if one else outcome.over
@@ -79,9 +79,21 @@ def lead(found: Findings) -> list[str]:
             f"{outcome.metric} {_change(gain)} against {control}; "
             f"{ONE_TRAINING if one else f'{outcome.trainings} trainings'}{family}."
         )
-    if broken := [guard for guard in found.guards if guard.kept is False]:
-        sentences.append(f"{len(broken)} guarded numbers fell further than allowed.")
-    return sentences
+    work = number(sum(cost.seconds for cost in found.costs) / 60)
+    made = f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught"
+    return [*sentences, f"{made}; {work} minutes of work."]
+
+
+def _beside(found: Findings) -> str:
+    """What else changed in the students, and what became of what is guarded."""
+    aims = {f"{one.probe}.{one.metric}" for one in found.outcomes}
+    beside = [c for one in found.comparisons for c in one.changes if c.group is None and c.label not in aims]
+    hit = dict.fromkeys(change.label for change in beside if change.significant)
+    named = [*list(hit)[:NAMED], *([f"{len(hit) - NAMED} more"] if len(hit) > NAMED else [])]
+    said = f"Unasked, {layout.listed(named)} changed significantly" if hit else "Nothing else changed significantly"
+    states = [guard.state for guard in found.guards]
+    guarded = [f"{states.count(state)} {state}" for state in ("kept", "lost", "can't tell") if state in states]
+    return f"{said} in some student{f'; of the guarded numbers {layout.listed(guarded)}' if guarded else ''}."
 
 
 def _once(outcomes: Sequence[Steering]) -> list[Steering]:
@@ -125,9 +137,10 @@ def parts(found: Findings) -> list[Part]:
             f"{'their own untouched ones' if several else 'the untouched one'}: what teaching alone does, without any "
             "choice."
         )
+        controls = [shown(one, "simultaneous") for one in controls]
         each = [one.model_copy(update={"base_name": "its own untouched student"}) for one in controls]
         made.append(Part(UNASKED, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
-    made += _moved(found)
+    made += _side_effects(found)
     if (taste := found.preferences) and taste.shifts:
         words = f"{PREFERENCES} {before_after.CAPTION}"
         figure = Figure("preferences", partial(before_after.before_after_chart, taste))
@@ -144,18 +157,18 @@ def parts(found: Findings) -> list[Part]:
     return [*made, Part.around(costs, "Seconds of each stage, since its last start.")]
 
 
-def _moved(found: Findings) -> list[Part]:
-    """What moved, student model by student model: each has an untouched one of its own."""
+def _side_effects(found: Findings) -> list[Part]:
+    """What changed, student model by student model: each has an untouched one of its own."""
     made: list[Part] = []
     for base in dict.fromkeys(comparison.base for comparison in found.comparisons):
         mine = [comparison for comparison in found.comparisons if comparison.base == base]
         words = (
-            f"Every number of every student against {mine[0].base_name!r}, with paired 95 % intervals. Colour, shape "
-            f"and word are the verdict. {HOW_SURE}"
+            f"What changed significantly of any student against {mine[0].base_name!r}; the picture has every number, "
+            f"report.csv and report.json those of groups, too. {HOW_SURE['simultaneous']}"
         )
-        title = "What else moved" if not made else f"What else moved, against {mine[0].base_name}"
-        figure = None if made else Figure("moved", partial(moved, found))
-        made.append(Part(title, words, figure, comparison_table(mine), brief=False))
+        title = "Side effects" if not made else f"Side effects, against {mine[0].base_name}"
+        figure = None if made else Figure("side_effects", partial(side_effects, found))
+        made.append(Part(title, words, figure, comparison_table(mine, only=significant(mine)), brief=False))
     return made
 
 
@@ -178,7 +191,7 @@ def _outcome(outcome: Steering, who: str, over: bool) -> Row:
     change = outcome.change
     decimals = places(change.base, change.other) if change else 0
     word = outcome.reason if outcome.steered is None else STEERED[outcome.steered]
-    tones: Mapping[bool | None, Tone] = {True: "better", False: "same", None: "quiet"}
+    tones: Mapping[bool | None, Tone] = {True: "better", False: "not significant", None: "quiet"}
     return Row.of(
         who,
         Cell(word, tones[outcome.steered]),
@@ -207,7 +220,7 @@ def guards(found: Findings) -> Table:
     for guard in found.guards:
         decimals = places(guard.worse, guard.low, guard.high)
         worse = f"{number(guard.worse, decimals, sign=True)} {interval(guard.low, guard.high, decimals, sign=True)}"
-        verdict = Cell({True: "kept", False: "too far", None: DASH}[guard.kept], None if guard.kept else "loud")
+        verdict = Cell(guard.state, {"kept": None, "lost": "loud"}.get(guard.state, "quiet"))
         which = f"{guard.probe}.{guard.metric}"
         made.append(Row.of(guard.pupil.title, which, worse, number(guard.allowed), verdict))
     return Table("Guarded", ("student", "number", "worse by", "allowed", "verdict"), tuple(made))

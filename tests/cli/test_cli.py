@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -136,10 +137,30 @@ async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> Non
     async with serving(Script(weights="two", says={"question": " No."})) as wire:
         await profiled(wire, tmp_path, "--name", "after")
     after, before = (run.folder.name for run in sample_store.runs(tmp_path / "runs"))
-    done = await inherit("compare", before, after, "--fail-on", "moved")
-    assert "words" in done.out
-    assert "moved" in done.out
-    assert (done.code, "as --fail-on moved forbids" in done.err) == (3, True)
+    done = await inherit("compare", before, after, "--fail-on", "significant", "--junit", "checks.xml")
+    assert done.out.startswith("after differs significantly from before in ")
+    assert "lower" in done.out
+    assert "attributes.words (" in done.err
+    assert done.code == 3
+    (suite,) = ElementTree.parse(tmp_path / "checks.xml").getroot()
+    assert int(suite.get("failures", 0)) > 0
+    bound = [await inherit("compare", before, after, "--fail-on", f"words>{most}") for most in (0, 100)]
+    assert [run.code for run in bound] == [3, 0]
+    unknown = await inherit("compare", before, after, "--fail-on", "wrds>1")
+    assert (unknown.code, "'wrds', which was not compared; there are attributes." in unknown.err) == (2, True)
+    alone = await inherit("compare", before, after, "--junit", "checks.xml")
+    assert (alone.code, "say what must not be" in alone.err) == (2, True)
+
+
+async def test_a_comparison_of_too_few_items_never_passes(tmp_path: Path) -> None:
+    async with serving() as wire:
+        await profiled(wire, tmp_path, "-n", "3", "--name", "before")
+    async with serving(Script(weights="two")) as wire:
+        await profiled(wire, tmp_path, "-n", "3", "--name", "after")
+    after, before = (run.folder.name for run in sample_store.runs(tmp_path / "runs"))
+    done = await inherit("compare", before, after, "--fail-on", "worse")
+    assert (done.code, "--fail-on worse can tell nothing" in done.err) == (3, True)
+    assert "too few items for a verdict (3)" in done.err
 
 
 async def test_compare_refuses_other_questions_and_says_what_differs(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_profile_another_like_it_and_what_changed(wire: Wire, here: Path) -> N
     assert inherit.load(base.path).record == base.record  # type: ignore[arg-type]
 
     assert len(base.samples("attributes")) == 8
-    diff = inherit.compare(base, student)
+    diff = inherit.compare(base, student, all=True)
     shown = diff._repr_html_()
     sentence = diff._told.lead[0]
     assert 0 < shown.index(sentence) < shown.index("<table")
@@ -114,6 +114,7 @@ def test_a_profile_another_like_it_and_what_changed(wire: Wire, here: Path) -> N
     assert diff.plot().to_dict()["$schema"].startswith("https://vega")
     diff.save(here / "diff.md")
     assert "words |" in (here / "diff.md").read_text("utf-8")
+    assert "significantly" in sentence
     assert inherit.compare(base.path, "latest").record == diff.record  # type: ignore[arg-type]
 
 

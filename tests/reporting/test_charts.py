@@ -54,7 +54,7 @@ def test_each_metric_is_a_bar_in_percent_with_its_interval_and_verdict():
     ends = (words.percent_low, words.percent_high)
     assert (scale.at(whisker.left), scale.at(whisker.right)) == pytest.approx(ends, abs=0.01)
     assert bar.colour == dot.colour == LIGHT.moved
-    assert length.written("words") == [f"+{words.percent:.1f} % moved"]
+    assert length.written("words") == [f"+{words.percent:.1f} % higher"]
     assert {name for panel in drawing.panels for name in panel.labelled("bar")} == {c.metric for c in LONG.changes}
 
 
@@ -102,11 +102,11 @@ def test_one_extreme_does_not_flatten_the_rest():
     scale, readability = percents(drawing)[-1], drawing.panel("readability")
     assert CUT < scale.at(scale.width) < 1.1 * CUT
     assert readability.labelled("bar")["rix"].right > readability.width  # and cut there
-    assert readability.written("rix") == ["+5,000 % same"]
+    assert readability.written("rix") == ["+5,000 % not significant"]
 
 
 def test_colour_shape_and_word_say_the_verdict():
-    kinds = {"words": "better", "characters": "worse", "sentences": "moved", "word_length": "same"}
+    kinds = {"words": "better", "characters": "worse", "sentences": "higher", "word_length": "not significant"}
     comparison = edited(LONG, "syllables", **GONE | {"absolute": 1.0, "percent": 1.0}, reason="too few items")
     for metric, verdict in kinds.items():
         comparison = edited(comparison, metric, verdict=verdict)
@@ -114,10 +114,10 @@ def test_colour_shape_and_word_say_the_verdict():
     dots = length.labelled("point")
     assert len({dots[name].shape for name in (*kinds, "syllables")}) == 5
     assert {verdict: dots[name].colour for name, verdict in kinds.items()} == {
-        verdict: getattr(LIGHT, verdict) for verdict in kinds.values()
+        verdict: LIGHT.verdicts()[verdict] for verdict in kinds.values()
     }
     assert dots["syllables"].colour == LIGHT.same  # no verdict is grey like the same, and a cross
-    assert [length.written(name)[0].split()[-1] for name in kinds] == list(kinds.values())
+    assert all(length.written(name)[0].endswith(f" {verdict}") for name, verdict in kinds.items())
 
 
 def test_without_a_change_there_is_a_reason_and_no_bar():

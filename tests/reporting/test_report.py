@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from html import unescape
+from typing import get_args
 
 import altair
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from profiler.errors import WrongUse
 from profiler.metrics.metric import Metric
-from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling, Writing
+from profiler.records import Capabilities, Comparison, Estimate, Fingerprint, Profile, Sampling, Verdict, Writing
 from profiler.reporting import numbers
 from profiler.reporting.comparison import comparison_report
 from profiler.reporting.profile import capabilities_text, estimates_text, examples, profile_report, sample_text
@@ -41,7 +42,7 @@ def poorer():
 def told(what, examples=None):
     if isinstance(what, Profile):
         return profile_report(what, examples)
-    return comparison_report([what] if isinstance(what, Comparison) else what)
+    return comparison_report([what] if isinstance(what, Comparison) else what, every=True)
 
 
 def shown(what, format, examples=None):
@@ -115,9 +116,9 @@ def test_a_comparison_shows_change_interval_verdict(longer):
     words = next(change for change in longer.changes if change.metric == "words")
     row = line(text, "words")
     assert f"+{words.percent:.1f} %" in row
-    assert f"[+{words.percent_low:.1f}, +{words.percent_high:.1f}]" in row
-    assert "◆ moved" in row
-    assert "○ same" in line(text, "rix")
+    assert f"[+{words.joint_percent_low:.1f}, +{words.joint_percent_high:.1f}]" in row
+    assert "◆ higher" in row
+    assert "○ not significant" in line(text, "rix")
     assert "weights: models/base" in text
 
 
@@ -128,8 +129,8 @@ def test_a_base_near_zero_shows_the_absolute_change(longer):
 def test_several_others_stand_side_by_side(longer, poorer):
     text = shown([longer, poorer], "table")
     assert re.search(r"metric +base +long +poor", text)
-    assert re.search(r"words .*◆ \+\d+\.\d % \[.*\] moved .*○ .* same", line(text, "words"))
-    assert re.search(r"mtld .*○ .* same .*◆ −\d+\.\d % \[.*\] moved", line(text, "mtld"))
+    assert re.search(r"words .*◆ \+\d+\.\d % \[.*\] higher .*○ .* not significant", line(text, "words"))
+    assert re.search(r"mtld .*○ .* not significant .*◆ −\d+\.\d % \[.*\] lower", line(text, "mtld"))
     assert "long: weights" in text
 
 
@@ -137,7 +138,7 @@ def test_two_runs_of_one_name_are_told_apart_by_id():
     base = builders.attributes("demo", 105)
     other = builders.Read(base.profile.model_copy(update={"id": "later"}), base.probes)
     text = shown(compare(base, other), "table")
-    assert f"later against {base.profile.id}" in text
+    assert f"later compared with {base.profile.id}" in text
     assert "no setting differs" in text
 
 
@@ -149,16 +150,18 @@ def test_what_could_not_be_compared_is_told(longer):
 def test_better_and_worse_have_a_word_and_a_sign_besides_a_colour(longer, monkeypatch):
     changes = [
         change.model_copy(update={"verdict": verdict})
-        for change, verdict in zip(longer.changes, ["better", "worse", "moved", "same", *[None] * 30], strict=False)
+        for change, verdict in zip(longer.changes, [*get_args(Verdict), *[None] * 30], strict=False)
     ]
     plain = shown(longer.model_copy(update={"changes": tuple(changes)}), "table")
-    assert all(mark in plain for mark in ("▲ better", "▼ worse", "◆ moved", "○ same"))
+    assert all(
+        mark in plain for mark in ("▲ better", "▼ worse", "◆ higher", "◆ lower", "= equivalent", "○ not significant")
+    )
     assert "\x1b" not in plain
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "160")
-    assert "\x1b[1;32m▲ better" in shown(longer.model_copy(update={"changes": tuple(changes)}), "table")
+    assert re.search(r"\x1b\[1;32m *▲ better", shown(longer.model_copy(update={"changes": tuple(changes)}), "table"))
 
 
 def test_a_name_can_not_paint_on_the_terminal():
@@ -172,7 +175,7 @@ def test_markdown_survives_pipes_and_tags():
     text = shown(compare(BASE, other), "md")
     head, rule, *rows = [row for row in text.splitlines() if row.startswith("|")]
     cells = [len(re.findall(r"(?<!\\)\|", row)) for row in (head, rule, *rows)]
-    assert set(cells) == {8}
+    assert set(cells) == {9}
     assert "<script" not in text
 
 
@@ -180,9 +183,9 @@ def test_latex_escapes_what_latex_would_take_for_commands():
     other = builders.Read(LONG.profile.model_copy(update={"name": r"a_b & 50% \input{x} #1 $y$ ~ ^"}), LONG.probes)
     text = shown(compare(BASE, other), "latex")
     assert r"a\_b \& 50\% \textbackslash{}input\{x\} \#1 \$y\$ \textasciitilde{} \textasciicircum{}" in text
-    assert text.count(r"\begin{tabular}{lrrrrrr}") == text.count(r"\end{tabular}") == 1
+    assert text.count(r"\begin{tabular}{lrrrrrrr}") == text.count(r"\end{tabular}") == 1
     rows = [row for row in text.splitlines() if row.endswith(r"\\") and "multicolumn" not in row]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {7}
     assert "◆" not in text
     assert not re.search("[−–→·…]", text)
 
@@ -192,7 +195,7 @@ def test_csv_has_every_number_in_full_and_empty_where_undefined(longer):
     assert len(rows) == len(longer.changes)
     words = next(row for row in rows if row["metric"] == "words")
     change = next(change for change in longer.changes if change.metric == "words")
-    assert (float(words["percent"]), float(words["low"]), words["verdict"]) == (change.percent, change.low, "moved")
+    assert (float(words["percent"]), float(words["low"]), words["verdict"]) == (change.percent, change.low, "higher")
     assert next(row for row in rows if row["metric"] == "truncated")["percent"] == ""
     numbers = list(csv.DictReader(io.StringIO(shown(BASE.profile, "csv"))))
     assert [float(row["value"]) for row in numbers] == [e.value for e in BASE.profile.estimates]
@@ -311,8 +314,8 @@ def test_the_page_shows_a_few_answers_of_each_probe():
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("r.md", b"**"), ("r.csv", b"base_name,"), ("r.tex", b"\\begin{table}"), ("r.json", b"{"),
-     ("r.html", b"<!doctype"), ("r.png", b"\x89PNG"), ("r.svg", b"<svg"), ("r.txt", b"long against base")],
+    [("r.md", b"long differs"), ("r.csv", b"base_name,"), ("r.tex", b"\\begin{table}"), ("r.json", b"{"),
+     ("r.html", b"<!doctype"), ("r.png", b"\x89PNG"), ("r.svg", b"<svg"), ("r.txt", b"long differs significantly")],
 )  # fmt: skip
 def test_the_ending_of_a_file_says_how_it_is_written(tmp_path, longer, name, start):
     save(comparison_report([longer]), tmp_path / name)

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from profiler.stats import Mean, OfRows, OfSums, ShareOf, adjusted, change_of_shares, draws, intervals
+from profiler.stats import Mean, OfRows, OfSums, ShareOf, change_of_shares, draws, intervals, simultaneous
 
 MANY = np.full(20, 1e9)
 """So many items that the correction for few of them vanishes."""
@@ -170,42 +170,77 @@ def test_thirty_metrics_of_a_large_probe_take_little_memory():
 
 def test_a_change_in_every_item_alike_is_as_sure_as_resampling_can_say():
     deltas = np.column_stack([np.full(999, 3.0), np.zeros(999)])
-    assert adjusted(deltas, np.array([3.0, 0.0]), MANY[:2]).tolist() == [1 / 1000, 1]
+    assert simultaneous(deltas, np.array([3.0, 0.0]), MANY[:2]).p.tolist() == [1 / 1000, 1]
 
 
 def test_an_undefined_change_has_no_p():
     rng = np.random.default_rng(7)
     deltas = np.column_stack([rng.normal(5, 1, 999), np.full(999, np.nan)])
-    p = adjusted(deltas, np.array([5.0, np.nan]), MANY[:2])
+    p = simultaneous(deltas, np.array([5.0, np.nan]), MANY[:2]).p
     assert p[0] == 1 / 1000
     assert np.isnan(p[1])
-    assert np.isnan(adjusted(np.full((9, 1), np.nan), np.array([np.nan]), MANY[:1])).all()
+    assert np.isnan(simultaneous(np.full((9, 1), np.nan), np.array([np.nan]), MANY[:1]).p).all()
 
 
 def test_p_does_not_depend_on_units():
     rng = np.random.default_rng(8)
     deltas, changes = rng.normal(1, 1, (999, 6)), rng.normal(1, 1, 6)
     scale = 10.0 ** np.arange(-6, 6, 2)
-    assert (adjusted(deltas, changes, MANY[:6]) == adjusted(deltas * scale, changes * scale, MANY[:6])).all()
+    assert (
+        simultaneous(deltas, changes, MANY[:6]).p == simultaneous(deltas * scale, changes * scale, MANY[:6]).p
+    ).all()
 
 
 def test_looking_at_more_metrics_makes_each_less_certain_but_not_when_they_are_copies():
     rng = np.random.default_rng(9)
     one = rng.normal(2.5, 1, (9999, 1))
     change = np.array([2.5])
-    alone = adjusted(one, change, MANY[:1])[0]
-    copies = adjusted(np.repeat(one, 20, axis=1), np.repeat(change, 20), MANY[:20])[0]
-    others = adjusted(np.hstack([one, rng.normal(0, 1, (9999, 19))]), np.append(change, np.zeros(19)), MANY[:20])[0]
+    alone = simultaneous(one, change, MANY[:1]).p[0]
+    copies = simultaneous(np.repeat(one, 20, axis=1), np.repeat(change, 20), MANY[:20]).p[0]
+    others = simultaneous(np.hstack([one, rng.normal(0, 1, (9999, 19))]), np.append(change, np.zeros(19)), MANY[:20]).p[
+        0
+    ]
     assert alone == pytest.approx(0.0124, abs=0.003)
     assert copies == alone
     assert others == pytest.approx(1 - (1 - 0.0124) ** 20, abs=0.03)
 
 
-def test_a_sure_change_makes_room_for_the_next():
-    """Step-down: once the largest is rejected, the second is held against the rest only."""
+def test_a_change_is_significant_exactly_where_the_interval_that_holds_with_all_others_leaves_out_0():
     rng = np.random.default_rng(10)
-    deltas = np.column_stack([rng.normal(9, 1, 9999), rng.normal(2.1, 1, 9999)])
-    assert adjusted(deltas, np.array([9, 2.1]), MANY[:2])[1] == adjusted(deltas[:, 1:], np.array([2.1]), MANY[:1])[0]
+    changes = np.linspace(0.5, 20, 40)
+    for units in (6, 30, 1000):
+        found = simultaneous(rng.normal(changes, 1, (1000, 40)), changes, np.full(40, units))
+        apart = changes - found.reach * found.errors > 0
+        assert (apart == (found.p < 0.05)).all()
+        assert 0 < apart.sum() < 40
+        assert (found.closer < found.reach).all()
+        assert (found.reach < found.seen).all()
+
+
+def test_of_one_number_among_many_items_the_interval_is_the_normal_one():
+    rng = np.random.default_rng(11)
+    found = simultaneous(rng.normal(0, 2, (99_999, 1)), np.array([0.0]), np.array([1e9]))
+    assert found.errors[0] == pytest.approx(2, rel=0.01)
+    assert found.reach[0] == pytest.approx(1.96, abs=0.02)
+    assert found.closer[0] == pytest.approx(1.645, abs=0.02)
+    assert found.seen[0] == pytest.approx(1.96 + 0.84, abs=0.02)
+    ten = simultaneous(rng.normal(0, 2, (99_999, 1)), np.array([0.0]), np.array([10.0]))
+    assert ten.reach[0] == pytest.approx(2.262 * np.sqrt(10 / 9), abs=0.05)  # Student's t with nine degrees of freedom
+
+
+@pytest.mark.slow
+def test_all_intervals_of_a_comparison_hold_together_in_95_of_100():
+    rng = np.random.default_rng(14)
+    names = [f"m{i}" for i in range(20)]
+    true, held = np.linspace(0, 1, 20), 0
+    for seed in range(1000):
+        shared = rng.normal(size=(60, 1)) * np.sqrt(0.5)
+        change = true + shared + rng.normal(size=(60, 20)) * np.sqrt(0.5)
+        columns = dict(zip(names, change.T, strict=True))
+        deltas = draws([Mean(name) for name in names], columns, resamples=500, seed=seed)
+        found = simultaneous(deltas, change.mean(axis=0), np.full(20, 60))
+        held += (np.abs(change.mean(axis=0) - true) <= found.reach * found.errors).all()
+    assert 0.93 <= held / 1000 <= 0.97
 
 
 @pytest.mark.slow
@@ -259,7 +294,7 @@ def test_a_comparison_of_twenty_unchanged_metrics_cries_wolf_one_time_in_twenty(
         change = shared + rng.normal(size=(size, 20)) * np.sqrt(1 - correlation)
         columns = dict(zip(names, change.T, strict=True))
         deltas = draws([Mean(name) for name in names], columns, resamples=500, seed=seed)
-        p = adjusted(deltas, change.mean(axis=0), np.full(20, size))
+        p = simultaneous(deltas, change.mean(axis=0), np.full(20, size)).p
         wolf += p.min() < 0.05
     assert 0.03 <= wolf / rounds <= 0.075
 
@@ -274,7 +309,7 @@ def test_real_changes_are_found_among_many():
         change[:, :5] += 0.5
         columns = dict(zip(names, change.T, strict=True))
         deltas = draws([Mean(name) for name in names], columns, seed=seed)
-        found += adjusted(deltas, change.mean(axis=0), np.full(30, 100)) < 0.05
+        found += simultaneous(deltas, change.mean(axis=0), np.full(30, 100)).p < 0.05
     assert (found[:5] > 90).all()
     assert found[5:].sum() < 10
 

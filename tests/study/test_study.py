@@ -158,7 +158,7 @@ def test_a_study_ends_in_students_controls_and_a_report(finished: Path, tmp_path
     report.save(found, tmp_path / "report")
     assert "single of one |" in (tmp_path / "report" / "report.md").read_text("utf-8")
     figures = {part.name for part in (tmp_path / "report" / "figures").iterdir()}
-    assert figures == {"aims.svg", "candidates.svg", "moved.svg", "unasked.svg"}
+    assert figures == {"aims.svg", "candidates.svg", "side_effects.svg", "unasked.svg"}
     assert Findings.model_validate_json((tmp_path / "report" / "report.json").read_bytes()) == found
 
 

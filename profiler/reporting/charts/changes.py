@@ -24,7 +24,15 @@ LABELS = 130
 """Room for the names of metrics, the same in every panel, so that panels stand in line."""
 CUT = 300.0
 """Percent beyond which a bar is cut, so that one extreme does not flatten all others; its number is written beside."""
-SHAPES = {"better": "triangle-up", "worse": "triangle-down", "moved": "diamond", "same": "circle", NONE: "cross"}
+SHAPES = {
+    "better": "triangle-up",
+    "worse": "triangle-down",
+    "higher": "diamond",
+    "lower": "diamond",
+    "equivalent": "square",
+    "not significant": "circle",
+    NONE: "cross",
+}
 
 
 class Panel(NamedTuple):

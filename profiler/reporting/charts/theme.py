@@ -36,7 +36,8 @@ class Palette:
     same: str
 
     def verdicts(self) -> dict[str, str]:
-        return {"better": self.better, "worse": self.worse, "moved": self.moved, "same": self.same, NONE: self.same}
+        changed = {"better": self.better, "worse": self.worse, "higher": self.moved, "lower": self.moved}
+        return changed | dict.fromkeys(("equivalent", "not significant", NONE), self.same)
 
 
 # Okabe and Ito's hues, which people who see colours differently can tell apart.
