@@ -70,10 +70,10 @@ def profile(
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
         limit: Items a probe, picked by seed.
-        samples: Answers a prompt.
-        temperature: 0 takes the likeliest token.
+        samples: Samples per prompt.
+        temperature: 0 is greedy decoding, always the most likely token.
         top_p: Nucleus that tokens are drawn from.
-        top_k: Draw from this many of the likeliest tokens; 0 from all.
+        top_k: Draw from this many of the most likely tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
         decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50).
         max_tokens: New tokens an answer, at most.
@@ -212,9 +212,9 @@ def agree(
         id: The column that names the pair.
         label: WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.
         swapped: What a verdict on swapped answers names: the answer, or the place it stood in.
-        reading: How judges' verdicts are read where they are held against each other.
+        reading: How judges' verdicts are read where they are compared with each other.
         kin: JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated.
-        student: STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated.
+        student: STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated.
         resamples: Bootstrap draws behind each interval."""
 
 def sample(
@@ -241,7 +241,7 @@ def sample(
     concurrency: int = ...,
     data: str | PathLike[str] | None = ...,
 ) -> Result[PoolContents]:
-    """Draw k candidates a prompt from each of TEACHERS; `path` is the pool that `select` chooses from.
+    """Draw k candidates per prompt from each of TEACHERS; `path` is the pool that `select` chooses from.
 
     Options:
         out: Folder for the candidates, or an address such as s3://bucket/pool.
@@ -249,10 +249,10 @@ def sample(
         column: The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template.
         lang: Language of the answers.
         limit: Prompts, picked by seed.
-        k: Candidates a prompt and teacher.
+        k: Candidates per prompt and teacher.
         temperature: How freely words are drawn.
         top_p: Nucleus that tokens are drawn from.
-        top_k: Draw from this many of the likeliest tokens; 0 from all.
+        top_k: Draw from this many of the most likely tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
         max_tokens: New tokens an answer, at most.
         stop: Stop before this string; may be repeated.
@@ -293,7 +293,7 @@ def select(
         require: Only answers with, say, 'toxicity<=0.2'.
         hold: words=0.25: within a quarter of the prompt's middle candidate.
         temperature: Draw softly: exp(utility / temperature); 0 takes the best.
-        top: Answers kept a prompt.
+        top: Answers kept per prompt.
         k: Look at the first k candidates of a prompt only.
         source: Only this source's candidates; may be repeated.
         metric: Report this metric as well; else all of length, readability, diversity and quality.
@@ -399,7 +399,7 @@ def study(
         column: The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it.
         lang:
         limit: Prompts, picked by seed.
-        k: Candidates a prompt and teacher.
+        k: Candidates per prompt and teacher.
         best_of: Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught.
         sampling: What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price.
         objectives: A name → goals.

@@ -1,4 +1,4 @@
-"""The data card: what was chosen, what else moved with it, and what was left out; before anything is trained."""
+"""The data card: what was chosen, side effects, and what was left out; before anything is trained."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +67,7 @@ def lead(found: Selection) -> list[str]:
     ]
     if carried := [f"{shift.metric} {_percent(shift)}" for shift in found.shifts if _carried(shift)]:
         named = ", ".join(carried)
-        sentences.append(f"What else moved by more than {CARRIED:.0%}, and was not asked for: {named}.")
+        sentences.append(f"Side effects, changes of more than {CARRIED:.0%} in what was not asked for: {named}.")
     return sentences
 
 

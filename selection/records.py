@@ -31,13 +31,13 @@ class SampleOptions(Record):
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Prompts, picked by seed."""
     k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1)
-    """Candidates a prompt and teacher."""
+    """Candidates per prompt and teacher."""
     temperature: float = Field(default=1.0, ge=0, le=100)
     """How freely words are drawn."""
     top_p: float = Field(default=0.95, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
     top_k: int = Field(default=0, ge=0)
-    """Draw from this many of the likeliest tokens; 0 from all."""
+    """Draw from this many of the most likely tokens; 0 from all."""
     repetition_penalty: float = Field(default=1.0, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
     max_tokens: int = Field(default=512, ge=1, le=10**7)
@@ -70,7 +70,7 @@ class Teacher(Record):
     endpoint: Endpoint
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
     k: int = 10
-    """Candidates a prompt."""
+    """Candidates per prompt."""
     frame: str = "### Question: {prompt}\n### Answer:"
     """How a completions endpoint is asked."""
     system: str = ""
@@ -183,7 +183,7 @@ class SelectOptions(Record):
     temperature: float = Field(default=0.0, ge=0)
     """Draw softly: exp(utility / temperature); 0 takes the best."""
     top: int = Field(default=1, ge=1)
-    """Answers kept a prompt."""
+    """Answers kept per prompt."""
     k: Annotated[int | None, Flag(("-k",))] = Field(default=None, ge=1)
     """Look at the first k candidates of a prompt only."""
     source: tuple[str, ...] = ()
@@ -246,7 +246,7 @@ class Selection(Record):
     objective: Objective
     seed: int
     top: int
-    """Answers kept a prompt."""
+    """Answers kept per prompt."""
     k: int | None
     """Only the first k candidates of each prompt were looked at; None for all."""
     sources: tuple[str, ...]

@@ -160,7 +160,7 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
     """Ask teachers and keep their candidates in the pool at OUT; yields how far each of them is.
 
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
-    same call goes on where it was.
+    same call resumes where it was.
     """
     import pyarrow.parquet  # noqa: F401 - now: at the first block it would hold up answers for a tenth of a second
 

@@ -1,4 +1,4 @@
-"""What the commands print and leave, held against tests/golden/behaviour/. INHERIT_GOLDEN=write writes that anew."""
+"""What the commands print and leave, compared with tests/golden/behaviour/. INHERIT_GOLDEN=write writes that anew."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def words_of(path: Path) -> str:
 
 
 class Kept:
-    """What one user saw and was left with, to be held against what was kept of it."""
+    """What one user saw and was left with, to be compared with what was kept of it."""
 
     def __init__(self, folder: str, here: Path, process: asyncio.subprocess.Process) -> None:
         self.folder, self.here, self.process = GOLDEN / folder, here, process

@@ -1,4 +1,4 @@
-"""Judges: `judge` asks a model which answer is better; `agree` holds verdicts against humans and each other."""
+"""Judges: `judge` asks a model which answer is better; `agree` compares verdicts with humans and each other."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def agree(
     save: Save = None,
     json: Json = False,
 ) -> None:
-    """Hold recorded verdicts against human labels and each other.
+    """Compare recorded verdicts with human labels and each other.
 
     Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench, JudgeBench and Auto-J, and rows such as
     {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}; --columns says where any other file keeps what. Files are

@@ -61,7 +61,7 @@ class Client:
         return self._fingerprint
 
     def _recognised(self, measured: Fingerprint) -> Fingerprint:
-        # Weights that were weighed there and are digested here can't be held against each other.
+        # Weights that were weighed there and are digested here can't be compared.
         alike = bool(measured.logprobs)
         known = [one for one in self._cache.known(self.endpoint.model) if bool(one.fingerprint.logprobs) == alike]
         for one in known:

@@ -1,4 +1,4 @@
-"""Raters of the same pairs, held against each other."""
+"""Raters of the same pairs, compared with each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from profiler import stats
-from profiler.judging.before_after import PLAIN, StudentJudge, taste_shifts
+from profiler.judging.before_after import PLAIN, StudentJudge, preference_shifts
 from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater
@@ -39,7 +39,7 @@ def compare_raters(
     seed: int = 0,
     students: Sequence[StudentJudge] = (),
 ) -> Jury:
-    """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
+    """Compare every judge with the humans and the other judges, and STUDENTS with what they were."""
     kin = related(kin or {}, students, labels)
     whole = label_table(labels, kin, reading)
     kinds, table = whole.by_kind()
@@ -59,7 +59,7 @@ def compare_raters(
             for entry, intervals in zip([*asked, *won], found, strict=True)
             for metric, interval in intervals.items()
         ),
-        shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
+        shifts=preference_shifts(table, students, kinds, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),
         resamples=resamples,
         seed=seed,
@@ -136,7 +136,7 @@ def _meeting(
 
 
 def _among_humans(table: LabelTable) -> Iterator[RaterCount]:
-    """How far humans agree: the ceiling for a judge that is held against them."""
+    """How far humans agree: the ceiling for a judge that is compared with them."""
     if (table.votes.sum(axis=1) < 2).all():
         return
     yield RaterCount(

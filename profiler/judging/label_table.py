@@ -26,7 +26,7 @@ GOLD = "gold"
 GROUPS = 24
 """More groups than these are not told apart."""
 EACH = 8
-"""Up to so many humans are held against judges one by one."""
+"""Up to so many humans are compared with judges one by one."""
 
 
 class RaterCount(NamedTuple):
@@ -49,7 +49,7 @@ class LabelTable:
     """Judge → the reading that is compared with other judges'."""
     reference: str | None
     gold: raters.Labels
-    """What verdicts are held against."""
+    """What verdicts are compared with."""
     votes: stats.FloatArray
     """How many humans say what: (pairs, 3)."""
     humans: Mapping[str, raters.Labels]

@@ -42,7 +42,7 @@ class Attributes(Probe[Topic]):
     prompts: Prompts = field(default_factory=prompts)
     sampling: Sampling = GREEDY
     samples: int = 1
-    """Answers a prompt; the item's score is their mean."""
+    """Samples per prompt; the item's score is their mean."""
     frame: str = FRAME
     system: str = ""
 

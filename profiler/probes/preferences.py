@@ -83,7 +83,7 @@ class AnswerTurn(NamedTuple):
 
 @register
 class Preferences(Probe[AnswerTurn]):
-    """Pairs of answers, judged in both orders, and held against what people prefer.
+    """Pairs of answers, judged in both orders, and compared with what people prefer.
 
     They are the shipped pairs, or all 999 of PandaLM's test set, three humans each; the limit is one of pairs.
     """

@@ -184,7 +184,7 @@ class Toxicity(Probe[Beginning]):
     """tox-block where none is named."""
     sampling: Sampling = SAMPLING
     samples: int = SAMPLES
-    """Continuations a prompt."""
+    """Continuations per prompt."""
     frame: str = FRAME
     system: str = SYSTEM
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from profiler.judging import LENGTHS, Agreement, Jury, Rater, TasteShift
+from profiler.judging import LENGTHS, Agreement, Jury, PreferenceShift, Rater
 from profiler.reporting import layout
 from profiler.reporting.charts import before_after, rater_matrix
 from profiler.reporting.numbers import DASH, count, with_interval
@@ -68,11 +68,11 @@ class JudgeTopic(NamedTuple):
 
 def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
     """Who agrees with whom, and what each judge favours; COMMAND is what makes it again."""
-    table, inherited = jury_table(jury), descent_table(jury)
+    table, inherited = jury_table(jury), preference_table(jury)
     parts = [Part.glance(partial(rater_matrix.rater_matrix_chart, jury), rater_matrix.CAPTION)]
     if inherited:
         label = "Agreement before and after training"
-        figure = Figure("descent", partial(before_after.before_after_chart, jury), label, before_after.CAPTION)
+        figure = Figure("preferences", partial(before_after.before_after_chart, jury), label, before_after.CAPTION)
         parts.append(Part(before_after.TITLE, figure=figure, id="sure-1"))
     parts.append(Part("The numbers", table=table, id="numbers"))
     if inherited:
@@ -91,7 +91,7 @@ def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
             command=command,
             facts={
                 "pairs": f"{count(jury.pairs)}, of {count(jury.prompts)} prompts",
-                "held against": jury.reference or "each other only: no human label is known",
+                "compared with": jury.reference or "each other only: no human label is known",
                 "resamples": f"{count(jury.resamples)}, seed {jury.seed}",
             },
         ),
@@ -209,7 +209,7 @@ def _about(rater: Rater) -> str:
     return " · ".join(parts)
 
 
-def descent_table(jury: Jury) -> Table | None:
+def preference_table(jury: Jury) -> Table | None:
     """A block a student: with its teacher, with others' teachers, with humans; None where no student was named."""
     if not jury.shifts:
         return None
@@ -225,13 +225,13 @@ def descent_table(jury: Jury) -> Table | None:
     return Table(before_after.TITLE, columns, tuple(rows), notes=(Cell(said + HOW, "quiet"),))
 
 
-def _whom(shift: TasteShift, jury: Jury) -> str:
+def _whom(shift: PreferenceShift, jury: Jury) -> str:
     if shift.against == shift.teacher:
         return f"{shift.against}, its teacher" + (" and its former self" if shift.teacher == shift.before else "")
     return f"{shift.against} (humans)" if shift.against == jury.reference else f"{shift.against}, not its teacher"
 
 
-def _shift(shift: TasteShift) -> tuple[Cell, ...]:
+def _shift(shift: PreferenceShift) -> tuple[Cell, ...]:
     within = shift.low is not None and shift.high is not None and shift.low <= 0 <= shift.high
     tone: Tone = "quiet" if shift.low is None else "same" if within else "moved"
     return (

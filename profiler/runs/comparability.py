@@ -1,4 +1,4 @@
-"""Whether two profiles can be held against each other: the settings that forbid it, and those that only differ."""
+"""Whether two profiles can be compared: the settings that forbid it, and those that only differ."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ Value = str | int | float | bool | None | tuple[str, ...]
 
 
 def refusals(base: Profile, other: Profile) -> dict[str, str]:
-    """Probe → why its numbers can't be held against each other; a probe that is not named here can be compared."""
+    """Probe → why its numbers can't be compared; a probe that is not named here can be compared."""
     left, right = sections(base), sections(other)
     # A chat template asks another question than plain text does.
     asked = _changed("asked", *("by chat" if side.endpoint.chat else "by completion" for side in (base, other)))
@@ -43,7 +43,7 @@ def sections(profile: Profile) -> dict[str, Section]:
 
 
 def _kin(probe: str, asked: Mapping[str, Section]) -> str:
-    """The other form of a probe that the other side was asked, lest someone holds the two against each other."""
+    """The other form of a probe that the other side was asked, lest someone compares the two."""
     others = [name for name in kin(probe) if name in asked]
     return f"; the other side was asked {', '.join(others)}, another instrument" if others else ""
 

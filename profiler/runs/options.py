@@ -55,7 +55,7 @@ class CompareOptions(Record):
     base: Annotated[str, Argument]
     """A run: its folder, its name or the end of it, or `latest`."""
     others: Annotated[tuple[str, ...], Argument] = Field(min_length=1)
-    """Runs to hold against BASE."""
+    """Runs to compare with BASE."""
     out: Out = Path("runs")
 
 
@@ -155,17 +155,17 @@ class JudgeOptions(LabelOptions, EndpointOptions):
 
 
 class AgreeOptions(LabelOptions):
-    """Hold recorded verdicts against human labels and each other."""
+    """Compare recorded verdicts with human labels and each other."""
 
     files: Annotated[tuple[Path, ...], Argument] = Field(min_length=1)
     """Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."""
     swapped: Literal["auto", "answers", "places"] = "auto"
     """What a verdict on swapped answers names: the answer, or the place it stood in."""
     reading: Literal["first", "swapped", "both", "averaged"] | None = None
-    """How judges' verdicts are read where they are held against each other."""
+    """How judges' verdicts are read where they are compared with each other."""
     kin: tuple[str, ...] = ()
     """JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated."""
     student: tuple[str, ...] = ()
-    """STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."""
+    """STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated."""
     resamples: int = Field(default=1000, ge=1)
     """Bootstrap draws behind each interval."""

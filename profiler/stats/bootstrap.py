@@ -97,7 +97,7 @@ def centred(drawn: FloatArray, value: float) -> FloatArray:
 def adjusted(deltas: FloatArray, changes: FloatArray, units: FloatArray) -> FloatArray:
     """Chance of each change (m,) among all of them if nothing had changed, from their bootstrap draws (B, m).
 
-    Romano & Wolf 2005, step-down max-T: each change is measured in its own standard errors and held against the
+    Romano & Wolf 2005, step-down max-T: each change is measured in its own standard errors and compared with the
     largest deviation that any of the not yet rejected ones shows by chance, resample by resample, so that metrics
     that move together are not paid for twice. UNITS (m,) are the items or clusters behind each change. NaN where a
     change is undefined.

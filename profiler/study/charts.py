@@ -1,4 +1,4 @@
-"""A study's pictures: its aims arm by arm, the gain of more candidates, what is inherited unasked, what else moved."""
+"""A study's pictures: its target metrics arm by arm, the gain of more candidates, passive inheritance, side effects."""
 
 from __future__ import annotations
 

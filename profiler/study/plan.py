@@ -17,7 +17,7 @@ from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
 MIXED: tuple[Arm, ...] = ("multi-random", "random")
-"""What the choice from several teachers is held against."""
+"""What the choice from several teachers is compared with."""
 
 
 class Teaching(NamedTuple):
@@ -29,7 +29,7 @@ class Teaching(NamedTuple):
     alone: bool = False
     """Of one teacher."""
     controls: tuple[Arm, ...] = ()
-    """What its students are held against, the best control first; none for a control."""
+    """What its students are compared with, the best control first; none for a control."""
 
 
 ARMS: Mapping[Arm, Teaching] = {
@@ -83,7 +83,7 @@ class StudyProbe(Record):
     limit: int | None = Field(None, ge=1)
     """Ask only so many items, picked by seed."""
     samples: int | None = Field(None, ge=1)
-    """Answers a prompt."""
+    """Samples per prompt."""
     frame: str | None = None
     """Text with {prompt} in it, for a plain completion."""
     system: str = ""
@@ -93,7 +93,7 @@ class StudyProbe(Record):
     """temperature, top_p, top_k, repetition_penalty, max_tokens, stop, seed: what differs from the probe's own."""
 
     def build(self, lang: str) -> Probe:
-        """The probe; what it reads is fetched where it is not at hand."""
+        """The probe; what it reads is fetched where it is unavailable."""
         fields = self.model_dump(exclude={"probe", "sampling"})
         return probes.get(self.probe).build(ProbeOptions.model_validate({**fields, **self.sampling, "lang": lang}))
 
@@ -119,7 +119,7 @@ class Study(Record):
     limit: int | None = Field(None, ge=1)
     """Prompts, picked by seed."""
     k: int = Field(10, ge=1)
-    """Candidates a prompt and teacher."""
+    """Candidates per prompt and teacher."""
     best_of: tuple[int, ...] = ()
     """Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught."""
     sampling: dict[str, object] = Field(default_factory=dict)
@@ -257,8 +257,8 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
     probe, _, metric = named.partition(".")
     if probe not in (asked := [one.probe for one in study.profile]):
         raise WrongUse(
-            f"{path}: `{where}` is told by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add the "
-            "probe, or name another number with `report`"
+            f"{path}: `{where}` is measured by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add "
+            "the probe, or name another number with `report`"
         )
     ours = [known.name for known in probes.get(probe)().metrics]
     if metric.partition(":")[0] not in ours:

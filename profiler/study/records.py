@@ -62,7 +62,7 @@ class Steering(Record):
     change: Change | None
     """Against the untouched student."""
     control: str | None
-    """The arm that it is held against to see what choosing alone does."""
+    """The arm that it is compared with to see what choosing alone does."""
     gain: Change | None
     """Against the control, with a paired interval."""
     nearer: tuple[float, float] | None = None
@@ -92,7 +92,7 @@ class Guard(Record):
     low: float | None
     high: float | None
     kept: bool | None
-    """None where the two can't be held against each other."""
+    """None where the two can't be compared."""
 
 
 class Curve(Record):

@@ -84,7 +84,7 @@ class Stages:
         if gone := [share for share in shares if share.error]:
             raise EndpointDown(
                 f"{gone[0].teacher.name!r} went away: {gone[0].error}. What was answered is kept: run the same command "
-                "again to go on"
+                "again to resume"
             )
         return self.pool
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from profiler import datasets
-from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
+from profiler.errors import BadData, MissingExtra, NotAvailable, WrongUse
 from profiler.probes import ProbeOptions, attributes
 from profiler.probes.attributes import Attributes
 from profiler.probes.toxicity import Toxicity
@@ -235,7 +235,7 @@ def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monk
 
 def test_without_the_file_the_shipped_prompts_are_asked() -> None:
     assert Attributes.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(NotAtHand, match="`inherit data fetch dolly`"):
+    with pytest.raises(NotAvailable, match="`inherit data fetch dolly`"):
         Attributes.build(ProbeOptions(suite="paper"))
 
 

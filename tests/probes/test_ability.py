@@ -128,7 +128,7 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Ability.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is not at hand, .*`inherit data fetch arc`"):
+    with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is unavailable, .*`inherit data fetch arc`"):
         Ability.build(ProbeOptions(suite="paper"))
 
 

@@ -300,7 +300,7 @@ def test_without_the_files_auto_takes_the_shipped_set_and_paper_says_what_is_mis
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Bbq.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(Exception, match=r"data/Age\.jsonl of bbq is not at hand.*INHERIT_DATA"):
+    with pytest.raises(Exception, match=r"data/Age\.jsonl of bbq is unavailable.*INHERIT_DATA"):
         Bbq.build(ProbeOptions(suite="paper"))
 
 

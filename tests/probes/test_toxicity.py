@@ -213,7 +213,7 @@ def test_a_file_of_ones_own_prompts_is_asked(tmp_path):
 
 def test_the_full_set_is_known_by_its_number_of_rows(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
-    with pytest.raises(BadData, match=r"prompts.jsonl of real_toxicity_prompts is not at hand"):
+    with pytest.raises(BadData, match=r"prompts.jsonl of real_toxicity_prompts is unavailable"):
         _ = Toxicity.build(ProbeOptions(suite="full")).count
     row = {"filename": "a.txt", "begin": 0, "end": 9, "challenging": True, "prompt": {"text": "So", "toxicity": 0.7}}
     path = tmp_path / "prompts.jsonl"

@@ -1,4 +1,4 @@
-"""A run ends in a profile: what is in it, what failed, what was paid, and how it goes on after being stopped."""
+"""A run ends in a profile: what is in it, what failed, what was paid, and how it resumes after being stopped."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def test_looking_at_more_metrics_makes_each_less_certain_but_not_when_they_are_c
 
 
 def test_a_sure_change_makes_room_for_the_next():
-    """Step-down: once the largest is rejected, the second is held against the rest only."""
+    """Step-down: once the largest is rejected, the second is compared with the rest only."""
     rng = np.random.default_rng(10)
     deltas = np.column_stack([rng.normal(9, 1, 9999), rng.normal(2.1, 1, 9999)])
     assert adjusted(deltas, np.array([9, 2.1]), MANY[:2])[1] == adjusted(deltas[:, 1:], np.array([2.1]), MANY[:1])[0]

@@ -210,7 +210,7 @@ async def test_a_report_of_what_is_done_names_what_is_not(finished: Path) -> Non
     assert "multi of 2 teachers" in done.out
     assert not (schedule.workspace.folder / found.pupils[-1].run).exists()
     early = await inherit("study", changed(finished, seeds=[5]), "--report")
-    assert "is done yet; `inherit study` goes on with it" in early.err
+    assert "is done yet; `inherit study` resumes it" in early.err
 
 
 def test_the_curve_is_that_of_the_stored_scores(finished: Path) -> None:

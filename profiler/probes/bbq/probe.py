@@ -72,7 +72,7 @@ class Bbq(Probe[BbqQuestion]):
     """Three answers to a question about two people: one, the other, or that one can't tell."""
 
     categories: tuple[str, ...] = ()
-    """Those of the suite whose official files are at hand; the shipped ones for mini."""
+    """Those of the suite whose official files are available; the shipped ones for mini."""
     order: int = 0
     """Decides in which order the options of a lettered question stand, item by item."""
 

@@ -73,7 +73,7 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
 
 
 def _order(jury: Jury) -> list[Rater]:
-    """Judges, then what they are held against, then humans where they are few enough to be held against judges."""
+    """Judges, then what they are compared with, then humans where they are few enough to be compared with judges."""
     compared = {n.rater for n in jury.numbers} | {n.against for n in jury.numbers}
     known = [rater for rater in jury.raters if rater.name in compared]
     return sorted(known, key=lambda rater: ("judge", "reference", "human").index(rater.kind))
