@@ -238,7 +238,7 @@ class Estimate(Record):
 class Writing(Record):
     """How a probe asks for texts, as far as a user may set it; None where it is not for that probe to say."""
 
-    frame: str | None = None
+    prompt_template: str | None = None
     """What a completions endpoint is given: the prompt stands where {prompt} is."""
     system: str | None = None
     samples: int
@@ -259,7 +259,7 @@ class Section(Record):
     suite: str
     """Where the items came from: mini, paper, full, or a file of the user's."""
     settings: dict[str, str | int | float | bool | None] = {}
-    """What was asked, and how, for a reader: prompt frame, samples per prompt, language, …"""
+    """What was asked, and how, for a reader: prompt template, samples per prompt, language, …"""
     writing: Writing | None = None
     """Those of them that shape the texts a model writes."""
     order: int = 0

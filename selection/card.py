@@ -9,7 +9,7 @@ from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Part, Quote, Report
 from profiler.reporting.table import Row, Table
 from selection.effects import POOL
-from selection.gates import GATES
+from selection.filters import FILTERS
 from selection.objective import objective_words
 from selection.records import MetricShift, Selection
 from selection.select import ARMS
@@ -93,9 +93,9 @@ def parts(found: Selection) -> list[Part]:
         ]
         shares = Table("Whose answers", ("source", *found.shares), tuple(each))
         made.append(Part.around(shares, "Share of each source among the rows."))
-    stopped = [Row.of(name, count(many), GATES[name]) for name, many in found.gates.items()]
-    gates = Table("Gates", ("gate", "stopped", "why"), tuple(stopped))
-    made.append(Part.around(gates, "Candidates that no arm may take. One may be stopped by several gates."))
+    stopped = [Row.of(name, count(many), FILTERS[name]) for name, many in found.filters.items()]
+    filters = Table("Filters", ("filter", "stopped", "why"), tuple(stopped))
+    made.append(Part.around(filters, "Candidates that no arm may take. One may be stopped by several filters."))
     if found.undefined:
         named = ", ".join(f"{name} ({count(many)})" for name, many in found.undefined.items())
         made.append(Part("Undefined scores", f"Candidates without a score can't be chosen by it: {named}."))

@@ -46,7 +46,7 @@ class SampleOptions(Record):
     """Stop before this string; may be repeated."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Candidate i is drawn with seed + i."""
-    frame: str | None = None
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -71,7 +71,7 @@ class Teacher(Record):
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
     k: int = 10
     """Candidates per prompt."""
-    frame: str = "### Question: {prompt}\n### Answer:"
+    prompt_template: str = "### Question: {prompt}\n### Answer:"
     """How a completions endpoint is asked."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -190,7 +190,7 @@ class SelectOptions(Record):
     """Only this source's candidates; may be repeated."""
     metric: Annotated[tuple[str, ...] | None, Flag(("--metric", "-m"))] = None
     """Report this metric as well; else all of length, readability, diversity and quality."""
-    open_gate: tuple[str, ...] = ()
+    skip_filter: tuple[str, ...] = ()
     """empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop."""
     form: RowForm = "chat"
     """messages, or prompt and completion."""
@@ -256,8 +256,8 @@ class Selection(Record):
     """Prompts that every arm has an answer to."""
     left_out: dict[str, int]
     """Why the other prompts have none."""
-    gates: dict[str, int]
-    """Gate → candidates that it stopped."""
+    filters: dict[str, int]
+    """Filter → candidates that it stopped."""
     undefined: dict[str, int]
     """Metric → candidates without such a score: they can't be chosen by it."""
     shares: dict[str, dict[str, float]]

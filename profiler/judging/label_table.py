@@ -15,7 +15,7 @@ from profiler.judging.verdict_files import PairLabels, RaterLabels, Vote
 from profiler.stats import raters
 
 Reading = Literal["first", "swapped", "both", "averaged"]
-Kin = Mapping[str, frozenset[str]]
+Families = Mapping[str, frozenset[str]]
 """Judge → the writers that it comes from, or that come from it."""
 
 GAP = 30
@@ -55,7 +55,7 @@ class LabelTable:
     humans: Mapping[str, raters.Labels]
     """The labels of each human; empty where there are too many to tell apart."""
     own: Mapping[str, raters.Labels]
-    """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
+    """Judge → the answer that it wrote, or one of its family did; ABSENT where neither or both."""
     groups: NDArray[np.str_]
     longer: raters.Labels
     """The longer answer; ABSENT where they are about as long, or not known."""
@@ -88,7 +88,7 @@ def groups_of(table: LabelTable) -> list[tuple[str, NDArray[np.bool_]]]:
     return [(name, table.groups == name) for name in names] if len(names) <= GROUPS else []
 
 
-def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
+def label_table(labels: PairLabels, families: Families, reading: Reading | None) -> LabelTable:
     """All LABELS in one table; READING, where given, is how every judge's verdicts are read."""
     pairs = list(labels.pairs.values())
     humans = {name: labels_of(rater, labels.pairs) for name, rater in labels.raters.items() if rater.human}
@@ -100,7 +100,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
             votes += said[:, np.newaxis] == np.arange(raters.CLASSES)
     own = {}
     for name in judges:
-        mine = kin.get(name, frozenset()) | {name}
+        mine = families.get(name, frozenset()) | {name}
         own[name] = side_of([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
     known = any(pair.a or pair.b for pair in pairs)

@@ -65,7 +65,7 @@ class ProbeOptions(Record):
     """Stop before this string; may be repeated."""
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
     """Sample i is drawn with seed + i."""
-    frame: str | None = None
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""

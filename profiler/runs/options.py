@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from profiler import judging
-from profiler.endpoints import Reading
+from profiler.endpoints import ScoringMethod
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Endpoint, Flag, Record
@@ -40,7 +40,7 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """What runs a model without --url; auto takes vLLM where it is installed and a GPU is there."""
     probes: Annotated[tuple[str, ...], Flag(("--probe", "-p"))] = ()
     """Only this probe; may be repeated."""
-    reading: Reading = "auto"
+    scoring_method: ScoringMethod = "auto"
     """How choices are read; auto takes the best that the endpoint allows."""
     concurrency: int = Field(default=64, ge=1)
     """Requests in flight at a server."""
@@ -161,10 +161,10 @@ class AgreeOptions(LabelOptions):
     """Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."""
     swapped: Literal["auto", "answers", "places"] = "auto"
     """What a verdict on swapped answers names: the answer, or the place it stood in."""
-    reading: Literal["first", "swapped", "both", "averaged"] | None = None
-    """How judges' verdicts are read where they are compared with each other."""
-    kin: tuple[str, ...] = ()
-    """JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated."""
+    orders: Literal["first", "swapped", "both", "averaged"] | None = None
+    """Which order of the answers counts where judges are compared: as given, swapped, both, or their mean."""
+    same_family: tuple[str, ...] = ()
+    """JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated."""
     student: tuple[str, ...] = ()
     """STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated."""
     resamples: int = Field(default=1000, ge=1)

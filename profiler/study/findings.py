@@ -221,7 +221,7 @@ class StudyResults:
             if role != also and (why := related(endpoint, theirs, self.study.bases)):
                 yield (
                     f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
-                    "them that no score sees, and a judge favours its own kin"
+                    "them that no score sees, and a judge favours models of its own family"
                 )
 
 

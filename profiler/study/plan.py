@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from profiler import metrics, probes
-from profiler.datasets import Prompts, frame_of, prompts, settings
+from profiler.datasets import Prompts, prompts, settings, template_of
 from profiler.errors import UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
-from selection import Objective, Teacher, closed_gates, objective_metrics, read_objective, read_teacher
+from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
@@ -84,7 +84,7 @@ class StudyProbe(Record):
     """Ask only so many items, picked by seed."""
     samples: int | None = Field(None, ge=1)
     """Samples per prompt."""
-    frame: str | None = None
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a plain completion."""
     system: str = ""
     subset: str | None = None
@@ -114,7 +114,7 @@ class Study(Record):
     prompts: str
     """What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini."""
     column: str | None = None
-    """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it."""
+    """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no other around it."""
     lang: str = "en"
     limit: int | None = Field(None, ge=1)
     """Prompts, picked by seed."""
@@ -123,15 +123,16 @@ class Study(Record):
     best_of: tuple[int, ...] = ()
     """Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught."""
     sampling: dict[str, object] = Field(default_factory=dict)
-    """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price."""
+    """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed,
+    prompt_template, system, price."""
     objectives: dict[str, Aim]
     """A name → goals."""
     arms: tuple[Arm, ...] = ("base", "random", "single", "multi")
     """Of base, first, random, single, multi, multi-random, equal."""
     seeds: tuple[int, ...] = (0,)
     """Each decides a choice's ties and controls, and a training's order."""
-    open_gates: tuple[str, ...] = ()
-    """Gates that let through what they would stop; `inherit select --help` lists them."""
+    skip_filters: tuple[str, ...] = ()
+    """Filters that are not applied; `inherit select --help` lists them."""
     chat: bool = False
     """Teach and ask through the students' chat template."""
     recipe: dict[str, object] = Field(default_factory=dict)
@@ -146,7 +147,7 @@ class Study(Record):
     @cached_property
     def asked(self) -> tuple[Teacher, ...]:
         """The teachers, with what the study says of all of them."""
-        defaults = {**frame_of(self.column), **self.sampling, "k": self.k}
+        defaults = {**template_of(self.column), **self.sampling, "k": self.k}
         return tuple(read_teacher(one, defaults) for one in self.teachers)
 
     @property
@@ -162,7 +163,7 @@ class Study(Record):
         """The recipe of one training."""
         form = "chat" if self.chat else "plain"
         ours = {"student": student, "data": data, "out": out, "seed": seed}
-        fields = {"form": form, **frame_of(self.column), **self.recipe, **ours}
+        fields = {"form": form, **template_of(self.column), **self.recipe, **ours}
         return recipe_of(fields, "recipe")
 
 
@@ -212,7 +213,7 @@ def _sound(study: Study, path: Path) -> Study:
     if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
         raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
     _teaching(study, path)
-    closed_gates(study.open_gates)
+    active_filters(study.skip_filters)
     if mine := [key for key in study.recipe if key in OWN]:
         raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
     if not study.taught("demo", "data", "out", 0).merge:

@@ -114,7 +114,7 @@ def parts(found: Findings) -> list[Part]:
         words = (
             "Change against the untouched student of those that were taught the best of so many candidates of each "
             "teacher, a point a training with its 95 % interval; the dashed line is the control. A prompt whose first "
-            "candidates are all stopped by a gate teaches nothing where few are looked at."
+            "candidates are all stopped by a filter teaches nothing where few are looked at."
         )
         made.append(Part("More candidates, taught", words, Figure("taught", partial(students_by_candidates, found))))
     if controls := found.controls:

@@ -78,9 +78,7 @@ def test_a_file_known_by_its_blob_only_is_verified_by_it(folder):
 
 
 def test_a_missing_file_says_where_to_get_it_and_where_to_put_it():
-    with pytest.raises(
-        BadData, match=r"unavailable.*https://example\.org/0a1b/data/lines\.jsonl.*INHERIT_DATA"
-    ):
+    with pytest.raises(BadData, match=r"unavailable.*https://example\.org/0a1b/data/lines\.jsonl.*INHERIT_DATA"):
         source(LINES).read(LINES)
 
 

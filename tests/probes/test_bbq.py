@@ -120,9 +120,9 @@ def test_a_letter_is_mapped_back_from_the_order_that_was_shown():
         orders[request.order] += 1
         right = request.choices[item.fields.label].strip()
         letter = next(line[0] for line in request.lettered().splitlines() if line[1:] == f". {right}")
-        reader = AnswerReader(Capabilities(completions=True), chat=False, reading="letter")
+        reader = AnswerReader(Capabilities(completions=True), chat=False, scoring_method="letter")
         assert probe.score(item, reader.answer(request, [Generation(text=letter)]))["correct"] == 1.0
-        reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, reading="top_logprobs")
+        reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, scoring_method="top_logprobs")
         answer = reader.answer(request, [Generation(text=letter, top={f" {letter}": -0.1, "A": -4.0, "C": -4.0})])
         assert probe.score(item, answer)["correct"] == 1.0
         assert answer.confidences[item.fields.label] > 0.9

@@ -215,7 +215,10 @@ def test_looking_at_many_metrics_raises_the_bar():
         ({"suite": "mini"}, "suite: paper → mini"),
         ({"data": {"prompts.jsonl": "ab" * 32}}, "data prompts.jsonl: 9f2c9f2c9f2c → abababababab"),
         ({"data": {"other.jsonl": "9f2c" * 16}}, "data prompts.jsonl: 9f2c9f2c9f2c → none"),
-        ({"settings": {"frame": "{prompt}"}}, r"setting frame: '### Question: {prompt}\n ### Answer: ' → {prompt}"),
+        (
+            {"settings": {"prompt_template": "{prompt}"}},
+            r"setting prompt_template: '### Question: {prompt}\n ### Answer: ' → {prompt}",
+        ),
         ({"settings": {"samples": 4}}, "setting samples: 1 → 4"),
     ],
 )

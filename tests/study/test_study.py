@@ -380,12 +380,12 @@ def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: P
     assert study.out == str(tmp_path / "study")
 
 
-def test_alpacas_template_goes_into_no_frame_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
+def test_alpacas_template_goes_into_no_template_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
     fields = {"out": "o", "prompts": "mini", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
     read = plan.Study.model_validate({**fields, "column": "alpaca"})
-    assert {read.asked[0].frame, read.taught("demo", "d", "o", 0).frame} == {"{prompt}"}
-    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"frame": "Q: {prompt}"}})
-    assert other.taught("demo", "d", "o", 0).frame == "Q: {prompt}"
+    assert {read.asked[0].prompt_template, read.taught("demo", "d", "o", 0).prompt_template} == {"{prompt}"}
+    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"prompt_template": "Q: {prompt}"}})
+    assert other.taught("demo", "d", "o", 0).prompt_template == "Q: {prompt}"
 
 
 async def test_show_prints_every_key_with_its_explanation(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def __init__(self, config: dict[str, object]) -> None:
         metadata = cast(dict[str, object], config["metadata"])
         self.model = options.EvaluatedModel(metadata)
-        self.reading = options.reading(metadata)
+        self.scoring_method = options.scoring_method(metadata)
         self.folder = options.folder(metadata)
         self.options = options.options(metadata)
         self.kind = probes.get(str(config["probe"]))
@@ -108,7 +108,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def reader(self) -> AnswerReader:
         """How requests are put: likelihoods wherever lm-eval gives them, which it does but for chat endpoints."""
         able = Capabilities(completions=not self.model.chat, chat=True, echo=not self.model.chat)
-        return AnswerReader(able, self.template is not None, self.reading)
+        return AnswerReader(able, self.template is not None, self.scoring_method)
 
     def build_all_requests(
         self,

@@ -16,7 +16,7 @@ from profiler.probes.bbq.items import CATEGORIES, METADATA, PAPER, SOURCE, BbqQu
 from profiler.probes.probe import Probe, ProbeOptions, Setting, metrics_of, register
 from profiler.stats import Columns, FloatArray, Formula, Mean, OfSums
 
-FRAME = "### Context: {context} \n### Question: {question} \n### Answer:"
+TEMPLATE = "### Context: {context} \n### Question: {question} \n### Answer:"
 """As in the kit of Active Inheritance. It ends in a blank too, which would stand twice before every answer."""
 QUESTION = "{context}\n\n{question}\n\n{listed}\n\nAnswer with the letter of one option and nothing else."
 ORDERS = tuple(permutations(range(3)))
@@ -110,7 +110,7 @@ class Bbq(Probe[BbqQuestion]):
     @property
     def settings(self) -> Mapping[str, Setting]:
         return {
-            "frame": FRAME,
+            "prompt_template": TEMPLATE,
             "order": self.order,
             "target": "target_loc" if METADATA in self._files else "derived",
             "missing": ", ".join(self.missing),
@@ -134,7 +134,7 @@ class Bbq(Probe[BbqQuestion]):
         order = ORDERS[crc32(f"{self.order}:{item.id}".encode()) % len(ORDERS)]
         listed = "\n".join(f"{letter}. {of.answers[place]}" for letter, place in zip(LETTERS, order, strict=False))
         return Choose(
-            FRAME.format(context=of.context, question=of.question),
+            TEMPLATE.format(context=of.context, question=of.question),
             tuple(f" {answer}" for answer in of.answers),
             QUESTION.format(context=of.context, question=of.question, listed=listed),
             order=order,
