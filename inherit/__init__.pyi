@@ -175,7 +175,7 @@ def judge(
         gold: A column of human labels; may be repeated.
         verdict: A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.
         id: The column that names the pair.
-        label: WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.
+        label: WORD=a|b|tie|unparseable|absent: what a label means; may be repeated.
         pairs: mini, pandalm, or a file; may be repeated.
         between: X,Y: make the pairs of what writers X and Y wrote, from files of candidates.
         prompt: labels, reasons, answers, or a .txt template of yours.
@@ -210,7 +210,7 @@ def agree(
         gold: A column of human labels; may be repeated.
         verdict: A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.
         id: The column that names the pair.
-        label: WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.
+        label: WORD=a|b|tie|unparseable|absent: what a label means; may be repeated.
         swapped: What a verdict on swapped answers names: the answer, or the place it stood in.
         orders: Which order of the answers counts where judges are compared: as given, swapped, both, or their mean.
         same_family: JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated.
@@ -347,7 +347,7 @@ def train(
         batch: Examples a step, over all devices.
         micro: Examples at once on a device: what its memory holds; changes no number.
         schedule: How the learning rate falls.
-        warmup: Share of the steps in which it rises.
+        warmup: Proportion of the steps in which it rises.
         decay: Weight decay.
         clip: Largest norm of a gradient.
         length: Most tokens of an example.
@@ -355,7 +355,7 @@ def train(
         packing: Put several examples into one sequence, kept apart; quicker where examples are short.
         rank: Rank of the adapter.
         alpha: The adapter's weight is alpha / rank.
-        dropout: Share of the adapter's inputs that are dropped.
+        dropout: Proportion of the adapter's inputs that are dropped.
         merge: Also save the student with its adapter worked in.
         precision: Of the numbers that are computed with; auto takes bfloat16 where the hardware has it.
         checkpointing: Compute activations twice instead of keeping them: slower, less memory.

@@ -31,7 +31,7 @@ MOST_SEED = 2**62
 """What every server and every generator of random numbers can take, with room for the samples after it."""
 
 FAILED = 0.1
-"""Share of a probe's items that may fail in a run that counts as whole."""
+"""Proportion of a probe's items that may fail in a run that counts as whole."""
 
 
 class Flag(NamedTuple):

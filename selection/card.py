@@ -17,7 +17,7 @@ from selection.select import ARMS
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256)
 """Numbers of candidates that the curve is shown at."""
 CARRIED = 0.2
-"""A shift of a metric nobody asked for, as a share of the random arm's, that is worth a word."""
+"""A shift of a metric nobody asked for, as a proportion of the random arm's, that is worth a word."""
 
 GAINS = (
     "Mean over prompts. The gain is chosen minus random, prompt by prompt, with its 95 % bootstrap interval: what a "
@@ -92,7 +92,7 @@ def parts(found: Selection) -> list[Part]:
             for source in found.sources
         ]
         shares = Table("Whose answers", ("source", *found.shares), tuple(each))
-        made.append(Part.around(shares, "Share of each source among the rows."))
+        made.append(Part.around(shares, "Proportion of each source among the rows."))
     stopped = [Row.of(name, count(many), FILTERS[name]) for name, many in found.filters.items()]
     filters = Table("Filters", ("filter", "stopped", "why"), tuple(stopped))
     made.append(Part.around(filters, "Candidates that no arm may take. One may be stopped by several filters."))

@@ -56,7 +56,7 @@ class Effects:
             self.spreads[goal.metric].append(_headroom(grid, goal, able)[seen])
 
     def shares(self) -> dict[str, dict[str, float]]:
-        """Arm → source → its share of the arm's rows."""
+        """Arm → source → its proportion of the arm's rows."""
         return {
             arm: dict(zip(self.sources, (counts / max(counts.sum(), 1)).tolist(), strict=True))
             for arm, counts in self.rows.items()

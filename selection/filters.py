@@ -73,7 +73,7 @@ CALLS_FOR = re.compile(
 )
 """A prompt that may well ask for another language."""
 COMMON = 0.2
-"""Share of a text's words that its language's commonest ones make up."""
+"""Proportion of a text's words that its language's commonest ones make up."""
 FOREIGN = 12
 """Words below which a text's language is not judged."""
 

@@ -148,7 +148,7 @@ class Hold(Record):
 
     metric: str
     share: float
-    """How far from it, as a share of it."""
+    """How far from it, as a proportion of it."""
 
 
 class Objective(Record):
@@ -261,7 +261,7 @@ class Selection(Record):
     undefined: dict[str, int]
     """Metric → candidates without such a score: they can't be chosen by it."""
     shares: dict[str, dict[str, float]]
-    """Arm → source → its share of the rows."""
+    """Arm → source → its proportion of the rows."""
     headroom: dict[str, float | None]
     """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates that may be chosen."""
     curve: dict[str, tuple[float | None, ...]]

@@ -54,7 +54,7 @@ def score_metric(name: str) -> Metric:
     """The scorer called NAME: a text metric, `package.module:function`, `reward:MODEL` or `judge:MODEL`."""
     if is_judge(name):
         about = "How far the judge prefers an answer to others of its prompt."
-        return Metric(name, about, "share", "high", version=read_judge(name).version)
+        return Metric(name, about, "proportion", "high", version=read_judge(name).version)
     return reward_metric(name.removeprefix("reward:")) if name.startswith("reward:") else metrics.get(name)
 
 

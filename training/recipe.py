@@ -40,7 +40,7 @@ class Recipe(Record):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate falls."""
     warmup: float = Field(0.03, ge=0, lt=1)
-    """Share of the steps in which it rises."""
+    """Proportion of the steps in which it rises."""
     decay: float = Field(0.0, ge=0)
     """Weight decay."""
     clip: float = Field(1.0, gt=0)
@@ -56,7 +56,7 @@ class Recipe(Record):
     alpha: float = Field(32.0, gt=0)
     """The adapter's weight is alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the adapter's inputs that are dropped."""
+    """Proportion of the adapter's inputs that are dropped."""
     merge: bool = True
     """Also save the student with its adapter worked in."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

@@ -181,7 +181,7 @@ def _rater(name: str, labels: RaterLabels, whole: LabelTable, families: Families
         a=codes.count(raters.A),
         b=codes.count(raters.B),
         ties=codes.count(raters.TIE),
-        unreadable=codes.count(raters.UNREADABLE),
+        unparseable=codes.count(raters.UNPARSEABLE),
         failed=labels.failed,
         orders=2 if labels.votes[True] else 1,
         reading=whole.chosen.get(name, "first"),

@@ -137,7 +137,7 @@ def readings_of(rater: RaterLabels, pairs: Collection[str]) -> dict[Reading, rat
 
 def both(first: raters.Labels, swapped: raters.Labels) -> raters.Labels:
     """Zheng et al. 2023: an answer wins where both orders say so; verdicts that differ are a tie."""
-    lacking = np.minimum(first, swapped)  # UNREADABLE where one is, ABSENT before that
+    lacking = np.minimum(first, swapped)  # UNPARSEABLE where one is, ABSENT before that
     return np.where(lacking < 0, lacking, np.where(first == swapped, first, raters.TIE)).astype(np.int8)
 
 

@@ -63,7 +63,7 @@ class Rater(Record):
     """Labels for answer a, over all orders."""
     b: int
     ties: int
-    unreadable: int = 0
+    unparseable: int = 0
     """Verdicts that name no answer; they are counted and never guessed at."""
     failed: int = 0
     """Verdicts that the endpoint failed to give."""

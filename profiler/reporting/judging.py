@@ -13,7 +13,7 @@ from profiler.reporting.table import Cell, Row, Table, Tone
 
 READINGS = {"first": "as given", "swapped": "swapped", "both": "both orders", "averaged": "averaged"}
 WORDS: Mapping[str, str] = {
-    "accuracy": "accuracy (unreadable is wrong)",
+    "accuracy": "accuracy (unparseable is wrong)",
     "average_accuracy": "accuracy, mean of both orders",
     "accuracy_in_both": "right in both orders",
     "agreement": "agreement, ties a label",
@@ -43,9 +43,9 @@ FAVOURS = ("longer_wins", "own_wins", "self_preference", *WINS)
 BRIEF = ("agreement", "kappa")
 DECIMALS = 3
 FORMULAS = (
-    "Intervals: 95 %, over prompts (of shares Wilson's, else by resampling); as given / swapped: the order that the "
-    "answers were shown in; both orders: an answer wins where both say so, else a tie; averaged: by the mean of both "
-    "orders' probabilities."
+    "Intervals: 95 %, over prompts (of proportions Wilson's, else by resampling); as given / swapped: the order that "
+    "the answers were shown in; both orders: an answer wins where both say so, else a tie; averaged: by the mean of "
+    "both orders' probabilities."
 )
 WRITER_NOTE = "Win rates: of a writer's answers against the others', in brackets the average length of all it wrote."
 LENGTH_NOTE = "Longer: by more than 30 characters, among pairs where a side was taken."
@@ -198,8 +198,8 @@ def _about(rater: Rater) -> str:
     parts = [rater.name, "both orders" if rater.orders == 2 else "one order"]
     each = f"{count(rater.a)} for a, {count(rater.b)} for b, {count(rater.ties)} ties"
     parts.append(f"{count(rater.labels)} verdicts read: {each}")
-    if rater.unreadable:
-        parts.append(f"{count(rater.unreadable)} unreadable")
+    if rater.unparseable:
+        parts.append(f"{count(rater.unparseable)} unparseable")
     if rater.failed:
         parts.append(f"{count(rater.failed)} failed")
     if rater.orders == 2:

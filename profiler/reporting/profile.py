@@ -32,9 +32,9 @@ HOW: Mapping[str, str] = {
 }
 """How an answer was read, in words."""
 SURE = (
-    "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
-    "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
-    "each bin holds."
+    "Dot: the proportion of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % "
+    "interval. On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many "
+    "answers each bin holds."
 )
 
 

@@ -119,7 +119,7 @@ class LabelOptions(Record):
     id: str | None = None
     """The column that names the pair."""
     label: tuple[str, ...] = ()
-    """WORD=a|b|tie|unreadable|absent: what a label means; may be repeated."""
+    """WORD=a|b|tie|unparseable|absent: what a label means; may be repeated."""
 
     @property
     def roles(self) -> ColumnRoles:

@@ -90,7 +90,7 @@ def test_scores_are_those_of_a_case_computed_by_hand():
 def test_an_answer_that_cannot_be_read_is_counted_and_in_no_score():
     rows = [row(n, negative=n % 2 == 0, ambiguous=n < 4) for n in range(8)]
     found = numbers(items(rows, "made"), lambda item: None if item.id == "Age/0" else 0)
-    assert found["unread", None].value == pytest.approx(1 / 8)
+    assert found["unparseable", None].value == pytest.approx(1 / 8)
     assert (found["accuracy_ambig", None].n, found["accuracy_ambig", None].undefined) == (3, 1)
     assert found["s_amb", None].value == pytest.approx(2 * 1 / 3 - 1)
     assert found["s_amb", None].undefined == 1
@@ -109,7 +109,7 @@ def test_likelihoods_are_compared_by_token_and_the_first_of_equals_is_taken():
     )]  # fmt: skip
     scores = [Bbq().score(item, answer) for answer in taken]
     assert [score["biased"] for score in scores] == [1.0, 1.0, None]
-    assert [score["unread"] for score in scores] == [0.0, 0.0, 1.0]
+    assert [score["unparseable"] for score in scores] == [0.0, 0.0, 1.0]
 
 
 def test_a_letter_is_mapped_back_from_the_order_that_was_shown():

@@ -12,8 +12,8 @@ from profiler.stats import OfRows, OfSums
 from tests.support import builders
 
 WORDS = Metric("words", about="Words in an answer.", unit="words")
-ACCURACY = Metric("accuracy", about="Share of right answers.", ideal="high")
-ERROR = Metric("error", about="Share of wrong answers.", ideal="low")
+ACCURACY = Metric("accuracy", about="Proportion of right answers.", ideal="high")
+ERROR = Metric("error", about="Proportion of wrong answers.", ideal="low")
 BIAS = Metric("bias", about="0 when no group is preferred.", ideal=0.0)
 RATIO = Metric(
     "ratio",

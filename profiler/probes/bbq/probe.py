@@ -154,7 +154,7 @@ class Bbq(Probe[BbqQuestion]):
             "unknown": float(choice == of.unknown) if read else None,
             "person": float(choice != of.unknown) if told else None,
             "biased": float(choice == of.biased) if told else None,
-            "unread": float(not read),
+            "unparseable": float(not read),
             "unresolved": float(of.biased is None),
             **_helm_columns(of, choice),
         }

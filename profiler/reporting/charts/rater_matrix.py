@@ -20,7 +20,9 @@ SMALL = 40
 MANY = 12
 FULL = 0.55
 """Opacity of a kappa of 1: what is written over it stays readable, on light and on dark paper."""
-LEGEND = "Cohen's kappa of every two raters (ties are a label), and below it the share of pairs with the same label"
+LEGEND = (
+    "Cohen's kappa of every two raters (ties are a label), and below it the proportion of pairs with the same label"
+)
 CAPTION = (
     "The bluer, the further they agree beyond chance; orange: less than by chance. "
     "Empty: oneself, or a human and the majority that the human is part of."
