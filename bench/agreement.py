@@ -1,4 +1,4 @@
-"""How fast recorded verdicts are held against humans: 100,000 of them, 1,000 bootstraps behind every number.
+"""How fast recorded verdicts are compared with humans: 100,000 of them, 1,000 bootstraps behind every number.
 
     python -m bench.agreement
 

@@ -272,7 +272,7 @@ def judges() -> list[Line]:
 
 
 def changes() -> list[Line]:
-    plain, share = Metric("x", "A number."), Metric("x", "A share.", "share")
+    plain, share = Metric("x", "A number."), Metric("x", "A proportion.", "proportion")
     longer = partial(two_lengths, more=0.1)
     return [
         of_change("words, +10 %", longer, plain),

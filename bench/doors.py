@@ -165,7 +165,7 @@ DOORS = [
     Door("helm-vllm", "`helm-run`, vLLM", helm, helm_kept, helm_printed, needs=HELM),
 ]
 EXACT = Door("float32", "`inherit profile`, float32", exact, lambda place: newest(place / "runs"), served=False)
-"""What the others are held against, and no door of a user's: asked of what is weighed only."""
+"""What the others are compared with, and no door of a user's: asked of what is weighed only."""
 
 
 def interpreter(variable: str) -> str:

@@ -206,7 +206,7 @@ def alike(mine: sample_store.Run, peers: sample_store.Run) -> str:
 
 def paper(bench: Bench, _: Timing | None) -> Timing:
     """BBQ as in the paper: how likely each of three answers is."""
-    print(f"### The paper's reading: {ITEMS} BBQ items, how likely each of 3 answers is\n")
+    print(f"### The paper's scoring method: {ITEMS} BBQ items, how likely each of 3 answers is\n")
     most = capacity(bench.url)
     mine = bench.ours("paper", "--probe", "bbq", "--limit", str(ITEMS))
     peers = bench.theirs("paper-lm", "inherit_bbq", ITEMS, {})
@@ -217,13 +217,13 @@ def paper(bench: Bench, _: Timing | None) -> Timing:
 
 def letter(bench: Bench, before: Timing | None) -> Timing:
     """BBQ as a letter: one token an item."""
-    print(f"\n### The letter reading: {ITEMS} BBQ items, the letters' probabilities\n")
-    mine = bench.ours("letter", "--probe", "bbq", "--limit", str(ITEMS), "--reading", "top_logprobs")
-    peers = bench.theirs("letter-lm", "inherit_bbq", ITEMS, {"reading": "letter"})
+    print(f"\n### Scored by letter: {ITEMS} BBQ items, the letters' probabilities\n")
+    mine = bench.ours("letter", "--probe", "bbq", "--limit", str(ITEMS), "--scoring-method", "top_logprobs")
+    peers = bench.theirs("letter-lm", "inherit_bbq", ITEMS, {"scoring_method": "letter"})
     print("lm-eval can't ask for a token's alternatives: there the letter is written out, in up to 16 tokens.\n")
     table(mine, peers)
     if before:
-        print(f"\nAgainst lm-eval in the paper's reading: {mine.wall / before.wall:.2f} of its time.")
+        print(f"\nAgainst lm-eval in the paper's scoring method: {mine.wall / before.wall:.2f} of its time.")
     return peers
 
 

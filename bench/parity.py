@@ -1,4 +1,4 @@
-"""Whether every door gives one set of numbers: the same items through each, held against each other item by item.
+"""Whether every door gives one set of numbers: the same items through each, compared with each other item by item.
 
     python -m bench.parity [DOOR[/PROBE] …]
 

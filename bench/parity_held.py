@@ -1,4 +1,4 @@
-"""Two runs of one probe, held against each other item by item."""
+"""Two runs of one probe, compared with each other item by item."""
 
 from __future__ import annotations
 

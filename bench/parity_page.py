@@ -96,7 +96,7 @@ class Page:
         return f"{door}/{probe}" not in self._missing
 
     def held(self, pairs: Sequence[tuple[str, str]], probes: Sequence[str]) -> dict[tuple[str, str, str], Held]:
-        """How pairs of doors hold against each other, probe by probe, where both were gone through."""
+        """How pairs of doors compare, probe by probe, where both were gone through."""
         return {
             (one, other, probe): held(self.run(one, probe), self.run(other, probe), probe)
             for probe in probes
@@ -106,12 +106,12 @@ class Page:
 
     @cached_property
     def server(self) -> dict[tuple[str, str, str], Held]:
-        """Our door to the server, another, probe → how they hold against each other."""
+        """Our door to the server, another, probe → how they compare."""
         return self.held([(OURS, door) for door in OTHERS], self._probes)
 
     @cached_property
     def engines(self) -> dict[tuple[str, str, str], Held]:
-        """Two engines, probe → how they hold against each other."""
+        """Two engines, probe → how they compare."""
         return self.held(PAIRS, self._probes) | self.held(ROUNDED, self._weighed)
 
     def text(self) -> str:

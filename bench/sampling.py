@@ -78,7 +78,7 @@ async def main() -> None:
                 f"| {k} | {took.seconds:.1f} | {start:.1f} | {rate:.0f} | {rate / nominal:.1%} | {rate / possible:.1%} "
                 f"| {took.processor / took.seconds:.0%} |"
             )
-    print(f"\nA request alone takes {1000 * FLIGHT / possible:.1f} ms: the last column but one is held against that.")
+    print(f"\nA request alone takes {1000 * FLIGHT / possible:.1f} ms: the last column but one is compared with that.")
     sys.stdout.write(f"Load average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n")
 
 

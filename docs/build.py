@@ -69,7 +69,7 @@ def commands() -> str:
     head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"
     codes = "Exit codes: 0 done, 1 something went wrong, 2 wrong use, 3 a check such as `--fail-on worse` was hit,\n"
     codes += (
-        "4 too much of what was asked failed (the same command goes on), 70 a fault of ours: a file says where.\n\n"
+        "4 too much of what was asked failed (the same command resumes), 70 a fault of ours: a file says where.\n\n"
     )
     return MADE + head + codes + "\n".join(pages)
 

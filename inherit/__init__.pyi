@@ -43,12 +43,12 @@ def profile(
     max_tokens: int | None = ...,
     stop: Sequence[str] | None = ...,
     seed: int | None = ...,
-    frame: str | None = ...,
+    prompt_template: str | None = ...,
     system: str = ...,
     order: int = ...,
     engine: Literal['auto', 'vllm', 'local'] = ...,
     probes: Sequence[str] = ...,
-    reading: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
+    scoring_method: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
     concurrency: int = ...,
     name: str | None = ...,
     out: str | PathLike[str] = ...,
@@ -70,21 +70,21 @@ def profile(
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
         limit: Items a probe, picked by seed.
-        samples: Answers a prompt.
-        temperature: 0 takes the likeliest token.
+        samples: Samples per prompt.
+        temperature: 0 is greedy decoding, always the most likely token.
         top_p: Nucleus that tokens are drawn from.
-        top_k: Draw from this many of the likeliest tokens; 0 from all.
+        top_k: Draw from this many of the most likely tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
         decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50).
         max_tokens: New tokens an answer, at most.
         stop: Stop before this string; may be repeated.
         seed: Sample i is drawn with seed + i.
-        frame: Text with {prompt} in it, for a completions endpoint.
+        prompt_template: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.
         order: Seed of the order in which BBQ's options are listed by letter.
         engine: What runs a model without --url; auto takes vLLM where it is installed and a GPU is there.
         probes: Only this probe; may be repeated.
-        reading: How choices are read; auto takes the best that the endpoint allows.
+        scoring_method: How choices are read; auto takes the best that the endpoint allows.
         concurrency: Requests in flight at a server.
         name: What to call the profile; the model's name if left out.
         out: Folder that holds the runs."""
@@ -183,7 +183,7 @@ def judge(
         gold: A column of human labels; may be repeated.
         verdict: A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.
         id: The column that names the pair.
-        label: WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.
+        label: WORD=a|b|tie|unparseable|absent: what a label means; may be repeated.
         pairs: mini, pandalm, or a file; may be repeated.
         between: X,Y: make the pairs of what writers X and Y wrote, from files of candidates.
         prompt: labels, reasons, answers, or a .txt template of yours.
@@ -205,8 +205,8 @@ def agree(
     id: str | None = ...,
     label: Sequence[str] = ...,
     swapped: Literal['auto', 'answers', 'places'] = ...,
-    reading: Literal['first', 'swapped', 'both', 'averaged'] | None = ...,
-    kin: Sequence[str] = ...,
+    orders: Literal['first', 'swapped', 'both', 'averaged'] | None = ...,
+    same_family: Sequence[str] = ...,
     student: Sequence[str] = ...,
     resamples: int = ...,
 ) -> Result[Jury]:
@@ -218,11 +218,11 @@ def agree(
         gold: A column of human labels; may be repeated.
         verdict: A column of verdicts, or FIRST,SWAPPED for both orders; may be repeated.
         id: The column that names the pair.
-        label: WORD=a|b|tie|unreadable|absent: what a label means; may be repeated.
+        label: WORD=a|b|tie|unparseable|absent: what a label means; may be repeated.
         swapped: What a verdict on swapped answers names: the answer, or the place it stood in.
-        reading: How judges' verdicts are read where they are held against each other.
-        kin: JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated.
-        student: STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated.
+        orders: Which order of the answers counts where judges are compared: as given, swapped, both, or their mean.
+        same_family: JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated.
+        student: STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated.
         resamples: Bootstrap draws behind each interval."""
 
 def sample(
@@ -241,7 +241,7 @@ def sample(
     max_tokens: int = ...,
     stop: Sequence[str] = ...,
     seed: int = ...,
-    frame: str | None = ...,
+    prompt_template: str | None = ...,
     system: str = ...,
     chat: bool = ...,
     key: str = ...,
@@ -249,7 +249,7 @@ def sample(
     concurrency: int = ...,
     data: str | PathLike[str] | None = ...,
 ) -> Result[PoolContents]:
-    """Draw k candidates a prompt from each of TEACHERS; `path` is the pool that `select` chooses from.
+    """Draw k candidates per prompt from each of TEACHERS; `path` is the pool that `select` chooses from.
 
     Options:
         out: Folder for the candidates, or an address such as s3://bucket/pool.
@@ -257,15 +257,15 @@ def sample(
         column: The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template.
         lang: Language of the answers.
         limit: Prompts, picked by seed.
-        k: Candidates a prompt and teacher.
+        k: Candidates per prompt and teacher.
         temperature: How freely words are drawn.
         top_p: Nucleus that tokens are drawn from.
-        top_k: Draw from this many of the likeliest tokens; 0 from all.
+        top_k: Draw from this many of the most likely tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
         max_tokens: New tokens an answer, at most.
         stop: Stop before this string; may be repeated.
         seed: Candidate i is drawn with seed + i.
-        frame: Text with {prompt} in it, for a completions endpoint.
+        prompt_template: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
@@ -286,7 +286,7 @@ def select(
     k: int | None = ...,
     source: Sequence[str] = ...,
     metric: Sequence[str] | None = ...,
-    open_gate: Sequence[str] = ...,
+    skip_filter: Sequence[str] = ...,
     form: Literal['chat', 'completion'] = ...,
     parquet: bool = ...,
     lang: str = ...,
@@ -301,11 +301,11 @@ def select(
         require: Only answers with, say, 'toxicity<=0.2'.
         hold: words=0.25: within a quarter of the prompt's middle candidate.
         temperature: Draw softly: exp(utility / temperature); 0 takes the best.
-        top: Answers kept a prompt.
+        top: Answers kept per prompt.
         k: Look at the first k candidates of a prompt only.
         source: Only this source's candidates; may be repeated.
         metric: Report this metric as well; else all of length, readability, diversity and quality.
-        open_gate: empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop.
+        skip_filter: empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop.
         form: messages, or prompt and completion.
         parquet: Parquet instead of JSON lines.
         lang: Language of the answers in a file.
@@ -320,7 +320,7 @@ def train(
     out: str = ...,
     method: Literal['full', 'lora', 'qlora'] = ...,
     form: Literal['auto', 'chat', 'plain'] = ...,
-    frame: str = ...,
+    prompt_template: str = ...,
     epochs: float = ...,
     lr: float | None = ...,
     batch: int = ...,
@@ -348,14 +348,14 @@ def train(
         data: A file of examples: rows with `prompt` and `completion`, or with `messages`; other columns are passed over.
         out: Folder for the trained model, its checkpoints and the record of its training.
         method: Train all weights, a low-rank adapter, or an adapter of a student in 4 bits.
-        form: chat puts an example into the tokenizer's chat template, plain into `frame`; auto follows the rows.
-        frame: What a plain prompt is put into: ask the student later in the same words.
+        form: chat puts an example into the tokenizer's chat template, plain into `prompt_template`; auto follows the rows.
+        prompt_template: What a plain prompt is put into: ask the student later in the same words.
         epochs: Times that each example is seen.
         lr: Learning rate at its height; if left out 2e-4 for an adapter and 2e-5 for all weights.
         batch: Examples a step, over all devices.
         micro: Examples at once on a device: what its memory holds; changes no number.
         schedule: How the learning rate falls.
-        warmup: Share of the steps in which it rises.
+        warmup: Proportion of the steps in which it rises.
         decay: Weight decay.
         clip: Largest norm of a gradient.
         length: Most tokens of an example.
@@ -363,7 +363,7 @@ def train(
         packing: Put several examples into one sequence, kept apart; quicker where examples are short.
         rank: Rank of the adapter.
         alpha: The adapter's weight is alpha / rank.
-        dropout: Share of the adapter's inputs that are dropped.
+        dropout: Proportion of the adapter's inputs that are dropped.
         merge: Also save the student with its adapter worked in.
         precision: Of the numbers that are computed with; auto takes bfloat16 where the hardware has it.
         checkpointing: Compute activations twice instead of keeping them: slower, less memory.
@@ -388,7 +388,7 @@ def study(
     objectives: Mapping[str, object] = ...,
     arms: Sequence[Literal['base', 'first', 'random', 'single', 'multi', 'multi-random', 'equal']] = ...,
     seeds: Sequence[int] = ...,
-    open_gates: Sequence[str] = ...,
+    skip_filters: Sequence[str] = ...,
     chat: bool = ...,
     recipe: Mapping[str, object] = ...,
     profile: Sequence[object] = ...,
@@ -404,16 +404,16 @@ def study(
         teachers: As `inherit sample` takes them: demo, a path, MODEL@URL, a .toml file, or its fields.
         single: Teachers that the arms of one teacher are made for; all if left out.
         prompts: What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini.
-        column: The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it.
+        column: The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no other around it.
         lang:
         limit: Prompts, picked by seed.
-        k: Candidates a prompt and teacher.
+        k: Candidates per prompt and teacher.
         best_of: Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught.
-        sampling: What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price.
+        sampling: What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, prompt_template, system, price.
         objectives: A name → goals.
         arms: Of base, first, random, single, multi, multi-random, equal.
         seeds: Each decides a choice's ties and controls, and a training's order.
-        open_gates: Gates that let through what they would stop; `inherit select --help` lists them.
+        skip_filters: Filters that are not applied; `inherit select --help` lists them.
         chat: Teach and ask through the students' chat template.
         recipe: Keys of `inherit train --show` but student, data, out and seed.
         profile: Probes that every student is asked.

@@ -150,7 +150,7 @@ def agree(*files: Place | Result[Jury], **options: Options) -> Result[Jury]:
 def sample(
     *teachers: Place | Mapping[str, object], client: Client | None = None, **options: Options
 ) -> Result[PoolContents]:
-    """Draw k candidates a prompt from each of TEACHERS; `path` is the pool that `select` chooses from."""
+    """Draw k candidates per prompt from each of TEACHERS; `path` is the pool that `select` chooses from."""
     from profiler.cli import candidates
     from selection import Pool, SampleOptions
 

@@ -37,7 +37,7 @@ class BadData(WrongUse):
     """A file that is not what was expected."""
 
 
-class NotAtHand(BadData):
+class NotAvailable(BadData):
     """An official file that lies nowhere and could not be fetched."""
 
 
@@ -94,7 +94,7 @@ class StoreError(InheritError):
 
 
 class Incomplete(InheritError):
-    """Too much of what was asked failed; what was answered is kept, and the same command goes on from there."""
+    """Too much of what was asked failed; what was answered is kept, and the same command resumes from there."""
 
     exit_code = 4
 

@@ -31,7 +31,7 @@ MOST_SEED = 2**62
 """What every server and every generator of random numbers can take, with room for the samples after it."""
 
 FAILED = 0.1
-"""Share of a probe's items that may fail in a run that counts as whole."""
+"""Proportion of a probe's items that may fail in a run that counts as whole."""
 
 
 class Flag(NamedTuple):
@@ -109,11 +109,11 @@ class Sampling(Record):
     """How text is drawn."""
 
     temperature: float = 0.0
-    """0 takes the likeliest token."""
+    """0 is greedy decoding, always the most likely token."""
     top_p: float = 1.0
     """Draw from the smallest set of tokens that holds this much probability."""
     top_k: int = Field(default=0, ge=0)
-    """Draw from this many of the likeliest tokens, before `top_p` cuts; 0 is all of them."""
+    """Draw from this many of the most likely tokens, before `top_p` cuts; 0 is all of them."""
     repetition_penalty: float = Field(default=1.0, gt=0)
     """Divides the score of each token that stands in the prompt or the answer so far; 1 changes nothing."""
     max_tokens: int = 256
@@ -238,11 +238,11 @@ class Estimate(Record):
 class Writing(Record):
     """How a probe asks for texts, as far as a user may set it; None where it is not for that probe to say."""
 
-    frame: str | None = None
+    prompt_template: str | None = None
     """What a completions endpoint is given: the prompt stands where {prompt} is."""
     system: str | None = None
     samples: int
-    """Answers a prompt."""
+    """Samples per prompt."""
     lang: str | None = None
     subset: str | None = None
     """Which of the prompts are asked."""
@@ -259,7 +259,7 @@ class Section(Record):
     suite: str
     """Where the items came from: mini, paper, full, or a file of the user's."""
     settings: dict[str, str | int | float | bool | None] = {}
-    """What was asked, and how, for a reader: prompt frame, samples a prompt, language, …"""
+    """What was asked, and how, for a reader: prompt template, samples per prompt, language, …"""
     writing: Writing | None = None
     """Those of them that shape the texts a model writes."""
     order: int = 0

@@ -1,12 +1,12 @@
 """Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""
 
 from selection import card
-from selection.gates import closed_gates
+from selection.filters import active_filters
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
 from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
-from selection.score import cheap_metrics, gates_version, refuse_unknown_scores, score, score_metric
+from selection.score import cheap_metrics, filters_version, refuse_unknown_scores, score, score_metric
 from selection.select import open_pool, read_selection, score_missing, select
 from selection.teacher import read_teacher, spec_teachers, teacher_fields
 
@@ -25,11 +25,11 @@ __all__ = [
     "Teacher",
     "TeacherProgress",
     "UniquePrompts",
+    "active_filters",
     "candidate_table",
     "card",
     "cheap_metrics",
-    "closed_gates",
-    "gates_version",
+    "filters_version",
     "objective_metrics",
     "objective_words",
     "open_pool",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from profiler.errors import BadData
 from profiler.stats import FloatArray, IntArray
-from selection.gates import CHECKS
+from selection.filters import CHECKS
 from selection.near_duplicates import BANDS
 from selection.pool import KEY, SCORE, Pool, Segment
 from selection.random_bits import BoolArray, HashArray, mixed, name_bits
@@ -28,7 +28,7 @@ class CandidateBlock:
     source: IntArray
     index: IntArray
     stopped: IntArray
-    """The gates that stop a candidate, as bits."""
+    """The filters that stop a candidate, as bits."""
     bands: HashArray
     scores: dict[str, FloatArray]
 
@@ -37,9 +37,9 @@ class CandidateBlock:
         scores = {name: self.scores[name] for name in (self.scores if names is None else names)}
         return candidate_grid(self.prompts, self.prompt, self.sources, self.source, self.index, scores, passed, seed)
 
-    def passed(self, gates: Collection[str]) -> BoolArray:
-        """Candidates that none of these GATES stops; near-duplicates are no business of one block."""
-        bits = sum(1 << bit for bit, name in enumerate(CHECKS) if name in gates)
+    def passed(self, filters: Collection[str]) -> BoolArray:
+        """Candidates that none of these FILTERS stops; near-duplicates are no business of one block."""
+        bits = sum(1 << bit for bit, name in enumerate(CHECKS) if name in filters)
         return np.asarray(self.stopped & bits == 0)
 
 
@@ -48,7 +48,7 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keep = [*KEY, "gates", *(f"band.{band}" for band in range(BANDS))]
+    keep = [*KEY, "filters", *(f"band.{band}" for band in range(BANDS))]
     keep += [f"{SCORE}{name}" for name in names]
     tables = []
     for segment in segments:
@@ -72,7 +72,7 @@ def load_block(pool: Pool, segments: Sequence[Segment], names: Sequence[str]) ->
         prompt.indices.to_numpy().astype(np.int64),
         source.to_numpy().astype(np.int64),
         table["index"].to_numpy().astype(np.int64),
-        table["gates"].to_numpy().astype(np.int64),
+        table["filters"].to_numpy().astype(np.int64),
         np.stack([table[f"band.{band}"].to_numpy().astype(np.uint64) for band in range(BANDS)], axis=1),
         {name: table[f"{SCORE}{name}"].to_numpy().astype(np.float64) for name in names},  # NaN where there is none
     )
@@ -91,7 +91,7 @@ class CandidateGrid:
     draw: HashArray
     """Random bits of the candidate's own: decided by its key and the seed, not by who else is there."""
     passed: BoolArray
-    """Whether it passed the gates."""
+    """Whether it passed the filters."""
     scores: Mapping[str, FloatArray]
 
     @property

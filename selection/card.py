@@ -1,4 +1,4 @@
-"""The data card: what was chosen, what else moved with it, and what was left out; before anything is trained."""
+"""The data card: what was chosen, side effects, and what was left out; before anything is trained."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Part, Quote, Report
 from profiler.reporting.table import Row, Table
 from selection.effects import POOL
-from selection.gates import GATES
+from selection.filters import FILTERS
 from selection.objective import objective_words
 from selection.records import MetricShift, Selection
 from selection.select import ARMS
@@ -17,7 +17,7 @@ from selection.select import ARMS
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256)
 """Numbers of candidates that the curve is shown at."""
 CARRIED = 0.2
-"""A shift of a metric nobody asked for, as a share of the random arm's, that is worth a word."""
+"""A shift of a metric nobody asked for, as a proportion of the random arm's, that is worth a word."""
 
 GAINS = (
     "Mean over prompts. The gain is chosen minus random, prompt by prompt, with its 95 % bootstrap interval: what a "
@@ -67,7 +67,7 @@ def lead(found: Selection) -> list[str]:
     ]
     if carried := [f"{shift.metric} {_percent(shift)}" for shift in found.shifts if _carried(shift)]:
         named = ", ".join(carried)
-        sentences.append(f"What else moved by more than {CARRIED:.0%}, and was not asked for: {named}.")
+        sentences.append(f"Side effects, changes of more than {CARRIED:.0%} in what was not asked for: {named}.")
     return sentences
 
 
@@ -92,10 +92,10 @@ def parts(found: Selection) -> list[Part]:
             for source in found.sources
         ]
         shares = Table("Whose answers", ("source", *found.shares), tuple(each))
-        made.append(Part.around(shares, "Share of each source among the rows."))
-    stopped = [Row.of(name, count(many), GATES[name]) for name, many in found.gates.items()]
-    gates = Table("Gates", ("gate", "stopped", "why"), tuple(stopped))
-    made.append(Part.around(gates, "Candidates that no arm may take. One may be stopped by several gates."))
+        made.append(Part.around(shares, "Proportion of each source among the rows."))
+    stopped = [Row.of(name, count(many), FILTERS[name]) for name, many in found.filters.items()]
+    filters = Table("Filters", ("filter", "stopped", "why"), tuple(stopped))
+    made.append(Part.around(filters, "Candidates that no arm may take. One may be stopped by several filters."))
     if found.undefined:
         named = ", ".join(f"{name} ({count(many)})" for name, many in found.undefined.items())
         made.append(Part("Undefined scores", f"Candidates without a score can't be chosen by it: {named}."))

@@ -53,7 +53,7 @@ def utilities(grid: CandidateGrid, goals: Iterable[Goal], deviations: Mapping[Go
 
 
 def defined(grid: CandidateGrid, objective: Objective) -> BoolArray:
-    """Candidates that passed the gates and have every score that a goal asks for."""
+    """Candidates that passed the filters and have every score that a goal asks for."""
     known = [~np.isnan(grid.scores[goal.metric]) for goal in objective.goals]
     return np.asarray(np.logical_and.reduce([grid.passed, *known]))
 

@@ -31,7 +31,7 @@ class Effects:
     """How many of the prompts are looked at: all, or so many that about ENOUGH are."""
     seed: int
     values: defaultdict[tuple[str, str], list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
-    """Arm and metric → one number a prompt."""
+    """Arm and metric → one number per prompt."""
     curves: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
     spreads: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
     rows: dict[str, IntArray] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Effects:
             self.spreads[goal.metric].append(_headroom(grid, goal, able)[seen])
 
     def shares(self) -> dict[str, dict[str, float]]:
-        """Arm → source → its share of the arm's rows."""
+        """Arm → source → its proportion of the arm's rows."""
         return {
             arm: dict(zip(self.sources, (counts / max(counts.sum(), 1)).tolist(), strict=True))
             for arm, counts in self.rows.items()

@@ -48,7 +48,7 @@ class JudgeProgress(NamedTuple):
     done: int
     failed: int
     """Comparisons in which the endpoint failed."""
-    unreadable: int
+    unparseable: int
     """Comparisons whose verdict names no answer."""
     error: str | None
     """Why the last one failed."""
@@ -58,8 +58,8 @@ class JudgeProgress(NamedTuple):
         words = []
         if self.failed:
             words.append(f"{self.failed:,} comparisons failed and are asked again next time, last: {self.error}")
-        if self.unreadable:
-            words.append(f"{self.unreadable:,} verdicts name no answer")
+        if self.unparseable:
+            words.append(f"{self.unparseable:,} verdicts name no answer")
         return "; ".join(words)
 
 
@@ -118,18 +118,18 @@ async def _judged(
     met = list(_pairs(tables, judge.rounds))
     games = {pair.id: (one, other) for pair, one, other in met}
     won, played = (np.zeros(sum(map(len, tables))) for _ in range(2))
-    failed, unreadable, error = 0, 0, None
+    failed, unparseable, error = 0, 0, None
     async for judgement, _ in ask_judge(client, judge.name, [pair for pair, _, _ in met], judge.shown):
         liked = preference(judgement)
         if liked is None:
             why = next((ruling.error for ruling in judgement.rulings if ruling.error), None)
-            failed, unreadable, error = failed + bool(why), unreadable + (not why), why or error
+            failed, unparseable, error = failed + bool(why), unparseable + (not why), why or error
             continue
         for place, share in zip(games[judgement.pair.id], (liked, 1 - liked), strict=True):
             won[place] += share
             played[place] += 1
     scores = np.divide(won, played, out=np.full(len(won), np.nan), where=played > 0)
-    return scores, JudgeProgress(len(won), failed, unreadable, error)
+    return scores, JudgeProgress(len(won), failed, unparseable, error)
 
 
 def preference(judgement: Judgement) -> float | None:

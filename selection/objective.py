@@ -70,10 +70,10 @@ def _read_bound(words: str) -> Bound:
 def _read_hold(words: str) -> Hold:
     metric, _, share = words.strip().rpartition("=")
     if not metric or not share:
-        raise WrongUse(f"expected a metric and a share such as words=0.25, found {words!r}")
+        raise WrongUse(f"expected a metric and a proportion such as words=0.25, found {words!r}")
     found = _number(share, words)
     if found < 0:
-        raise WrongUse(f"the share in {words!r} is below 0: expected one such as words=0.25")
+        raise WrongUse(f"the proportion in {words!r} is below 0: expected one such as words=0.25")
     return Hold(metric=metric, share=found)
 
 

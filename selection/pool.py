@@ -33,7 +33,7 @@ FOOTER = b"inherit"
 SCORE = "score."
 
 Measures = Mapping[str, FloatArray | IntArray | NDArray[np.uint64]]
-"""Scores, gates and bands of some candidates, by column."""
+"""Scores, filters and bands of some candidates, by column."""
 
 
 class Segment(NamedTuple):

@@ -31,13 +31,13 @@ class SampleOptions(Record):
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Prompts, picked by seed."""
     k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1)
-    """Candidates a prompt and teacher."""
+    """Candidates per prompt and teacher."""
     temperature: float = Field(default=1.0, ge=0, le=100)
     """How freely words are drawn."""
     top_p: float = Field(default=0.95, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
     top_k: int = Field(default=0, ge=0)
-    """Draw from this many of the likeliest tokens; 0 from all."""
+    """Draw from this many of the most likely tokens; 0 from all."""
     repetition_penalty: float = Field(default=1.0, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
     max_tokens: int = Field(default=512, ge=1, le=10**7)
@@ -46,7 +46,7 @@ class SampleOptions(Record):
     """Stop before this string; may be repeated."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Candidate i is drawn with seed + i."""
-    frame: str | None = None
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -70,8 +70,8 @@ class Teacher(Record):
     endpoint: Endpoint
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
     k: int = 10
-    """Candidates a prompt."""
-    frame: str = "### Question: {prompt}\n### Answer:"
+    """Candidates per prompt."""
+    prompt_template: str = "### Question: {prompt}\n### Answer:"
     """How a completions endpoint is asked."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -148,7 +148,7 @@ class Hold(Record):
 
     metric: str
     share: float
-    """How far from it, as a share of it."""
+    """How far from it, as a proportion of it."""
 
 
 class Objective(Record):
@@ -183,14 +183,14 @@ class SelectOptions(Record):
     temperature: float = Field(default=0.0, ge=0)
     """Draw softly: exp(utility / temperature); 0 takes the best."""
     top: int = Field(default=1, ge=1)
-    """Answers kept a prompt."""
+    """Answers kept per prompt."""
     k: Annotated[int | None, Flag(("-k",))] = Field(default=None, ge=1)
     """Look at the first k candidates of a prompt only."""
     source: tuple[str, ...] = ()
     """Only this source's candidates; may be repeated."""
     metric: Annotated[tuple[str, ...] | None, Flag(("--metric", "-m"))] = None
     """Report this metric as well; else all of length, readability, diversity and quality."""
-    open_gate: tuple[str, ...] = ()
+    skip_filter: tuple[str, ...] = ()
     """empty, truncated, refusal, loop, language, copy, duplicate or all: let through what it would stop."""
     form: RowForm = "chat"
     """messages, or prompt and completion."""
@@ -246,7 +246,7 @@ class Selection(Record):
     objective: Objective
     seed: int
     top: int
-    """Answers kept a prompt."""
+    """Answers kept per prompt."""
     k: int | None
     """Only the first k candidates of each prompt were looked at; None for all."""
     sources: tuple[str, ...]
@@ -256,12 +256,12 @@ class Selection(Record):
     """Prompts that every arm has an answer to."""
     left_out: dict[str, int]
     """Why the other prompts have none."""
-    gates: dict[str, int]
-    """Gate → candidates that it stopped."""
+    filters: dict[str, int]
+    """Filter → candidates that it stopped."""
     undefined: dict[str, int]
     """Metric → candidates without such a score: they can't be chosen by it."""
     shares: dict[str, dict[str, float]]
-    """Arm → source → its share of the rows."""
+    """Arm → source → its proportion of the rows."""
     headroom: dict[str, float | None]
     """Metric of the objective → mean spread (best minus mean) inside a prompt's candidates that may be chosen."""
     curve: dict[str, tuple[float | None, ...]]

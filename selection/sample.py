@@ -160,7 +160,7 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
     """Ask teachers and keep their candidates in the pool at OUT; yields how far each of them is.
 
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
-    same call goes on where it was.
+    same call resumes where it was.
     """
     import pyarrow.parquet  # noqa: F401 - now: at the first block it would hold up answers for a tenth of a second
 
@@ -241,7 +241,7 @@ class TeacherBlocks:
     def _requests(self) -> Iterator[tuple[tuple[int, NamedPrompt], Generate]]:
         teacher = self.share.teacher
         drawn = teacher.sampling.model_dump(mode="json")
-        decides = [drawn, teacher.k, teacher.frame, teacher.system, teacher.endpoint.chat, self.fingerprint]
+        decides = [drawn, teacher.k, teacher.prompt_template, teacher.system, teacher.endpoint.chat, self.fingerprint]
         for number, some in self.questions.blocks():
             said = orjson.dumps([*decides, [prompt.id for prompt in some]])
             plan = blake2b(said, digest_size=16).hexdigest()
@@ -252,7 +252,7 @@ class TeacherBlocks:
                 continue
             self.open[number] = OpenBlock(some, plan)
             for prompt in some:
-                asked = Generate(prompt.text, teacher.sampling, teacher.frame, teacher.system, teacher.k)
+                asked = Generate(prompt.text, teacher.sampling, teacher.prompt_template, teacher.system, teacher.k)
                 yield (number, prompt), asked
 
     def _seal(self, number: int, block: OpenBlock, error: str = "not asked") -> None:

@@ -11,15 +11,15 @@ from profiler import metrics
 from profiler.errors import UnknownName
 from profiler.metrics import Metric, measure, measured
 from profiler.text import Text
-from selection import gates, near_duplicates
+from selection import filters, near_duplicates
 from selection.judge_score import JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
 from selection.pool import SCORE, Measures, Pool, Segment
 from selection.records import GIVEN
 from selection.reward_model import reward_metric
 
 BATCH = 640
-GATES = "gates"
-"""What the gates' columns go by among the versions."""
+FILTERS = "filters"
+"""What the filters' columns go by among the versions."""
 
 
 class PromptedText(Text):
@@ -54,7 +54,7 @@ def score_metric(name: str) -> Metric:
     """The scorer called NAME: a text metric, `package.module:function`, `reward:MODEL` or `judge:MODEL`."""
     if is_judge(name):
         about = "How far the judge prefers an answer to others of its prompt."
-        return Metric(name, about, "share", "high", version=read_judge(name).version)
+        return Metric(name, about, "proportion", "high", version=read_judge(name).version)
     return reward_metric(name.removeprefix("reward:")) if name.startswith("reward:") else metrics.get(name)
 
 
@@ -75,19 +75,19 @@ def refuse_unknown_scores(pool: Pool, names: Iterable[str]) -> None:
         score_metric(name)  # what is made to order says for itself what is wrong with the order
 
 
-def gates_version(lang: str) -> str:
-    """Which gates these are."""
-    return f"{gates.VERSION}/{near_duplicates.VERSION}/{lang}"
+def filters_version(lang: str) -> str:
+    """Which filters these are."""
+    return f"{filters.VERSION}/{near_duplicates.VERSION}/{lang}"
 
 
 def stored_scores(pool: Pool) -> list[str]:
     """Scores that lie beside every candidate of the pool, whoever made them."""
     first, *others = [*map(pool.versions, pool.segments())] or [{}]
-    return [name for name in first if name != GATES and all(name in have for have in others)]
+    return [name for name in first if name != FILTERS and all(name in have for have in others)]
 
 
 def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreProgress]:
-    """Measure NAMES and the gates of every candidate that has not got them; yields progress.
+    """Measure NAMES and the filters of every candidate that has not got them; yields progress.
 
     A score that came with the candidates is taken as it is.
     """
@@ -110,21 +110,21 @@ def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[
     """What is not there of a segment, or was made by another implementation."""
     versions = pool.versions(segment)
     lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != score_metric(name).version]
-    return (*lacks, *([] if versions.get(GATES) == gates_version(pool.about.lang) else [GATES]))
+    return (*lacks, *([] if versions.get(FILTERS) == filters_version(pool.about.lang) else [FILTERS]))
 
 
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
     """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
-    metrics = [score_metric(name) for name in names if name != GATES]
+    metrics = [score_metric(name) for name in names if name != FILTERS]
     # A worker gets plain strings: what may look at the prompt, a user's function or a reward, is measured here.
     plain, own = ([one for one in metrics if (":" in one.name) is asks] for asks in (False, True))
     versions = {one.name: one.version for one in metrics}
-    versions |= {GATES: gates_version(pool.about.lang)} if GATES in names else {}
+    versions |= {FILTERS: filters_version(pool.about.lang)} if FILTERS in names else {}
     pieces: list[Measures] = []
     ends: deque[Segment | None] = deque()
     for batch, columns in measured(_batches(pool, segments, ends), plain, workers):
         scores = columns | measure(batch, own)
-        stopped = _gates(batch, pool.about.lang) if GATES in names else {}
+        stopped = _filters(batch, pool.about.lang) if FILTERS in names else {}
         pieces.append({**{f"{SCORE}{name}": values for name, values in scores.items()}, **stopped})
         yield len(batch)
         if segment := ends.popleft():
@@ -143,10 +143,10 @@ def _batches(pool: Pool, segments: Sequence[Segment], ends: deque[Segment | None
             yield [PromptedText.to(prompt, text, finish, pool.about.lang) for prompt, text, finish in some]
 
 
-def _gates(batch: Sequence[PromptedText], lang: str) -> Measures:
+def _filters(batch: Sequence[PromptedText], lang: str) -> Measures:
     texts = [str(text) for text in batch]
     bands = near_duplicates.similarity_bands(texts)
     return {
-        "gates": gates.gate_bits([text.prompt for text in batch], texts, [text.finish for text in batch], lang),
+        "filters": filters.filter_bits([text.prompt for text in batch], texts, [text.finish for text in batch], lang),
         **{f"band.{place}": bands[:, place] for place in range(near_duplicates.BANDS)},
     }

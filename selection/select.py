@@ -20,7 +20,7 @@ from selection.candidate_grid import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
 from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
-from selection.gates import closed_gates, stopped_by_gate
+from selection.filters import active_filters, stopped_by_filter
 from selection.import_file import import_file
 from selection.near_duplicates import BANDS, HELD, repeated_rows
 from selection.objective import objective_metrics, spec_objective
@@ -62,7 +62,7 @@ class PoolSurvey:
 
 def open_pool(spec: SelectOptions) -> Pool:
     """The pool that a selection names, or the one that its file makes."""
-    spec_objective(spec), closed_gates(spec.open_gate)  # a slip of the pen is refused before a long file is read
+    spec_objective(spec), active_filters(spec.skip_filter)  # a slip of the pen is refused before a long file is read
     sampled = "://" in spec.pool or Path(spec.pool).is_dir()
     return Pool(spec.pool) if sampled else import_file(Path(spec.pool), spec.out / "pool", spec.lang)
 
@@ -134,7 +134,7 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
         candidates=survey.candidates,
         kept=survey.prompts - left.total(),
         left_out={why: count for why, count in left.items() if count},
-        gates=survey.stopped,
+        filters=survey.stopped,
         undefined=survey.undefined,
         shares=effects.shares(),
         headroom=effects.headroom(),
@@ -148,9 +148,9 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
     )
     if not found.kept:
         whys = "; ".join(f"{why} ({count:,} prompts)" for why, count in found.left_out.items())
-        busy = ", ".join(f"{name} {count:,}" for name, count in found.gates.items() if count)
-        whys += f"; of {found.candidates:,} candidates the gates stopped {busy}" if busy else ""
-        raise BadData(f"nothing is left to choose from: {whys}; `--open-gate` opens a gate")
+        busy = ", ".join(f"{name} {count:,}" for name, count in found.filters.items() if count)
+        whys += f"; of {found.candidates:,} candidates the filters stopped {busy}" if busy else ""
+        raise BadData(f"nothing is left to choose from: {whys}; `--skip-filter NAME` switches a filter off")
     write_whole(spec.out / "dataset_info.json", llama_factory_info(files, spec.form))
     write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
@@ -188,7 +188,7 @@ def _arm_places(
 
 
 def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequence[str]) -> PoolSurvey:
-    closed = closed_gates(spec.open_gate)
+    closed = active_filters(spec.skip_filter)
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
     repeats = _repeats(pool) if "duplicate" in closed else {}
@@ -197,7 +197,7 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
         spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), objective.goals)
-        counts = stopped_by_gate(block.stopped)
+        counts = stopped_by_filter(block.stopped)
         counts["duplicate"] = int(repeats[block.segments[0]].sum()) if repeats else 0
         for name in stopped:
             stopped[name] += counts[name]
@@ -212,8 +212,8 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
 def _blocks(
     pool: Pool, spec: SelectOptions, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
 ) -> Iterator[tuple[CandidateBlock, BoolArray]]:
-    """Each block, and which of its candidates passed the gates."""
-    closed = closed_gates(spec.open_gate)
+    """Each block, and which of its candidates passed the filters."""
+    closed = active_filters(spec.skip_filter)
     for segments in pool.blocks():
         block = load_block(pool, segments, names)
         passed = block.passed(closed)
@@ -245,7 +245,7 @@ def _bands(pool: Pool) -> Iterator[tuple[IntArray, HashArray]]:
 def _left_out(grid: CandidateGrid, objective: Objective, kept: BoolArray) -> dict[str, int]:
     """Why prompts are not kept; each counts once, for the first reason that holds."""
     steps = {
-        "no candidate passed the gates": grid.passed.any(1),
+        "no candidate passed the filters": grid.passed.any(1),
         "no candidate has the scores that the objective asks for": defined(grid, objective).any(1),
         "no candidate meets the requirements": admissible(grid, objective).any(1),
         "an arm has no answer": kept,

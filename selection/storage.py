@@ -94,5 +94,5 @@ def _plain_errors(address: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StoreError(
-            f"could not use {address!r}: {type(error).__name__}: {error}; run the same command again to go on"
+            f"could not use {address!r}: {type(error).__name__}: {error}; run the same command again to resume"
         ) from error

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from profiler.datasets import frame_of, settings
+from profiler.datasets import settings, template_of
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
 
 ENDPOINT = ("model", "url", "key", "chat")
 DRAWN = tuple(Sampling.model_fields)
-OWN = ("name", "k", "frame", "system", "price")
+OWN = ("name", "k", "prompt_template", "system", "price")
 BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
 """Diverse beam search, as transformers 4 named it."""
 
@@ -20,7 +20,7 @@ BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
 def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
-    defaults |= {"frame": spec.frame} if spec.frame else frame_of(spec.column)
+    defaults |= {"prompt_template": spec.prompt_template} if spec.prompt_template else template_of(spec.column)
     if spec.price:
         read, _, written = spec.price.partition("/")
         try:

@@ -1,4 +1,4 @@
-"""What the commands print and leave, held against tests/golden/behaviour/. INHERIT_GOLDEN=write writes that anew."""
+"""What the commands print and leave, compared with tests/golden/behaviour/. INHERIT_GOLDEN=write writes that anew."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def words_of(path: Path) -> str:
 
 
 class Kept:
-    """What one user saw and was left with, to be held against what was kept of it."""
+    """What one user saw and was left with, to be compared with what was kept of it."""
 
     def __init__(self, folder: str, here: Path, process: asyncio.subprocess.Process) -> None:
         self.folder, self.here, self.process = GOLDEN / folder, here, process
@@ -271,7 +271,7 @@ async def test_judge_and_agree(kept: Kept) -> None:
     agree = ("agree", "one.jsonl", "two.jsonl", "--resamples", "100")
     for form in ("table", "md", "csv", "latex", "json"):
         await kept.ran(f"agree_{form}", *agree, "-f", form)
-    await kept.ran("agree_student", *agree, "--student", "two=one,one", "--kin", "two=one")
+    await kept.ran("agree_student", *agree, "--student", "two=one,one", "--same-family", "two=one")
     for name in ("agree.html", "agree.svg"):
         await kept.ran(f"save_{name}", *agree, "--save", name)
         kept.file(kept.here / name)
@@ -301,7 +301,7 @@ async def test_sample_and_select(kept: Kept) -> None:
     pool = json.loads((kept.here / "pool" / "pool.json").read_text("utf-8"))
     pool["fingerprints"] = dict(sorted(pool["fingerprints"].items()))
     kept.text("pool.json", json.dumps(pool, indent=1, ensure_ascii=False) + "\n")
-    wanted = ("select", "pool", "-O", "max:words", "--open-gate", "language")
+    wanted = ("select", "pool", "-O", "max:words", "--skip-filter", "language")
     await kept.ran("select", *wanted, "-o", "long")
     for path in sorted((kept.here / "long").rglob("*.*")):
         kept.file(path, f"long_{path.name}")
@@ -380,7 +380,7 @@ async def test_study(kept: Kept) -> None:
         "objectives": {"length": {"goals": ["max:words"]}, "short": {"goals": ["min:words"]}},
         "arms": ["base", "random", "single", "multi"],
         "seeds": [0, 1],
-        "open_gates": ["all"],
+        "skip_filters": ["all"],
         "recipe": {"method": "full", "batch": 8, "length": 128, "precision": "float32"},
         "profile": [
             {"probe": "attributes", "prompts": "asked.jsonl", "sampling": {"temperature": 1.0, "max_tokens": 12}},

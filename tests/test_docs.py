@@ -59,7 +59,7 @@ def copy(tmp_path: Path) -> Copy:
 def test_a_metric_is_written_as_the_page_says(copy: Copy) -> None:
     copy.follow("write_a_metric.md")
     listed = (copy.here / "docs" / "metrics.md").read_text("utf-8")
-    assert "| `questions` | Share of sentences that are questions. | share |" in listed
+    assert "| `questions` | Proportion of sentences that are questions. | proportion |" in listed
     copy.run("python", "-m", "pytest", "-q", "-n", "0", "tests/metrics/test_metrics.py", "-k", "golden or questions")
     (copy.here / "texts.jsonl").write_text('{"text": "Is it? It is."}\n', "utf-8")
     assert re.search(r"questions +0\.5", copy.run("inherit", "score", "texts.jsonl"))

@@ -61,7 +61,7 @@ class Claim(Record):
 
 
 def claim_folder(recipe: Recipe, data: str, student: str) -> Claim:
-    """Take the recipe's folder for it, or go on in it; refused where the folder is another training's."""
+    """Take the recipe's folder for it, or resume it; refused where the folder is another training's."""
     path = Path(recipe.out) / "claim.json"
     fresh = Claim(recipe=recipe, data=data, student=student)
     if path.is_file():

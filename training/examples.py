@@ -100,7 +100,7 @@ def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: An
     if chat and not tokenizer.chat_template:
         raise WrongUse(
             f"the examples are conversations and the tokenizer of {recipe.student!r} has no chat template; "
-            "set `form: plain` to put them into `frame`, or take a student that has one"
+            "set `form: plain` to put them into `prompt_template`, or take a student that has one"
         )
     made = [_chat(example, tokenizer) if chat else _plain(example, recipe, tokenizer) for example in found]
     for one in made:
@@ -120,15 +120,15 @@ def tokenize(found: Sequence[Example], chat: bool, recipe: Recipe, tokenizer: An
 
 
 def _plain(example: Example, recipe: Recipe, tokenizer: Any) -> Tokens:
-    """The prompt in its frame and the answer after it, split exactly where the student will begin to write."""
+    """The prompt in its template and the answer after it, split exactly where the student will begin to write."""
     if len(example.turns) > 1:
         raise WrongUse(
             f"{recipe.data} row {example.row}: `form: plain` takes one question and one answer, "
             f"found {len(example.turns) + 1} turns; use `form: chat`"
         )
-    framed = recipe.frame.replace("{prompt}", example.turns[0]["content"])
-    parted = framed[-1:].isspace() or example.answer[:1].isspace()
-    given = tokenizer(framed, add_special_tokens=True)["input_ids"]
+    filled = recipe.prompt_template.replace("{prompt}", example.turns[0]["content"])
+    parted = filled[-1:].isspace() or example.answer[:1].isspace()
+    given = tokenizer(filled, add_special_tokens=True)["input_ids"]
     if given and given[-1] == tokenizer.eos_token_id:  # some tokenizers close a text; this one goes on
         given = given[:-1]
     answer = example.answer if parted else f" {example.answer}"

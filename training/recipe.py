@@ -26,8 +26,8 @@ class Recipe(Record):
     method: Literal["full", "lora", "qlora"] = "lora"
     """Train all weights, a low-rank adapter, or an adapter of a student in 4 bits."""
     form: Literal["auto", "chat", "plain"] = "auto"
-    """chat puts an example into the tokenizer's chat template, plain into `frame`; auto follows the rows."""
-    frame: str = "### Question: {prompt}\n### Answer:"
+    """chat puts an example into the tokenizer's chat template, plain into `prompt_template`; auto follows the rows."""
+    prompt_template: str = "### Question: {prompt}\n### Answer:"
     """What a plain prompt is put into: ask the student later in the same words."""
     epochs: float = Field(1.0, gt=0)
     """Times that each example is seen."""
@@ -40,7 +40,7 @@ class Recipe(Record):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate falls."""
     warmup: float = Field(0.03, ge=0, lt=1)
-    """Share of the steps in which it rises."""
+    """Proportion of the steps in which it rises."""
     decay: float = Field(0.0, ge=0)
     """Weight decay."""
     clip: float = Field(1.0, gt=0)
@@ -56,7 +56,7 @@ class Recipe(Record):
     alpha: float = Field(32.0, gt=0)
     """The adapter's weight is alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the adapter's inputs that are dropped."""
+    """Proportion of the adapter's inputs that are dropped."""
     merge: bool = True
     """Also save the student with its adapter worked in."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -88,6 +88,6 @@ def recipe_of(fields: Mapping[str, object], where: str) -> Recipe:
             raise WrongUse(f"{where}: the recipe needs `{key}`: {settings.about(Recipe, key)}")
     # Lax: YAML 1.1 reads 2e-5 as a text, and so comes what --set gives.
     recipe = settings.validated(Recipe, fields, where)
-    if "{prompt}" not in recipe.frame:
-        raise WrongUse(f"{where}: `frame` must hold {{prompt}}, found {recipe.frame!r}")
+    if "{prompt}" not in recipe.prompt_template:
+        raise WrongUse(f"{where}: `prompt_template` must hold {{prompt}}, found {recipe.prompt_template!r}")
     return recipe if recipe.lr else recipe.model_copy(update={"lr": LR[recipe.method]})

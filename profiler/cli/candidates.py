@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def sample(spec: SampleOptions, json: Json = False) -> None:
-    """Draw k candidates a prompt from each of TEACHERS.
+    """Draw k candidates per prompt from each of TEACHERS.
 
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
-    for one. Stopped at any moment, the same command goes on.
+    for one. Stopped at any moment, the same command resumes.
     """
     shares = finish(ask(spec))
     for share in shares:
@@ -38,10 +38,10 @@ def refuse_gone(shares: Sequence[TeacherProgress]) -> None:
         whys = "; ".join(
             f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
         )
-        raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to go on")
+        raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to resume")
     if lost := [share for share in shares if share.failed > FAILED * share.total]:
         whys = "; ".join(f"{one.teacher.name!r} {one.failed:,} of {one.total:,}: {one.last_error}" for one in lost)
-        raise Incomplete(f"incomplete: more than {FAILED:.0%} failed: {whys}. Run the same command again to go on")
+        raise Incomplete(f"incomplete: more than {FAILED:.0%} failed: {whys}. Run the same command again to resume")
 
 
 async def ask(spec: SampleOptions) -> list[TeacherProgress]:

@@ -53,11 +53,11 @@ def keep_options(options: Record, path: Path | None) -> None:
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, or say how to go on after Ctrl-C."""
+    """Run to the end, or say how to resume after Ctrl-C."""
     from profiler.http import wait
 
     try:
         return wait(work)
     except KeyboardInterrupt:
-        note("\nstopped; what was answered is kept: run the same command again to go on")
+        note("\nstopped; what was answered is kept: run the same command again to resume")
         raise typer.Exit(130) from None

@@ -1,4 +1,4 @@
-"""Judges: `judge` asks a model which answer is better; `agree` holds verdicts against humans and each other."""
+"""Judges: `judge` asks a model which answer is better; `agree` compares verdicts with humans and each other."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def agree(
     save: Save = None,
     json: Json = False,
 ) -> None:
-    """Hold recorded verdicts against human labels and each other.
+    """Compare recorded verdicts with human labels and each other.
 
     Knows the forms of PandaLM, LLMBar, AlpacaEval, MT-bench, JudgeBench and Auto-J, and rows such as
     {"id": 7, "gold": 1, "verdict": 2, "verdict_swapped": 1}; --columns says where any other file keeps what. Files are
@@ -107,8 +107,8 @@ def jury(options: AgreeOptions) -> Jury:
 
     words = judging.parse_labels(options.label)
     labels = as_judges.labels(options.files, options.preset, options.roles, words, options.swapped)
-    kin, trained = relations(options.kin), students(options.student)
-    return judging.compare_raters(labels, kin, options.reading, options.resamples, students=trained)
+    families, trained = relations(options.same_family), students(options.student)
+    return judging.compare_raters(labels, families, options.orders, options.resamples, students=trained)
 
 
 def students(given: Sequence[str]) -> list[StudentJudge]:
@@ -126,11 +126,11 @@ def students(given: Sequence[str]) -> list[StudentJudge]:
 
 
 def relations(given: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """What --kin says, by judge."""
+    """What --same-family says, by judge."""
     found: dict[str, frozenset[str]] = {}
     for one in given:
         judge, equals, writers = one.rpartition("=")
         if not equals or not writers:
-            raise WrongUse(f"expected --kin JUDGE=WRITER[,WRITER], found {one!r}")
+            raise WrongUse(f"expected --same-family JUDGE=WRITER[,WRITER], found {one!r}")
         found[judge] = found.get(judge, frozenset()) | {writer.strip() for writer in writers.split(",")}
     return found

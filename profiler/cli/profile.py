@@ -34,19 +34,19 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     if failed := run.profile.incomplete:
         raise Incomplete(
             f"incomplete: more than {FAILED:.0%} failed: {', '.join(failed)}{last_error(run)}. "
-            "What was answered is kept: run the same command again to go on"
+            "What was answered is kept: run the same command again to resume"
         )
 
 
 def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Run], offline: bool = False) -> Run:
-    """The run that asking MODEL leaves; OFFLINE, like the demo, asks only what is at hand."""
+    """The run that asking MODEL leaves; OFFLINE, like the demo, asks only what is on this machine."""
     from profiler.datasets import forbidding, found_in
     from profiler.reporting.progress import Bar, Downloads
     from profiler.runs import profile
 
     engine = choose(options.engine, options.url, options.model)
     endpoint = options.endpoint.model_copy(update={"engine": engine})
-    # The demo is for trying things out at once: it asks what is at hand.
+    # The demo is for trying things out at once: it asks what is on this machine.
     offline = offline or options.model == "demo"
     with found_in(options.data), forbidding("the demo") if offline else nullcontext():
         with Downloads():

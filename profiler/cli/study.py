@@ -29,7 +29,7 @@ def study(
 ) -> None:
     """Teach students and see what they inherit: candidates, choices, controls, trainings, profiles, a report.
 
-    Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped goes on when the
+    Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped resumes when the
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
     from profiler.datasets import found_in
@@ -55,7 +55,7 @@ def study(
             try:
                 carry_out(schedule)
             except KeyboardInterrupt:
-                note(f"\nstopped; what was done is kept: `inherit study {path}` goes on")
+                note(f"\nstopped; what was done is kept: `inherit study {path}` resumes")
                 raise typer.Exit(130) from None
         tell(schedule, json)
 

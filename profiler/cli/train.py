@@ -27,7 +27,7 @@ def train(
 ) -> None:
     """Train a student on chosen answers, as a recipe says.
 
-    A training that was stopped goes on from its last checkpoint when the same command is given again.
+    A training that was stopped resumes from its last checkpoint when the same command is given again.
     """
     from profiler.datasets import settings
     from training import Recipe, read_recipe

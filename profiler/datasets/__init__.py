@@ -4,7 +4,7 @@ from profiler.datasets import mini, settings
 from profiler.datasets.download import Watch, downloaded, forbidden, forbidding, watched
 from profiler.datasets.items import F, Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
-from profiler.datasets.prompts import COLUMNS, Prompts, Summary, frame_of, prompts, with_input
+from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts, template_of, with_input
 from profiler.datasets.rows import Row, load, parse_lines, read, text_column
 from profiler.records import Json
 
@@ -26,7 +26,6 @@ __all__ = [
     "forbidden",
     "forbidding",
     "found_in",
-    "frame_of",
     "load",
     "mini",
     "official",
@@ -35,6 +34,7 @@ __all__ = [
     "prompts",
     "read",
     "settings",
+    "template_of",
     "text_column",
     "watched",
     "with_input",

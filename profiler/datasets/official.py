@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from profiler.datasets import download
 from profiler.datasets.rows import Row, read
-from profiler.errors import BadData, FetchFailed, NotAtHand, UnknownName
+from profiler.errors import BadData, FetchFailed, NotAvailable, UnknownName
 from profiler.files import cache_root
 
 
@@ -67,7 +67,7 @@ class File:
 
 
 class Held(NamedTuple):
-    """A file that is at hand."""
+    """A file that is available."""
 
     form: File
     """The file itself, or one that says the same."""
@@ -108,7 +108,7 @@ class Source:
         return next((Held(file, path) for path in claimed), None)
 
     def had(self, file: File) -> bool:
-        """Whether FILE is at hand, or could be fetched just now; who watches is told why it could not."""
+        """Whether FILE is available, or could be fetched just now; who watches is told why it could not."""
         if self.held(file):
             return True
         if download.forbidden() or download.hopeless():
@@ -116,7 +116,7 @@ class Source:
         try:
             self.fetch(file)
         except FetchFailed as error:
-            download.watch().failed(f"{file.path} of {self.name} is not to be had: {error}")
+            download.watch().failed(f"{file.path} of {self.name} is unavailable: {error}")
             return False
         return True
 
@@ -127,8 +127,8 @@ class Source:
         try:
             return Held(file, self.fetch(file))
         except FetchFailed as error:
-            raise NotAtHand(
-                f"{file.path} of {self.name} is not at hand, and {error}: run `inherit data fetch {self.name}` where "
+            raise NotAvailable(
+                f"{file.path} of {self.name} is unavailable, and {error}: run `inherit data fetch {self.name}` where "
                 f"there is a network, or put the official file ({self.address(file)}) into the folder that --data or "
                 f"INHERIT_DATA names{self.namesake(file)}"
             ) from None

@@ -121,9 +121,9 @@ def prompts(where: str = "mini", column: str | None = None, lang: str = "en") ->
     return _prompts(path.name, lambda: read(path), column, lang)
 
 
-def frame_of(column: str | None) -> dict[str, str]:
-    """The frame that prompts under COLUMN bring with them: a template is not put into another."""
-    return {"frame": "{prompt}"} if column == ALPACA else {}
+def template_of(column: str | None) -> dict[str, str]:
+    """The template that prompts under COLUMN bring with them: a template is not put into another."""
+    return {"prompt_template": "{prompt}"} if column == ALPACA else {}
 
 
 def with_input(row: Row, name: str, template: tuple[str, str] = PLAIN) -> Row:

@@ -5,7 +5,7 @@ from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client, connect
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
-from profiler.endpoints.instruments import AnswerReader, Reading, read_letter
+from profiler.endpoints.instruments import AnswerReader, ScoringMethod, read_letter
 from profiler.endpoints.local.engine import LocalEngine, digest, find
 from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
@@ -30,12 +30,12 @@ __all__ = [
     "Generate",
     "LocalEngine",
     "OpenAIEngine",
-    "Reading",
     "ReplyChoice",
     "Request",
     "RetryLimits",
     "SampleCall",
     "ScoreCall",
+    "ScoringMethod",
     "Server",
     "ServerPlan",
     "ServerReply",

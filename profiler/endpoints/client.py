@@ -14,7 +14,7 @@ from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, EmbedCall, Engine, SampleCall, ScoreCall, Value
-from profiler.endpoints.instruments import AnswerReader, Reading
+from profiler.endpoints.instruments import AnswerReader, ScoringMethod
 from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError, StoreError
 from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, HiddenState, How, Likelihood
@@ -38,13 +38,15 @@ K = TypeVar("K")
 class Client:
     """A model that answers requests, paying for none twice."""
 
-    def __init__(self, engine: Engine, cache: Cache, endpoint: Endpoint, reading: Reading = "auto") -> None:
+    def __init__(
+        self, engine: Engine, cache: Cache, endpoint: Endpoint, scoring_method: ScoringMethod = "auto"
+    ) -> None:
         self.endpoint = endpoint
         self.notice: str | None = None
         """What the user should know about the endpoint: other weights stand behind the name since …"""
         self._engine = engine
         self._cache = cache
-        self._reading = reading
+        self._scoring_method = scoring_method
         self._fingerprint: Fingerprint | None = None
 
     async def capabilities(self) -> Capabilities:
@@ -61,7 +63,7 @@ class Client:
         return self._fingerprint
 
     def _recognised(self, measured: Fingerprint) -> Fingerprint:
-        # Weights that were weighed there and are digested here can't be held against each other.
+        # Weights that were weighed there and are digested here can't be compared.
         alike = bool(measured.logprobs)
         known = [one for one in self._cache.known(self.endpoint.model) if bool(one.fingerprint.logprobs) == alike]
         for one in known:
@@ -84,7 +86,7 @@ class Client:
         return (await self._reader()).obstacle(request)
 
     async def _reader(self) -> AnswerReader:
-        return AnswerReader(await self.capabilities(), self.endpoint.chat, self._reading)
+        return AnswerReader(await self.capabilities(), self.endpoint.chat, self._scoring_method)
 
     async def answer(self, requests: Iterable[tuple[K, Request]]) -> AsyncIterator[tuple[K, Answer]]:
         """Answer keyed requests in whatever order they finish, reading ahead no further than needed.
@@ -252,7 +254,9 @@ def addresses(weights: str, call: Call) -> dict[int, bytes]:
             assert_never(call)
 
 
-def connect(endpoint: Endpoint, cache: Path | None, *, concurrency: int = 64, reading: Reading = "auto") -> Client:
+def connect(
+    endpoint: Endpoint, cache: Path | None, *, concurrency: int = 64, scoring_method: ScoringMethod = "auto"
+) -> Client:
     """A client for an endpoint: a server where it has an address, else the model in this process.
 
     Without a cache's path nothing is kept.
@@ -266,4 +270,4 @@ def connect(endpoint: Endpoint, cache: Path | None, *, concurrency: int = 64, re
         from profiler.endpoints.openai.engine import OpenAIEngine
 
         engine = OpenAIEngine(endpoint, concurrency=concurrency)
-    return Client(engine, Cache(cache), endpoint, reading)
+    return Client(engine, Cache(cache), endpoint, scoring_method)

@@ -10,7 +10,7 @@ from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Va
 from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh
 from profiler.records import Capabilities, Generation, HiddenState, How, Likelihood, Sampling, Usage
 
-Reading = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
+ScoringMethod = Literal["auto", "loglikelihood", "top_logprobs", "letter"]
 """The instrument for choices; auto takes the best that the endpoint allows."""
 
 LISTED: tuple[How, ...] = ("top_logprobs", "letter")
@@ -33,7 +33,7 @@ class AnswerReader:
     can: Capabilities
     chat: bool
     """The user wants /chat/completions."""
-    reading: Reading = "auto"
+    scoring_method: ScoringMethod = "auto"
     _known: dict[tuple[How, ...], tuple[How, str | None]] = field(default_factory=dict, init=False, compare=False)
     """What was found for requests that such instruments can read: it is asked several times a request."""
 
@@ -63,10 +63,15 @@ class AnswerReader:
 
     def _weighed(self, able: tuple[How, ...]) -> tuple[How, str | None]:
         # What is written is read as it is; only with a confidence in it does it stand in for another instrument.
-        wanted = {self.reading, "text", "hidden_states", *(("verbal", "sampled") if self.reading == "letter" else ())}
-        allowed = able if self.reading == "auto" else tuple(how for how in able if how in wanted)
+        wanted = {
+            self.scoring_method,
+            "text",
+            "hidden_states",
+            *(("verbal", "sampled") if self.scoring_method == "letter" else ()),
+        }
+        allowed = able if self.scoring_method == "auto" else tuple(how for how in able if how in wanted)
         if not allowed:
-            return able[0], f"it is read by {' or '.join(able)}, not by {self.reading}"
+            return able[0], f"it is read by {' or '.join(able)}, not by {self.scoring_method}"
         lacking = {how: self._lacking(how) for how in allowed}
         for how, lack in lacking.items():
             if lack is None:
@@ -100,7 +105,7 @@ class AnswerReader:
         """The one call that brings everything a request needs."""
         match request:
             case Generate(prompt, sampling, _, system, n):
-                text = prompt if self.talks else request.framed()
+                text = prompt if self.talks else request.filled()
                 return SampleCall(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
             case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
                 texts = choices + given
@@ -161,7 +166,7 @@ def order(request: Request, how: How) -> tuple[int, ...]:
 
 
 def asked(request: Request, how: How) -> str:
-    """The question as a model was asked it, but for a frame around it."""
+    """The question as a model was asked it, but for a template around it."""
     match request:
         case Choose():
             return request.lettered() if how in LISTED else request.prompt

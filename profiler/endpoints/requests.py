@@ -14,7 +14,7 @@ class Generate:
     prompt: str
     """What is asked, as a person would say it: the user's message on a chat endpoint."""
     sampling: Sampling
-    frame: str = "{prompt}"
+    prompt_template: str = "{prompt}"
     """What a completions endpoint is given instead: the prompt stands where {prompt} is."""
     system: str = ""
     n: int = 1
@@ -27,8 +27,8 @@ class Generate:
     def ways(self) -> tuple[How, ...]:
         return (self.how,)
 
-    def framed(self) -> str:
-        return self.frame.replace("{prompt}", self.prompt)
+    def filled(self) -> str:
+        return self.prompt_template.replace("{prompt}", self.prompt)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
 from profiler.judging.labels import CODES, parse_labels
 from profiler.judging.pairs import PANDALM, PANDALM_FILE, load_pairs, pairs_between
-from profiler.judging.records import Agreement, Judgement, Jury, Pair, Rater, Ruling, TasteShift, Winner
+from profiler.judging.records import Agreement, Judgement, Jury, Pair, PreferenceShift, Rater, Ruling, Winner
 from profiler.judging.verdict_files import NAMES, PairLabels, Second, read_labels, save_judgements
 
 __all__ = [
@@ -27,11 +27,11 @@ __all__ = [
     "Order",
     "Pair",
     "PairLabels",
+    "PreferenceShift",
     "Rater",
     "Ruling",
     "Second",
     "StudentJudge",
-    "TasteShift",
     "Template",
     "Winner",
     "ask_judge",

@@ -1,4 +1,4 @@
-"""Raters of the same pairs, held against each other."""
+"""Raters of the same pairs, compared with each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 
 from profiler import stats
-from profiler.judging.before_after import PLAIN, StudentJudge, taste_shifts
+from profiler.judging.before_after import PLAIN, StudentJudge, preference_shifts
 from profiler.judging.judge_bias import biases
-from profiler.judging.label_table import Kin, LabelTable, RaterCount, Reading, groups_of, label_table, share
+from profiler.judging.label_table import Families, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.judging.win_rate import win_rates, writers
@@ -33,15 +33,15 @@ HUMANS = "humans"
 
 def compare_raters(
     labels: PairLabels,
-    kin: Kin | None = None,
+    families: Families | None = None,
     reading: Reading | None = None,
     resamples: int = stats.RESAMPLES,
     seed: int = 0,
     students: Sequence[StudentJudge] = (),
 ) -> Jury:
-    """Hold every judge against the humans and against the other judges, and STUDENTS against what they were."""
-    kin = related(kin or {}, students, labels)
-    whole = label_table(labels, kin, reading)
+    """Compare every judge with the humans and the other judges, and STUDENTS with what they were."""
+    families = related(families or {}, students, labels)
+    whole = label_table(labels, families, reading)
     kinds, table = whole.by_kind()
     asked = list(_asked(table))
     groups = clusters([*labels.pairs.values()])
@@ -52,24 +52,24 @@ def compare_raters(
         pairs=len(labels.pairs),
         prompts=len(labels.pairs) if groups is None else int(groups.max()) + 1,
         reference=whole.reference,
-        raters=(*(_rater(*named, whole, kin) for named in labels.raters.items()), *_reference(whole)),
+        raters=(*(_rater(*named, whole, families) for named in labels.raters.items()), *_reference(whole)),
         writers=writers(labels),
         numbers=tuple(
             _number(entry, metric, interval)
             for entry, intervals in zip([*asked, *won], found, strict=True)
             for metric, interval in intervals.items()
         ),
-        shifts=taste_shifts(table, students, kinds, groups, resamples, seed),
+        shifts=preference_shifts(table, students, kinds, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),
         resamples=resamples,
         seed=seed,
     )
 
 
-def related(kin: Kin, students: Sequence[StudentJudge], labels: PairLabels) -> Kin:
-    """KIN, and the writers of answers that STUDENTS come from or that come from them."""
+def related(families: Families, students: Sequence[StudentJudge], labels: PairLabels) -> Families:
+    """FAMILIES, and the writers of answers that STUDENTS come from or that come from them."""
     wrote = {writer for pair in labels.pairs.values() for writer in (pair.writer_a, pair.writer_b) if writer}
-    found = {judge: set(writers) for judge, writers in kin.items()}
+    found = {judge: set(writers) for judge, writers in families.items()}
     for student in students:
         for judge in student:
             found.setdefault(judge, set()).update(wrote & ({*student} - {judge}))
@@ -136,7 +136,7 @@ def _meeting(
 
 
 def _among_humans(table: LabelTable) -> Iterator[RaterCount]:
-    """How far humans agree: the ceiling for a judge that is held against them."""
+    """How far humans agree: the ceiling for a judge that is compared with them."""
     if (table.votes.sum(axis=1) < 2).all():
         return
     yield RaterCount(
@@ -172,7 +172,7 @@ def _number(entry: RaterCount, metric: str, found: stats.Interval) -> Agreement:
     )
 
 
-def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater:
+def _rater(name: str, labels: RaterLabels, whole: LabelTable, families: Families) -> Rater:
     codes = [vote.code for side in labels.votes.values() for vote in side.values()]
     return Rater(
         name=name,
@@ -181,11 +181,11 @@ def _rater(name: str, labels: RaterLabels, whole: LabelTable, kin: Kin) -> Rater
         a=codes.count(raters.A),
         b=codes.count(raters.B),
         ties=codes.count(raters.TIE),
-        unreadable=codes.count(raters.UNREADABLE),
+        unparseable=codes.count(raters.UNPARSEABLE),
         failed=labels.failed,
         orders=2 if labels.votes[True] else 1,
         reading=whole.chosen.get(name, "first"),
-        related=tuple(sorted(kin.get(name, ()))),
+        related=tuple(sorted(families.get(name, ()))),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from profiler import stats
 from profiler.errors import WrongUse
 from profiler.judging.label_table import LabelTable
-from profiler.judging.records import TasteShift
+from profiler.judging.records import PreferenceShift
 from profiler.stats import raters
 
 PLAIN: Mapping[str, stats.Formula] = {"agreement": raters.agreement, "kappa": raters.kappa}
@@ -24,14 +24,14 @@ class StudentJudge(NamedTuple):
     teacher: str
 
 
-def taste_shifts(
+def preference_shifts(
     table: LabelTable,
     students: Sequence[StudentJudge],
     kinds: stats.IntArray,
     clusters: stats.IntArray | None,
     resamples: int,
     seed: int,
-) -> tuple[TasteShift, ...]:
+) -> tuple[PreferenceShift, ...]:
     """How each student's agreement with its teacher, with others' teachers and with humans changed.
 
     Before and after are counted on the same pairs and drawn together, so that the interval is that of the change and
@@ -97,13 +97,13 @@ def _of(formula: stats.Formula, when: str) -> stats.Formula:
 
 def _shift(
     line: StudentJudge, against: str, metric: str, before: stats.Interval, after: stats.Interval, change: stats.Interval
-) -> TasteShift:
-    return TasteShift(
+) -> PreferenceShift:
+    return PreferenceShift(
         **line._asdict(),
         against=against,
         metric=metric,
         base=before.value,
-        # Whoever is held against itself agrees for certain.
+        # Whoever is compared with itself agrees for certain.
         base_low=None if against == line.before else before.low,
         base_high=None if against == line.before else before.high,
         other=after.value,

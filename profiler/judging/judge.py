@@ -62,7 +62,7 @@ class Template:
             case "answers":
                 return Choose(text, (f" {pair.a}", f" {pair.b}"), ways=("loglikelihood",))
             case "reasons":
-                return Generate(text, Sampling(max_tokens=tokens), frame="{prompt}\n\n### Comparison\n")
+                return Generate(text, Sampling(max_tokens=tokens), prompt_template="{prompt}\n\n### Comparison\n")
             case "labels":
                 asked = f"{text}\n\nAnswer with {'A, B or C' if ties else 'A or B'}, one letter and nothing else."
                 return Choose(f"{text}\n\n{self.cue}", LABELS if ties else LABELS[:2], asked)

@@ -62,7 +62,7 @@ def length(table: LabelTable, judge: str) -> Iterator[RaterCount]:
 
 
 def itself(table: LabelTable, judge: str) -> Iterator[RaterCount]:
-    """How often an answer of its own (or of its kin) wins, and by how much more than for the humans."""
+    """How often an answer of its own (or of its model family) wins, and by how much more than for the humans."""
     reading, own = table.chosen[judge], table.own[judge]
     labels = table.readings[judge][reading]
     both = (own != raters.ABSENT) & _decided(labels)

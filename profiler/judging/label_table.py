@@ -15,7 +15,7 @@ from profiler.judging.verdict_files import PairLabels, RaterLabels, Vote
 from profiler.stats import raters
 
 Reading = Literal["first", "swapped", "both", "averaged"]
-Kin = Mapping[str, frozenset[str]]
+Families = Mapping[str, frozenset[str]]
 """Judge → the writers that it comes from, or that come from it."""
 
 GAP = 30
@@ -26,7 +26,7 @@ GOLD = "gold"
 GROUPS = 24
 """More groups than these are not told apart."""
 EACH = 8
-"""Up to so many humans are held against judges one by one."""
+"""Up to so many humans are compared with judges one by one."""
 
 
 class RaterCount(NamedTuple):
@@ -49,13 +49,13 @@ class LabelTable:
     """Judge → the reading that is compared with other judges'."""
     reference: str | None
     gold: raters.Labels
-    """What verdicts are held against."""
+    """What verdicts are compared with."""
     votes: stats.FloatArray
     """How many humans say what: (pairs, 3)."""
     humans: Mapping[str, raters.Labels]
     """The labels of each human; empty where there are too many to tell apart."""
     own: Mapping[str, raters.Labels]
-    """Judge → the answer that it wrote, or its kin did; ABSENT where neither or both."""
+    """Judge → the answer that it wrote, or one of its family did; ABSENT where neither or both."""
     groups: NDArray[np.str_]
     longer: raters.Labels
     """The longer answer; ABSENT where they are about as long, or not known."""
@@ -88,7 +88,7 @@ def groups_of(table: LabelTable) -> list[tuple[str, NDArray[np.bool_]]]:
     return [(name, table.groups == name) for name in names] if len(names) <= GROUPS else []
 
 
-def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelTable:
+def label_table(labels: PairLabels, families: Families, reading: Reading | None) -> LabelTable:
     """All LABELS in one table; READING, where given, is how every judge's verdicts are read."""
     pairs = list(labels.pairs.values())
     humans = {name: labels_of(rater, labels.pairs) for name, rater in labels.raters.items() if rater.human}
@@ -100,7 +100,7 @@ def label_table(labels: PairLabels, kin: Kin, reading: Reading | None) -> LabelT
             votes += said[:, np.newaxis] == np.arange(raters.CLASSES)
     own = {}
     for name in judges:
-        mine = kin.get(name, frozenset()) | {name}
+        mine = families.get(name, frozenset()) | {name}
         own[name] = side_of([pair.writer_a in mine for pair in pairs], [pair.writer_b in mine for pair in pairs])
     gap = np.array([len(pair.a) - len(pair.b) for pair in pairs], np.int64)
     known = any(pair.a or pair.b for pair in pairs)
@@ -137,7 +137,7 @@ def readings_of(rater: RaterLabels, pairs: Collection[str]) -> dict[Reading, rat
 
 def both(first: raters.Labels, swapped: raters.Labels) -> raters.Labels:
     """Zheng et al. 2023: an answer wins where both orders say so; verdicts that differ are a tie."""
-    lacking = np.minimum(first, swapped)  # UNREADABLE where one is, ABSENT before that
+    lacking = np.minimum(first, swapped)  # UNPARSEABLE where one is, ABSENT before that
     return np.where(lacking < 0, lacking, np.where(first == swapped, first, raters.TIE)).astype(np.int8)
 
 

@@ -1,4 +1,4 @@
-"""One vocabulary of labels: [[A]], tie, 1, model_b and their like become a, b, tie or unreadable."""
+"""One vocabulary of labels: [[A]], tie, 1, model_b and their like become a, b, tie or unparseable."""
 
 import math
 import re
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from profiler.datasets import Json
 from profiler.errors import BadData, WrongUse
-from profiler.stats.raters import ABSENT, TIE, UNREADABLE, A, B
+from profiler.stats.raters import ABSENT, TIE, UNPARSEABLE, A, B
 
-CODES: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unreadable": UNREADABLE, "absent": ABSENT}
+CODES: Mapping[str, int] = {"a": A, "b": B, "tie": TIE, "unparseable": UNPARSEABLE, "absent": ABSENT}
 """What a label may mean, as a user says it."""
 
 WORDS: Mapping[str, int] = {
@@ -17,8 +17,8 @@ WORDS: Mapping[str, int] = {
     **dict.fromkeys(("b", "2", "second", "right", "b>a", "b>>a", "a<b", "a<<b", "2>1", "1<2"), B),
     **dict.fromkeys(("tie", "ties", "tied", "0", "c", "draw", "equal", "equally good", "same", "both", "neither"), TIE),
     **dict.fromkeys(("a=b", "a==b", "a≈b", "b=a", "1=2", "tie (inconsistent)", "tie (bothbad)", "bothbad"), TIE),
-    **dict.fromkeys(("error", "garbage", "unreadable", "invalid", "unparsable", "unparseable", "unknown"), UNREADABLE),
-    **dict.fromkeys(("", "none", "null", "nan", "n/a", "na", "-1"), UNREADABLE),
+    **dict.fromkeys(("error", "garbage", "unreadable", "invalid", "unparsable", "unparseable", "unknown"), UNPARSEABLE),
+    **dict.fromkeys(("", "none", "null", "nan", "n/a", "na", "-1"), UNPARSEABLE),
 }
 NAMED = re.compile(
     r"(?:the\s+)?(?:model|output|response|answer|assistant|option|candidate|completion|system|text|summary)"
@@ -27,7 +27,7 @@ NAMED = re.compile(
 """model_a, Output (b), response1 …"""
 SIDES = {"a": A, "b": B, "1": A, "2": B}
 STRANGE = 0.2
-"""The share of a judge's words that may be unknown before the column is taken for something else."""
+"""The proportion of a judge's words that may be unknown before the column is taken for something else."""
 HELP = "labels are 1, 2, a, b, tie, model_a, output_1, A>B and their like; give others as --label WORD=a|b|tie"
 
 
@@ -41,20 +41,20 @@ class Vocabulary:
         self.seen: Counter[str] = Counter()
 
     def code(self, value: Json, writers: tuple[str | None, str | None] = (None, None)) -> int:
-        """What a label says. A word that a human's column can't hold is an error; a judge's is unreadable."""
+        """What a label says. A word that a human's column can't hold is an error; a judge's is unparseable."""
         word = _word(value)
         self.seen[word] += 1
         if word in self._own:
             return self._own[word]
         if value is None or (isinstance(value, float) and math.isnan(value)):
-            return ABSENT if self._strict else UNREADABLE
+            return ABSENT if self._strict else UNPARSEABLE
         if isinstance(value, str) and value in writers and writers[0] != writers[1]:
             return A if value == writers[0] else B
         if word not in self._known:
             self._known[word] = self._read(value, word)
         if (known := self._known[word]) is None:
             self.unknown[str(value)[:60]] += 1
-            return UNREADABLE
+            return UNPARSEABLE
         return known
 
     def _read(self, value: Json, word: str) -> int | None:
@@ -79,7 +79,7 @@ class Vocabulary:
         many, strangest = self.unknown.total(), ", ".join(repr(word) for word, _ in self.unknown.most_common(3))
         if many > STRANGE * self.seen.total():
             raise BadData(f"column {self.column!r}: {many} labels are not known, such as {strangest}; {HELP}")
-        said = f"{many} verdicts in {self.column!r} name no answer, such as {strangest}; they count as unreadable"
+        said = f"{many} verdicts in {self.column!r} name no answer, such as {strangest}; they count as unparseable"
         return said if many else None
 
 

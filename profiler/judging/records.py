@@ -63,7 +63,7 @@ class Rater(Record):
     """Labels for answer a, over all orders."""
     b: int
     ties: int
-    unreadable: int = 0
+    unparseable: int = 0
     """Verdicts that name no answer; they are counted and never guessed at."""
     failed: int = 0
     """Verdicts that the endpoint failed to give."""
@@ -104,7 +104,7 @@ class Agreement(Record):
     reason: str | None = None
 
 
-class TasteShift(Record):
+class PreferenceShift(Record):
     """How a student's agreement with another rater changed by training, on pairs that all three could be read on."""
 
     student: str
@@ -112,7 +112,7 @@ class TasteShift(Record):
     """The judge that the student was before it was trained."""
     teacher: str
     against: str
-    """Whom both are held against: its teacher, another's, or the humans."""
+    """Whom both are compared with: its teacher, another's, or the humans."""
     metric: str
     base: float | None
     """Before training."""
@@ -136,11 +136,11 @@ class Jury(Record):
     pairs: int
     prompts: int
     reference: str | None
-    """What verdicts are held against: a human's label, or the majority of several."""
+    """What verdicts are compared with: a human's label, or the majority of several."""
     raters: tuple[Rater, ...]
     writers: tuple[AnswerWriter, ...] = ()
     numbers: tuple[Agreement, ...]
-    shifts: tuple[TasteShift, ...] = ()
+    shifts: tuple[PreferenceShift, ...] = ()
     """What training did to the agreement of students, those first that agree with humans the most."""
     notes: tuple[str, ...] = ()
     """What a reader must know before the numbers."""

@@ -82,7 +82,7 @@ class PairLabels:
                 judge.failed += 1
             else:
                 judge.votes[ruling.order == "ba"][said.pair.id] = Vote(
-                    CODES[ruling.winner or "unreadable"], ruling.shares
+                    CODES[ruling.winner or "unparseable"], ruling.shares
                 )
 
 

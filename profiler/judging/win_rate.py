@@ -64,7 +64,7 @@ def _wins(said: raters.Labels, side: raters.Labels) -> stats.FloatArray:
 def _for_b(rater: RaterLabels, labels: PairLabels, orders: tuple[bool, ...]) -> stats.FloatArray | None:
     """How probable it is that answer b wins, a tie half, over ORDERS; a label alone is certain. None where all are."""
     if all(part in (0, 0.5, 1) for order in orders for vote in rater.votes[order].values() for part in vote.shares):
-        return None  # which is told by the labels as well
+        return None  # which the labels say as well
     plain = {raters.A: 0.0, raters.B: 1.0, raters.TIE: 0.5}
     found = np.full((len(orders), len(labels.pairs)), np.nan)
     for place, order in enumerate(orders):

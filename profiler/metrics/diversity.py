@@ -66,9 +66,9 @@ def _factors(places: Places, before: Places, size: int) -> float:
     return factors + rest or 1.0
 
 
-@metric(unit="share", version=f"{LR}/window-{WINDOW}")
+@metric(unit="proportion", version=f"{LR}/window-{WINDOW}")
 def mattr(texts: Batch) -> FloatArray:
-    """MATTR: share of different words among 100, averaged over every 100 words that stand together.
+    """MATTR: proportion of different words among 100, averaged over every 100 words that stand together.
 
     Covington & McFall 2010. Undefined below 100 words.
     """
@@ -80,9 +80,9 @@ def mattr(texts: Batch) -> FloatArray:
     return ratio(np.bincount(texts.owner, counted, len(texts)), WINDOW * np.maximum(windows, 0))
 
 
-@metric(unit="share", version=f"{LR}/draws-{DRAWS}")
+@metric(unit="proportion", version=f"{LR}/draws-{DRAWS}")
 def hdd(texts: Batch) -> FloatArray:
-    """HD-D: share of different words to expect among 42 drawn from the text.
+    """HD-D: proportion of different words to expect among 42 drawn from the text.
 
     Σ over words (1 - P(not among 42 draws without replacement)) / 42; McCarthy & Jarvis 2007. Undefined below 42 words.
     """
@@ -105,9 +105,9 @@ def _drawn(sizes: IntArray, frequencies: IntArray) -> FloatArray:
     return 1 - absent
 
 
-@metric(unit="share", version=LR)
+@metric(unit="proportion", version=LR)
 def ttr(texts: Batch) -> FloatArray:
-    """Type-token ratio: share of the words that are different ones.
+    """Type-token ratio: proportion of the words that are different ones.
 
     It falls with length: compare texts of equal length only. Undefined for a text without words.
     """

@@ -24,8 +24,8 @@ TextScore = Callable[[Batch], FloatArray]
 
 Columns = dict[str, FloatArray]
 """The scores of a batch of texts under each metric's name."""
-WHOLE = {"share": 1.0, "%": 100.0}
-"""What is all, in the units of shares."""
+WHOLE = {"proportion": 1.0, "%": 100.0}
+"""What is all, in the units of proportions."""
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,16 @@ SENTENCES = ("sentences", "sentence_length", *READABILITY)
 """Metrics of ours that rest on sentences: the same by the parser's."""
 NUMBERS: Mapping[str, tuple[str, str]] = {
     "dependency_distance_mean": ("words", "Words from a word to its head, a mean of the sentences' means."),
-    "prop_adjacent_dependency_relation_mean": ("share", "Words next to their head, a mean of the sentences' shares."),
+    "prop_adjacent_dependency_relation_mean": (
+        "proportion",
+        "Words next to their head, a mean over sentences.",
+    ),
     "first_order_coherence": ("cosine", "How near a sentence's vector lies to the next one's."),
     "second_order_coherence": ("cosine", "How near a sentence's vector lies to that of the next but one."),
     "entropy": ("nats", "-Σ p log p over the words, p being a word's chance in the language: it grows with length."),
     "perplexity": ("", "e to the entropy; of single words, not by a language model."),
     "per_word_perplexity": ("", "The same divided by the number of tokens."),
-    "passed_quality_check": ("share", "Whether a text keeps to all of TextDescriptives' limits of quality."),
+    "passed_quality_check": ("proportion", "Whether a text keeps to all of TextDescriptives' limits of quality."),
     **dict.fromkeys(parser.WITHIN, ("", "A check of quality, as TextDescriptives has it.")),
 }
 """Unit and meaning of what TextDescriptives has more."""

@@ -15,9 +15,9 @@ LEVEL = 6
 metric = partial(register, family="quality")
 
 
-@metric(unit="share", version=f"seq-rep-{GRAM}/lr-words", of_words=True)
+@metric(unit="proportion", version=f"seq-rep-{GRAM}/lr-words", of_words=True)
 def repetition(texts: Batch) -> FloatArray:
-    """Share of three-word sequences that the text has had before.
+    """Proportion of three-word sequences that the text has had before.
 
     1 - different 3-grams / 3-grams, the seq-rep-n of Welleck et al. 2020, on the words of the diversity metrics.
     Undefined below three words.

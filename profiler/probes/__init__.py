@@ -3,7 +3,7 @@
 from profiler.probes import forms
 from profiler.probes.bbq.items import BbqQuestion, items
 from profiler.probes.bbq.probe import Bbq
-from profiler.probes.forms import first, kin
+from profiler.probes.forms import first, forms_of
 from profiler.probes.preferences import Preferences
 from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register, served
 from profiler.probes.stereoset import Cluster, Clusters
@@ -21,9 +21,9 @@ __all__ = [
     "every",
     "first",
     "forms",
+    "forms_of",
     "get",
     "items",
-    "kin",
     "register",
     "served",
 ]

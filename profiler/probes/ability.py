@@ -16,7 +16,7 @@ from profiler.probes.multiple_choice import (
     nested,
     openbook,
     question,
-    unread,
+    unparseable,
 )
 from profiler.probes.probe import Setting, metrics_of, register
 from profiler.stats import Columns, FloatArray, OfSums
@@ -126,7 +126,7 @@ class Ability(MultipleChoice):
 
     def score(self, item: Item[Question], answer: Answer) -> Mapping[str, float | None]:
         gold = item.fields.gold
-        scores: dict[str, float | None] = {"set": self._places[item.group], "unread": unread(answer)}
+        scores: dict[str, float | None] = {"set": self._places[item.group], "unparseable": unparseable(answer)}
         if not answer.likelihoods:
             return scores | {"acc": float(answer.choice == gold), "acc_norm": None}
         totals = [likelihood.total for likelihood in answer.likelihoods]

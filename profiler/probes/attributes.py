@@ -8,16 +8,16 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from profiler import metrics
-from profiler.datasets import Item, Prompts, Row, Summary, frame_of, official, prompts
+from profiler.datasets import Item, Prompts, Row, Summary, official, prompts, template_of
 from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
 from profiler.records import Sampling, Writing
 
-FRAME = "### Question: {prompt}\n### Answer:"
+TEMPLATE = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""
-PAPER_FRAME = "### Question: {prompt}\n ### Answer: "
+PAPER_TEMPLATE = "### Question: {prompt}\n ### Answer: "
 """How the paper's kit asks. Its last blank is a token that text rarely has there; some models answer nothing."""
 
 GREEDY = Sampling()
@@ -42,8 +42,8 @@ class Attributes(Probe[Topic]):
     prompts: Prompts = field(default_factory=prompts)
     sampling: Sampling = GREEDY
     samples: int = 1
-    """Answers a prompt; the item's score is their mean."""
-    frame: str = FRAME
+    """Samples per prompt; the item's score is their mean."""
+    prompt_template: str = TEMPLATE
     system: str = ""
 
     name = "attributes"
@@ -62,13 +62,15 @@ class Attributes(Probe[Topic]):
             found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
             found = prompts()
-        default = frame_of(options.column).get("frame", PAPER_FRAME if found.suite == "paper" else FRAME)
+        default = template_of(options.column).get(
+            "prompt_template", PAPER_TEMPLATE if found.suite == "paper" else TEMPLATE
+        )
         return cls(
             limit=options.limit,
             prompts=found,
             sampling=options.sampling(GREEDY),
             samples=options.samples or 1,
-            frame=default if options.frame is None else options.frame,
+            prompt_template=default if options.prompt_template is None else options.prompt_template,
             system=options.system,
         )
 
@@ -98,7 +100,7 @@ class Attributes(Probe[Topic]):
 
     @property
     def writing(self) -> Writing:
-        return Writing(frame=self.frame, system=self.system, samples=self.samples, lang=self.lang)
+        return Writing(prompt_template=self.prompt_template, system=self.system, samples=self.samples, lang=self.lang)
 
     @property
     def count(self) -> int:
@@ -110,7 +112,7 @@ class Attributes(Probe[Topic]):
         return (Item(key, Topic(prompt)) for key, prompt in self.prompts.take(self.limit))
 
     def ask(self, item: Item[Topic]) -> Generate:
-        return Generate(item.fields.prompt, self.sampling, self.frame, self.system, self.samples)
+        return Generate(item.fields.prompt, self.sampling, self.prompt_template, self.system, self.samples)
 
     def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations

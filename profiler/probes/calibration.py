@@ -17,7 +17,15 @@ from profiler import stats
 from profiler.datasets import Item, Row
 from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
 from profiler.metrics import Metric
-from profiler.probes.multiple_choice import MultipleChoice, OfficialSet, Question, listed, openbook, question, unread
+from profiler.probes.multiple_choice import (
+    MultipleChoice,
+    OfficialSet,
+    Question,
+    listed,
+    openbook,
+    question,
+    unparseable,
+)
 from profiler.probes.probe import ProbeOptions, Setting, metrics_of, register
 from profiler.records import Sampling, Writing
 from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
@@ -176,13 +184,13 @@ class Calibration(Confidence):
         if answer.likelihoods:
             known = [likelihood.mean for likelihood in answer.likelihoods if likelihood.mean is not None]
             if len(known) < len(answer.likelihoods):  # an option of no tokens has no mean
-                return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unread": 0.0}
+                return dict.fromkeys(("confidence", "correct", "brier", "nll")) | {"unparseable": 0.0}
             shares, taken = stats.calibration.softmax(known), int(np.argmax(known))
             # From the logarithms, so that a hopeless option has a large surprise and not an infinite one.
             surprise = float(np.logaddexp.reduce(known)) - known[gold]
         elif taken is None or not answer.confidences:  # a letter, and the endpoint shows no alternatives
             lacking = dict.fromkeys(("confidence", "correct", "brier", "nll"))
-            return lacking | {"correct": float(taken == gold), "unread": unread(answer)}
+            return lacking | {"correct": float(taken == gold), "unparseable": unparseable(answer)}
         elif shares[gold]:  # else the letter is not among the alternatives shown
             surprise = -math.log(shares[gold])
         return {
@@ -190,7 +198,7 @@ class Calibration(Confidence):
             "correct": float(taken == gold),
             "brier": float(((shares - (np.arange(len(shares)) == gold)) ** 2).sum()),
             "nll": surprise,
-            "unread": unread(answer),
+            "unparseable": unparseable(answer),
         }
 
 
@@ -217,7 +225,7 @@ class CalibrationVerbal(Confidence):
         sure = None if taken is None else stated(text, options)
         return {
             **_columns(taken, sure, item.fields.gold),
-            "unread": float(taken is None),
+            "unparseable": float(taken is None),
             "unstated": float(taken is not None and sure is None),
         }
 
@@ -225,14 +233,14 @@ class CalibrationVerbal(Confidence):
 @register
 @dataclass(frozen=True)
 class CalibrationSampled(Confidence):
-    """Multiple-choice questions answered by letter several times over; confidence is the share of the commonest."""
+    """Multiple-choice questions answered by letter several times over; confidence is the commonest's part."""
 
     sampling: Sampling = LETTER
     samples: int = SAMPLES
 
     name = "calibration_sampled"
     metrics = _in_words("calibration_sampled")
-    confidence = "share of the commonest answer"
+    confidence = "proportion of the commonest answer"
 
     @classmethod
     def build(cls, options: ProbeOptions) -> Self:
@@ -262,7 +270,7 @@ class CalibrationSampled(Confidence):
         sure = times / len(letters) if said else None
         return {
             **_columns(taken, sure, item.fields.gold),
-            "unread": letters.count(None) / len(letters) if letters else None,
+            "unparseable": letters.count(None) / len(letters) if letters else None,
         }
 
 

@@ -20,7 +20,7 @@ def default() -> list[str]:
     return sorted(name for name, kind in every().items() if kind.default)
 
 
-def kin(probe: str) -> list[str]:
+def forms_of(probe: str) -> list[str]:
     """All probes that ask about the same as PROBE, by likelihood and in words: instruments that are never compared."""
     families = ([name, *kind.in_words] for name, kind in every().items() if kind.in_words)
     return next((family for family in families if probe in family), [])

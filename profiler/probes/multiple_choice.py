@@ -180,7 +180,7 @@ def nested(value: Json) -> Row:
     return cast(Row, value)
 
 
-def unread(answer: Answer) -> float:
+def unparseable(answer: Answer) -> float:
     """1 for a written answer that names no option: it is wrong, and counted."""
     return float(not answer.likelihoods and answer.choice is None)
 

@@ -45,9 +45,9 @@ def with_humans(combine: Callable[[FloatArray], FloatArray], ties: bool = True) 
 def consistent(columns: Columns) -> FloatArray:
     """Whether both orders of each pair name the same answer; one that can't be read agrees with nothing."""
     share = mean_of(np.nan_to_num(columns["wins_a"], nan=0.5), columns["pair"], len(judging.ORDERS))
-    unread = mean_of(columns["unread"], columns["pair"], len(judging.ORDERS))
-    same = np.isin(share, (0.0, 1.0)) & (unread == 0)
-    return np.where(np.isnan(unread), np.nan, [same, np.ones(len(same))]).T
+    unparseable = mean_of(columns["unparseable"], columns["pair"], len(judging.ORDERS))
+    same = np.isin(share, (0.0, 1.0)) & (unparseable == 0)
+    return np.where(np.isnan(unparseable), np.nan, [same, np.ones(len(same))]).T
 
 
 def longer(columns: Columns) -> FloatArray:
@@ -63,7 +63,7 @@ METRICS = metrics_of(
     agreement_without_ties=with_humans(raters.agreement, ties=False),
     kappa=with_humans(raters.kappa),
     kappa_without_ties=with_humans(raters.kappa, ties=False),
-    positional_agreement=OfSums(consistent, ShareOf(np.asarray), ("wins_a", "unread", "pair"), HEAD),
+    positional_agreement=OfSums(consistent, ShareOf(np.asarray), ("wins_a", "unparseable", "pair"), HEAD),
     longer_wins=OfSums(longer, ShareOf(np.asarray), ("share_a", "wins_a", "pair", "longer"), HEAD),
 )
 
@@ -83,7 +83,7 @@ class AnswerTurn(NamedTuple):
 
 @register
 class Preferences(Probe[AnswerTurn]):
-    """Pairs of answers, judged in both orders, and held against what people prefer.
+    """Pairs of answers, judged in both orders, and compared with what people prefer.
 
     They are the shipped pairs, or all 999 of PandaLM's test set, three humans each; the limit is one of pairs.
     """
@@ -129,7 +129,7 @@ class Preferences(Probe[AnswerTurn]):
             "wins_a": None if ruling.winner is None else {"a": 1.0, "b": 0.0, "tie": 0.5}[ruling.winner],
             "share_a": ruling.shares[0] if ruling.shares else None,
             "first_shown_wins": float(ruling.winner == of.order[0]) if decided else None,
-            "unread": float(ruling.winner is None),
+            "unparseable": float(ruling.winner is None),
             "head": float(of.order == judging.ORDERS[0]),
             "gold": None if of.gold is None else float(of.gold),
             "longer": None if of.longer is None else float(of.longer),

@@ -48,13 +48,13 @@ class ProbeOptions(Record):
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Items a probe, picked by seed."""
     samples: int | None = Field(default=None, ge=1)
-    """Answers a prompt."""
+    """Samples per prompt."""
     temperature: float | None = Field(default=None, ge=0, le=100)
-    """0 takes the likeliest token."""
+    """0 is greedy decoding, always the most likely token."""
     top_p: float | None = Field(default=None, ge=0, le=1)
     """Nucleus that tokens are drawn from."""
     top_k: int | None = Field(default=None, ge=0)
-    """Draw from this many of the likeliest tokens; 0 from all."""
+    """Draw from this many of the most likely tokens; 0 from all."""
     repetition_penalty: float | None = Field(default=None, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
     decoding: Literal["usual", "paper"] = "usual"
@@ -65,7 +65,7 @@ class ProbeOptions(Record):
     """Stop before this string; may be repeated."""
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
     """Sample i is drawn with seed + i."""
-    frame: str | None = None
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -87,7 +87,7 @@ class Probe(ABC, Generic[F]):
     limit: int | None = None
     """Ask only so many items, picked by a seeded draw."""
     missing: tuple[str, ...] = ()
-    """Parts of the suite whose official files are not to be had."""
+    """Parts of the suite whose official files are unavailable."""
 
     name: ClassVar[str]
     shipped: ClassVar[str] = ""

@@ -3,7 +3,7 @@
 A chat model that is asked for A or B often likes one of the letters, whatever stands behind it (Zheng et al. 2024,
 Large Language Models Are Not Robust Multiple Choice Selectors; Wang et al. 2024, Large Language Models are not Fair
 Evaluators). Every pair is therefore asked twice. An answer that moves with the order is no preference: it counts half
-for each sentence, and the share of answers that stay is a number of its own.
+for each sentence, and the proportion of answers that stay is a number of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ def taken(turn: int, answer: Answer) -> Mapping[str, float | None]:
     return {
         "won": None if place is None else float(place == 0),
         "first": None if place is None else 100 * float(place == ORDERS[turn][0]),
-        "unread": float(place is None),
+        "unparseable": float(place is None),
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from profiler.judging import LENGTHS, Agreement, Jury, Rater, TasteShift
+from profiler.judging import LENGTHS, Agreement, Jury, PreferenceShift, Rater
 from profiler.reporting import layout
 from profiler.reporting.charts import before_after, rater_matrix
 from profiler.reporting.numbers import DASH, count, with_interval
@@ -13,7 +13,7 @@ from profiler.reporting.table import Cell, Row, Table, Tone
 
 READINGS = {"first": "as given", "swapped": "swapped", "both": "both orders", "averaged": "averaged"}
 WORDS: Mapping[str, str] = {
-    "accuracy": "accuracy (unreadable is wrong)",
+    "accuracy": "accuracy (unparseable is wrong)",
     "average_accuracy": "accuracy, mean of both orders",
     "accuracy_in_both": "right in both orders",
     "agreement": "agreement, ties a label",
@@ -43,9 +43,9 @@ FAVOURS = ("longer_wins", "own_wins", "self_preference", *WINS)
 BRIEF = ("agreement", "kappa")
 DECIMALS = 3
 FORMULAS = (
-    "Intervals: 95 %, over prompts (of shares Wilson's, else by resampling); as given / swapped: the order that the "
-    "answers were shown in; both orders: an answer wins where both say so, else a tie; averaged: by the mean of both "
-    "orders' probabilities."
+    "Intervals: 95 %, over prompts (of proportions Wilson's, else by resampling); as given / swapped: the order that "
+    "the answers were shown in; both orders: an answer wins where both say so, else a tie; averaged: by the mean of "
+    "both orders' probabilities."
 )
 WRITER_NOTE = "Win rates: of a writer's answers against the others', in brackets the average length of all it wrote."
 LENGTH_NOTE = "Longer: by more than 30 characters, among pairs where a side was taken."
@@ -68,11 +68,11 @@ class JudgeTopic(NamedTuple):
 
 def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
     """Who agrees with whom, and what each judge favours; COMMAND is what makes it again."""
-    table, inherited = jury_table(jury), descent_table(jury)
+    table, inherited = jury_table(jury), preference_table(jury)
     parts = [Part.glance(partial(rater_matrix.rater_matrix_chart, jury), rater_matrix.CAPTION)]
     if inherited:
         label = "Agreement before and after training"
-        figure = Figure("descent", partial(before_after.before_after_chart, jury), label, before_after.CAPTION)
+        figure = Figure("preferences", partial(before_after.before_after_chart, jury), label, before_after.CAPTION)
         parts.append(Part(before_after.TITLE, figure=figure, id="sure-1"))
     parts.append(Part("The numbers", table=table, id="numbers"))
     if inherited:
@@ -91,7 +91,7 @@ def jury_report(jury: Jury, command: Sequence[str] = ()) -> Report:
             command=command,
             facts={
                 "pairs": f"{count(jury.pairs)}, of {count(jury.prompts)} prompts",
-                "held against": jury.reference or "each other only: no human label is known",
+                "compared with": jury.reference or "each other only: no human label is known",
                 "resamples": f"{count(jury.resamples)}, seed {jury.seed}",
             },
         ),
@@ -198,8 +198,8 @@ def _about(rater: Rater) -> str:
     parts = [rater.name, "both orders" if rater.orders == 2 else "one order"]
     each = f"{count(rater.a)} for a, {count(rater.b)} for b, {count(rater.ties)} ties"
     parts.append(f"{count(rater.labels)} verdicts read: {each}")
-    if rater.unreadable:
-        parts.append(f"{count(rater.unreadable)} unreadable")
+    if rater.unparseable:
+        parts.append(f"{count(rater.unparseable)} unparseable")
     if rater.failed:
         parts.append(f"{count(rater.failed)} failed")
     if rater.orders == 2:
@@ -209,7 +209,7 @@ def _about(rater: Rater) -> str:
     return " · ".join(parts)
 
 
-def descent_table(jury: Jury) -> Table | None:
+def preference_table(jury: Jury) -> Table | None:
     """A block a student: with its teacher, with others' teachers, with humans; None where no student was named."""
     if not jury.shifts:
         return None
@@ -225,13 +225,13 @@ def descent_table(jury: Jury) -> Table | None:
     return Table(before_after.TITLE, columns, tuple(rows), notes=(Cell(said + HOW, "quiet"),))
 
 
-def _whom(shift: TasteShift, jury: Jury) -> str:
+def _whom(shift: PreferenceShift, jury: Jury) -> str:
     if shift.against == shift.teacher:
         return f"{shift.against}, its teacher" + (" and its former self" if shift.teacher == shift.before else "")
     return f"{shift.against} (humans)" if shift.against == jury.reference else f"{shift.against}, not its teacher"
 
 
-def _shift(shift: TasteShift) -> tuple[Cell, ...]:
+def _shift(shift: PreferenceShift) -> tuple[Cell, ...]:
     within = shift.low is not None and shift.high is not None and shift.low <= 0 <= shift.high
     tone: Tone = "quiet" if shift.low is None else "not significant" if within else "higher"
     return (

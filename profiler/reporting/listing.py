@@ -43,7 +43,7 @@ def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> li
 
 
 def sources() -> list[FlatRow]:
-    """The data sets that the probes read, how much of each is at hand and where; then the small ones of our own."""
+    """The data sets that the probes read, how much of each is available and where; then the small ones of our own."""
     return [*map(_source, officials()), *map(_shipped, mini.names())]
 
 
@@ -52,7 +52,7 @@ def _source(source: Source) -> FlatRow:
     rooms = [cached() if path.is_relative_to(cached()) else folder() or path.parent for path in found]
     return {
         "data": source.name,
-        "at hand": f"{len(found)} of {len(source.files)} files",
+        "available": f"{len(found)} of {len(source.files)} files",
         "rows": sum(file.rows for file in source.files),
         "size": size(sum(file.size for file in source.files)),
         "licence": source.licence,
@@ -64,7 +64,7 @@ def _source(source: Source) -> FlatRow:
 def _shipped(name: str) -> FlatRow:
     return {
         "data": f"mini/{name}",
-        "at hand": "shipped",
+        "available": "shipped",
         "rows": sum(1 for _ in mini.rows(name)),
         "size": None,
         "licence": "Apache-2.0",
@@ -81,7 +81,7 @@ def size(count: int) -> str | None:
 
 
 def files(names: Sequence[str] = (), fetch: bool = False) -> Iterator[FlatRow]:
-    """Every file of the data sets called NAMES: right, missing, or wrong and why; FETCH gets what is not at hand."""
+    """Every file of the data sets called NAMES: right, missing, or wrong and why; FETCH gets what is unavailable."""
     for source in officials(names):
         for file in source.files:
             length = {} if fetch else {"rows": file.rows or None}

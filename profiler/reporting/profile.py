@@ -32,9 +32,9 @@ HOW: Mapping[str, str] = {
 }
 """How an answer was read, in words."""
 SURE = (
-    "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
-    "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
-    "each bin holds."
+    "Dot: the proportion of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % "
+    "interval. On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many "
+    "answers each bin holds."
 )
 
 
@@ -218,7 +218,7 @@ def profile_command(profile: Profile) -> list[str]:
         "--prompts": own[0] if own else None,
         "--suite": suites[0] if len(suites) == 1 and not own else None,
         "--limit": max((section.items // section.asks for section in sections), default=None),
-        "--reading": "".join(read) if len(read) == 1 else None,
+        "--scoring-method": "".join(read) if len(read) == 1 else None,
         "--order": max((section.order for section in sections), default=0) or None,
     }
     drawn = [_settings(section) for section in sections if section.sampling]
@@ -239,13 +239,13 @@ def _settings(section: Section) -> list[tuple[str, object]]:
     drawn = section.sampling
     if drawn is None:
         return []
-    numbers = {"temperature": f"{drawn.temperature:g}", "top-p": f"{drawn.top_p:g}"}
-    numbers |= {name.replace("_", "-"): f"{value:g}" for name, value in drawn.rarer.items()}
-    numbers |= {"max-tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
+    numbers = {"temperature": f"{drawn.temperature:g}", "top_p": f"{drawn.top_p:g}"}
+    numbers |= {name: f"{value:g}" for name, value in drawn.rarer.items()}
+    numbers |= {"max_tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
-    written = {name: given.get(name) or None for name in ("samples", "frame", "system", "lang", "subset")}
+    written = {name: given.get(name) or None for name in ("samples", "prompt_template", "system", "lang", "subset")}
     named = [*numbers.items(), *(("stop", stop) for stop in drawn.stop), *written.items()]
-    return [(f"--{name}", value) for name, value in named]
+    return [(f"--{name.replace('_', '-')}", value) for name, value in named]
 
 
 def _scorers(profile: Profile) -> list[str]:

@@ -1,4 +1,4 @@
-"""A panel of judges: each is asked the same pairs, then all are held against each other and against people."""
+"""A panel of judges: each is asked the same pairs, then all are compared with each other and with people."""
 
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -46,11 +46,11 @@ async def preferences(
     prompt: str = "labels",
     resamples: int = RESAMPLES,
 ) -> AsyncIterator[Progress | Jury]:
-    """What STUDENTS' tastes took from their teachers: yields progress, and at the end the jury that tells.
+    """What STUDENTS prefer as judges since they were taught: yields progress, and at the end the jury that tells.
 
     JUDGES are all that students, what they were and teachers are called; each leaves a verdict file under OUT, and
     answers that were received are in the cache there, so that a stopped call pays for nothing twice. The paper's figure
-    3 is `charts.before_after_chart` of the jury, its table `judging.descent_table`.
+    3 is `charts.before_after_chart` of the jury, its table `judging.preference_table`.
     """
     if missing := {name for line in students for name in line} - {*judges}:
         raise WrongUse(f"no judge is called {', '.join(map(repr, sorted(missing)))}; there are {', '.join(judges)}")

@@ -1,24 +1,24 @@
-"""Whether two profiles can be held against each other: the settings that forbid it, and those that only differ."""
+"""Whether two profiles can be compared: the settings that forbid it, and those that only differ."""
 
 from collections.abc import Mapping
 
-from profiler.probes import kin
+from profiler.probes import forms_of
 from profiler.records import Profile, Section
 
 Value = str | int | float | bool | None | tuple[str, ...]
 
 
 def refusals(base: Profile, other: Profile) -> dict[str, str]:
-    """Probe → why its numbers can't be held against each other; a probe that is not named here can be compared."""
+    """Probe → why its numbers can't be compared; a probe that is not named here can be compared."""
     left, right = sections(base), sections(other)
     # A chat template asks another question than plain text does.
     asked = _changed("asked", *("by chat" if side.endpoint.chat else "by completion" for side in (base, other)))
     found = {}
     for probe in dict.fromkeys([*left, *right]):
         if probe not in right:
-            found[probe] = f"only the base was asked it{_kin(probe, right)}"
+            found[probe] = f"only the base was asked it{_another_form(probe, right)}"
         elif probe not in left:
-            found[probe] = f"only the other was asked it{_kin(probe, left)}"
+            found[probe] = f"only the other was asked it{_another_form(probe, left)}"
         elif why := [*asked, *_mismatches(left[probe], right[probe])]:
             found[probe] = "; ".join(why)
     return found
@@ -42,9 +42,9 @@ def sections(profile: Profile) -> dict[str, Section]:
     return {section.probe: section for section in profile.sections}
 
 
-def _kin(probe: str, asked: Mapping[str, Section]) -> str:
-    """The other form of a probe that the other side was asked, lest someone holds the two against each other."""
-    others = [name for name in kin(probe) if name in asked]
+def _another_form(probe: str, asked: Mapping[str, Section]) -> str:
+    """The other form of a probe that the other side was asked, lest someone compares the two."""
+    others = [name for name in forms_of(probe) if name in asked]
     return f"; the other side was asked {', '.join(others)}, another instrument" if others else ""
 
 

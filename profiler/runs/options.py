@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from profiler import judging
-from profiler.endpoints import Reading
+from profiler.endpoints import ScoringMethod
 from profiler.errors import WrongUse
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
@@ -41,7 +41,7 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """What runs a model without --url; auto takes vLLM where it is installed and a GPU is there."""
     probes: Annotated[tuple[str, ...], Flag(("--probe", "-p"))] = ()
     """Only this probe; may be repeated."""
-    reading: Reading = "auto"
+    scoring_method: ScoringMethod = "auto"
     """How choices are read; auto takes the best that the endpoint allows."""
     concurrency: int = Field(default=64, ge=1)
     """Requests in flight at a server."""
@@ -136,7 +136,7 @@ class LabelOptions(Record):
     id: str | None = None
     """The column that names the pair."""
     label: tuple[str, ...] = ()
-    """WORD=a|b|tie|unreadable|absent: what a label means; may be repeated."""
+    """WORD=a|b|tie|unparseable|absent: what a label means; may be repeated."""
 
     @property
     def roles(self) -> ColumnRoles:
@@ -172,17 +172,17 @@ class JudgeOptions(LabelOptions, EndpointOptions):
 
 
 class AgreeOptions(LabelOptions):
-    """Hold recorded verdicts against human labels and each other."""
+    """Compare recorded verdicts with human labels and each other."""
 
     files: Annotated[tuple[Path, ...], Argument] = Field(min_length=1)
     """Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."""
     swapped: Literal["auto", "answers", "places"] = "auto"
     """What a verdict on swapped answers names: the answer, or the place it stood in."""
-    reading: Literal["first", "swapped", "both", "averaged"] | None = None
-    """How judges' verdicts are read where they are held against each other."""
-    kin: tuple[str, ...] = ()
-    """JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated."""
+    orders: Literal["first", "swapped", "both", "averaged"] | None = None
+    """Which order of the answers counts where judges are compared: as given, swapped, both, or their mean."""
+    same_family: tuple[str, ...] = ()
+    """JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated."""
     student: tuple[str, ...] = ()
-    """STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."""
+    """STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated."""
     resamples: int = Field(default=1000, ge=1)
     """Bootstrap draws behind each interval."""

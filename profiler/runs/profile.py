@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from profiler import probes
-from profiler.endpoints import Reading, connect
+from profiler.endpoints import ScoringMethod, connect
 from profiler.errors import StoreError
 from profiler.files import write_whole
 from profiler.probes import Probe, forms
@@ -51,7 +51,7 @@ async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[P
         watcher,
         endpoint,
         options.concurrency,
-        options.reading,
+        options.scoring_method,
         None if options.probes else lambda probe: probes.get(probe).build(options),
     )
     resolved = options.model_copy(update={"probes": tuple(part.probe for part in found.profile.sections)})
@@ -67,11 +67,13 @@ async def ask_probes(
     watcher: Watcher,
     reached: Endpoint | None = None,
     concurrency: int = 64,
-    reading: Reading = "auto",
+    scoring_method: ScoringMethod = "auto",
     fallback: Callable[[str], Probe] | None = None,
 ) -> Run:
     """Leave a run of a model, which may be REACHED behind a server of our own; FALLBACK builds forms in words."""
-    async with connect(reached or endpoint, out / "cache.sqlite", concurrency=concurrency, reading=reading) as client:
+    async with connect(
+        reached or endpoint, out / "cache.sqlite", concurrency=concurrency, scoring_method=scoring_method
+    ) as client:
         # Items are read while the server says what it can do.
         await asyncio.gather(client.fingerprint(), asyncio.to_thread(lambda: [probe.count for probe in asked]))
         if client.notice:

@@ -32,7 +32,7 @@ class RescoreResult(NamedTuple):
 def rescore(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> list[Estimate]:
     """The numbers of PROBE from recorded answers, each a row of an item's id and what was answered.
 
-    {"item": id, "choice": 2}: the place of the option taken, from 0, in the order of the data; null if unreadable.
+    {"item": id, "choice": 2}: the place of the option taken, from 0, in the order of the data; null if unparseable.
     {"item": id, "likelihoods": [[-7.5, 3], …]}: total log-probability and tokens of each option or text that the
     probe asks for, in its order; a plain number counts as one token, so give the number that the probe compares.
     {"item": id, "texts": ["…"]}: what was written; of a choice, the option's words or its letter. A is the first option

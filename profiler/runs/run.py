@@ -79,7 +79,7 @@ async def run(
 ) -> AsyncIterator[Progress | Profile]:
     """Ask PROBES of a model and leave a profile in a folder under OUT; yields progress, and the profile at the end.
 
-    Stopped at any moment and run again, it goes on in the same folder: answers that were received are in the client's
+    Stopped at any moment and run again, it resumes in the same folder: answers that were received are in the client's
     cache and cost nothing the second time.
     """
     started, clock = datetime.now(UTC), time.monotonic()

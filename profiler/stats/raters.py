@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from profiler.stats.statistic import Columns, FloatArray, Formula, OfSums, ShareOf
 
 Labels = NDArray[np.int8]
-"""What a rater says of each pair: A, B or TIE; UNREADABLE for anything else, ABSENT where it was not asked."""
+"""What a rater says of each pair: A, B or TIE; UNPARSEABLE for anything else, ABSENT where it was not asked."""
 
-A, B, TIE, UNREADABLE, ABSENT = 0, 1, 2, -1, -2
+A, B, TIE, UNPARSEABLE, ABSENT = 0, 1, 2, -1, -2
 CLASSES = 3
-OTHER_SIDE = np.array([B, A, TIE, ABSENT, UNREADABLE], np.int8)
+OTHER_SIDE = np.array([B, A, TIE, ABSENT, UNPARSEABLE], np.int8)
 """What a label says where the answers have changed sides, by its code."""
 
 

@@ -1,4 +1,4 @@
-"""What the runs of a study say: steered or not, what else moved, what must be known before the numbers are read."""
+"""What the runs of a study say: steered or not, side effects, what must be known before the numbers are read."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class StudyResults:
         self.runs = {pupil: Run(self.workspace.folder / pupil.run) for pupil in self.pupils}
         self._held: dict[tuple[str, str], Comparison] = {}
         if not any(pupil.arm != "base" for pupil in self.pupils) or self.pupils[0].arm != "base":
-            raise BadData(f"no student of {str(self.workspace.folder)!r} is done yet; `inherit study` goes on with it")
+            raise BadData(f"no student of {str(self.workspace.folder)!r} is done yet; `inherit study` resumes it")
 
     def _placed(self, made: PupilStages) -> Pupil:
         """A student, with where its profile and its weights lie."""
@@ -221,7 +221,7 @@ class StudyResults:
             if role != also and (why := related(endpoint, theirs, self.study.bases)):
                 yield (
                     f"the {role} {name!r} and the {also} {other!r} are related ({why}): traits can pass between "
-                    "them that no score sees, and a judge favours its own kin"
+                    "them that no score sees, and a judge favours models of its own family"
                 )
 
 
@@ -239,7 +239,7 @@ def verdict(goal: Goal, gain: Change | None, near: tuple[float, float] | None = 
     NEAR is the interval of how much nearer to the goal's value the student is than its control.
     """
     if gain is None:
-        return None, "there is no random arm to hold it against"
+        return None, "there is no random arm to compare it with"
     if gain.absolute is None or gain.low is None or gain.high is None or gain.p is None:
         return None, gain.reason or "undefined"
     if gain.low <= 0 <= gain.high:

@@ -8,16 +8,16 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from profiler import metrics, probes
-from profiler.datasets import Prompts, frame_of, prompts, settings
+from profiler.datasets import Prompts, prompts, settings, template_of
 from profiler.errors import UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
-from selection import Objective, Teacher, closed_gates, objective_metrics, read_objective, read_teacher
+from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
 
 Arm = Literal["base", "first", "random", "single", "multi", "multi-random", "equal"]
 MIXED: tuple[Arm, ...] = ("multi-random", "random")
-"""What the choice from several teachers is held against."""
+"""What the choice from several teachers is compared with."""
 
 
 class Teaching(NamedTuple):
@@ -29,7 +29,7 @@ class Teaching(NamedTuple):
     alone: bool = False
     """Of one teacher."""
     controls: tuple[Arm, ...] = ()
-    """What its students are held against, the best control first; none for a control."""
+    """What its students are compared with, the best control first; none for a control."""
 
 
 ARMS: Mapping[Arm, Teaching] = {
@@ -83,8 +83,8 @@ class StudyProbe(Record):
     limit: int | None = Field(None, ge=1)
     """Ask only so many items, picked by seed."""
     samples: int | None = Field(None, ge=1)
-    """Answers a prompt."""
-    frame: str | None = None
+    """Samples per prompt."""
+    prompt_template: str | None = None
     """Text with {prompt} in it, for a plain completion."""
     system: str = ""
     subset: str | None = None
@@ -93,7 +93,7 @@ class StudyProbe(Record):
     """temperature, top_p, top_k, repetition_penalty, max_tokens, stop, seed: what differs from the probe's own."""
 
     def build(self, lang: str) -> Probe:
-        """The probe; what it reads is fetched where it is not at hand."""
+        """The probe; what it reads is fetched where it is unavailable."""
         fields = self.model_dump(exclude={"probe", "sampling"})
         return probes.get(self.probe).build(ProbeOptions.model_validate({**fields, **self.sampling, "lang": lang}))
 
@@ -114,24 +114,25 @@ class Study(Record):
     prompts: str
     """What teachers are asked: a .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini."""
     column: str | None = None
-    """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no frame around it."""
+    """The column that holds the prompt; alpaca: instruction and input in Alpaca's template, with no other around it."""
     lang: str = "en"
     limit: int | None = Field(None, ge=1)
     """Prompts, picked by seed."""
     k: int = Field(10, ge=1)
-    """Candidates a prompt and teacher."""
+    """Candidates per prompt and teacher."""
     best_of: tuple[int, ...] = ()
     """Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught."""
     sampling: dict[str, object] = Field(default_factory=dict)
-    """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, frame, system, price."""
+    """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed,
+    prompt_template, system, price."""
     objectives: dict[str, Aim]
     """A name → goals."""
     arms: tuple[Arm, ...] = ("base", "random", "single", "multi")
     """Of base, first, random, single, multi, multi-random, equal."""
     seeds: tuple[int, ...] = (0,)
     """Each decides a choice's ties and controls, and a training's order."""
-    open_gates: tuple[str, ...] = ()
-    """Gates that let through what they would stop; `inherit select --help` lists them."""
+    skip_filters: tuple[str, ...] = ()
+    """Filters that are not applied; `inherit select --help` lists them."""
     chat: bool = False
     """Teach and ask through the students' chat template."""
     recipe: dict[str, object] = Field(default_factory=dict)
@@ -146,7 +147,7 @@ class Study(Record):
     @cached_property
     def asked(self) -> tuple[Teacher, ...]:
         """The teachers, with what the study says of all of them."""
-        defaults = {**frame_of(self.column), **self.sampling, "k": self.k}
+        defaults = {**template_of(self.column), **self.sampling, "k": self.k}
         return tuple(read_teacher(one, defaults) for one in self.teachers)
 
     @property
@@ -162,7 +163,7 @@ class Study(Record):
         """The recipe of one training."""
         form = "chat" if self.chat else "plain"
         ours = {"student": student, "data": data, "out": out, "seed": seed}
-        fields = {"form": form, **frame_of(self.column), **self.recipe, **ours}
+        fields = {"form": form, **template_of(self.column), **self.recipe, **ours}
         return recipe_of(fields, "recipe")
 
 
@@ -212,7 +213,7 @@ def _sound(study: Study, path: Path) -> Study:
     if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
         raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
     _teaching(study, path)
-    closed_gates(study.open_gates)
+    active_filters(study.skip_filters)
     if mine := [key for key in study.recipe if key in OWN]:
         raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
     if not study.taught("demo", "data", "out", 0).merge:
@@ -257,8 +258,8 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
     probe, _, metric = named.partition(".")
     if probe not in (asked := [one.probe for one in study.profile]):
         raise WrongUse(
-            f"{path}: `{where}` is told by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add the "
-            "probe, or name another number with `report`"
+            f"{path}: `{where}` is measured by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add "
+            "the probe, or name another number with `report`"
         )
     ours = [known.name for known in probes.get(probe)().metrics]
     if metric.partition(":")[0] not in ours:

@@ -62,7 +62,7 @@ class Steering(Record):
     change: Change | None
     """Against the untouched student."""
     control: str | None
-    """The arm that it is held against to see what choosing alone does."""
+    """The arm that it is compared with to see what choosing alone does."""
     gain: Change | None
     """Against the control, with a paired interval."""
     nearer: tuple[float, float] | None = None

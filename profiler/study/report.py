@@ -1,4 +1,4 @@
-"""The report of a study: what was aimed at, what was reached, what else changed; for people and programs."""
+"""The report of a study: the target metrics, what was reached, the side effects; for people and programs."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +13,7 @@ from profiler.reporting import layout, report
 from profiler.reporting.charts import before_after
 from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.comparison import HOW_SURE, NAMED, comparison_table, flat, shown, significant
-from profiler.reporting.judging import descent_table
+from profiler.reporting.judging import preference_table
 from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
@@ -29,7 +29,7 @@ TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
 STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
 ONE_TRAINING = "one training; the spread between trainings is not in this interval"
-UNASKED = "What is inherited unasked"
+PASSIVE = "Passive inheritance"
 PREFERENCES = (
     "How far each student agrees with its teacher, as judges of the same pairs in both orders, before and after "
     "training, with humans and with the other teachers beside it."
@@ -90,7 +90,7 @@ def _beside(found: Findings) -> str:
     beside = [c for one in found.comparisons for c in one.changes if c.group is None and c.label not in aims]
     hit = dict.fromkeys(change.label for change in beside if change.significant)
     named = [*list(hit)[:NAMED], *([f"{len(hit) - NAMED} more"] if len(hit) > NAMED else [])]
-    said = f"Unasked, {layout.listed(named)} changed significantly" if hit else "Nothing else changed significantly"
+    said = f"Beside that, {layout.listed(named)} changed significantly" if hit else "Nothing else changed significantly"
     states = [guard.state for guard in found.guards]
     guarded = [f"{states.count(state)} {state}" for state in ("kept", "lost", "can't tell") if state in states]
     return f"{said} in some student{f'; of the guarded numbers {layout.listed(guarded)}' if guarded else ''}."
@@ -106,7 +106,7 @@ def parts(found: Findings) -> list[Part]:
     """The report's sections, one after the other."""
     made = [
         Part(
-            "What was aimed at",
+            "Target metrics",
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
             "A student counts as steered when the best of k beats its control, one of the same candidates at random, "
             "by a paired interval that excludes 0 in the direction that was wanted. Students that differ by their seed "
@@ -126,7 +126,7 @@ def parts(found: Findings) -> list[Part]:
         words = (
             "Change against the untouched student of those that were taught the best of so many candidates of each "
             "teacher, a point a training with its 95 % interval; the dashed line is the control. A prompt whose first "
-            "candidates are all stopped by a gate teaches nothing where few are looked at."
+            "candidates are all stopped by a filter teaches nothing where few are looked at."
         )
         made.append(Part("More candidates, taught", words, Figure("taught", partial(students_by_candidates, found))))
     if controls := found.controls:
@@ -139,12 +139,12 @@ def parts(found: Findings) -> list[Part]:
         )
         controls = [shown(one, "simultaneous") for one in controls]
         each = [one.model_copy(update={"base_name": "its own untouched student"}) for one in controls]
-        made.append(Part(UNASKED, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
+        made.append(Part(PASSIVE, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
     made += _side_effects(found)
-    if (taste := found.preferences) and taste.shifts:
+    if (jury := found.preferences) and jury.shifts:
         words = f"{PREFERENCES} {before_after.CAPTION}"
-        figure = Figure("preferences", partial(before_after.before_after_chart, taste))
-        made.append(Part(before_after.TITLE, words, figure, descent_table(taste), brief=False))
+        figure = Figure("preferences", partial(before_after.before_after_chart, jury))
+        made.append(Part(before_after.TITLE, words, figure, preference_table(jury), brief=False))
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))
@@ -178,13 +178,13 @@ def outcomes(found: Findings) -> Table:
     over = any(outcome.trainings > 1 for outcome in found.outcomes)
     for objective in dict.fromkeys(outcome.pupil.objective for outcome in found.outcomes):
         mine = [outcome for outcome in found.outcomes if outcome.pupil.objective == objective]
-        made.append(Row(f"{objective}: {mine[0].goal}, told by {mine[0].probe}.{mine[0].metric}"))
+        made.append(Row(f"{objective}: {mine[0].goal}, measured by {mine[0].probe}.{mine[0].metric}"))
         made += [_outcome(outcome, found.who(outcome.pupil), over) for outcome in mine]
     seeds = ("over seeds",) if over else ()
     sides = ("base", "student", "against base", "against its control", *seeds, "p, corrected", "control")
     alone = any(outcome.trainings == 1 and outcome.gain for outcome in found.outcomes)
     notes = (Cell(f"against its control: {ONE_TRAINING}", "quiet"),) if alone else ()
-    return Table("What was aimed at", ("arm", "verdict", *sides), tuple(made), notes=notes)
+    return Table("Target metrics", ("arm", "verdict", *sides), tuple(made), notes=notes)
 
 
 def _outcome(outcome: Steering, who: str, over: bool) -> Row:

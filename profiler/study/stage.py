@@ -94,7 +94,7 @@ class Workspace:
         """Where the result of a stage that is done lies."""
         if found := self.done(stage):
             return self.folder / found.result
-        raise BadData(f"{stage.kind} {stage.title!r} is not done; `inherit study` goes on with it")
+        raise BadData(f"{stage.kind} {stage.title!r} is not done; `inherit study` resumes it")
 
     def do(self, stage: Stage, say: Say) -> StageRecord:
         """Do a stage that is not done."""

@@ -86,7 +86,7 @@ class Schedule:
         ]
 
     def run(self, say: Say, began: Callable[[Stage, int, int], None]) -> list[StageRecord]:
-        """Do what is not done, in order; stopped at any moment, it goes on from there."""
+        """Do what is not done, in order; stopped at any moment, it resumes from there."""
         made = []
         with self.workspace.lock():
             write_whole(self.workspace.folder / "settings.json", self.study.model_dump_json(indent=1).encode() + b"\n")

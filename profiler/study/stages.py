@@ -84,7 +84,7 @@ class Stages:
         if gone := [share for share in shares if share.error]:
             raise EndpointDown(
                 f"{gone[0].teacher.name!r} went away: {gone[0].error}. What was answered is kept: run the same command "
-                "again to go on"
+                "again to resume"
             )
         return self.pool
 
@@ -103,7 +103,7 @@ class Stages:
             return {
                 "content": [footer.content for footer in map(pool.footer, pool.segments()) if footer],
                 "metrics": {name: selection.score_metric(name).version for name in self.names},
-                "gates": selection.gates_version(self.study.lang),
+                "filters": selection.filters_version(self.study.lang),
             }
 
         def work(key: str, say: Say) -> Path:
@@ -126,7 +126,7 @@ class Stages:
             source=pupil.sources,
             k=(pupil.best_of or study.k) * len(pupil.sources),
             metric=tuple(self.names),
-            open_gate=study.open_gates,
+            skip_filter=study.skip_filters,
             form="chat" if study.chat else "completion",
             seed=pupil.seed,
         )
@@ -136,7 +136,7 @@ class Stages:
                 "scored": scored.key,
                 "objective": target.objective.model_dump(mode="json"),
                 "sources": list(pupil.sources),
-                "gates": list(selection.closed_gates(study.open_gates)),
+                "filters": list(selection.active_filters(study.skip_filters)),
                 **spec.model_dump(mode="json", include={"seed", "k", "form"}),
             }
 

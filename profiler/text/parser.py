@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spacy.tokens import Doc
 
 TOP = {2: 0.2, 3: 0.18, 4: 0.16}
-"""Words of a sequence → the share of the characters that the commonest one may make up at most."""
+"""Words of a sequence → the proportion of the characters that the commonest one may make up at most."""
 DUPLICATE = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.1}
 """The same for all sequences that stand in the text more than once."""
 OFTEN = 3
@@ -135,7 +135,7 @@ def _quality(doc: Doc) -> dict[str, float]:
 
 
 def _again(text: str, mark: str) -> float:
-    """The share of the characters that stand in parts which were there before."""
+    """The proportion of the characters that stand in parts which were there before."""
     return sum(len(part) * (often - 1) for part, often in Counter(text.split(mark)).items()) / len(text)
 
 
@@ -144,13 +144,13 @@ def _sequences(doc: Doc, size: int) -> list[str]:
 
 
 def _top(doc: Doc, size: int) -> float:
-    """The share of the characters that the commonest sequence of SIZE words makes up, the first of equals."""
+    """The proportion of the characters that the commonest sequence of SIZE words makes up, the first of equals."""
     ((sequence, often),) = Counter(_sequences(doc, size)).most_common(1) or [("", 0)]
     return len(sequence) * often / len(doc.text) if often >= OFTEN else 0.0
 
 
 def _duplicate(doc: Doc, size: int) -> float:
-    """The share of the characters in sequences of SIZE words that stand in the text more than once."""
+    """The proportion of the characters in sequences of SIZE words that stand in the text more than once."""
     sequences = _sequences(doc, size)
     often = Counter(sequences)
     within = np.zeros(len(doc), np.bool_)

@@ -99,10 +99,10 @@ async def test_what_an_endpoint_can_not_answer_is_left_out_unless_it_was_named(t
 
 async def test_the_reading_is_the_users_choice_and_is_recorded(tmp_path: Path) -> None:
     async with serving() as wire:
-        ask = ("profile", "wire", "--url", wire.url, "-n", "6", "-p", "bbq", "--reading")
-        runs = [await inherit(*ask, reading) for reading in ("loglikelihood", "top_logprobs", "letter")]
+        ask = ("profile", "wire", "--url", wire.url, "-n", "6", "-p", "bbq", "--scoring-method")
+        runs = [await inherit(*ask, method) for method in ("loglikelihood", "top_logprobs", "letter")]
         turned = await inherit(*ask, "letter", "--order", "7")
-        refused = await inherit("profile", "wire", "--url", wire.url, "-p", "crows_pairs", "--reading", "letter")
+        refused = await inherit("profile", "wire", "--url", wire.url, "-p", "crows_pairs", "--scoring-method", "letter")
     assert [run.code for run in (*runs, turned)] == [0, 0, 0, 0]
     found = sorted(sample_store.runs(tmp_path / "runs"), key=lambda run: run.profile.started)
     assert [run.profile.sections[0].how for run in found] == ["loglikelihood", "top_logprobs", "letter", "letter"]
@@ -119,7 +119,7 @@ async def test_numbers_of_two_instruments_are_never_compared(tmp_path: Path) -> 
     async with serving() as wire:
         ask = ("profile", "wire", "--url", wire.url, "-n", "8", "-p", "bbq", "-p")
         likely = await inherit(*ask, "crows_pairs")
-        words = await inherit(*ask, "crows_pairs_chat", "--reading", "letter")
+        words = await inherit(*ask, "crows_pairs_chat", "--scoring-method", "letter")
     assert (likely.code, words.code) == (0, 0)
     runs = {run.profile.sections[0].how: run.folder.name for run in sample_store.runs(tmp_path / "runs")}
     done = await inherit("compare", runs["loglikelihood"], runs["letter"])
@@ -166,11 +166,11 @@ async def test_a_comparison_of_too_few_items_never_passes(tmp_path: Path) -> Non
 async def test_compare_refuses_other_questions_and_says_what_differs(tmp_path: Path) -> None:
     async with serving() as wire:
         await profiled(wire, tmp_path, "--samples", "1")
-        await profiled(wire, tmp_path, "--frame", "Q: {prompt} A:")
+        await profiled(wire, tmp_path, "--prompt-template", "Q: {prompt} A:")
     one, two = (run.folder.name for run in sample_store.runs(tmp_path / "runs"))
     done = await inherit("compare", one, two)
     assert done.code == 2
-    assert "frame" in done.err
+    assert "prompt_template" in done.err
 
 
 async def test_show_prints_samples_with_their_answers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from profiler import datasets
-from profiler.errors import BadData, MissingExtra, NotAtHand, WrongUse
+from profiler.errors import BadData, MissingExtra, NotAvailable, WrongUse
 from profiler.probes import ProbeOptions, attributes
 from profiler.probes.attributes import Attributes
 from profiler.probes.toxicity import Toxicity
@@ -96,10 +96,12 @@ def test_alpacas_two_templates_are_its_authors_own(tmp_path: Path) -> None:
     assert asked(lines(tmp_path / "a.jsonl", *TASKS), "alpaca")[1:] == [INPUT, NO_INPUT]
 
 
-def test_a_template_is_not_put_into_another_frame(tmp_path: Path) -> None:
+def test_a_template_is_not_put_into_another_template(tmp_path: Path) -> None:
     options = ProbeOptions(prompts=str(lines(tmp_path / "a.jsonl", *TASKS)), column="alpaca")
-    assert {Attributes.build(options).frame, Toxicity.build(options).frame} == {"{prompt}"}
-    assert Attributes.build(options.model_copy(update={"frame": "Q: {prompt}"})).frame == "Q: {prompt}"
+    assert {Attributes.build(options).prompt_template, Toxicity.build(options).prompt_template} == {"{prompt}"}
+    assert (
+        Attributes.build(options.model_copy(update={"prompt_template": "Q: {prompt}"})).prompt_template == "Q: {prompt}"
+    )
 
 
 def test_the_hub_is_asked_as_a_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +221,7 @@ def test_the_papers_prompts_are_the_test_half_of_dolly(monkeypatch: pytest.Monke
     probe = Attributes.build(ProbeOptions())
     assert (probe.suite, probe.count) == ("paper", 100)
     assert next(iter(probe.items)).id == "100"
-    assert probe.frame == "### Question: {prompt}\n ### Answer: "
+    assert probe.prompt_template == "### Question: {prompt}\n ### Answer: "
 
 
 def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +237,7 @@ def test_the_authors_file_of_columns_holds_the_same_prompts(tmp_path: Path, monk
 
 def test_without_the_file_the_shipped_prompts_are_asked() -> None:
     assert Attributes.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(NotAtHand, match="`inherit data fetch dolly`"):
+    with pytest.raises(NotAvailable, match="`inherit data fetch dolly`"):
         Attributes.build(ProbeOptions(suite="paper"))
 
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from profiler import cli
 from profiler.datasets import File, Source, download, mini
-from profiler.errors import BadData, CheckFailed, FetchFailed, NotAtHand, UnknownName, Unreachable, WrongUse
+from profiler.errors import BadData, CheckFailed, FetchFailed, NotAvailable, UnknownName, Unreachable, WrongUse
 from profiler.probes import crows_pairs
 from tests.support.wire import Script, serving
 
@@ -141,7 +141,7 @@ def test_a_file_that_never_comes_whole_leaves_nothing_behind(wire, tmp_path):
 
 def test_a_file_that_is_not_there_is_not_asked_for_twice(wire):
     wire.files.clear()
-    with pytest.raises(NotAtHand, match=r"lines\.jsonl of numbers is not at hand, and .* answered 404 .*data fetch"):
+    with pytest.raises(NotAvailable, match=r"lines\.jsonl of numbers is unavailable, and .* answered 404 .*data fetch"):
         numbers(wire.url).read(LINES)
     assert len(wire.asked) == 1
 
@@ -230,7 +230,7 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(wire, tmp_path, monkey
 def test_no_connection_is_made_where_that_is_forbidden(wire, monkeypatch, switch):
     monkeypatch.setenv(switch, "1")
     assert numbers(wire.url).suite("auto", "paper") == "mini"
-    with pytest.raises(NotAtHand, match=f"{switch} forbids connections"):
+    with pytest.raises(NotAvailable, match=f"{switch} forbids connections"):
         numbers(wire.url).suite("paper", "paper")
     assert wire.asked == []
 
@@ -238,7 +238,7 @@ def test_no_connection_is_made_where_that_is_forbidden(wire, monkeypatch, switch
 def test_nothing_is_fetched_for_the_demo(wire):
     with download.forbidding("the demo"):
         assert numbers(wire.url).suite("auto", "paper") == "mini"
-        with pytest.raises(NotAtHand, match="the demo forbids connections"):
+        with pytest.raises(NotAvailable, match="the demo forbids connections"):
             numbers(wire.url).suite("paper", "paper")
     assert wire.asked == []
     assert numbers(wire.url).suite("auto", "paper") == "paper"
@@ -260,7 +260,7 @@ def test_auto_takes_mini_and_says_why_where_a_file_can_not_be_had(wire):
     with download.watched(Listener()):
         assert numbers(wire.url).suite("auto", "paper") == "mini"
     assert len(said) == 1
-    assert "data/lines.jsonl of numbers is not to be had" in said[0]
+    assert "data/lines.jsonl of numbers is unavailable" in said[0]
     assert "answered 404" in said[0]
 
 
@@ -304,7 +304,7 @@ def test_no_other_host_is_waited_for_when_the_first_was_silent(monkeypatch):
     for host in ("one.example", "two.example"):
         assert numbers(f"https://{host}").suite("auto", "paper") == "mini"
     assert knocked == ["one.example"]
-    with pytest.raises(NotAtHand):  # what was asked for by name is worth another wait
+    with pytest.raises(NotAvailable):  # what was asked for by name is worth another wait
         numbers("https://two.example").suite("paper", "paper")
     assert knocked == ["one.example", "two.example"]
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from profiler.cli import app
 from profiler.datasets import File, Source, found_in, mini, official, officials
 from profiler.endpoints.local.engine import dozing
-from profiler.errors import BadData, NotAtHand, UnknownName
+from profiler.errors import BadData, NotAvailable, UnknownName
 from tests.support.places import ROOT
 
 CONTENT = b'{"id": 1, "text": "one"}\n{"id": 2, "text": "two"}\n{"id": 3, "text": "three"}\n'
@@ -67,7 +67,7 @@ def test_a_file_of_the_same_name_and_other_content_is_not_taken_for_it(folder):
 
 def test_a_file_of_the_same_name_is_named_where_the_right_one_is_not_found(folder):
     path = put(folder / "regenerated/lines.jsonl", b'{"id": 9}\n')
-    with pytest.raises(NotAtHand, match=rf"is not at hand.*; {path} is called so, but its checksum is another"):
+    with pytest.raises(NotAvailable, match=rf"is unavailable.*; {path} is called so, but its checksum is another"):
         source(LINES).read(LINES)
 
 
@@ -78,7 +78,7 @@ def test_a_file_known_by_its_blob_only_is_verified_by_it(folder):
 
 
 def test_a_missing_file_says_where_to_get_it_and_where_to_put_it():
-    with pytest.raises(BadData, match=r"not at hand.*https://example\.org/0a1b/data/lines\.jsonl.*INHERIT_DATA"):
+    with pytest.raises(BadData, match=r"unavailable.*https://example\.org/0a1b/data/lines\.jsonl.*INHERIT_DATA"):
         source(LINES).read(LINES)
 
 

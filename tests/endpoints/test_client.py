@@ -93,7 +93,7 @@ async def test_settings_that_decide_an_answer_keep_answers_apart(tmp_path: Path)
         Generate("lake", WARM.model_copy(update={"top_p": 0.9})),
         Generate("lake", WARM.model_copy(update={"top_k": 50})),
         Generate("lake", WARM.model_copy(update={"repetition_penalty": 1.2})),
-        Generate("lake", WARM, frame="Q: {prompt}"),
+        Generate("lake", WARM, prompt_template="Q: {prompt}"),
     ]
     async with serving() as wire, client(wire, tmp_path / "c") as model:
         found = await answers(model, enumerate(asked))

@@ -33,7 +33,7 @@ async def collect(model: Client, asked: Iterable[tuple[K, Request]], found: dict
 def texts(script: Script, request: Generate) -> list[str]:
     """What the wire's weights say, one seed at a time."""
     seeds = range(request.sampling.seed, request.sampling.seed + request.n)
-    return [written(script, request.framed(), seed, request.sampling.max_tokens)[0] for seed in seeds]
+    return [written(script, request.filled(), seed, request.sampling.max_tokens)[0] for seed in seeds]
 
 
 def total(script: Script, prefix: str, text: str) -> float:
@@ -144,7 +144,7 @@ async def test_whole_texts_are_weighed_from_begin_of_text_on() -> None:
 
 async def test_chat_is_asked_through_messages() -> None:
     async with serving() as wire, client(wire, chat=True) as model:
-        answer = await one(model, replace(SAY, system="Be brief", frame="Q: {prompt} A:"))
+        answer = await one(model, replace(SAY, system="Be brief", prompt_template="Q: {prompt} A:"))
         assert answer.generations[0].text
         (body,) = wire.asked(SAY.prompt)
         assert body["messages"] == [
@@ -353,9 +353,9 @@ async def test_a_written_letter_is_read_strictly_and_never_guessed(says: str, ch
 
 
 async def test_the_reading_can_be_forced() -> None:
-    async with serving() as wire, client(wire, reading="letter") as model:
+    async with serving() as wire, client(wire, scoring_method="letter") as model:
         assert (await one(model, PICK)).how == "letter"
-    async with serving(Script(echo=False)) as wire, client(wire, reading="loglikelihood") as model:
+    async with serving(Script(echo=False)) as wire, client(wire, scoring_method="loglikelihood") as model:
         answer = await one(model, PICK)
         assert "echo" in str(answer.error)
         assert not wire.asked(PICK.prompt)

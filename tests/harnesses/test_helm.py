@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from profiler import probes
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints.instruments import ScoringMethod
 from profiler.harnesses.helm import folder
 from profiler.harnesses.imported import keep
 from profiler.probes import ProbeOptions
@@ -94,10 +94,10 @@ def mini(limit: int, **options: Any) -> list[Probe]:
 
 
 async def profiled(
-    wire: Wire, asked: Sequence[Probe], out: Path, chat: bool = False, reading: Reading = "auto"
+    wire: Wire, asked: Sequence[Probe], out: Path, chat: bool = False, scoring_method: ScoringMethod = "auto"
 ) -> Profile:
     """What `inherit profile` makes of the same server."""
-    async with client(wire, chat=chat, reading=reading) as asker:
+    async with client(wire, chat=chat, scoring_method=scoring_method) as asker:
         async for event in run(asker, asked, Endpoint(model=wire.script.model, url=wire.url, chat=chat), out):
             if isinstance(event, Profile):
                 return event
@@ -146,13 +146,13 @@ async def test_every_probe_has_the_numbers_of_inherit_profile(helm: Helm) -> Non
 @pytest.mark.parametrize("completions", [True, False])
 async def test_a_chat_endpoint_is_asked_in_words_and_by_letter(helm: Helm, completions: bool) -> None:
     names = ("bbq", "crows_pairs_chat", "attributes", "calibration_verbal")
-    options = "suite=mini,limit=6,reading=letter,chat=true"
+    options = "suite=mini,limit=6,scoring_method=letter,chat=true"
     async with serving(Script(completions=completions, echo=completions)) as wire:
         done = await helm.run(wire, *(f"inherit_{name}:{options}" for name in names))
         assert done.code == 0, done.says
         assert not [body for body in wire.bodies if "Question" in str(body.get("prompt"))]
         asked = [probes.get(name).build(ProbeOptions(suite="mini", limit=6)) for name in names]
-        ours = await profiled(wire, asked, helm.folder / "ours", chat=True, reading="letter")
+        ours = await profiled(wire, asked, helm.folder / "ours", chat=True, scoring_method="letter")
     (theirs,) = kept(helm, helm.folder / "theirs")
     assert theirs.endpoint.chat
     assert {part.probe: part for part in theirs.sections} == {part.probe: part for part in ours.sections}

@@ -43,14 +43,14 @@ def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
 
 
 def test_a_prompt_says_by_which_instrument_and_whether_by_chat_it_is_asked() -> None:
-    here = ProbeSpec.of("bbq", {"suite": "mini", "limit": 1, "reading": "letter", "chat": "true"})
+    here = ProbeSpec.of("bbq", {"suite": "mini", "limit": 1, "scoring_method": "letter", "chat": "true"})
     (item,) = here.built().items
     prompt = here.prompt(item, here.built().ask(item))
     assert "\nB. " in prompt
-    assert spec.read(prompt, DrawSettings()).way == spec.AskMode(chat=True, reading="letter")
+    assert spec.read(prompt, DrawSettings()).way == spec.AskMode(chat=True, scoring_method="letter")
 
 
-@pytest.mark.parametrize(("name", "value"), [("reading", "letters"), ("chat", "yes")])
+@pytest.mark.parametrize(("name", "value"), [("scoring_method", "letters"), ("chat", "yes")])
 def test_an_instrument_that_does_not_exist_is_refused_before_asking(name: str, value: str) -> None:
     with pytest.raises(WrongUse, match=f"expected {name}="):
         ProbeSpec.of("bbq", {name: value})

@@ -165,7 +165,7 @@ def test_a_folder_of_data_that_is_not_there_is_named() -> None:
 
 def test_an_instrument_that_lm_eval_lacks_is_named() -> None:
     with pytest.raises(WrongUse, match="loglikelihood, letter"):
-        options.reading({"reading": "top_logprobs"})
+        options.scoring_method({"scoring_method": "top_logprobs"})
 
 
 def test_each_sample_of_a_server_has_a_seed_and_none_elsewhere() -> None:

@@ -136,8 +136,8 @@ def expected(model: Hashed, probe_name: str, words: object, limit: int) -> dict[
                 pass
             case Weigh(texts):
                 prompt = ""
-            case Generate(frame=frame, prompt=asked):
-                written = model.text(frame.replace("{prompt}", asked), 0)
+            case Generate(prompt_template=prompt_template, prompt=asked):
+                written = model.text(prompt_template.replace("{prompt}", asked), 0)
                 rows.append({"item": item.id, "texts": [written]})
                 continue
         likely = [[model.total(prompt, text), count(prompt + text) - count(prompt.rstrip())] for text in texts]

@@ -191,7 +191,7 @@ def test_an_unreadable_verdict_is_counted_and_is_not_right(tmp_path):
     found = told(written(tmp_path / "file.jsonl", rows))
     assert value(found, "accuracy", against="gold") == 5 / 8
     assert (value(found, "agreement", against="gold"), of(found, "agreement", against="gold").n) == (5 / 6, 6)
-    assert next(one for one in found.raters if one.kind == "judge").unreadable == 2
+    assert next(one for one in found.raters if one.kind == "judge").unparseable == 2
     assert "'I would say the first'" in found.notes[0]
 
 
@@ -349,7 +349,7 @@ async def test_how_often_a_rater_gives_each_label_is_counted(tmp_path):
     ]
     path = written(tmp_path / "file.jsonl", rows)
     found = Jury.model_validate_json((await inherit("agree", path, "--json")).out)
-    counts = {one.name: (one.labels, one.a, one.b, one.ties, one.unreadable) for one in found.raters}
+    counts = {one.name: (one.labels, one.a, one.b, one.ties, one.unparseable) for one in found.raters}
     assert counts == {"gold": (4, 2, 1, 1, 0), "file": (7, 4, 2, 1, 1)}
     assert "7 verdicts read: 4 for a, 2 for b, 1 ties" in (await inherit("agree", path)).out.replace("\n", " ")
 

@@ -144,7 +144,7 @@ async def test_a_failure_is_an_error_on_the_pair_and_not_a_tie(tmp_path):
     path.write_text("".join(one.model_dump_json() + "\n" for one in made), "utf-8")
     found = compare_raters(read_labels([path]), resamples=10)
     judge = next(one for one in found.raters if one.kind == "judge")
-    assert (judge.failed, judge.unreadable, judge.labels) == (2, 0, 6)
+    assert (judge.failed, judge.unparseable, judge.labels) == (2, 0, 6)
     assert next(n.n for n in found.numbers if n.metric == "accuracy") == 3
 
 

@@ -112,7 +112,7 @@ def test_weights_that_can_not_be_had_say_what_to_do(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("INHERIT_OFFLINE", "1")
-    with pytest.raises(InheritError, match=r"detoxify:unbiased are not at hand, and INHERIT_OFFLINE .*checkpoint=FILE"):
+    with pytest.raises(InheritError, match=r"detoxify:unbiased are unavailable, and INHERIT_OFFLINE .*checkpoint=FILE"):
         scorer("detoxify:unbiased")
 
 

@@ -83,17 +83,17 @@ def test_of_options_that_tie_the_first_is_taken(probe):
 
 def test_a_letter_has_no_normed_accuracy(probe):
     scores = probe.score(question("a", "b", gold=1), Answer("letter", choice=1))
-    assert (scores["acc"], scores["acc_norm"], scores["unread"]) == (1, None, 0)
+    assert (scores["acc"], scores["acc_norm"], scores["unparseable"]) == (1, None, 0)
 
 
 def test_an_answer_that_names_no_option_is_wrong_and_counted(probe):
     scores = probe.score(question("a", "b"), Answer("letter", choice=None))
-    assert (scores["acc"], scores["unread"]) == (0, 1)
+    assert (scores["acc"], scores["unparseable"]) == (0, 1)
 
 
 def test_the_mean_counts_every_set_alike_however_large():
     table = builders.samples(
-        {"acc": [1, 1, 1, 1, 0, 1], "set": [0, 0, 0, 0, 2, 2], "acc_norm": [1] * 6, "unread": [0] * 6},
+        {"acc": [1, 1, 1, 1, 0, 1], "set": [0, 0, 0, 0, 2, 2], "acc_norm": [1] * 6, "unparseable": [0] * 6},
         groups=["big"] * 4 + ["small"] * 2,
     )
     found = {(one.metric, one.group): one.value for one in estimates("ability", Ability.metrics, table, resamples=10)}
@@ -128,7 +128,7 @@ def test_a_missing_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Ability.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is not at hand, .*`inherit data fetch arc`"):
+    with pytest.raises(BadData, match=r"ARC-Challenge/test-.* of arc is unavailable, .*`inherit data fetch arc`"):
         Ability.build(ProbeOptions(suite="paper"))
 
 

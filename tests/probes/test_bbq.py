@@ -90,7 +90,7 @@ def test_scores_are_those_of_a_case_computed_by_hand():
 def test_an_answer_that_cannot_be_read_is_counted_and_in_no_score():
     rows = [row(n, negative=n % 2 == 0, ambiguous=n < 4) for n in range(8)]
     found = numbers(items(rows, "made"), lambda item: None if item.id == "Age/0" else 0)
-    assert found["unread", None].value == pytest.approx(1 / 8)
+    assert found["unparseable", None].value == pytest.approx(1 / 8)
     assert (found["accuracy_ambig", None].n, found["accuracy_ambig", None].undefined) == (3, 1)
     assert found["s_amb", None].value == pytest.approx(2 * 1 / 3 - 1)
     assert found["s_amb", None].undefined == 1
@@ -109,7 +109,7 @@ def test_likelihoods_are_compared_by_token_and_the_first_of_equals_is_taken():
     )]  # fmt: skip
     scores = [Bbq().score(item, answer) for answer in taken]
     assert [score["biased"] for score in scores] == [1.0, 1.0, None]
-    assert [score["unread"] for score in scores] == [0.0, 0.0, 1.0]
+    assert [score["unparseable"] for score in scores] == [0.0, 0.0, 1.0]
 
 
 def test_a_letter_is_mapped_back_from_the_order_that_was_shown():
@@ -120,9 +120,9 @@ def test_a_letter_is_mapped_back_from_the_order_that_was_shown():
         orders[request.order] += 1
         right = request.choices[item.fields.label].strip()
         letter = next(line[0] for line in request.lettered().splitlines() if line[1:] == f". {right}")
-        reader = AnswerReader(Capabilities(completions=True), chat=False, reading="letter")
+        reader = AnswerReader(Capabilities(completions=True), chat=False, scoring_method="letter")
         assert probe.score(item, reader.answer(request, [Generation(text=letter)]))["correct"] == 1.0
-        reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, reading="top_logprobs")
+        reader = AnswerReader(Capabilities(completions=True, top_logprobs=5), chat=False, scoring_method="top_logprobs")
         answer = reader.answer(request, [Generation(text=letter, top={f" {letter}": -0.1, "A": -4.0, "C": -4.0})])
         assert probe.score(item, answer)["correct"] == 1.0
         assert answer.confidences[item.fields.label] > 0.9
@@ -300,7 +300,7 @@ def test_without_the_files_auto_takes_the_shipped_set_and_paper_says_what_is_mis
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Bbq.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(Exception, match=r"data/Age\.jsonl of bbq is not at hand.*INHERIT_DATA"):
+    with pytest.raises(Exception, match=r"data/Age\.jsonl of bbq is unavailable.*INHERIT_DATA"):
         Bbq.build(ProbeOptions(suite="paper"))
 
 

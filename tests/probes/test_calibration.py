@@ -217,7 +217,7 @@ def test_confidence_is_the_softmax_of_the_options_mean_log_probabilities(probe):
     means = [math.log(0.4), math.log(0.2), math.log(0.2)]
     scores = probe.score(question(gold=1), likely(*means))
     assert scores == pytest.approx(
-        {"confidence": 0.5, "correct": 0, "brier": 0.25 + 0.5625 + 0.0625, "nll": math.log(4), "unread": 0}
+        {"confidence": 0.5, "correct": 0, "brier": 0.25 + 0.5625 + 0.0625, "nll": math.log(4), "unparseable": 0}
     )
 
 
@@ -245,7 +245,9 @@ def test_an_option_of_no_tokens_leaves_the_item_undefined(probe):
 def test_letters_with_alternatives_carry_confidence(probe):
     answer = Answer("top_logprobs", choice=2, confidences=(0.2, 0.0, 0.8))
     scores = probe.score(question(gold=2), answer)
-    assert scores == pytest.approx({"confidence": 0.8, "correct": 1, "brier": 0.08, "nll": -math.log(0.8), "unread": 0})
+    assert scores == pytest.approx(
+        {"confidence": 0.8, "correct": 1, "brier": 0.08, "nll": -math.log(0.8), "unparseable": 0}
+    )
     assert probe.score(question(gold=1), answer)["nll"] is None
 
 
@@ -257,7 +259,7 @@ def test_a_bare_letter_has_no_confidence(probe):
 
 def test_an_answer_that_names_no_option_is_wrong_and_counted(probe):
     scores = probe.score(question(gold=2), Answer("letter", choice=None))
-    assert (scores["correct"], scores["unread"]) == (0, 1)
+    assert (scores["correct"], scores["unparseable"]) == (0, 1)
 
 
 def columns(confidence, correct):
@@ -268,7 +270,7 @@ def columns(confidence, correct):
             "correct": correct,
             "brier": [0.5] * size,
             "nll": [1.0] * size,
-            "unread": [0.0] * size,
+            "unparseable": [0.0] * size,
         }
     )
 

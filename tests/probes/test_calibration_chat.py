@@ -93,11 +93,14 @@ def test_whatever_is_written_a_confidence_is_a_probability_or_nothing(text):
 @pytest.mark.parametrize(
     ("text", "columns"),
     [
-        ("Answer: B\nConfidence: 80%", {"correct": 1, "confidence": 0.8, "unread": 0, "unstated": 0, "choice": 1}),
-        (" A\nConfidence: 80%", {"correct": 0, "confidence": 0.8, "unread": 0, "unstated": 0, "choice": 0}),
-        ("Answer: B. 50%", {"correct": 1, "confidence": None, "unread": 0, "unstated": 1, "choice": 1}),
-        ("Answer: B. 50%\nConfidence: 90%", {"correct": 1, "confidence": 0.9, "unread": 0, "unstated": 0, "choice": 1}),
-        ("I can't say. 80%", {"correct": 0, "confidence": None, "unread": 1, "unstated": 0, "choice": None}),
+        ("Answer: B\nConfidence: 80%", {"correct": 1, "confidence": 0.8, "unparseable": 0, "unstated": 0, "choice": 1}),
+        (" A\nConfidence: 80%", {"correct": 0, "confidence": 0.8, "unparseable": 0, "unstated": 0, "choice": 0}),
+        ("Answer: B. 50%", {"correct": 1, "confidence": None, "unparseable": 0, "unstated": 1, "choice": 1}),
+        (
+            "Answer: B. 50%\nConfidence: 90%",
+            {"correct": 1, "confidence": 0.9, "unparseable": 0, "unstated": 0, "choice": 1},
+        ),
+        ("I can't say. 80%", {"correct": 0, "confidence": None, "unparseable": 1, "unstated": 0, "choice": None}),
     ],
 )
 def test_an_answer_is_a_letter_and_a_confidence(text, columns):
@@ -109,9 +112,9 @@ def test_an_answer_is_a_letter_and_a_confidence(text, columns):
 
 def test_sampled_confidence_is_the_share_of_the_commonest_answer():
     scores = SAMPLED.score(question(gold=2), verbal(*["C"] * 6, *["A"] * 3, "Who knows?"))
-    assert (scores["correct"], scores["confidence"], scores["unread"]) == (1, 0.6, 0.1)
+    assert (scores["correct"], scores["confidence"], scores["unparseable"]) == (1, 0.6, 0.1)
     nothing = SAMPLED.score(question(), verbal(*["?"] * 10))
-    assert (nothing["correct"], nothing["confidence"], nothing["unread"]) == (0, None, 1)
+    assert (nothing["correct"], nothing["confidence"], nothing["unparseable"]) == (0, None, 1)
     tie = SAMPLED.score(question(), verbal("C", "A", "A", "C"))
     assert (tie["choice"], tie["confidence"]) == (2, 0.5)
 

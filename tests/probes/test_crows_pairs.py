@@ -162,7 +162,7 @@ def test_a_limit_draws_the_same_pairs_and_a_larger_one_keeps_them(at_hand):
 def test_without_the_official_file_the_mini_set_is_asked_and_says_so(nothing_at_hand):
     probe = CrowsPairs.build(ProbeOptions())
     assert (probe.suite, list(probe.data)) == ("mini", ["mini crows_pairs"])
-    with pytest.raises(Exception, match=r"crows_pairs_anonymized.csv of crows_pairs is not at hand"):
+    with pytest.raises(Exception, match=r"crows_pairs_anonymized.csv of crows_pairs is unavailable"):
         list(CrowsPairs.build(ProbeOptions(suite="paper")).items)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from profiler import probes
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints.instruments import ScoringMethod
 from profiler.probes import ProbeOptions, forms
 from profiler.probes.probe import Probe
 from profiler.records import Profile
@@ -29,7 +29,7 @@ def built() -> list[Probe]:
 
 
 @pytest.mark.parametrize(
-    ("script", "reading", "words"),
+    ("script", "scoring_method", "words"),
     [
         (Script(), "auto", set()),
         (Script(echo=False), "auto", {"crows_pairs_chat", "stereoset_chat", "stereoset_inter_chat"}),
@@ -47,9 +47,12 @@ def built() -> list[Probe]:
     ids=["likelihoods", "alternatives", "mute", "by letter"],
 )
 async def test_a_form_in_words_stands_in_for_what_can_not_be_weighed(
-    script: Script, reading: Reading, words: set[str]
+    script: Script, scoring_method: ScoringMethod, words: set[str]
 ) -> None:
-    async with serving(script) as wire, client(wire, chat=not script.completions, reading=reading) as model:
+    async with (
+        serving(script) as wire,
+        client(wire, chat=not script.completions, scoring_method=scoring_method) as model,
+    ):
         fitting = await forms.fit(model, built(), build)
     asked = {probe.name for probe in fitting.probes}
     stood_for = {name for name in forms.default() if words & {*probes.get(name).in_words[:1]}}
@@ -58,7 +61,7 @@ async def test_a_form_in_words_stands_in_for_what_can_not_be_weighed(
 
 
 async def test_what_has_no_form_for_an_endpoint_is_left_out_with_the_reason() -> None:
-    async with serving(MUTE) as wire, client(wire, chat=True, reading="loglikelihood") as model:
+    async with serving(MUTE) as wire, client(wire, chat=True, scoring_method="loglikelihood") as model:
         fitting = await forms.fit(model, built(), build)
     assert "bbq: left out" in "\n".join(fitting.notes)
     assert {probe.name for probe in fitting.probes} == {"attributes", "toxicity"}  # what is written is read as it is

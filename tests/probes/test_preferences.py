@@ -102,7 +102,7 @@ def test_a_limit_counts_pairs():
 def test_an_unreadable_verdict_is_counted_and_is_no_tie():
     given = [Answer("letter", (Generation(text="hm"),))] * PROBE.count
     found = numbers(PROBE, given)
-    assert (found["unread"].value, found["positional_agreement"].value) == (1, 0)
+    assert (found["unparseable"].value, found["positional_agreement"].value) == (1, 0)
     assert (found["agreement"].value, found["agreement"].n) == (None, 0)
 
 

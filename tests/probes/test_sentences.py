@@ -119,7 +119,7 @@ def test_an_answer_that_names_no_sentence_takes_its_pair_out_and_is_counted(prob
     main = found[SHARE.get(probe.name, "ss"), None]
     heads = sum(probe.score(item, Answer("letter", choice=0))["head"] == 1 for item in asked)
     assert (main.n, main.undefined) == (heads - 1, 1)
-    assert found["unread", None].value == pytest.approx(1 / len(asked))
+    assert found["unparseable", None].value == pytest.approx(1 / len(asked))
 
 
 @each

@@ -133,7 +133,7 @@ def test_paper_is_the_test_split_where_it_can_be_had(tmp_path, monkeypatch):
         probe = StereoSet.build(ProbeOptions(suite=suite))
         assert (probe.suite, [item.id for item in probe.items], list(probe.data)) == ("paper", ["one"], ["test.json"])
     assert StereoSetInter.build(ProbeOptions()).suite == "mini"
-    with pytest.raises(BadData, match=r"data/dev\.json of stereoset is not at hand"):
+    with pytest.raises(BadData, match=r"data/dev\.json of stereoset is unavailable"):
         StereoSet.build(ProbeOptions(suite="full"))
 
 

@@ -106,18 +106,18 @@ def test_25_continuations_of_20_tokens_are_drawn_as_published():
     request = Toxicity().ask(next(iter(Toxicity().items)))
     assert isinstance(request, Generate)
     assert (request.n, request.sampling) == (25, Sampling(temperature=1.0, top_p=0.9, max_tokens=20))
-    assert request.framed() == request.prompt
+    assert request.filled() == request.prompt
     assert request.system == SYSTEM
 
 
 def test_how_it_is_drawn_can_be_set():
-    options = ProbeOptions(samples=5, frame="Go on: {prompt}", max_tokens=50, temperature=0.7)
+    options = ProbeOptions(samples=5, prompt_template="Go on: {prompt}", max_tokens=50, temperature=0.7)
     probe = Toxicity.build(options)
     request = probe.ask(next(iter(probe.items)))
     assert request.sampling == Sampling(temperature=0.7, top_p=0.9, max_tokens=50)
     assert request.n == 5
-    assert request.framed().startswith("Go on: After the third")
-    assert (probe.settings["samples"], probe.settings["frame"]) == (5, "Go on: {prompt}")
+    assert request.filled().startswith("Go on: After the third")
+    assert (probe.settings["samples"], probe.settings["prompt_template"]) == (5, "Go on: {prompt}")
 
 
 async def test_a_run_asks_each_prompt_once_for_all_its_samples_and_keeps_every_score(tmp_path):
@@ -168,7 +168,7 @@ def test_the_papers_300_are_asked_in_its_form(monkeypatch):
     assert (probe.suite, len(items)) == ("paper", 300)
     rated = [float(str(item.fields.toxicity)) for item in items]
     assert (round(min(rated), 3), round(max(rated), 3), round(sum(rated) / 300, 3)) == (0.82, 0.975, 0.867)
-    assert probe.ask(items[0]).framed().endswith(f"### Input: {items[0].fields.prompt}\n### Continuation: ")
+    assert probe.ask(items[0]).filled().endswith(f"### Input: {items[0].fields.prompt}\n### Continuation: ")
 
 
 @real
@@ -213,7 +213,7 @@ def test_a_file_of_ones_own_prompts_is_asked(tmp_path):
 
 def test_the_full_set_is_known_by_its_number_of_rows(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERIT_DATA", str(tmp_path))
-    with pytest.raises(BadData, match=r"prompts.jsonl of real_toxicity_prompts is not at hand"):
+    with pytest.raises(BadData, match=r"prompts.jsonl of real_toxicity_prompts is unavailable"):
         _ = Toxicity.build(ProbeOptions(suite="full")).count
     row = {"filename": "a.txt", "begin": 0, "end": 9, "challenging": True, "prompt": {"text": "So", "toxicity": 0.7}}
     path = tmp_path / "prompts.jsonl"

@@ -12,8 +12,8 @@ from profiler.stats import OfRows, OfSums
 from tests.support import builders
 
 WORDS = Metric("words", about="Words in an answer.", unit="words")
-ACCURACY = Metric("accuracy", about="Share of right answers.", ideal="high")
-ERROR = Metric("error", about="Share of wrong answers.", ideal="low")
+ACCURACY = Metric("accuracy", about="Proportion of right answers.", ideal="high")
+ERROR = Metric("error", about="Proportion of wrong answers.", ideal="low")
 BIAS = Metric("bias", about="0 when no group is preferred.", ideal=0.0)
 RATIO = Metric(
     "ratio",
@@ -215,7 +215,10 @@ def test_looking_at_many_metrics_raises_the_bar():
         ({"suite": "mini"}, "suite: paper → mini"),
         ({"data": {"prompts.jsonl": "ab" * 32}}, "data prompts.jsonl: 9f2c9f2c9f2c → abababababab"),
         ({"data": {"other.jsonl": "9f2c" * 16}}, "data prompts.jsonl: 9f2c9f2c9f2c → none"),
-        ({"settings": {"frame": "{prompt}"}}, r"setting frame: '### Question: {prompt}\n ### Answer: ' → {prompt}"),
+        (
+            {"settings": {"prompt_template": "{prompt}"}},
+            r"setting prompt_template: '### Question: {prompt}\n ### Answer: ' → {prompt}",
+        ),
         ({"settings": {"samples": 4}}, "setting samples: 1 → 4"),
     ],
 )

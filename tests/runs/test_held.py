@@ -1,4 +1,4 @@
-"""What counts as one set of numbers, where two runs are held against each other (docs/parity.md)."""
+"""What counts as one set of numbers, where two runs are compared with each other (docs/parity.md)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_csv_has_its_choices_as_text_and_an_unread_one_empty(tmp_path: Path):
     some = right()
     some[0]["choice"] = ""
     path.write_text("item,choice\n" + "".join(f"{row['item']},{row['choice']}\n" for row in some), encoding="utf-8")
-    assert values(Bbq(), list(foreign_answers.read(path)))["unread"] == pytest.approx(1 / 192)
+    assert values(Bbq(), list(foreign_answers.read(path)))["unparseable"] == pytest.approx(1 / 192)
 
 
 def test_a_table_of_the_options_scores_is_bbq_too():

@@ -49,7 +49,7 @@ def test_every_way_of_recording_an_answer_gives_the_same_numbers(value):
     assert found.estimates == rescore(Bbq(), rows("choice"))
     values = {e.metric: e.value for e in found.estimates if e.group is None}
     assert values["accuracy_ambig"] == values["accuracy_disambig"] == 1.0
-    assert values["unread"] == 0.0
+    assert values["unparseable"] == 0.0
 
 
 def test_the_order_of_the_rows_does_not_matter():
@@ -61,7 +61,7 @@ def test_an_answer_that_could_not_be_read_is_null_or_a_text_that_says_nothing():
     some[0]["choice"] = None
     some[1] = {"item": some[1]["item"], "texts": ["I would rather not say."]}
     values = {e.metric: e.value for e in rescore(Bbq(), some) if e.group is None}
-    assert values["unread"] == pytest.approx(2 / 192)
+    assert values["unparseable"] == pytest.approx(2 / 192)
 
 
 def test_missing_items_are_counted():

@@ -1,4 +1,4 @@
-"""A run ends in a profile: what is in it, what failed, what was paid, and how it goes on after being stopped."""
+"""A run ends in a profile: what is in it, what failed, what was paid, and how it resumes after being stopped."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_profile_holds_what_is_needed_to_get_it_again(tmp_path: Path) ->
     assert profile.versions["inheritance-profiler"]
 
 
-async def test_a_completions_endpoint_is_given_a_frame(tmp_path: Path) -> None:
+async def test_a_completions_endpoint_is_given_a_prompt_template(tmp_path: Path) -> None:
     async with serving() as wire:
         await profiled(wire, tmp_path, probe(tmp_path, 1))
         assert wire.asked("### Question: question 0 end\\n### Answer:")

@@ -57,7 +57,7 @@ async def test_choosing_from_a_bucket(tmp_path: Path, bucket: str) -> None:
         await asked(questions(tmp_path), [teacher(wire)], bucket)
         await asked(questions(tmp_path), [teacher(wire)], tmp_path / "pool")
     for name, where in (("there", bucket), ("here", tmp_path / "pool")):
-        words = ["-O", "max:words", "-m", "words", "--open-gate", "all", "-o", tmp_path / name]
+        words = ["-O", "max:words", "-m", "words", "--skip-filter", "all", "-o", tmp_path / name]
         assert f'"pool": "{where}"' in run("select", where, *words, "--json")
     assert lines(tmp_path / "there" / "chosen.jsonl") == lines(tmp_path / "here" / "chosen.jsonl")
 

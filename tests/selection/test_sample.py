@@ -38,7 +38,7 @@ async def test_every_candidate_says_who_wrote_it_how_and_from_which_seed(tmp_pat
 async def test_several_teachers_stand_side_by_side_and_one_may_join_later(tmp_path: Path) -> None:
     asking = questions(tmp_path)
     async with serving() as one, serving(Script(weights="two")) as two:
-        terse = teacher(two, "terse", k=2, frame="Briefly. {prompt}")
+        terse = teacher(two, "terse", k=2, prompt_template="Briefly. {prompt}")
         await asked(asking, [teacher(one)], tmp_path / "pool")
         before = len(one.units("question"))
         await asked(asking, [teacher(one), terse], tmp_path / "pool")
@@ -108,7 +108,7 @@ def test_the_command_names_a_teacher_that_is_not_there_and_ends_with_1(
     assert ended.value.code == 1
     told = capsys.readouterr()
     assert "nothing answers at http://127.0.0.1:9/v1" in told.err
-    assert "run the same command again to go on" in told.err
+    assert "run the same command again to resume" in told.err
     assert "m: 0 of 5 prompts" in told.out
 
 
@@ -243,7 +243,7 @@ async def test_the_command_samples_and_selects(tmp_path: Path) -> None:
     questions(tmp_path, 20)
     async with serving() as wire:
         await finish(command(wire.url, tmp_path / "questions.jsonl", tmp_path / "pool"))
-    words = ["select", str(tmp_path / "pool"), "-O", "max:words", "-m", "words", "--open-gate", "all"]
+    words = ["select", str(tmp_path / "pool"), "-O", "max:words", "-m", "words", "--skip-filter", "all"]
     await finish(["-c", "from profiler.cli import main; main()", *words, "--out", str(tmp_path / "out")])
     made = [json.loads(line) for line in (tmp_path / "out" / "chosen.jsonl").read_text("utf-8").splitlines()]
     assert len(made) == 20
@@ -284,8 +284,8 @@ async def test_teachers_are_asked_an_instruction_with_its_input(tmp_path: Path) 
         assert {body["prompt"] for body in wire.asked("Classify")} == {
             f"### Question: Classify.\n\n{text}\n### Answer:" for text in ("I loved it.", "I hated it.")
         }
-        await inherit(*words, "--column", "alpaca", "-o", str(tmp_path / "framed"))
-        framed = [body["prompt"] for body in wire.asked("### Input:")]
+        await inherit(*words, "--column", "alpaca", "-o", str(tmp_path / "filled"))
+        filled = [body["prompt"] for body in wire.asked("### Input:")]
     assert "other columns with text are not asked: output" in done.err
-    assert len(framed) == 2
-    assert all(text.startswith("Below is an instr") and text.endswith("### Response:") for text in framed)
+    assert len(filled) == 2
+    assert all(text.startswith("Below is an instr") and text.endswith("### Response:") for text in filled)

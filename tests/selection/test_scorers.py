@@ -63,7 +63,7 @@ async def test_the_answer_that_a_judge_prefers_is_chosen(tmp_path: Path) -> None
         compared = [body for body in wire.bodies if "number" in body.get("prompt", "")]
         assert len(compared) == 3 * 6 * judge_score.ROUNDS * 2, "two opponents ahead on the ring, in both orders"
     assert isinstance(pool, Pool)
-    select(told(pool, f"max:{name}", tmp_path / "out", open_gate=["all"]))
+    select(told(pool, f"max:{name}", tmp_path / "out", skip_filter=["all"]))
     assert {text_of(row) for row in lines(tmp_path / "out" / "chosen.jsonl")} == {
         f"Good answer {p} {p}." for p in range(3)
     }

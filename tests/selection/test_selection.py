@@ -139,8 +139,8 @@ def test_a_prompt_without_an_admissible_answer_is_left_out_and_counted(tmp_path:
         if row["prompt"] == "What is it about, number 2?":
             row["text"] = ""
     found = select(told(pool(tmp_path, some), "max:words", tmp_path / "out", require=["words>=20"]))
-    assert found.left_out["no candidate passed the gates"] == 1
-    assert found.gates["empty"] == 4
+    assert found.left_out["no candidate passed the filters"] == 1
+    assert found.filters["empty"] == 4
     kept = lines(tmp_path / "out" / "chosen.jsonl")
     assert len(kept) == found.kept
     assert all(row["scores"]["words"] >= 20 for row in kept)  # type: ignore[index]
@@ -175,9 +175,9 @@ def test_without_hold_and_require_there_is_one_random_control(tmp_path: Path) ->
     ]
 
 
-def test_nothing_left_says_which_gate_it_was(tmp_path: Path) -> None:
+def test_nothing_left_says_which_filter_it_was(tmp_path: Path) -> None:
     some = [{**row, "finish": "length"} for row in rows(3)]
-    with pytest.raises(BadData, match=r"no candidate passed the gates .3 prompts.*truncated 12.*--open-gate"):
+    with pytest.raises(BadData, match=r"no candidate passed the filters .3 prompts.*truncated 12.*--skip-filter"):
         select(told(pool(tmp_path, some), "max:words", tmp_path / "out"))
 
 
@@ -227,7 +227,7 @@ def test_the_least_toxic_answer_can_be_chosen(tmp_path: Path) -> None:
         for p in range(4)
         for place in range(2)
     ]
-    words = ["-m", "words", "-O", "min:toxicity", "-r", "toxicity<=0.5", "--open-gate", "duplicate"]
+    words = ["-m", "words", "-O", "min:toxicity", "-r", "toxicity<=0.5", "--skip-filter", "duplicate"]
     run("select", written(tmp_path / "a.jsonl", some), *words, "-o", tmp_path / "out")
     chosen, first = (lines(tmp_path / "out" / f"{arm}.jsonl") for arm in ("chosen", "first"))
     assert {text_of(row) for row in chosen} == {said[1]}
@@ -265,7 +265,7 @@ def test_strange_texts_pass_through_whole(tmp_path: Path) -> None:
         for place, text in enumerate(odd)
     ]
     source = written(tmp_path / "a.jsonl", some)
-    run("select", source, "-O", "max:words", "-m", "words", "--open-gate", "all", "-o", tmp_path / "out")
+    run("select", source, "-O", "max:words", "-m", "words", "--skip-filter", "all", "-o", tmp_path / "out")
     assert [text_of(row) for row in lines(tmp_path / "out" / "chosen.jsonl")] == [row["text"] for row in some]
 
 
@@ -276,7 +276,7 @@ def test_strange_texts_pass_through_whole(tmp_path: Path) -> None:
         (["-O", "min:toxicty"], UnknownName, "no metric 'toxicty'; did you mean 'toxicity'"),
         (["-O", "min:toxicity:detoxfy:original"], UnknownName, "no scorer 'detoxfy'; did you mean 'detoxify'"),
         (["-O", "max:words", "--source", "b"], UnknownName, "no source in this pool 'b'"),
-        (["-O", "max:words", "--open-gate", "refusals"], UnknownName, "no gate 'refusals'; did you mean 'refusal'"),
+        (["-O", "max:words", "--skip-filter", "refusals"], UnknownName, "no filter 'refusals'; did you mean 'refusal'"),
         (["-O", "max:words", "--top", "3", "-k", "2"], WrongUse, "can't keep 3 of 2 candidates"),
         (["-O", "best:words"], WrongUse, "expected a goal such as max:mtld"),
         (["-O", "max:words", "-r", "words=3"], WrongUse, "expected a requirement such as"),
@@ -391,7 +391,7 @@ def test_real_answers_of_sixteen_models(tmp_path: Path) -> None:
     assert mtld.low is not None
     assert mtld.low > 20
     assert abs(words.percent or 99) < 25, "held"
-    assert found.gates["refusal"] > 0
+    assert found.filters["refusal"] > 0
     assert sum(found.shares["chosen"].values()) == pytest.approx(1)
     lengths = {arm: centre.mean for arm, centre in words.arms.items()}
     assert lengths["random"] == pytest.approx(lengths["chosen"], rel=0.05), "the control is held as well"

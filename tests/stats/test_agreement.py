@@ -11,7 +11,7 @@ from profiler.stats import Count, count_intervals, kinds_of
 from profiler.stats.raters import (
     ABSENT,
     TIE,
-    UNREADABLE,
+    UNPARSEABLE,
     A,
     B,
     agreement,
@@ -121,7 +121,7 @@ def _value(formula, gold, judged) -> float:
 
 def test_unreadable_and_absent_labels_are_no_labels():
     gold = np.array([A, B, A, ABSENT, A], np.int8)
-    judged = np.array([A, UNREADABLE, B, A, ABSENT], np.int8)
+    judged = np.array([A, UNPARSEABLE, B, A, ABSENT], np.int8)
     assert crossed(gold, judged).sum() == 2
     assert number(agreement, gold, judged) == 0.5
 

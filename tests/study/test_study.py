@@ -210,7 +210,7 @@ async def test_a_report_of_what_is_done_names_what_is_not(finished: Path) -> Non
     assert "multi of 2 teachers" in done.out
     assert not (schedule.workspace.folder / found.pupils[-1].run).exists()
     early = await inherit("study", changed(finished, seeds=[5]), "--report")
-    assert "is done yet; `inherit study` goes on with it" in early.err
+    assert "is done yet; `inherit study` resumes it" in early.err
 
 
 def test_the_curve_is_that_of_the_stored_scores(finished: Path) -> None:
@@ -380,12 +380,12 @@ def test_files_are_looked_for_beside_the_study_and_results_lie_there(tmp_path: P
     assert study.out == str(tmp_path / "study")
 
 
-def test_alpacas_template_goes_into_no_frame_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
+def test_alpacas_template_goes_into_no_template_of_a_teacher_or_a_recipe(tmp_path: Path) -> None:
     fields = {"out": "o", "prompts": "mini", "teachers": ["demo"], "objectives": {"long": {"goals": ["max:words"]}}}
     read = plan.Study.model_validate({**fields, "column": "alpaca"})
-    assert {read.asked[0].frame, read.taught("demo", "d", "o", 0).frame} == {"{prompt}"}
-    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"frame": "Q: {prompt}"}})
-    assert other.taught("demo", "d", "o", 0).frame == "Q: {prompt}"
+    assert {read.asked[0].prompt_template, read.taught("demo", "d", "o", 0).prompt_template} == {"{prompt}"}
+    other = plan.Study.model_validate({**fields, "column": "alpaca", "recipe": {"prompt_template": "Q: {prompt}"}})
+    assert other.taught("demo", "d", "o", 0).prompt_template == "Q: {prompt}"
 
 
 async def test_show_prints_every_key_with_its_explanation(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client
-from profiler.endpoints.instruments import Reading
+from profiler.endpoints.instruments import ScoringMethod
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.transport import RetryLimits
 from profiler.endpoints.requests import Answer, Request
@@ -27,12 +27,14 @@ def client(
     cache: Path | None = None,
     *,
     chat: bool = False,
-    reading: Reading = "auto",
+    scoring_method: ScoringMethod = "auto",
     concurrency: int = 8,
     patience: RetryLimits = HASTY,
 ) -> Client:
     endpoint = Endpoint(model=wire.script.model, url=wire.url, chat=chat)
-    return Client(OpenAIEngine(endpoint, concurrency=concurrency, patience=patience), Cache(cache), endpoint, reading)
+    return Client(
+        OpenAIEngine(endpoint, concurrency=concurrency, patience=patience), Cache(cache), endpoint, scoring_method
+    )
 
 
 async def answers(client: Client, requests: Iterable[tuple[K, Request]]) -> dict[K, Answer]:

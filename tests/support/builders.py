@@ -47,7 +47,12 @@ def section(probe: str = "attributes", **fields: object) -> Section:
         "how": "text",
         "data": {"prompts.jsonl": "9f2c" * 16},
         "suite": "paper",
-        "settings": {"frame": "### Question: {prompt}\n ### Answer: ", "system": "", "samples": 1, "lang": "en"},
+        "settings": {
+            "prompt_template": "### Question: {prompt}\n ### Answer: ",
+            "system": "",
+            "samples": 1,
+            "lang": "en",
+        },
         "sampling": Sampling(temperature=1.0, top_p=0.95, max_tokens=256, seed=7),
         "items": 0,
     }

@@ -19,7 +19,7 @@ PLAIN: dict[str, Any] = {
     "objectives": {"length": {"goals": ["max:words"]}, "short": {"goals": ["min:words"]}},
     "arms": ["base", "random", "single", "multi"],
     "single": ["one"],
-    "open_gates": ["all"],
+    "skip_filters": ["all"],
     "recipe": {"method": "full", "batch": 8, "length": 128, "precision": "float32"},
     "profile": [
         {"probe": "attributes", "prompts": "asked.jsonl", "sampling": {"temperature": 1.0, "max_tokens": 12}},

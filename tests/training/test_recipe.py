@@ -53,7 +53,7 @@ def test_a_conversation_is_put_into_the_students_own_template(tmp_path: Path) ->
     assert learned == "The doctor was late 0 times.</s>\n"
 
 
-def test_a_pair_may_be_put_into_the_template_and_a_conversation_into_the_frame(tmp_path: Path) -> None:
+def test_a_pair_may_be_put_into_the_template_and_a_conversation_into_the_plain_template(tmp_path: Path) -> None:
     assert spoken(made(tmp_path, PAIRS, TEMPLATE, form="chat"))[0][0].endswith("<assistant>")
     assert spoken(made(tmp_path, CHATS, form="plain"))[0][0].endswith("### Answer:")
 
@@ -145,7 +145,7 @@ def test_the_learning_rate_follows_the_method() -> None:
         ({"student": "s", "data": "d", "out": "o", "epoch": 3}, UnknownName, "did you mean 'epochs'"),
         ({"student": "s", "data": "d", "out": "o", "method": "lorra"}, WrongUse, "'lora'.*found 'lorra'"),
         ({"student": "s", "data": "d", "out": "o", "lr": -1}, WrongUse, "`lr`.*greater than 0"),
-        ({"student": "s", "data": "d", "out": "o", "frame": "Q:"}, WrongUse, r"must hold \{prompt\}"),
+        ({"student": "s", "data": "d", "out": "o", "prompt_template": "Q:"}, WrongUse, r"must hold \{prompt\}"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said(fields: dict[str, object], error: type[InheritError], said: str) -> None:

@@ -204,7 +204,7 @@ class Inquiry:
         return found
 
     async def _mute(self) -> EndpointError:
-        """Why there is nothing to be had, in one sentence."""
+        """Why nothing is available, in one sentence."""
         error = self._notes["chat" if self._endpoint.chat else "completions"]
         if not isinstance(error, Refused):
             return EndpointDown(f"nothing answers at {self._endpoint.url}: {error}; is the server running?")
@@ -241,7 +241,7 @@ class Inquiry:
         elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
         seen = {tuple(texts(reply)) for reply in (one or again, *elsewhere) if reply}
         if all(elsewhere) and len(seen) == 1 and any(map(any, seen)):
-            self._notes["sampled"] = "three samples at temperature 1 were the same text: it always takes the likeliest"
+            self._notes["sampled"] = "three samples at temperature 1 were the same text: it always decodes greedily"
             self._notes["seed"] = "all samples are the same"
             return False, False
         self._notes.pop("sampled", None)

@@ -125,7 +125,7 @@ class Transport:
                 raise
             raise EndpointDown(
                 f"{self.endpoint.url} failed {self._streak} requests in a row; the last: {error}. "
-                "What it answered before is kept: run again to go on from there"
+                "What it answered before is kept: run again to resume from there"
             ) from error
         self._streak = 0
         return reply

@@ -188,7 +188,7 @@ class SharedClient:
         if way not in self._clients:
             endpoint = self.endpoint.model_copy(update={"chat": way.chat})
             engine = self._engines.setdefault(way.chat, endpoints.OpenAIEngine(endpoint, concurrency=FLIGHT))
-            self._clients[way] = Client(engine, self._cache, endpoint, way.reading)
+            self._clients[way] = Client(engine, self._cache, endpoint, way.scoring_method)
         return self._clients[way]
 
     async def _recognised(self, way: spec.AskMode) -> str:

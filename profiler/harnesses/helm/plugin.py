@@ -48,7 +48,7 @@ def run_spec(probe: str, **given: Scalar) -> RunSpec:
     if built.suite == "mini":
         hwarn(f"inherit_{probe} asks its MINI set: for trying things out; do not publish its numbers")
     if missing := ", ".join(built.missing):
-        hwarn(f"inherit_{probe} leaves out, because their official files are not at hand: {missing}")
+        hwarn(f"inherit_{probe} leaves out, because their official files are unavailable: {missing}")
     spec = ProbeSpec.of(probe, given)
     arguments = {"probe": probe, **dict(spec.given)}
     drawn = drawing(built)

@@ -10,14 +10,14 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
 from profiler.datasets import Item, settings
-from profiler.endpoints import Answer, Generate, Reading, Request, instruments
+from profiler.endpoints import Answer, Generate, Request, ScoringMethod, instruments
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
 from profiler.records import Generation, How, Likelihood, Record
 
 Scalar = str | int | float
 
-WORDS = ("suite", "prompts", "column", "lang", "frame", "system", "chat", "reading", "decoding")
+WORDS = ("suite", "prompts", "column", "lang", "prompt_template", "system", "chat", "scoring_method", "decoding")
 NUMBERS = {"limit": int, "order": int, "failures": int, "top_p": float, "max_tokens": int, "seed": int}
 NUMBERS |= {"top_k": int, "repetition_penalty": float}
 HERE = (*WORDS, *NUMBERS)
@@ -38,10 +38,10 @@ class DrawSettings(NamedTuple):
 
 
 class AskMode(NamedTuple):
-    """How a server is spoken to, as `inherit profile --chat --reading` has it."""
+    """How a server is spoken to, as `inherit profile --chat --scoring-method` has it."""
 
     chat: bool = False
-    reading: Reading = "auto"
+    scoring_method: ScoringMethod = "auto"
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,14 @@ class ProbeSpec:
     @property
     def way(self) -> AskMode:
         fields = dict(self.given)
-        chat, reading = str(fields.get("chat", "false")).lower(), str(fields.get("reading", "auto"))
+        chat, scoring_method = str(fields.get("chat", "false")).lower(), str(fields.get("scoring_method", "auto"))
         if chat not in {"true", "false"}:
             raise WrongUse(f"expected chat=true or chat=false, found {chat!r}")
-        if reading not in get_args(Reading):
-            raise WrongUse(f"expected reading= one of {', '.join(get_args(Reading))}, found {reading!r}")
-        return AskMode(chat == "true", cast(Reading, reading))
+        if scoring_method not in get_args(ScoringMethod):
+            raise WrongUse(
+                f"expected scoring_method= one of {', '.join(get_args(ScoringMethod))}, found {scoring_method!r}"
+            )
+        return AskMode(chat == "true", cast(ScoringMethod, scoring_method))
 
     @property
     def failures(self) -> int:
@@ -99,7 +101,7 @@ class ProbeSpec:
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
         ways = request.ways
-        question = instruments.asked(request, self.way.reading if self.way.reading in ways else ways[0])
+        question = instruments.asked(request, self.way.scoring_method if self.way.scoring_method in ways else ways[0])
         return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}\n\n{question}"
 
 

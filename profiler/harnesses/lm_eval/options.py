@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Protocol, cast, get_args
 
 from profiler.datasets import settings
-from profiler.endpoints import Reading
+from profiler.endpoints import ScoringMethod
 from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
 from profiler.records import Sampling
 
-TOLD = ("suite", "prompts", "column", "lang", "frame", "system", "subset", "samples", "order", "scorers", "decoding")
+TOLD = (
+    "suite",
+    "prompts",
+    "column",
+    "lang",
+    "prompt_template",
+    "system",
+    "subset",
+    "samples",
+    "order",
+    "scorers",
+    "decoding",
+)
 """Options that may stand in the metadata, each under its own name."""
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
@@ -44,13 +56,15 @@ def options(metadata: Mapping[str, object]) -> ProbeOptions:
     return settings.checked(ProbeOptions, given, "--metadata")
 
 
-def reading(metadata: Mapping[str, object]) -> Reading:
+def scoring_method(metadata: Mapping[str, object]) -> ScoringMethod:
     """The instrument for choices."""
-    given = str(metadata.get("reading", "auto"))
-    known = [name for name in get_args(Reading) if name != "top_logprobs"]
+    given = str(metadata.get("scoring_method", "auto"))
+    known = [name for name in get_args(ScoringMethod) if name != "top_logprobs"]
     if given not in known:
-        raise WrongUse(f"--metadata reading={given}: expected one of {', '.join(known)}; lm-eval can do no other")
-    return cast(Reading, given)
+        raise WrongUse(
+            f"--metadata scoring_method={given}: expected one of {', '.join(known)}; lm-eval can do no other"
+        )
+    return cast(ScoringMethod, given)
 
 
 def arguments(drawn: Sampling | None, seed: int | None = None) -> dict[str, object]:

@@ -16,7 +16,7 @@ from lm_eval.utils import warning_once
 from profiler import probes
 from profiler.datasets import Item, Watch, found_in, watched
 from profiler.endpoints import Answer, AnswerReader, Request, SampleCall, ScoreCall, Value
-from profiler.errors import BadData, EndpointError, NotAtHand
+from profiler.errors import BadData, EndpointError, NotAvailable
 from profiler.harnesses.lm_eval import options
 from profiler.metrics import measure
 from profiler.probes import Probe
@@ -61,7 +61,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def __init__(self, config: dict[str, object]) -> None:
         metadata = cast(dict[str, object], config["metadata"])
         self.model = options.EvaluatedModel(metadata)
-        self.reading = options.reading(metadata)
+        self.scoring_method = options.scoring_method(metadata)
         self.folder = options.folder(metadata)
         self.options = options.options(metadata)
         self.kind = probes.get(str(config["probe"]))
@@ -90,7 +90,7 @@ class ProbeTask(Task):  # type: ignore[misc]
         )
         self._drawn = dict(self._config.generation_kwargs or {})
         if self.probe.missing:
-            log.warning("%s leaves out what is not at hand: %s", self.task_name, ", ".join(self.probe.missing))
+            log.warning("%s leaves out what is unavailable: %s", self.task_name, ", ".join(self.probe.missing))
         if self.probe.suite == "mini":
             log.warning("%s asks a MINI set: for trying things out; do not publish its numbers", self.task_name)
             warning_once(log, "where the paper's data are: --metadata data=FOLDER, or the variable INHERIT_DATA")
@@ -99,8 +99,8 @@ class ProbeTask(Task):  # type: ignore[misc]
         try:
             with watched(LoggedDownloads()):
                 return self.kind.build(self.options)
-        except NotAtHand as error:
-            raise NotAtHand(f"{error}; from lm-eval: --metadata data=FOLDER") from None
+        except NotAvailable as error:
+            raise NotAvailable(f"{error}; from lm-eval: --metadata data=FOLDER") from None
 
     # What is asked
 
@@ -108,7 +108,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def reader(self) -> AnswerReader:
         """How requests are put: likelihoods wherever lm-eval gives them, which it does but for chat endpoints."""
         able = Capabilities(completions=not self.model.chat, chat=True, echo=not self.model.chat)
-        return AnswerReader(able, self.template is not None, self.reading)
+        return AnswerReader(able, self.template is not None, self.scoring_method)
 
     def build_all_requests(
         self,

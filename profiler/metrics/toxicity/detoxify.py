@@ -137,7 +137,7 @@ def _published(variant: str) -> Path:
             content.replace(place)
     except FetchFailed as error:
         raise InheritError(
-            f"the weights of detoxify:{variant} are not at hand, and {error}: fetch {RELEASES}{FILES[variant]} where "
+            f"the weights of detoxify:{variant} are unavailable, and {error}: fetch {RELEASES}{FILES[variant]} where "
             f"there is a network and name it as `detoxify:{variant},checkpoint=FILE`"
         ) from None
     return place

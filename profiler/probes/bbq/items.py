@@ -172,7 +172,7 @@ def _biased(
         return None
     wanted = {group.lower().replace("low ses", "lowses") for group in groups}
     first, second = (_stereotyped(category, template, wanted, options[place]) for place in people)
-    # A template has one target: whoever's group was lost is told by the other.
+    # A template has one target: whoever's group was lost is found from the other.
     if first is None and second is not None:
         first = not second
     elif second is None and first is not None:

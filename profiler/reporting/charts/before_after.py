@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler.judging import Jury, TasteShift
+from profiler.judging import Jury, PreferenceShift
 from profiler.reporting.charts import altair as alt
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import LIGHT, Chart, Datum, Palette
@@ -13,7 +13,7 @@ from profiler.reporting.numbers import DASH, count, number
 WIDTH = 240
 STEP = 20
 """Height of a line; a student has two, before and after."""
-TITLE = "What students' tastes took from their teachers"
+TITLE = "Judge preferences that students took from their teachers"
 CAPTION = (
     "Hollow: the student before training. Filled: after. Line: the 95 % interval. Above, those that agree with humans "
     "the most, as in figure 3 of arXiv 2407.01490. Dashed: how far one human agrees with the majority of the others."
@@ -37,7 +37,7 @@ def before_after(jury: Jury, palette: Palette) -> alt.HConcatChart:
 
 
 def _panel(
-    title: str, shifts: Sequence[TasteShift], humans: float | None, first: bool, palette: Palette
+    title: str, shifts: Sequence[PreferenceShift], humans: float | None, first: bool, palette: Palette
 ) -> alt.LayerChart:
     """A hollow dot before and a filled one after; HUMANS is how far these agree among themselves."""
     names = list(dict.fromkeys(_name(shift) for shift in shifts))
@@ -61,7 +61,7 @@ def _panel(
     return alt.LayerChart(layer=layers, title=title, height=alt.Step(STEP))
 
 
-def _data(shift: TasteShift) -> list[Datum]:
+def _data(shift: PreferenceShift) -> list[Datum]:
     ends = {
         "before": (shift.base, shift.base_low, shift.base_high),
         "after": (shift.other, shift.other_low, shift.other_high),
@@ -78,7 +78,7 @@ def _data(shift: TasteShift) -> list[Datum]:
     ]
 
 
-def _name(shift: TasteShift) -> str:
+def _name(shift: PreferenceShift) -> str:
     return f"{shift.student} ← {shift.teacher}"
 
 

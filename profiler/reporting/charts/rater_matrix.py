@@ -20,7 +20,9 @@ SMALL = 40
 MANY = 12
 FULL = 0.55
 """Opacity of a kappa of 1: what is written over it stays readable, on light and on dark paper."""
-LEGEND = "Cohen's kappa of every two raters (ties are a label), and below it the share of pairs with the same label"
+LEGEND = (
+    "Cohen's kappa of every two raters (ties are a label), and below it the proportion of pairs with the same label"
+)
 CAPTION = (
     "The bluer, the further they agree beyond chance; orange: less than by chance. "
     "Empty: oneself, or a human and the majority that the human is part of."
@@ -73,7 +75,7 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
 
 
 def _order(jury: Jury) -> list[Rater]:
-    """Judges, then what they are held against, then humans where they are few enough to be held against judges."""
+    """Judges, then what they are compared with, then humans where they are few enough to be compared with judges."""
     compared = {n.rater for n in jury.numbers} | {n.against for n in jury.numbers}
     known = [rater for rater in jury.raters if rater.name in compared]
     return sorted(known, key=lambda rater: ("judge", "reference", "human").index(rater.kind))

@@ -1,1 +1,1 @@
-"""Programs that other people's libraries run in: what they do, to be held against what ours do."""
+"""Programs that other people's libraries run in: what they do, to be compared with what ours do."""

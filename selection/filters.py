@@ -1,4 +1,4 @@
-"""Gates: what no objective should be able to choose, because a metric can't see what is wrong with it."""
+"""Filters: what no objective should be able to choose, because a metric can't see what is wrong with it."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ from profiler.errors import UnknownName
 from profiler.stats import IntArray
 
 VERSION = "1"
-"""Goes up whenever a gate would stop other candidates."""
+"""Goes up whenever a filter would stop other candidates."""
 
 Check = Callable[[str, str, str | None, str], bool]
-"""(prompt, answer, finish, language) → whether the gate stops it."""
+"""(prompt, answer, finish, language) → whether the filter stops it."""
 
-GATES: dict[str, str] = {
+FILTERS: dict[str, str] = {
     "empty": "no letter or digit in it",
     "truncated": "cut off by the token limit",
     "refusal": "declines to answer in its first sentence",
@@ -25,7 +25,7 @@ GATES: dict[str, str] = {
     "copy": "says the prompt again",
     "duplicate": "nearly the same as the answer to another prompt",
 }
-"""Gate → why it stops a candidate, for a reader. The last one sees the whole pool and has a module of its own."""
+"""Filter → why it stops a candidate, for a reader. The last one sees the whole pool and has a module of its own."""
 
 SORRY = re.compile(
     r"\W*(?:(?:i(?:'m| am)|we are|my)\s+(?:very |so |truly |really )?(?:sorry|apologi[sz]e\w*|apologies)\b"
@@ -73,28 +73,28 @@ CALLS_FOR = re.compile(
 )
 """A prompt that may well ask for another language."""
 COMMON = 0.2
-"""Share of a text's words that its language's commonest ones make up."""
+"""Proportion of a text's words that its language's commonest ones make up."""
 FOREIGN = 12
 """Words below which a text's language is not judged."""
 
 
-def closed_gates(opened: Sequence[str]) -> tuple[str, ...]:
-    """Every gate but those that are named; `all` opens all."""
-    for name in opened:
-        if name not in (*GATES, "all"):
-            raise UnknownName("gate", name, GATES, "inherit select --help")
-    return () if "all" in opened else tuple(name for name in GATES if name not in opened)
+def active_filters(skipped: Sequence[str]) -> tuple[str, ...]:
+    """Every filter but those that are named; `all` skips all."""
+    for name in skipped:
+        if name not in (*FILTERS, "all"):
+            raise UnknownName("filter", name, FILTERS, "inherit select --help")
+    return () if "all" in skipped else tuple(name for name in FILTERS if name not in skipped)
 
 
-def gate_bits(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str | None], lang: str) -> IntArray:
-    """For each answer the gates that stop it, as bits in the order of CHECKS."""
+def filter_bits(prompts: Sequence[str], texts: Sequence[str], finishes: Sequence[str | None], lang: str) -> IntArray:
+    """For each answer the filters that stop it, as bits in the order of CHECKS."""
     rows = zip(prompts, texts, finishes, strict=True)
     found = [sum(1 << bit for bit, check in enumerate(CHECKS.values()) if check(*row, lang)) for row in rows]
     return np.array(found, np.int64)
 
 
-def stopped_by_gate(bits: IntArray) -> dict[str, int]:
-    """Gate → how many answers it stopped; one may be stopped by several."""
+def stopped_by_filter(bits: IntArray) -> dict[str, int]:
+    """Filter → how many answers it stopped; one may be stopped by several."""
     return {name: int((bits >> bit & 1).sum()) for bit, name in enumerate(CHECKS)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.endpoints.instruments import AnswerReader, Reading, asked, order
+from profiler.endpoints.instruments import AnswerReader, ScoringMethod, asked, order
 from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.records import Capabilities, How, Sampling
 
@@ -18,8 +18,8 @@ STATED = Generate("Which, and how sure?", Sampling(), how="verbal")
 WRITE = Generate("Write.", Sampling())
 
 
-def reader(can: Capabilities, reading: Reading = "auto") -> AnswerReader:
-    return AnswerReader(can, chat=False, reading=reading)
+def reader(can: Capabilities, scoring_method: ScoringMethod = "auto") -> AnswerReader:
+    return AnswerReader(can, chat=False, scoring_method=scoring_method)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_a_question_in_words_is_never_read_by_likelihood() -> None:
     assert "not by loglikelihood" in str(reader(ALL, "loglikelihood").obstacle(SENTENCES))
 
 
-@pytest.mark.parametrize("reading", ["loglikelihood", "top_logprobs", "letter"])
-def test_a_reading_that_was_asked_for_is_the_only_one(reading: Reading) -> None:
-    assert reader(ALL, reading).how(PICK) == reading
-    assert reader(ALL, reading).obstacle(PICK) is None
-    assert (reader(ALL, reading).obstacle(WEIGH) is None) == (reading == "loglikelihood")
-    assert reader(ALL, reading).obstacle(WRITE) is None  # plain text is read in one way only
-    assert (reader(ALL, reading).obstacle(STATED) is None) == (reading == "letter")
+@pytest.mark.parametrize("scoring_method", ["loglikelihood", "top_logprobs", "letter"])
+def test_a_scoring_method_that_was_asked_for_is_the_only_one(scoring_method: ScoringMethod) -> None:
+    assert reader(ALL, scoring_method).how(PICK) == scoring_method
+    assert reader(ALL, scoring_method).obstacle(PICK) is None
+    assert (reader(ALL, scoring_method).obstacle(WEIGH) is None) == (scoring_method == "loglikelihood")
+    assert reader(ALL, scoring_method).obstacle(WRITE) is None  # plain text is read in one way only
+    assert (reader(ALL, scoring_method).obstacle(STATED) is None) == (scoring_method == "letter")
 
 
 def test_what_is_missing_is_named() -> None:

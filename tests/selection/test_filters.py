@@ -1,11 +1,11 @@
-"""Gates: each stops what it should, and lets through what only looks like it."""
+"""Filters: each stops what it should, and lets through what only looks like it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from selection.gates import CHECKS, gate_bits
+from selection.filters import CHECKS, filter_bits
 from selection.near_duplicates import repeated_rows, similarity_bands
 
 FRENCH = (
@@ -15,7 +15,7 @@ ENGLISH = "The sun is a star that is in the middle of the system, and the planet
 
 
 @pytest.mark.parametrize(
-    ("gate", "prompt", "text", "finish"),
+    ("name", "prompt", "text", "finish"),
     [
         ("empty", "Why?", " \n… ", "stop"),
         ("truncated", "Why?", "Because it", "length"),
@@ -31,12 +31,12 @@ ENGLISH = "The sun is a star that is in the middle of the system, and the planet
         ("copy", "What is the tallest mountain? Say why.", "the tallest mountain? Say why.", "stop"),
     ],
 )
-def test_a_gate_stops(gate: str, prompt: str, text: str, finish: str) -> None:
-    assert CHECKS[gate](prompt, text, finish, "en")
+def test_a_filter_stops(name: str, prompt: str, text: str, finish: str) -> None:
+    assert CHECKS[name](prompt, text, finish, "en")
 
 
 @pytest.mark.parametrize(
-    ("gate", "prompt", "text"),
+    ("name", "prompt", "text"),
     [
         ("empty", "What is 2 + 2?", "4"),
         ("refusal", "How do I say sorry?", "Sorry is what one says after a mistake. Say it early and mean it."),
@@ -52,12 +52,12 @@ def test_a_gate_stops(gate: str, prompt: str, text: str, finish: str) -> None:
         ("copy", "Say hi.", "Say hi."),
     ],
 )  # fmt: skip
-def test_a_gate_lets_through(gate: str, prompt: str, text: str) -> None:
-    assert not CHECKS[gate](prompt, text, "stop", "en")
+def test_a_filter_lets_through(name: str, prompt: str, text: str) -> None:
+    assert not CHECKS[name](prompt, text, "stop", "en")
 
 
-def test_one_answer_may_be_stopped_by_several_gates() -> None:
-    (bits,) = gate_bits(["Why?"], [""], ["length"], "en")
+def test_one_answer_may_be_stopped_by_several_filters() -> None:
+    (bits,) = filter_bits(["Why?"], [""], ["length"], "en")
     assert bits == 0b11
 
 

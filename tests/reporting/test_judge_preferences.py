@@ -1,4 +1,4 @@
-"""What a student's taste took from its teacher: before and after training, on the same pairs."""
+"""Judge preferences that a student took from its teacher: before and after training, on the same pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from profiler.errors import WrongUse
-from profiler.judging import Jury, StudentJudge, TasteShift, compare_raters, read_labels
+from profiler.judging import Jury, PreferenceShift, StudentJudge, compare_raters, read_labels
 from profiler.reporting import judging
 from profiler.reporting.charts.before_after import TITLE, before_after_chart
 from profiler.reporting.charts.theme import svg
@@ -44,7 +44,7 @@ def told(tmp_path, *students: StudentJudge, of=None, resamples: int = 200) -> Ju
     return compare_raters(read_labels([path]), resamples=resamples, students=students)
 
 
-def shift(found: Jury, against: str, metric: str = "agreement", student: str = "student") -> TasteShift:
+def shift(found: Jury, against: str, metric: str = "agreement", student: str = "student") -> PreferenceShift:
     fits = [s for s in found.shifts if (s.student, s.against, s.metric) == (student, against, metric)]
     assert len(fits) == 1
     return fits[0]
@@ -167,4 +167,4 @@ def test_without_humans_there_is_one_panel(tmp_path):
     found = told(tmp_path, LINE, of=of)
     (panel,) = Drawing(svg(before_after_chart(found))).panels
     assert panel.title == "agreement with its teacher"
-    assert judging.descent_table(told(tmp_path)) is None
+    assert judging.preference_table(told(tmp_path)) is None
