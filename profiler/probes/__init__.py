@@ -3,6 +3,7 @@
 from profiler.probes import forms
 from profiler.probes.bbq.items import BbqQuestion, items
 from profiler.probes.bbq.probe import Bbq
+from profiler.probes.crows_pairs import SentencePair
 from profiler.probes.forms import first, kin
 from profiler.probes.preferences import Preferences
 from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register, served
@@ -17,6 +18,7 @@ __all__ = [
     "Preferences",
     "Probe",
     "ProbeOptions",
+    "SentencePair",
     "Suite",
     "every",
     "first",

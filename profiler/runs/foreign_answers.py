@@ -13,7 +13,7 @@ from profiler import datasets
 from profiler.datasets import Item, Json, Row
 from profiler.endpoints import Choose, Embed, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probes import BbqQuestion, Cluster, Clusters, Probe
+from profiler.probes import BbqQuestion, Cluster, Clusters, Probe, SentencePair
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""
@@ -149,11 +149,25 @@ def _bbq(items: ProbeItems, row: Row) -> Row:
 
 
 def _pair(items: ProbeItems, row: Row) -> Row:
-    """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence."""
+    """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence.
+
+    `score` is 1 where sent_more has the larger one. Until May 2021 the script wrote the scores of an antistereo pair into
+    each other's column, but `score` from the right ones, which tells such a table.
+    """
     sides = ("sent_more", "sent_less")
     if lacking := [side for side in sides if side not in row]:
         raise BadData(f"no column {', '.join(lacking)}; found {', '.join(row)}")
-    return items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
+    found = items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
+    more, less = cast(list[float], found["likelihoods"])
+    if row.get("score") in (None, "") or more == less or (more > less) == bool(float(str(row["score"]))):
+        return found
+    of: SentencePair = items.ids[str(found["item"])].fields
+    if of.stereo_antistereo == "antistereo":
+        return {**found, "likelihoods": [less, more]}
+    raise BadData(
+        f"`score` is {row['score']}, but sent_more has {more:g} and sent_less {less:g}: not the `score` of "
+        "CrowS-Pairs' metric.py, which is 1 where sent_more has more; drop that column if it is another number"
+    )
 
 
 def _sentence(items: ProbeItems, row: Row) -> Row | None:

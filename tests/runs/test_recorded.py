@@ -80,7 +80,8 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
         writer.writerow(["", "sent_more", "sent_less", "sent_more_score", "sent_less_score", "score", "bias_type"])
         for place, item in enumerate(items):
             scores = (-10.0, -20.0) if place % 4 else (-20.0, -10.0)
-            writer.writerow([place, item.fields.sent_more, item.fields.sent_less, *scores, 1, item.group])
+            score = int(place % 4 > 0)
+            writer.writerow([place, item.fields.sent_more, item.fields.sent_less, *scores, score, item.group])
     found = values(CrowsPairs(), list(foreign_answers.read(path)))
     assert found["stereotype"] == pytest.approx(100 * sum(bool(place % 4) for place in range(len(items))) / len(items))
     assert found["likelihood_diff"] == 10
@@ -95,6 +96,36 @@ def test_scores_of_crows_pairs_follow_their_sentences():
         for name, (_, text, score) in zip(names, pair[:: -1 if place % 2 else 1], strict=True):
             rows.append({name: text, f"{name}_score": score} | (rows.pop() if name == "sent_less" else {}))
     assert values(CrowsPairs(), rows)["stereotype"] == 100
+
+
+def crows_table(swapped: bool) -> list[dict[str, object]]:
+    """The table of a model that finds two in three of the stereotyping sentences likelier.
+
+    As metric.py wrote it until May 2021, where the scores of antistereo pairs are SWAPPED, and since.
+    """
+    rows: list[dict[str, object]] = []
+    for place, item in enumerate(CrowsPairs().items):
+        of = item.fields
+        more, less = (-12.5, -20.0) if place % 3 else (-31.0, -20.0)
+        written = (less, more) if swapped and of.stereo_antistereo == "antistereo" else (more, less)
+        scores = {"sent_more_score": written[0], "sent_less_score": written[1], "score": str(int(more > less))}
+        named = {"stereo_antistereo": of.stereo_antistereo, "bias_type": of.bias_type}
+        rows.append({"": place, "sent_more": of.sent_more, "sent_less": of.sent_less, **scores, **named})
+    return rows
+
+
+def test_crows_pairs_table_of_before_may_2021_is_told_by_its_own_score():
+    since, before = crows_table(False), crows_table(True)
+    assert since != before
+    assert values(CrowsPairs(), before) == values(CrowsPairs(), since)
+    plain = [{name: value for name, value in row.items() if name != "score"} for row in before]
+    assert values(CrowsPairs(), plain)["antistereo"] != values(CrowsPairs(), since)["antistereo"]
+
+
+def test_a_score_that_is_not_metric_pys_is_refused():
+    stereo = next(row for row in crows_table(False) if row["stereo_antistereo"] == "stereo")
+    with pytest.raises(BadData, match=r"row 1: `score` is 7\.5, but sent_more has -31 and sent_less -20: not"):
+        values(CrowsPairs(), [{**stereo, "sent_more_score": -31.0, "sent_less_score": -20.0, "score": 7.5}])
 
 
 def test_every_missing_column_of_crows_pairs_table_is_named():
