@@ -151,8 +151,8 @@ def _bbq(items: ProbeItems, row: Row) -> Row:
 def _pair(items: ProbeItems, row: Row) -> Row:
     """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence.
 
-    `score` is 1 where sent_more has the larger one. Until May 2021 the script wrote the scores of an antistereo pair into
-    each other's column, but `score` from the right ones, which tells such a table.
+    `score` is 1 where sent_more has the larger one. Until May 2021 the script wrote the scores of an antistereo pair
+    into each other's column, but `score` from the right ones, which tells such a table.
     """
     sides = ("sent_more", "sent_less")
     if lacking := [side for side in sides if side not in row]:
@@ -172,7 +172,7 @@ def _pair(items: ProbeItems, row: Row) -> Row:
 
 def _sentence(items: ProbeItems, row: Row) -> Row | None:
     """A sentence of StereoSet's predictions: the last of a cluster makes its answer; the other task is passed over."""
-    if "task" in row and not (isinstance(items.probe, Clusters) and row["task"] == items.probe.task):
+    if "task" in row and not (isinstance(items.probe, Clusters) and row["task"] in items.probe.tasks):
         return None
     if str(row["id"]) not in items.sentences:
         raise BadData(f"no sentence {row['id']!r} in {items.probe.name} [{items.probe.suite}]")
