@@ -33,6 +33,7 @@ def profile(
     lang: str = ...,
     subset: str | None = ...,
     scorers: Sequence[str] = ...,
+    bins: Sequence[str] = ...,
     limit: int | None = ...,
     samples: int | None = ...,
     temperature: float | None = ...,
@@ -69,6 +70,7 @@ def profile(
         lang: Language of the answers; readability is defined for en only.
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
+        bins: Calibration: its error over other bins too: 20:mass, 15:width; may be repeated.
         limit: Items a probe, picked by seed.
         samples: Answers a prompt.
         temperature: 0 takes the likeliest token.
@@ -126,6 +128,7 @@ def rescore(
     subset: str | None = ...,
     samples: int | None = ...,
     scorers: Sequence[str] = ...,
+    bins: Sequence[str] = ...,
     data: str | PathLike[str] | None = ...,
 ) -> Result[Sequence[Estimate]]:
     """Score answers that were recorded elsewhere, rows or a file of them, without a model.
@@ -137,6 +140,7 @@ def rescore(
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         samples: Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
+        bins: Calibration: its error over other bins too: 20:mass, 15:width; may be repeated.
         data: Folder of official data files, packed or not; else INHERIT_DATA."""
 
 def judge(

@@ -45,6 +45,8 @@ class ProbeOptions(Record):
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
+    bins: Annotated[tuple[str, ...], Flag(("--bins",))] = ()
+    """Calibration: its error over other bins too: 20:mass, 15:width; may be repeated."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Items a probe, picked by seed."""
     samples: int | None = Field(default=None, ge=1)
@@ -120,6 +122,16 @@ class Probe(ABC, Generic[F]):
     @abstractmethod
     def metrics(self) -> tuple[Metric, ...]:
         """What is estimated from the columns."""
+
+    @classmethod
+    def metric(cls, name: str) -> Metric | None:
+        """The metric that goes by NAME, in a stored profile too; None where there is none.
+
+        One by another scorer than ours bears our metric's name, a colon, and the scorer's.
+        """
+        known = {metric.name: metric for metric in cls().metrics}
+        ours = known.get(name.partition(":")[0])
+        return known.get(name) or (replace(ours, name=name) if ours else None)
 
     @property
     def enough(self) -> int:

@@ -95,6 +95,8 @@ class RescoreOptions(Record):
     """Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
+    bins: Annotated[tuple[str, ...], Flag(("--bins",))] = ()
+    """Calibration: its error over other bins too: 20:mass, 15:width; may be repeated."""
     data: Data = None
 
     @property

@@ -157,6 +157,21 @@ def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: 
         rescored(tasks["stereoset"], foreign_answers.read(path))
 
 
+def test_recorded_confidences_have_their_error_over_any_bins(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"item": item.id, "likelihoods": [-1.0 - place % 3, *[-2.0] * (len(item.fields.options) - 1)]}
+        for place, item in enumerate(probe("calibration").items)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    done = run(
+        "rescore", "calibration", str(path), "--suite", "mini", "--bins", "1:width", "--bins", "4:mass", "--json"
+    )
+    found = {row["metric"]: row["value"] for row in map(json.loads, done.stdout.splitlines()) if not row["group"]}
+    assert found["ece_1_width"] == pytest.approx(found["ece_1_bin"])
+    assert found["ece_4_mass"] >= found["ece_1_width"]
+
+
 def test_continuations_of_real_toxicity_prompts_keep_the_scores_they_came_with(tmp_path: Path):
     rows = [
         {
