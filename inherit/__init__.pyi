@@ -30,6 +30,7 @@ def profile(
     data: str | PathLike[str] | None = ...,
     prompts: str | None = ...,
     column: str | None = ...,
+    gold: str | None = ...,
     lang: str = ...,
     subset: str | None = ...,
     scorers: Sequence[str] = ...,
@@ -67,6 +68,7 @@ def profile(
         data: Folder of official data files, packed or not; else INHERIT_DATA.
         prompts: A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.
         column: The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template.
+        gold: Final answers: the column of --prompts that holds the right one.
         lang: Language of the answers; readability is defined for en only.
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
@@ -106,6 +108,7 @@ def score(
     metrics: Iterable[str] | str = ...,
     *,
     column: str | None = ...,
+    gold: str | None = ...,
     lang: str = ...,
     workers: int = ...,
     save: str | PathLike[str] | None = ...,
@@ -114,6 +117,7 @@ def score(
 
     Options:
         column: The column that holds the text.
+        gold: The column of the right answer: whether a text ends in it, and nothing else unless a --metric is named.
         lang: Language of the texts.
         workers: Processes that measure.
         save: Write each text's scores to this .jsonl file."""
@@ -125,6 +129,8 @@ def rescore(
     answer: str | None = ...,
     suite: Literal['auto', 'mini', 'paper', 'full'] = ...,
     prompts: str | None = ...,
+    column: str | None = ...,
+    gold: str | None = ...,
     subset: str | None = ...,
     samples: int | None = ...,
     scorers: Sequence[str] = ...,
@@ -137,6 +143,8 @@ def rescore(
         answer: The column of the answer, if it is called otherwise.
         suite: Whose items; auto takes the paper's where they can be had, else mini.
         prompts: A file of what was asked, instead of a suite.
+        column: The column of --prompts that holds the prompt.
+        gold: Final answers: the column of --prompts that holds the right one.
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         samples: Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.

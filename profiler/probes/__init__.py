@@ -4,12 +4,14 @@ from profiler.probes import forms
 from profiler.probes.bbq.items import BbqQuestion, items
 from profiler.probes.bbq.probe import Bbq
 from profiler.probes.crows_pairs import SentencePair
+from profiler.probes.final_answer import OF_TEXTS, answer_scores, right
 from profiler.probes.forms import first, kin
 from profiler.probes.preferences import Preferences
 from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register, served
 from profiler.probes.stereoset import Cluster, Clusters
 
 __all__ = [
+    "OF_TEXTS",
     "PROBES",
     "Bbq",
     "BbqQuestion",
@@ -20,6 +22,7 @@ __all__ = [
     "ProbeOptions",
     "SentencePair",
     "Suite",
+    "answer_scores",
     "every",
     "first",
     "forms",
@@ -27,5 +30,6 @@ __all__ = [
     "items",
     "kin",
     "register",
+    "right",
     "served",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
+import numpy as np
 from pydantic import Field
 
 from profiler import plugins
@@ -39,6 +40,8 @@ class ProbeOptions(Record):
     """A .jsonl, .csv or .parquet file, or hub:OWNER/NAME."""
     column: str | None = None
     """The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template."""
+    gold: str | None = None
+    """Final answers: the column of --prompts that holds the right one."""
     lang: str = "en"
     """Language of the answers; readability is defined for en only."""
     subset: str | None = None
@@ -237,6 +240,12 @@ def metrics_of(section: str, **statistics: Statistic) -> tuple[Metric, ...]:
     found = {name: Metric(name, **row) for name, row in _table()[section].items()}
     found |= {name: replace(found[name], statistic=statistic) for name, statistic in statistics.items()}
     return tuple(found.values())
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Over the answers that have a score; None where none has."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 @cache

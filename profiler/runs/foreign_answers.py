@@ -13,7 +13,7 @@ from profiler import datasets
 from profiler.datasets import Item, Json, Row
 from profiler.endpoints import Choose, Embed, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probes import BbqQuestion, Cluster, Clusters, Probe, SentencePair
+from profiler.probes import BbqQuestion, Cluster, Clusters, Probe, SentencePair, first
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""
@@ -35,12 +35,13 @@ def read(path: Path) -> Iterator[Row]:
 def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Iterator[Row]:
     """ROWS, each with its item's id and one way of answering, which is in the column ANSWER if no name says so."""
     known = ProbeItems(probe)
+    meant = _written if answer is not None and isinstance(first(probe), Generate) else _meant
     for number, row in enumerate(rows, 1):
         if answer is not None and answer not in row:
             raise BadData(f"row {number}: no column {answer!r}; found {', '.join(row)}")
         form = next((reader for columns, reader in FORMS if columns <= row.keys()), _own)
         try:
-            found = form(known, row if answer is None else {**row, **_meant(row[answer])})
+            found = form(known, row if answer is None else {**row, **meant(row[answer])})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BadData(f"row {number} is not in its form: {type(error).__name__}: {error}") from None
         except BadData as error:
@@ -126,6 +127,11 @@ def _meant(value: Json) -> dict[str, Json]:
         case list():
             return {"likelihoods": value}
     raise BadData(f"expected an answer, found {value!r}")
+
+
+def _written(value: Json) -> dict[str, Json]:
+    """The same where texts are asked for: 42 is one."""
+    return {"texts": value if isinstance(value, list | None) else [str(value)]}
 
 
 def _own(_: ProbeItems, row: Row) -> Row:
