@@ -30,9 +30,11 @@ def profile(
     data: str | PathLike[str] | None = ...,
     prompts: str | None = ...,
     column: str | None = ...,
+    gold: str | None = ...,
     lang: str = ...,
     subset: str | None = ...,
     scorers: Sequence[str] = ...,
+    bins: Sequence[str] = ...,
     limit: int | None = ...,
     samples: int | None = ...,
     temperature: float | None = ...,
@@ -66,9 +68,11 @@ def profile(
         data: Folder of official data files, packed or not; else INHERIT_DATA.
         prompts: A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.
         column: The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template.
+        gold: Final answers: the column of --prompts that holds the right one.
         lang: Language of the answers; readability is defined for en only.
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
+        bins: Calibration: its error over other bins too: 20:mass, 15:width; may be repeated.
         limit: Items a probe, picked by seed.
         samples: Samples per prompt.
         temperature: 0 is greedy decoding, always the most likely token.
@@ -112,6 +116,7 @@ def score(
     metrics: Iterable[str] | str = ...,
     *,
     column: str | None = ...,
+    gold: str | None = ...,
     lang: str = ...,
     workers: int = ...,
     save: str | PathLike[str] | None = ...,
@@ -120,6 +125,7 @@ def score(
 
     Options:
         column: The column that holds the text.
+        gold: The column of the right answer: whether a text ends in it, and nothing else unless a --metric is named.
         lang: Language of the texts.
         workers: Processes that measure.
         save: Write each text's scores to this .jsonl file."""
@@ -131,9 +137,12 @@ def rescore(
     answer: str | None = ...,
     suite: Literal['auto', 'mini', 'paper', 'full'] = ...,
     prompts: str | None = ...,
+    column: str | None = ...,
+    gold: str | None = ...,
     subset: str | None = ...,
     samples: int | None = ...,
     scorers: Sequence[str] = ...,
+    bins: Sequence[str] = ...,
     data: str | PathLike[str] | None = ...,
 ) -> Result[Sequence[Estimate]]:
     """Score answers that were recorded elsewhere, rows or a file of them, without a model.
@@ -142,9 +151,12 @@ def rescore(
         answer: The column of the answer, if it is called otherwise.
         suite: Whose items; auto takes the paper's where they can be had, else mini.
         prompts: A file of what was asked, instead of a suite.
+        column: The column of --prompts that holds the prompt.
+        gold: Final answers: the column of --prompts that holds the right one.
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         samples: Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
+        bins: Calibration: its error over other bins too: 20:mass, 15:width; may be repeated.
         data: Folder of official data files, packed or not; else INHERIT_DATA."""
 
 def judge(

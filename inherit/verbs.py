@@ -92,10 +92,12 @@ def score(texts: Iterable[str] | Place, metrics: Iterable[str] | str = (), **opt
     file = texts if isinstance(texts, str | PathLike) else "texts"
     told = checked(ScoreOptions, "score", {**options, "file": file, "metrics": metrics})
     if isinstance(texts, str | PathLike):
-        read = score_texts.texts(told.file, told.column, told.lang)
+        read = score_texts.texts(told.file, told.column, told.lang, told.gold)
+    elif told.gold is not None:
+        raise WrongUse("`gold` names a column of a file: give the file instead of its texts")
     else:
         read = (score_texts.NumberedText(row, Text(each, told.lang)) for row, each in enumerate(texts))
-    made = score_texts.scores(read, told.metrics, told.workers, told.save)
+    made = score_texts.scores(read, told.metrics, told.workers, told.save, told.gold is not None)
     report = numbers("scores", made.estimates)
     columns = made.columns.columns
     rows = [

@@ -28,8 +28,9 @@ def score(options: ScoreOptions, json: Json = False) -> None:
     """
     from profiler.runs import score_texts
 
-    texts = score_texts.texts(options.file, options.column, options.lang)
-    show(score_texts.score(texts, options.metrics, options.workers, options.save), json)
+    texts = score_texts.texts(options.file, options.column, options.lang, options.gold)
+    gold = options.gold is not None
+    show(score_texts.scores(texts, options.metrics, options.workers, options.save, gold).estimates, json)
     keep_options(options, options.save)
 
 

@@ -1,18 +1,16 @@
 """How a model writes when it is asked neutral things: length, readability, diversity, repetition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self
-
-import numpy as np
 
 from profiler import metrics
 from profiler.datasets import Item, Prompts, Row, Summary, official, prompts, template_of
 from profiler.endpoints import Answer, Generate
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
-from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
+from profiler.probes.probe import Probe, ProbeOptions, mean, metrics_of, register
 from profiler.records import Sampling, Writing
 
 TEMPLATE = "### Question: {prompt}\n### Answer:"
@@ -116,10 +114,10 @@ class Attributes(Probe[Topic]):
 
     def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations
-        scores = {one.name: _mean([text.scores.get(one.name) for text in written]) for one in self.text_metrics}
+        scores = {one.name: mean([text.scores.get(one.name) for text in written]) for one in self.text_metrics}
         # Where nobody says why an answer ended, nobody knows whether it was cut off.
-        scores["truncated"] = _mean([float(text.finish == "length") if text.finish else None for text in written])
-        scores["empty"] = _mean([float(not text.text.strip()) for text in written])
+        scores["truncated"] = mean([float(text.finish == "length") if text.finish else None for text in written])
+        scores["empty"] = mean([float(not text.text.strip()) for text in written])
         return scores
 
 
@@ -130,9 +128,3 @@ def _rows() -> Iterator[Row]:
             yield from ({"inputs": prompt} for prompt in row["inputs"].values())
         else:
             yield row
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Over the answers that have a score; None where none has."""
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None

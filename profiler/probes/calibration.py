@@ -16,7 +16,8 @@ import numpy as np
 from profiler import stats
 from profiler.datasets import Item, Row
 from profiler.endpoints import Answer, Choose, Generate, lettered, read_letter
-from profiler.metrics import Metric
+from profiler.errors import WrongUse
+from profiler.metrics import Metric, distinct
 from profiler.probes.multiple_choice import (
     MultipleChoice,
     OfficialSet,
@@ -58,27 +59,25 @@ def _in_bins(columns: Columns, edges: FloatArray, bins: int) -> FloatArray:
     return np.asarray(np.eye(bins)[place])
 
 
-def _ten(columns: Columns) -> FloatArray:
+def _by_mass(columns: Columns, bins: int = 10) -> FloatArray:
     """Bins of as many answers each, as HELM has them."""
     known = columns["confidence"][~np.isnan(columns["confidence"] + columns["correct"])]
-    return _in_bins(columns, stats.calibration.equal_mass(known, 10), 10)
+    return _in_bins(columns, stats.calibration.equal_mass(known, bins), bins)
 
 
-def _by_width(columns: Columns) -> FloatArray:
+def _by_width(columns: Columns, bins: int) -> FloatArray:
+    return _in_bins(columns, stats.calibration.equal_width(bins), bins)
+
+
+def _parted(columns: Columns, part: Callable[[Columns, int], FloatArray], bins: int) -> FloatArray:
     """The excess in the column of its bin, and 1 in the last."""
     excess, one = np.hsplit(_excess(columns), 2)
-    return np.hstack([_in_bins(columns, stats.calibration.equal_width(WIDTH), WIDTH) * excess, one])
-
-
-def _by_mass(columns: Columns) -> FloatArray:
-    """The same in bins of as many answers: HELM's ece_10_bin, as a number made of sums."""
-    excess, one = np.hsplit(_excess(columns), 2)
-    return np.hstack([_ten(columns) * excess, one])
+    return np.hstack([part(columns, bins) * excess, one])
 
 
 def _told_apart(columns: Columns) -> FloatArray:
     """The excess, the right answers and all answers, each in the column of its bin."""
-    bins, (excess, _) = _ten(columns), np.hsplit(_excess(columns), 2)
+    bins, (excess, _) = _by_mass(columns), np.hsplit(_excess(columns), 2)
     return np.hstack([bins * excess, bins * columns["correct"][:, np.newaxis], bins])
 
 
@@ -94,7 +93,11 @@ def _of(measure: Callable[[FloatArray, FloatArray], float], folded: bool = False
     return OfRows(value, PAIR, folded)
 
 
-TEN = OfSums(_by_mass, _ece, PAIR, folded=True)
+def _over(part: Callable[[Columns, int], FloatArray], bins: int) -> OfSums:
+    return OfSums(partial(_parted, part=part, bins=bins), _ece, PAIR, folded=True)
+
+
+TEN = _over(_by_mass, 10)
 METRICS = metrics_of(
     "calibration",
     accuracy=Mean("correct"),
@@ -102,11 +105,31 @@ METRICS = metrics_of(
     ece_10_bin=TEN,
     ece_10_debiased=OfSums(_told_apart, stats.calibration.without_chance, PAIR, plain=TEN, lacks="a bin has one item"),
     ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
-    ece_15_width=OfSums(_by_width, _ece, PAIR, folded=True),
+    ece_15_width=_over(_by_width, WIDTH),
     platt_ece_10_bin=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),
     selective_acc_10=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).top),
     selective_area=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).area),
 )
+
+BINS = {"mass": (_by_mass, "bins of as many answers each"), "width": (_by_width, "bins of the same width")}
+MOST_BINS = 1000
+
+
+def over_bins(bins: str, kind: str) -> Metric | None:
+    """The expected calibration error over so many BINS of this KIND; None where there are no such bins."""
+    if kind not in BINS or not bins.isdecimal() or not 1 <= int(bins) <= MOST_BINS:
+        return None
+    part, about = BINS[kind]
+    said = f"Expected calibration error over {int(bins)} {about}: chance makes it larger."
+    return Metric(f"ece_{int(bins)}_{kind}", said, "proportion", "low", _over(part, int(bins)))
+
+
+def wanted(said: str) -> Metric:
+    """The error over bins that a user asks for: 20:mass."""
+    if found := over_bins(*said.split(":", 1)) if ":" in said else None:
+        return found
+    raise WrongUse(f"expected bins such as 20:mass or 15:width, at most {MOST_BINS:,}, found {said!r}")
+
 
 # After Tian et al. 2023, Just Ask for Calibration: answer and probability in one turn.
 STATE = (
@@ -147,9 +170,26 @@ def _columns(taken: int | None, confidence: float | None, gold: int) -> dict[str
 class Confidence(MultipleChoice):
     """What the three forms share: the questions, and options that continue the question."""
 
+    errors: tuple[Metric, ...] = ()
+    """Expected calibration errors over other bins than the usual."""
+
     official = SETS
+    usual: ClassVar[tuple[Metric, ...]]
     confidence: ClassVar[str]
     """Where it comes from."""
+
+    @classmethod
+    def build(cls, options: ProbeOptions) -> Self:
+        return replace(super().build(options), errors=tuple(map(wanted, options.bins)))
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return distinct((*self.usual, *self.errors))
+
+    @classmethod
+    def metric(cls, name: str) -> Metric | None:
+        found = re.fullmatch(r"ece_(\d+)_([a-z]+)", name)
+        return super().metric(name) or (over_bins(*found.groups()) if found else None)
 
     @staticmethod
     def put(row: Row) -> Question:
@@ -171,7 +211,7 @@ class Calibration(Confidence):
     name = "calibration"
     default = True
     in_words = ("calibration_verbal", "calibration_sampled")
-    metrics = METRICS
+    usual = METRICS
     confidence = "softmax of mean log-probability per token"
 
     def ask(self, item: Item[Question]) -> Choose:
@@ -207,7 +247,7 @@ class CalibrationVerbal(Confidence):
     """Multiple-choice questions answered by letter, with the probability that the letter is right in percent."""
 
     name = "calibration_verbal"
-    metrics = _in_words("calibration_verbal")
+    usual = _in_words("calibration_verbal")
     sampling = BRIEF
     confidence = "stated"
 
@@ -239,7 +279,7 @@ class CalibrationSampled(Confidence):
     samples: int = SAMPLES
 
     name = "calibration_sampled"
-    metrics = _in_words("calibration_sampled")
+    usual = _in_words("calibration_sampled")
     confidence = "proportion of the commonest answer"
 
     @classmethod

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
+import numpy as np
 from pydantic import Field
 
 from profiler import plugins
@@ -39,12 +40,16 @@ class ProbeOptions(Record):
     """A .jsonl, .csv or .parquet file, or hub:OWNER/NAME."""
     column: str | None = None
     """The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template."""
+    gold: str | None = None
+    """Final answers: the column of --prompts that holds the right one."""
     lang: str = "en"
     """Language of the answers; readability is defined for en only."""
     subset: str | None = None
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
+    bins: Annotated[tuple[str, ...], Flag(("--bins",))] = ()
+    """Calibration: its error over other bins too: 20:mass, 15:width; may be repeated."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Items a probe, picked by seed."""
     samples: int | None = Field(default=None, ge=1)
@@ -120,6 +125,16 @@ class Probe(ABC, Generic[F]):
     @abstractmethod
     def metrics(self) -> tuple[Metric, ...]:
         """What is estimated from the columns."""
+
+    @classmethod
+    def metric(cls, name: str) -> Metric | None:
+        """The metric that goes by NAME, in a stored profile too; None where there is none.
+
+        One by another scorer than ours bears our metric's name, a colon, and the scorer's.
+        """
+        known = {metric.name: metric for metric in cls().metrics}
+        ours = known.get(name.partition(":")[0])
+        return known.get(name) or (replace(ours, name=name) if ours else None)
 
     @property
     def enough(self) -> int:
@@ -225,6 +240,12 @@ def metrics_of(section: str, **statistics: Statistic) -> tuple[Metric, ...]:
     found = {name: Metric(name, **row) for name, row in _table()[section].items()}
     found |= {name: replace(found[name], statistic=statistic) for name, statistic in statistics.items()}
     return tuple(found.values())
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Over the answers that have a score; None where none has."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 @cache

@@ -101,6 +101,7 @@ class Cluster(NamedTuple):
     """The authors' ids of these, where they are known."""
     term: int
     """Number of the target term."""
+    task: Task = "intrasentence"
 
 
 class ClusterTurn(NamedTuple):
@@ -110,6 +111,7 @@ class ClusterTurn(NamedTuple):
     sentences: tuple[str, ...]
     ids: tuple[str, ...]
     term: int
+    task: Task
     pair: str
     kind: int
     """Number of the pair."""
@@ -120,10 +122,10 @@ class ClusterTurn(NamedTuple):
 
 @dataclass(frozen=True)
 class Clusters(Probe[F]):
-    """What both tasks share, by likelihood and in words."""
+    """What the tasks share, by likelihood and in words."""
 
     shipped = "stereoset"
-    task: ClassVar[Task] = "intrasentence"
+    tasks: ClassVar[tuple[Task, ...]] = ("intrasentence",)
     splits: ClassVar[Mapping[str, File]] = {"paper": TEST, "full": DEV}
     """The official file of each suite; `auto` takes the first that can be had.
 
@@ -145,20 +147,22 @@ class Clusters(Probe[F]):
 
     @property
     def settings(self) -> Mapping[str, Setting]:
-        return {"task": self.task}
+        return {"task": " and ".join(self.tasks)}
 
     @cached_property
     def clusters(self) -> list[Item[Cluster]]:
-        mini = (row for row in self.rows() if row["task"] == self.task)
-        rows = list(mini if self.suite == "mini" else _official(self.task, self.splits[self.suite]))
+        published = self.suite != "mini"
+        found = _official(self.tasks, self.splits[self.suite]) if published else self.rows()
+        rows = [row for row in found if row["task"] in self.tasks]
         terms = sorted({(str(row["bias_type"]), str(row["target"])) for row in rows})
         code = {term: number for number, term in enumerate(terms)}
         return drawn((_item(row, code) for row in rows), self.limit)
 
 
-def _official(task: Task, file: File) -> Iterator[Row]:
+def _official(tasks: tuple[Task, ...], file: File) -> Iterator[Row]:
     """The clusters of the authors' file in the form of the shipped one, with the sentences' ids."""
-    for row in orjson.loads(SOURCE.read(file))["data"][task]:
+    data = orjson.loads(SOURCE.read(file))["data"]
+    for row in ({**row, "task": task} for task in tasks for row in data[task]):
         found = {sentence["gold_label"]: sentence for sentence in row["sentences"]}
         sentences = {label: found[label]["sentence"] for label in LABELS}
         yield {**row, **sentences, "ids": [str(found[label].get("id", "")) for label in LABELS]}
@@ -172,6 +176,7 @@ def _item(row: Row, code: Mapping[tuple[str, str], int]) -> Item[Cluster]:
         tuple(str(row[label]) for label in LABELS),
         tuple(map(str, ids)) if isinstance(ids, list) else (),
         code[domain, target],
+        "intersentence" if row["task"] == "intersentence" else "intrasentence",
     )
     return Item(str(row["id"]), cluster, group=domain, cluster=f"{domain}/{target}")
 
@@ -183,7 +188,7 @@ class StereoSet(Clusters[Cluster]):
     name = "stereoset"
     default = True
     topic = "bias"
-    in_words = ("stereoset_chat",)
+    in_words: ClassVar[tuple[str, ...]] = ("stereoset_chat",)
     metrics = METRICS
 
     @property
@@ -191,7 +196,12 @@ class StereoSet(Clusters[Cluster]):
         return self.clusters
 
     def ask(self, item: Item[Cluster]) -> Request:
-        return Weigh(item.fields.sentences)
+        context, sentences = item.fields.context, item.fields.sentences
+        if item.fields.task == "intrasentence":
+            return Weigh(sentences)
+        if context[-1] not in ".!?":
+            context += "."  # as the authors do
+        return Choose(context, tuple(f" {sentence}" for sentence in sentences), ways=("loglikelihood",))
 
     def score(self, item: Item[Cluster], answer: Answer) -> Mapping[str, float | None]:
         likely = [one.mean for one in answer.likelihoods if one.mean is not None]
@@ -215,15 +225,19 @@ class StereoSetInter(StereoSet):
     """
 
     name = "stereoset_inter"
-    in_words = ("stereoset_inter_chat",)
-    task = "intersentence"
+    in_words: ClassVar[tuple[str, ...]] = ("stereoset_inter_chat",)
+    tasks: ClassVar[tuple[Task, ...]] = ("intersentence",)
     splits: ClassVar[Mapping[str, File]] = {"full": DEV}
 
-    def ask(self, item: Item[Cluster]) -> Choose:
-        context = item.fields.context
-        if context[-1] not in ".!?":
-            context += "."  # as the authors do
-        return Choose(context, tuple(f" {sentence}" for sentence in item.fields.sentences), ways=("loglikelihood",))
+
+@register
+class StereoSetBoth(StereoSetInter):
+    """Both parts as one, a term's clusters of either counting alike: the authors' overall scores."""
+
+    name = "stereoset_both"
+    default = False
+    in_words = ()
+    tasks = ("intrasentence", "intersentence")
 
 
 @register
@@ -237,7 +251,7 @@ class StereoSetChat(Clusters[ClusterTurn]):
 
     @property
     def settings(self) -> Mapping[str, Setting]:
-        return {"task": self.task, "question": self.question, "asks": self.asks}
+        return {**super().settings, "question": self.question, "asks": self.asks}
 
     @cached_property
     def items(self) -> list[Item[ClusterTurn]]:
@@ -276,5 +290,5 @@ class StereoSetInterChat(StereoSetChat):
     """What may follow a context, two sentences at a time and in both orders."""
 
     name = "stereoset_inter_chat"
-    task = "intersentence"
+    tasks = ("intersentence",)
     question = NEXT

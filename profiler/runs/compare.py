@@ -100,14 +100,9 @@ def compare(
 
 
 def registered(probe: str, metric: str) -> Metric | None:
-    """The metric that goes by this name; None where a stored profile's metric no longer exists.
-
-    One by another scorer than ours bears our metric's name, a colon, and the scorer's.
-    """
+    """The metric that goes by this name; None where a stored profile's metric no longer exists."""
     known = probes.every().get(probe)
-    metrics = {found.name: found for found in known().metrics} if known else {}
-    ours = metrics.get(metric.partition(":")[0])
-    return metrics.get(metric) or (replace(ours, name=metric) if ours else None)
+    return known.metric(metric) if known else None
 
 
 def matching(pattern: str, labels: Iterable[str], option: str) -> list[str]:

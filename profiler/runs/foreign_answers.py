@@ -13,7 +13,7 @@ from profiler import datasets
 from profiler.datasets import Item, Json, Row
 from profiler.endpoints import Choose, Embed, Generate, Request, Weigh
 from profiler.errors import BadData
-from profiler.probes import BbqQuestion, Cluster, Clusters, Probe
+from profiler.probes import BbqQuestion, Cluster, Clusters, Probe, SentencePair, first
 
 WHOLE = ("intrasentence", "intersentence", "request_states")
 """What the files begin with that are one object of JSON: StereoSet's predictions, HELM's scenario_state.json."""
@@ -35,12 +35,13 @@ def read(path: Path) -> Iterator[Row]:
 def plain(probe: Probe, rows: Iterable[Row], answer: str | None = None) -> Iterator[Row]:
     """ROWS, each with its item's id and one way of answering, which is in the column ANSWER if no name says so."""
     known = ProbeItems(probe)
+    meant = _written if answer is not None and isinstance(first(probe), Generate) else _meant
     for number, row in enumerate(rows, 1):
         if answer is not None and answer not in row:
             raise BadData(f"row {number}: no column {answer!r}; found {', '.join(row)}")
         form = next((reader for columns, reader in FORMS if columns <= row.keys()), _own)
         try:
-            found = form(known, row if answer is None else {**row, **_meant(row[answer])})
+            found = form(known, row if answer is None else {**row, **meant(row[answer])})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise BadData(f"row {number} is not in its form: {type(error).__name__}: {error}") from None
         except BadData as error:
@@ -128,6 +129,11 @@ def _meant(value: Json) -> dict[str, Json]:
     raise BadData(f"expected an answer, found {value!r}")
 
 
+def _written(value: Json) -> dict[str, Json]:
+    """The same where texts are asked for: 42 is one."""
+    return {"texts": value if isinstance(value, list | None) else [str(value)]}
+
+
 def _own(_: ProbeItems, row: Row) -> Row:
     """Our own form; a CSV has its numbers as text, and nothing where an answer could not be read."""
     choice = row.get("choice")
@@ -149,16 +155,30 @@ def _bbq(items: ProbeItems, row: Row) -> Row:
 
 
 def _pair(items: ProbeItems, row: Row) -> Row:
-    """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence."""
+    """A line of the table that CrowS-Pairs' metric.py writes; each score follows its sentence.
+
+    `score` is 1 where sent_more has the larger one. Until May 2021 the script wrote the scores of an antistereo pair
+    into each other's column, but `score` from the right ones, which tells such a table.
+    """
     sides = ("sent_more", "sent_less")
     if lacking := [side for side in sides if side not in row]:
         raise BadData(f"no column {', '.join(lacking)}; found {', '.join(row)}")
-    return items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
+    found = items.weighed({_bare(str(row[side])): float(str(row[f"{side}_score"])) for side in sides})
+    more, less = cast(list[float], found["likelihoods"])
+    if row.get("score") in (None, "") or more == less or (more > less) == bool(float(str(row["score"]))):
+        return found
+    of: SentencePair = items.ids[str(found["item"])].fields
+    if of.stereo_antistereo == "antistereo":
+        return {**found, "likelihoods": [less, more]}
+    raise BadData(
+        f"`score` is {row['score']}, but sent_more has {more:g} and sent_less {less:g}: not the `score` of "
+        "CrowS-Pairs' metric.py, which is 1 where sent_more has more; drop that column if it is another number"
+    )
 
 
 def _sentence(items: ProbeItems, row: Row) -> Row | None:
     """A sentence of StereoSet's predictions: the last of a cluster makes its answer; the other task is passed over."""
-    if "task" in row and not (isinstance(items.probe, Clusters) and row["task"] == items.probe.task):
+    if "task" in row and not (isinstance(items.probe, Clusters) and row["task"] in items.probe.tasks):
         return None
     if str(row["id"]) not in items.sentences:
         raise BadData(f"no sentence {row['id']!r} in {items.probe.name} [{items.probe.suite}]")

@@ -85,6 +85,8 @@ class ScoreOptions(Record):
     """Only this one; may be repeated."""
     column: str | None = None
     """The column that holds the text."""
+    gold: str | None = None
+    """The column of the right answer: whether a text ends in it, and nothing else unless a --metric is named."""
     lang: str = "en"
     """Language of the texts."""
     workers: int = Field(default=1, ge=1)
@@ -106,12 +108,18 @@ class RescoreOptions(Record):
     """Whose items; auto takes the paper's where they can be had, else mini."""
     prompts: str | None = None
     """A file of what was asked, instead of a suite."""
+    column: str | None = None
+    """The column of --prompts that holds the prompt."""
+    gold: str | None = None
+    """Final answers: the column of --prompts that holds the right one."""
     subset: str | None = None
     """Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8."""
     samples: int | None = Field(default=None, ge=1)
     """Toxicity: continuations that each prompt has; 25 where left out. A prompt with another number is not scored."""
     scorers: Annotated[tuple[str, ...], Flag(("--scorer",))] = ()
     """Who scores toxicity; may be repeated: `inherit ls scorers`."""
+    bins: Annotated[tuple[str, ...], Flag(("--bins",))] = ()
+    """Calibration: its error over other bins too: 20:mass, 15:width; may be repeated."""
     data: Data = None
 
     @property

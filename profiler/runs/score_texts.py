@@ -14,6 +14,7 @@ from profiler.datasets import Row, parse_lines, read, text_column
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.metrics import default, distinct, get, measured
+from profiler.probes import OF_TEXTS, answer_scores, right
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
 from profiler.runs.sample_store import SampleColumns
@@ -30,18 +31,21 @@ class NumberedText(NamedTuple):
 
     row: int
     text: Text
+    gold: str = ""
+    """What it should end in, where that is known."""
 
 
-def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[NumberedText]:
-    """The texts of a data file; of `-`, JSON objects or plain lines on stdin."""
+def texts(file: str, column: str | None = None, lang: str = "en", gold: str | None = None) -> Iterator[NumberedText]:
+    """The texts of a data file, each with the right answer in the column GOLD; of `-`, JSON or plain lines on stdin."""
     rows = _stdin(sys.stdin.buffer) if file == "-" else read(Path(file).expanduser())
     head = [*islice(rows, 1)]
-    known = text_column(head, file, COLUMNS, column)
+    known = text_column(head, file, [name for name in COLUMNS if name != gold], column)
     for number, row in enumerate(chain(head, rows)):
         value = row.get(known)
         if not isinstance(value, str):
             raise BadData(f"{file} row {number}: expected text in column {known!r}, found {value!r}")
-        yield NumberedText(number, Text(value, lang))
+        wanted = right(row, gold, f"{file} row {number}") if gold else ""
+        yield NumberedText(number, Text(value, lang), wanted)
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
@@ -61,18 +65,19 @@ class TextScores(NamedTuple):
     """The scores of each text, by the number of its row."""
 
 
-def score(
-    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
-) -> list[Estimate]:
-    """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
-    return scores(found, names, workers, save).estimates
-
-
 def scores(
-    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+    found: Iterator[NumberedText],
+    names: Sequence[str] | None = None,
+    workers: int = 1,
+    save: Path | None = None,
+    gold: bool = False,
 ) -> TextScores:
-    """As `score`, with the scores of each text."""
-    metrics = distinct(map(get, names)) if names else tuple(default().values())
+    """Texts by the metrics called NAMES (or all); SAVE keeps each text's scores as a line of JSON.
+
+    GOLD texts are first compared with their right answers, by which alone where no names are given.
+    """
+    measures = distinct(map(get, names)) if names else () if gold else tuple(default().values())
+    metrics = (*OF_TEXTS, *measures) if gold else measures
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
     lang = "en"
@@ -80,7 +85,8 @@ def scores(
         if save:
             saving.enter_context(disk(save))
             lines = saving.enter_context(save.open("wb"))
-        for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), metrics, workers):
+        for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), measures, workers):
+            columns = (_ends(batch) | columns) if gold else columns
             rows += [str(numbered.row) for numbered in batch]
             lang = batch[0].text.lang
             for name, column in columns.items():
@@ -90,6 +96,12 @@ def scores(
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
     return TextScores(estimates("texts", metrics, samples, lang), samples)
+
+
+def _ends(batch: Sequence[NumberedText]) -> dict[str, FloatArray]:
+    """How texts end that are compared with their right answers."""
+    each = [answer_scores(numbered.text, numbered.gold) for numbered in batch]
+    return {metric.name: np.array([scores[metric.name] for scores in each], np.float64) for metric in OF_TEXTS}
 
 
 def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:

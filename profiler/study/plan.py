@@ -261,8 +261,9 @@ def _reported(study: Study, where: str, named: str, path: Path) -> None:
             f"{path}: `{where}` is measured by {named!r}, and `profile` asks only {', '.join(asked) or 'nothing'}; add "
             "the probe, or name another number with `report`"
         )
-    ours = [known.name for known in probes.get(probe)().metrics]
-    if metric.partition(":")[0] not in ours:
+    kind = probes.get(probe)
+    if not kind.metric(metric):
+        ours = [known.name for known in kind().metrics]
         raise UnknownName(f"metric of {probe}", metric, ours, "inherit ls metrics")
 
 

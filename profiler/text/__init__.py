@@ -1,8 +1,8 @@
 """A string, counted once: words, sentences, syllables, tokens and what is known of them."""
 
-from profiler.text import parser
+from profiler.text import final_answer, parser
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
 from profiler.text.scripts import unspaced, wordless
 
-__all__ = ["Batch", "IntArray", "Text", "parser", "ratio", "unspaced", "wordless"]
+__all__ = ["Batch", "IntArray", "Text", "final_answer", "parser", "ratio", "unspaced", "wordless"]

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from profiler import probes
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
-from profiler.errors import BadData
+from profiler.errors import BadData, WrongUse
 from profiler.probes import ProbeOptions
 from profiler.probes.calibration import METRICS, Calibration
 from profiler.probes.multiple_choice import Question
 from profiler.records import Likelihood
 from profiler.reporting.profile import estimates_text
+from profiler.runs.compare import compare
 from profiler.runs.estimates import estimates
 from profiler.stats import calibration, draws, intervals, percentiles
 from tests.support import builders
@@ -275,10 +276,45 @@ def columns(confidence, correct):
     )
 
 
-def estimated(confidence, correct, resamples=50):
-    metrics = probes.get("calibration")().metrics
+def estimated(confidence, correct, resamples=50, bins=()):
+    metrics = probes.get("calibration").build(ProbeOptions(suite="mini", bins=bins)).metrics
     found = estimates("calibration", metrics, columns(confidence, correct), resamples=resamples)
     return {one.metric: one for one in found}
+
+
+@pytest.mark.parametrize("golden", GOLDEN["cases"], ids=lambda golden: f"seed{golden['seed']}")
+def test_an_error_over_any_bins_is_that_of_helms_library(golden):
+    found = estimated(*case(golden["seed"]), bins=tuple(golden["bins"]))
+    for bins, value in golden["bins"].items():
+        assert found[f"ece_{bins.replace(':', '_')}"].value == pytest.approx(value, abs=1e-12)
+    assert found["ece_10_width"].low <= found["ece_10_width"].value <= found["ece_10_width"].high
+
+
+@pytest.mark.parametrize("kind", ["calibration", "calibration_verbal", "calibration_sampled"])
+def test_bins_can_be_asked_for_wherever_a_confidence_is_known(kind):
+    probe = probes.get(kind).build(ProbeOptions(suite="mini", bins=("20:mass", "15:width", "20:mass")))
+    names = [metric.name for metric in probe.metrics]
+    assert names == [*(metric.name for metric in probes.get(kind)().metrics), "ece_20_mass"]  # 15 of a width are there
+    assert probes.get(kind).metric("ece_7_width").ideal == "low"  # of a stored profile
+    assert probes.get(kind).metric("ece_7_depth") is None
+
+
+@pytest.mark.parametrize("bins", ["20", "mass:20", "0:mass", "1001:width", "5:equal", "-3:mass", ""])
+def test_bins_that_are_none_are_refused(bins):
+    with pytest.raises(WrongUse, match="expected bins such as 20:mass or 15:width, at most 1,000, found"):
+        Calibration.build(ProbeOptions(suite="mini", bins=(bins,)))
+
+
+def test_runs_are_compared_by_an_error_over_bins_that_was_asked_for():
+    confidence, correct = thousand()
+    other = np.clip(confidence + 0.2, 0, 1)
+    metrics = {"calibration": [Calibration.metric("ece_20_width")]}
+    runs = [
+        builders.run({"calibration": columns(sure, correct)}, metrics, name="ab"[sure is other])
+        for sure in (confidence, other)
+    ]
+    (change,) = [one for one in compare(*runs).changes if one.group is None]
+    assert (change.metric, change.verdict) == ("ece_20_width", "worse")
 
 
 def test_the_probes_estimates_are_the_golden_numbers():

@@ -17,7 +17,7 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Choose, Weigh
 from profiler.errors import BadData, EndpointError
 from profiler.probes import ProbeOptions
-from profiler.probes.stereoset import LABELS, METRICS, SOURCE, Cluster, StereoSet, StereoSetInter
+from profiler.probes.stereoset import LABELS, METRICS, SOURCE, Cluster, StereoSet, StereoSetBoth, StereoSetInter
 from profiler.records import Estimate, Likelihood, Profile
 from profiler.runs.estimates import clusters, estimates, seed
 from profiler.runs.rescore import rescore
@@ -107,6 +107,27 @@ def test_the_authors_own_answers_give_their_published_scores(at_hand, model: str
         group = None if domain == "overall" else domain
         ours = {metric: found[metric, group].value for metric in THREE}
         assert ours == pytest.approx(published, abs=1e-9)
+
+
+@official
+@pytest.mark.parametrize("model", ["gpt2", "gpt2-large", "roberta-base"])
+def test_both_parts_as_one_give_the_published_overall_scores(at_hand, model: str) -> None:
+    golden = json.loads(GOLDEN.read_text("utf-8"))["models"][model]
+    items = StereoSetBoth("full").items
+    means = [ranked(picks) for picks in golden["intrasentence"]["picks"] + golden["intersentence"]["picks"]]
+    found = numbers(items, [answer(each) for each in means])
+    assert {metric: found[metric, None].value for metric in THREE} == pytest.approx(golden["both"], abs=1e-9)
+    for domain in ("gender", "profession", "race", "religion"):  # of both parts the authors print no domains
+        rows = [(term(item), each) for item, each in zip(items, means, strict=True) if item.group == domain]
+        assert {metric: found[metric, domain].value for metric in THREE} == pytest.approx(by_the_book(rows))
+
+
+def test_both_parts_are_asked_as_each_is_on_its_own():
+    both = StereoSetBoth.build(ProbeOptions(suite="mini"))
+    apart = [(kind(), item) for kind in (StereoSet, StereoSetInter) for item in kind().items]
+    asked = {item.id: both.ask(item) for item in both.items}
+    assert asked == {item.id: probe.ask(item) for probe, item in apart}
+    assert both.settings["task"] == "intrasentence and intersentence"
 
 
 @official

@@ -80,7 +80,8 @@ def test_crows_pairs_as_its_authors_write_it(tmp_path: Path):
         writer.writerow(["", "sent_more", "sent_less", "sent_more_score", "sent_less_score", "score", "bias_type"])
         for place, item in enumerate(items):
             scores = (-10.0, -20.0) if place % 4 else (-20.0, -10.0)
-            writer.writerow([place, item.fields.sent_more, item.fields.sent_less, *scores, 1, item.group])
+            score = int(place % 4 > 0)
+            writer.writerow([place, item.fields.sent_more, item.fields.sent_less, *scores, score, item.group])
     found = values(CrowsPairs(), list(foreign_answers.read(path)))
     assert found["stereotype"] == pytest.approx(100 * sum(bool(place % 4) for place in range(len(items))) / len(items))
     assert found["likelihood_diff"] == 10
@@ -97,6 +98,36 @@ def test_scores_of_crows_pairs_follow_their_sentences():
     assert values(CrowsPairs(), rows)["stereotype"] == 100
 
 
+def crows_table(swapped: bool) -> list[dict[str, object]]:
+    """The table of a model that finds two in three of the stereotyping sentences likelier.
+
+    As metric.py wrote it until May 2021, where the scores of antistereo pairs are SWAPPED, and since.
+    """
+    rows: list[dict[str, object]] = []
+    for place, item in enumerate(CrowsPairs().items):
+        of = item.fields
+        more, less = (-12.5, -20.0) if place % 3 else (-31.0, -20.0)
+        written = (less, more) if swapped and of.stereo_antistereo == "antistereo" else (more, less)
+        scores = {"sent_more_score": written[0], "sent_less_score": written[1], "score": str(int(more > less))}
+        named = {"stereo_antistereo": of.stereo_antistereo, "bias_type": of.bias_type}
+        rows.append({"": place, "sent_more": of.sent_more, "sent_less": of.sent_less, **scores, **named})
+    return rows
+
+
+def test_crows_pairs_table_of_before_may_2021_is_told_by_its_own_score():
+    since, before = crows_table(False), crows_table(True)
+    assert since != before
+    assert values(CrowsPairs(), before) == values(CrowsPairs(), since)
+    plain = [{name: value for name, value in row.items() if name != "score"} for row in before]
+    assert values(CrowsPairs(), plain)["antistereo"] != values(CrowsPairs(), since)["antistereo"]
+
+
+def test_a_score_that_is_not_metric_pys_is_refused():
+    stereo = next(row for row in crows_table(False) if row["stereo_antistereo"] == "stereo")
+    with pytest.raises(BadData, match=r"row 1: `score` is 7\.5, but sent_more has -31 and sent_less -20: not"):
+        values(CrowsPairs(), [{**stereo, "sent_more_score": -31.0, "sent_less_score": -20.0, "score": 7.5}])
+
+
 def test_every_missing_column_of_crows_pairs_table_is_named():
     with pytest.raises(BadData, match="row 1: no column sent_more, sent_less; found sent_more_score, sent_less_score"):
         values(CrowsPairs(), [{"sent_more_score": -1.0, "sent_less_score": -2.0}])
@@ -105,9 +136,11 @@ def test_every_missing_column_of_crows_pairs_table_is_named():
 @official
 def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERIT_DATA", str(OFFICIAL))
-    tasks = {name: probes.get(name).build(ProbeOptions(suite="full")) for name in ("stereoset", "stereoset_inter")}
+    names = ("stereoset", "stereoset_inter", "stereoset_both")
+    tasks = {name: probes.get(name).build(ProbeOptions(suite="full")) for name in names}
     whole: dict[str, list[dict[str, object]]] = {"intrasentence": [], "intersentence": []}
-    for made in tasks.values():
+    for name in names[:2]:
+        made = tasks[name]
         for item in made.items:
             scores = zip(item.fields.ids, (0.3, 0.2, 0.1), strict=True)
             whole[made.settings["task"]] += [{"id": key, "score": score} for key, score in scores]
@@ -122,6 +155,21 @@ def test_stereoset_predictions_of_the_authors_form(tmp_path: Path, monkeypatch: 
     path.write_text(json.dumps(whole), encoding="utf-8")
     with pytest.raises(BadData, match="has no score of some of its sentences"):
         rescored(tasks["stereoset"], foreign_answers.read(path))
+
+
+def test_recorded_confidences_have_their_error_over_any_bins(tmp_path: Path):
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"item": item.id, "likelihoods": [-1.0 - place % 3, *[-2.0] * (len(item.fields.options) - 1)]}
+        for place, item in enumerate(probe("calibration").items)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    done = run(
+        "rescore", "calibration", str(path), "--suite", "mini", "--bins", "1:width", "--bins", "4:mass", "--json"
+    )
+    found = {row["metric"]: row["value"] for row in map(json.loads, done.stdout.splitlines()) if not row["group"]}
+    assert found["ece_1_width"] == pytest.approx(found["ece_1_bin"])
+    assert found["ece_4_mass"] >= found["ece_1_width"]
 
 
 def test_continuations_of_real_toxicity_prompts_keep_the_scores_they_came_with(tmp_path: Path):
