@@ -437,6 +437,13 @@ async def test_cancelling_stops_a_long_draw(folder: Callable[..., Path]) -> None
     assert steps < 200
 
 
+def test_a_processor_that_is_not_to_use_avx_512_computes_in_float32() -> None:
+    said = "from profiler.endpoints.local.checkpoint import numbers; print(numbers('auto'))"
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "torch.float32"
+
+
 async def test_fingerprint_is_of_the_weights_not_the_path(folder: Callable[..., Path]) -> None:
     one, same, other = folder(seed=1), folder(seed=1), folder(seed=2)
     prints = [await engine(each).fingerprint() for each in (one, same, other)]
