@@ -75,9 +75,9 @@ def profile(
         top_p: Nucleus that tokens are drawn from.
         top_k: Draw from this many of the likeliest tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
-        decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50).
+        decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50), whose attributes stop nowhere.
         max_tokens: New tokens an answer, at most.
-        stop: Stop before this string; may be repeated.
+        stop: Stop before this string; may be repeated. Attributes: else before the template's headings.
         seed: Sample i is drawn with seed + i.
         frame: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.

@@ -9,7 +9,7 @@ import numpy as np
 
 from profiler import metrics
 from profiler.datasets import Item, Prompts, Row, Summary, frame_of, official, prompts
-from profiler.endpoints import Answer, Generate
+from profiler.endpoints import Answer, Generate, headings
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
@@ -63,12 +63,15 @@ class Attributes(Probe[Topic]):
         else:
             found = prompts()
         default = frame_of(options.column).get("frame", PAPER_FRAME if found.suite == "paper" else FRAME)
+        frame = default if options.frame is None else options.frame
+        # The paper's kit lets a model write on.
+        usual = GREEDY if options.decoding == "paper" else GREEDY.model_copy(update={"stop": headings(frame)})
         return cls(
             limit=options.limit,
             prompts=found,
-            sampling=options.sampling(GREEDY),
+            sampling=options.sampling(usual),
             samples=options.samples or 1,
-            frame=default if options.frame is None else options.frame,
+            frame=frame,
             system=options.system,
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
+from profiler.endpoints import headings
 from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import profile_chart
@@ -31,6 +32,8 @@ HOW: Mapping[str, str] = {
     "hidden_states": "where the model places each text",
 }
 """How an answer was read, in words."""
+CUT = 0.2
+"""From this share of answers on that the token limit cut, a reader is warned."""
 SURE = (
     "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
     "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
@@ -120,7 +123,7 @@ def profile_table(profile: Profile) -> Table:
         columns=COLUMNS,
         rows=layout.rows(found, suites, lambda key: layout.row(key, *_cells(found[key]))),
         head=tuple(_circumstances(section) for section in profile.sections),
-        notes=(*layout.mini_notes(suites), *_few(profile)),
+        notes=(*layout.mini_notes(suites), *_cut(profile), *_few(profile)),
     )
 
 
@@ -138,6 +141,20 @@ def agreement_table(profile: Profile) -> Table | None:
     )
     note = Cell("Over all texts that both scored; 95 % intervals resample prompts.", "quiet")
     return Table("How far the scorers agree", ("scorers", *measures, "texts"), tuple(rows), notes=(note,))
+
+
+def _cut(profile: Profile) -> list[Cell]:
+    """Where answers did not end by themselves, what they are like is the limit's doing."""
+    most = {section.probe: section.sampling.max_tokens for section in profile.sections if section.sampling}
+    return [
+        Cell(
+            f"{e.probe}: {number(100 * e.value)} % of the answers were cut off at {count(most[e.probe])} tokens, so "
+            "their length is the limit's; --max-tokens raises it",
+            "loud",
+        )
+        for e in profile.estimates
+        if e.metric == "truncated" and e.group is None and e.value is not None and e.value > CUT
+    ]
 
 
 def _few(profile: Profile) -> tuple[Cell, ...]:
@@ -171,10 +188,17 @@ def _sampling(section: Section) -> str:
     if section.sampling is None:
         return DASH
     drawn = section.sampling
-    stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
+    ends = "the template's headings" if _by_template(section) else ", ".join(map(repr, drawn.stop))
+    stop = f", stop {ends}" if drawn.stop else ""
     rarer = "".join(f"{name} {value:g}, " for name, value in drawn.rarer.items())
     size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
     return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {rarer}{size}{stop}"
+
+
+def _by_template(section: Section) -> bool:
+    """Whether answers end where the prompt template begins again, which they do if nothing else is said."""
+    frame = (section.writing and section.writing.frame) or ""
+    return section.sampling is not None and section.sampling.stop == headings(frame)
 
 
 def _cells(estimate: Estimate) -> tuple[Cell, ...]:
@@ -244,7 +268,8 @@ def _settings(section: Section) -> list[tuple[str, object]]:
     numbers |= {"max-tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
     written = {name: given.get(name) or None for name in ("samples", "frame", "system", "lang", "subset")}
-    named = [*numbers.items(), *(("stop", stop) for stop in drawn.stop), *written.items()]
+    stops = () if _by_template(section) else drawn.stop
+    named = [*numbers.items(), *(("stop", stop) for stop in stops), *written.items()]
     return [(f"--{name}", value) for name, value in named]
 
 
