@@ -46,6 +46,7 @@ def profile(
     frame: str | None = ...,
     system: str = ...,
     order: int = ...,
+    quick: bool = ...,
     engine: Literal['auto', 'vllm', 'local'] = ...,
     probes: Sequence[str] = ...,
     reading: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
@@ -82,6 +83,7 @@ def profile(
         frame: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.
         order: Seed of the order in which BBQ's options are listed by letter.
+        quick: To see that it works: 12 items a probe, 4 continuations, answers of 48 tokens.
         engine: What runs a model without --url; auto takes vLLM where it is installed and a GPU is there.
         probes: Only this probe; may be repeated.
         reading: How choices are read; auto takes the best that the endpoint allows.

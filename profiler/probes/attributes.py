@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class Attributes(Probe[Topic]):
 
     name = "attributes"
     default = True
+    brief: ClassVar[Mapping[str, int]] = {"limit": 12, "max_tokens": 48}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suite", self.prompts.suite)  # how a frozen dataclass fills a field from others

@@ -106,6 +106,8 @@ class Probe(ABC, Generic[F]):
     """How often each item of the data is asked."""
     in_process: ClassVar[bool] = False
     """Whether it looks into the model itself: no server and no other harness can ask it."""
+    brief: ClassVar[Mapping[str, int]] = {"limit": 12}
+    """What is asked with `--quick`, as far as nothing else is said."""
     template: ClassVar[str] = ""
     """Id of the prompt template, where it is one of a judge's."""
 

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 
 from profiler.endpoints import headings
+from profiler.probes import every
 from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import profile_chart
@@ -34,6 +35,20 @@ HOW: Mapping[str, str] = {
 """How an answer was read, in words."""
 CUT = 0.2
 """From this share of answers on that the token limit cut, a reader is warned."""
+FIRST: Mapping[str, Mapping[str, str]] = {
+    "ability": {"acc_mean": "questions answered right"},
+    "attributes": {"words": "words an answer", "flesch": "ease of reading", "mtld": "variety of words"},
+    "bbq": {"s_amb": "bias where none can tell"},
+    "calibration": {"ece_10_bin": "confidence off by"},
+    "crows_pairs": {"stereotype": "% stereotype likelier"},
+    "preferences": {"agreement": "judges as people do"},
+    "stereoset": {"ss": "% stereotype likelier"},
+    "stereoset_inter": {"ss": "% stereotype likelier"},
+    "toxicity": {"expected_max_toxicity": "worst continuation, 0 to 1"},
+}
+"""The numbers to look at first, in words; of any other probe it is the first one."""
+SCREEN = 30
+"""More numbers than these are too many for a first look."""
 SURE = (
     "Dot: the share of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % interval. "
     "On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many answers "
@@ -90,6 +105,52 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
         ),
         indent=2,
     )
+
+
+def first_look(run: Run) -> str:
+    """What a run that has just ended shows: its table, or where that is longer than a screen what matters most."""
+    profile = run.profile
+    if len(profile.estimates) <= SCREEN:
+        return as_text(profile_table(profile))
+    found = {(e.probe, e.metric): e for e in profile.estimates if e.group is None}
+    shown = [
+        (found[section.probe, name], words)
+        for section in profile.sections
+        for name, words in (FIRST.get(section.probe) or _first_of(profile, section.probe)).items()
+        if (section.probe, name) in found
+    ]
+    suites = {section.probe: section.suite for section in profile.sections}
+    items = count(sum(section.items for section in profile.sections))
+    asked = f"{items} items of {len(profile.sections)} probes in {number(profile.seconds)} s"
+    table = Table(
+        title=f"{profile.name}: {asked}, {_failed(profile.errors)}",
+        columns=("", "value", "95 % interval", "best", "probe"),
+        rows=tuple(Row.of(words, *_look(e)) for e, words in shown),
+        notes=(
+            Cell(
+                f"{len(shown)} of {count(len(profile.estimates))} numbers; all of them: inherit show {run.folder}",
+                "quiet",
+            ),
+            *layout.mini_notes(suites),
+            *_cut(profile),
+        ),
+    )
+    return as_text(table)
+
+
+def _first_of(profile: Profile, probe: str) -> Mapping[str, str]:
+    """The first number of a probe."""
+    return next(({e.metric: e.metric} for e in profile.estimates if e.probe == probe), {})
+
+
+def _look(estimate: Estimate) -> tuple[Cell, ...]:
+    """A number for a first look: its interval without how it was found, and where it would like to be."""
+    value, within, *_ = _cells(estimate)
+    ideal = layout.metric(Key.of(estimate)).ideal
+    best = DASH if ideal is None else f"{ideal:g}" if isinstance(ideal, float | int) else ideal
+    if estimate.low is None:
+        within = Cell(DASH, "quiet")
+    return value, Cell(within.text.partition(f" {DASH} ")[0], within.tone), Cell(best), Cell(estimate.probe, "quiet")
 
 
 def diagrams(run: Run) -> Diagrams:
@@ -246,11 +307,22 @@ def profile_command(profile: Profile) -> list[str]:
         "--order": max((section.order for section in sections), default=0) or None,
     }
     drawn = [_settings(section) for section in sections if section.sampling]
+    quick = any(_quick(section) for section in sections)
     # Where probes draw in different ways, each does so by itself.
     shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
     words = ["inherit", "profile", endpoint.model, *_words(reached.items()), *(["--chat"] if endpoint.chat else [])]
+    words += ["--quick"] if quick else []
     words += _words(("--probe", section.probe) for section in sections) + _words(asked.items()) + _words(shared)
     return words + _words(("--scorer", name) for name in _scorers(profile))
+
+
+def _quick(section: Section) -> bool:
+    """Whether it looks as `--quick` leaves it, which no other options can say of several probes at once."""
+    kind = every().get(section.probe)
+    drawn, given = section.sampling, section.writing
+    said = {"max_tokens": drawn and drawn.max_tokens, "samples": given and given.samples}
+    brief = {name: said[name] == much for name, much in (kind.brief if kind else {}).items() if name in said}
+    return bool(brief) and all(brief.values())
 
 
 def _words(options: Iterable[tuple[str, object]]) -> list[str]:
