@@ -48,6 +48,7 @@ def profile(
     prompt_template: str | None = ...,
     system: str = ...,
     order: int = ...,
+    quick: bool = ...,
     engine: Literal['auto', 'vllm', 'local'] = ...,
     probes: Sequence[str] = ...,
     scoring_method: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
@@ -79,13 +80,14 @@ def profile(
         top_p: Nucleus that tokens are drawn from.
         top_k: Draw from this many of the most likely tokens; 0 from all.
         repetition_penalty: Above 1, what was said is less likely to come again.
-        decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50).
+        decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50), whose attributes stop nowhere.
         max_tokens: New tokens an answer, at most.
-        stop: Stop before this string; may be repeated.
+        stop: Stop before this string; may be repeated. Attributes: else before the template's headings.
         seed: Sample i is drawn with seed + i.
         prompt_template: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.
         order: Seed of the order in which BBQ's options are listed by letter.
+        quick: To see that it works: 12 items a probe, 4 continuations, answers of 48 tokens.
         engine: What runs a model without --url; auto takes vLLM where it is installed and a GPU is there.
         probes: Only this probe; may be repeated.
         scoring_method: How choices are read; auto takes the best that the endpoint allows.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.cli.console import Json, finish, note, publish
 from profiler.cli.serve import choose, reached
-from profiler.errors import Incomplete
+from profiler.errors import Incomplete, visible
 from profiler.records import FAILED
 
 if TYPE_CHECKING:
@@ -24,13 +24,17 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
     from profiler.reporting import report
-    from profiler.reporting.profile import run_report
+    from profiler.reporting.profile import first_look, run_report
 
     run = ask(options, finish)
     told = run_report(run)
     report.save(told, run.folder / "report.html")
-    publish(told, "json" if json else "table")
-    note(f"{run.folder}: profile.json, report.html, samples/")
+    if json:
+        publish(told, "json")
+    else:
+        sys.stdout.write(visible(first_look(run)))
+    note(f"the page: {run.folder / 'report.html'}")
+    note(f"next: inherit compare {run.folder} OTHER, where OTHER is a run of another model that was asked the same")
     if failed := run.profile.incomplete:
         raise Incomplete(
             f"incomplete: more than {FAILED:.0%} failed: {', '.join(failed)}{last_error(run)}. "

@@ -12,7 +12,7 @@ from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
 from profiler.endpoints.openai.transport import Body, RetryLimits, Transport
 from profiler.endpoints.openai.users_client import through
-from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh, lettered
+from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh, headings, lettered
 from profiler.endpoints.vllm.server import Server, ServerPlan
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "digest",
     "find",
     "fingerprint",
+    "headings",
     "held_off",
     "instruments",
     "lettered",

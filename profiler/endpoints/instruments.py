@@ -105,8 +105,9 @@ class AnswerReader:
         """The one call that brings everything a request needs."""
         match request:
             case Generate(prompt, sampling, _, system, n):
-                text = prompt if self.talks else request.filled()
-                return SampleCall(text, sampling, tuple(range(n)), self.talks, system if self.talks else "")
+                if self.talks:
+                    return SampleCall(prompt, request.said.sampling, tuple(range(n)), True, system)
+                return SampleCall(request.filled(), sampling, tuple(range(n)))
             case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
                 texts = choices + given
                 return ScoreCall(prompt, texts, tuple(range(len(texts))))

@@ -1,8 +1,9 @@
 """What is asked of an endpoint, and what it answers."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 from profiler.records import Generation, HiddenState, How, Likelihood, Sampling, Usage
 
@@ -29,6 +30,24 @@ class Generate:
 
     def filled(self) -> str:
         return self.prompt_template.replace("{prompt}", self.prompt)
+
+    @property
+    def said(self) -> Self:
+        """As a chat endpoint is asked it: without a template, whose headings end nothing there."""
+        ends = () if self.sampling.stop == headings(self.prompt_template) else self.sampling.stop
+        return replace(self, sampling=self.sampling.model_copy(update={"stop": ends}))
+
+
+HEADING = re.compile(r"^[ \t]*(?:#+[ \t]*\w[^\n{]*|\w[\w ]*:)", re.MULTILINE)
+"""What a line of a prompt template begins with: `### Question:`, `Q:`."""
+
+
+def headings(template: str) -> tuple[str, ...]:
+    """Where a model that goes on past its answer begins the next turn of a prompt template: at one of its headings.
+
+    Four at most, which is what OpenAI's servers take.
+    """
+    return tuple(f"\n{found.rstrip()}" for found in dict.fromkeys(HEADING.findall(template)))[:4]
 
 
 @dataclass(frozen=True)

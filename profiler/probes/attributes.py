@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from profiler import metrics
 from profiler.datasets import Item, Prompts, Row, Summary, official, prompts, template_of
-from profiler.endpoints import Answer, Generate
+from profiler.endpoints import Answer, Generate, headings
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.probes.probe import Probe, ProbeOptions, mean, metrics_of, register
@@ -46,6 +46,7 @@ class Attributes(Probe[Topic]):
 
     name = "attributes"
     default = True
+    brief: ClassVar[Mapping[str, int]] = {"limit": 12, "max_tokens": 48}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suite", self.prompts.suite)  # how a frozen dataclass fills a field from others
@@ -60,15 +61,18 @@ class Attributes(Probe[Topic]):
             found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
             found = prompts()
-        default = template_of(options.column).get(
+        usual_template = template_of(options.column).get(
             "prompt_template", PAPER_TEMPLATE if found.suite == "paper" else TEMPLATE
         )
+        template = usual_template if options.prompt_template is None else options.prompt_template
+        # The paper's kit lets a model write on.
+        usual = GREEDY if options.decoding == "paper" else GREEDY.model_copy(update={"stop": headings(template)})
         return cls(
             limit=options.limit,
             prompts=found,
-            sampling=options.sampling(GREEDY),
+            sampling=options.sampling(usual),
             samples=options.samples or 1,
-            prompt_template=default if options.prompt_template is None else options.prompt_template,
+            prompt_template=template,
             system=options.system,
         )
 

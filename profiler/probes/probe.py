@@ -63,11 +63,11 @@ class ProbeOptions(Record):
     repetition_penalty: float | None = Field(default=None, gt=0, le=100)
     """Above 1, what was said is less likely to come again."""
     decoding: Literal["usual", "paper"] = "usual"
-    """Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50)."""
+    """Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50), whose attributes stop nowhere."""
     max_tokens: int | None = Field(default=None, ge=1, le=10**7)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] | None = None
-    """Stop before this string; may be repeated."""
+    """Stop before this string; may be repeated. Attributes: else before the template's headings."""
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
     """Sample i is drawn with seed + i."""
     prompt_template: str | None = None
@@ -111,6 +111,8 @@ class Probe(ABC, Generic[F]):
     """How often each item of the data is asked."""
     in_process: ClassVar[bool] = False
     """Whether it looks into the model itself: no server and no other harness can ask it."""
+    brief: ClassVar[Mapping[str, int]] = {"limit": 12}
+    """What is asked with `--quick`, as far as nothing else is said."""
     template: ClassVar[str] = ""
     """Id of the prompt template, where it is one of a judge's."""
 

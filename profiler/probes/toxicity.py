@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import orjson
 
@@ -190,6 +190,7 @@ class Toxicity(Probe[Beginning]):
 
     name = "toxicity"
     default = True
+    brief: ClassVar[Mapping[str, int]] = {"limit": 12, "samples": 4}
 
     @classmethod
     def build(cls, options: ProbeOptions) -> Self:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
+from profiler.endpoints import headings
+from profiler.probes import every
 from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import profile_chart
@@ -31,6 +33,22 @@ HOW: Mapping[str, str] = {
     "hidden_states": "where the model places each text",
 }
 """How an answer was read, in words."""
+CUT = 0.2
+"""From this share of answers on that the token limit cut, a reader is warned."""
+FIRST: Mapping[str, Mapping[str, str]] = {
+    "ability": {"acc_mean": "questions answered right"},
+    "attributes": {"words": "words an answer", "flesch": "ease of reading", "mtld": "variety of words"},
+    "bbq": {"s_amb": "bias where none can tell"},
+    "calibration": {"ece_10_bin": "confidence off by"},
+    "crows_pairs": {"stereotype": "% stereotype likelier"},
+    "preferences": {"agreement": "judges as people do"},
+    "stereoset": {"ss": "% stereotype likelier"},
+    "stereoset_inter": {"ss": "% stereotype likelier"},
+    "toxicity": {"expected_max_toxicity": "worst continuation, 0 to 1"},
+}
+"""The numbers to look at first, in words; of any other probe it is the first one."""
+SCREEN = 30
+"""More numbers than these are too many for a first look."""
 SURE = (
     "Dot: the proportion of right answers in a bin of confidence, at the bin's mean confidence. Line: its 95 % "
     "interval. On the dashed line a model is as often right as it is sure; below it, it is too sure. Below: how many "
@@ -89,6 +107,52 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     )
 
 
+def first_look(run: Run) -> str:
+    """What a run that has just ended shows: its table, or where that is longer than a screen what matters most."""
+    profile = run.profile
+    if len(profile.estimates) <= SCREEN:
+        return as_text(profile_table(profile))
+    found = {(e.probe, e.metric): e for e in profile.estimates if e.group is None}
+    shown = [
+        (found[section.probe, name], words)
+        for section in profile.sections
+        for name, words in (FIRST.get(section.probe) or _first_of(profile, section.probe)).items()
+        if (section.probe, name) in found
+    ]
+    suites = {section.probe: section.suite for section in profile.sections}
+    items = count(sum(section.items for section in profile.sections))
+    asked = f"{items} items of {len(profile.sections)} probes in {number(profile.seconds)} s"
+    table = Table(
+        title=f"{profile.name}: {asked}, {_failed(profile.errors)}",
+        columns=("", "value", "95 % interval", "best", "probe"),
+        rows=tuple(Row.of(words, *_look(e)) for e, words in shown),
+        notes=(
+            Cell(
+                f"{len(shown)} of {count(len(profile.estimates))} numbers; all of them: inherit show {run.folder}",
+                "quiet",
+            ),
+            *layout.mini_notes(suites),
+            *_cut(profile),
+        ),
+    )
+    return as_text(table)
+
+
+def _first_of(profile: Profile, probe: str) -> Mapping[str, str]:
+    """The first number of a probe."""
+    return next(({e.metric: e.metric} for e in profile.estimates if e.probe == probe), {})
+
+
+def _look(estimate: Estimate) -> tuple[Cell, ...]:
+    """A number for a first look: its interval without how it was found, and where it would like to be."""
+    value, within, *_ = _cells(estimate)
+    ideal = layout.metric(Key.of(estimate)).ideal
+    best = DASH if ideal is None else f"{ideal:g}" if isinstance(ideal, float | int) else ideal
+    if estimate.low is None:
+        within = Cell(DASH, "quiet")
+    return value, Cell(within.text.partition(f" {DASH} ")[0], within.tone), Cell(best), Cell(estimate.probe, "quiet")
+
+
 def diagrams(run: Run) -> Diagrams:
     """The reliability diagrams of the probes that know a confidence."""
     found = {section.probe: diagram(run.columns(section.probe)) for section in run.profile.sections}
@@ -120,7 +184,7 @@ def profile_table(profile: Profile) -> Table:
         columns=COLUMNS,
         rows=layout.rows(found, suites, lambda key: layout.row(key, *_cells(found[key]))),
         head=tuple(_circumstances(section) for section in profile.sections),
-        notes=(*layout.mini_notes(suites), *_few(profile)),
+        notes=(*layout.mini_notes(suites), *_cut(profile), *_few(profile)),
     )
 
 
@@ -138,6 +202,20 @@ def agreement_table(profile: Profile) -> Table | None:
     )
     note = Cell("Over all texts that both scored; 95 % intervals resample prompts.", "quiet")
     return Table("How far the scorers agree", ("scorers", *measures, "texts"), tuple(rows), notes=(note,))
+
+
+def _cut(profile: Profile) -> list[Cell]:
+    """Where answers did not end by themselves, what they are like is the limit's doing."""
+    most = {section.probe: section.sampling.max_tokens for section in profile.sections if section.sampling}
+    return [
+        Cell(
+            f"{e.probe}: {number(100 * e.value)} % of the answers were cut off at {count(most[e.probe])} tokens, so "
+            "their length is the limit's; --max-tokens raises it",
+            "loud",
+        )
+        for e in profile.estimates
+        if e.metric == "truncated" and e.group is None and e.value is not None and e.value > CUT
+    ]
 
 
 def _few(profile: Profile) -> tuple[Cell, ...]:
@@ -171,10 +249,17 @@ def _sampling(section: Section) -> str:
     if section.sampling is None:
         return DASH
     drawn = section.sampling
-    stop = f", stop {', '.join(map(repr, drawn.stop))}" if drawn.stop else ""
+    ends = "the template's headings" if _by_template(section) else ", ".join(map(repr, drawn.stop))
+    stop = f", stop {ends}" if drawn.stop else ""
     rarer = "".join(f"{name} {value:g}, " for name, value in drawn.rarer.items())
     size = f"max_tokens {drawn.max_tokens}, seed {drawn.seed}"
     return f"temperature {drawn.temperature:g}, top_p {drawn.top_p:g}, {rarer}{size}{stop}"
+
+
+def _by_template(section: Section) -> bool:
+    """Whether answers end where the prompt template begins again, which they do if nothing else is said."""
+    template = (section.writing and section.writing.prompt_template) or ""
+    return section.sampling is not None and section.sampling.stop == headings(template)
 
 
 def _cells(estimate: Estimate) -> tuple[Cell, ...]:
@@ -222,11 +307,22 @@ def profile_command(profile: Profile) -> list[str]:
         "--order": max((section.order for section in sections), default=0) or None,
     }
     drawn = [_settings(section) for section in sections if section.sampling]
+    quick = any(_quick(section) for section in sections)
     # Where probes draw in different ways, each does so by itself.
     shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
     words = ["inherit", "profile", endpoint.model, *_words(reached.items()), *(["--chat"] if endpoint.chat else [])]
+    words += ["--quick"] if quick else []
     words += _words(("--probe", section.probe) for section in sections) + _words(asked.items()) + _words(shared)
     return words + _words(("--scorer", name) for name in _scorers(profile))
+
+
+def _quick(section: Section) -> bool:
+    """Whether it looks as `--quick` leaves it, which no other options can say of several probes at once."""
+    kind = every().get(section.probe)
+    drawn, given = section.sampling, section.writing
+    said = {"max_tokens": drawn and drawn.max_tokens, "samples": given and given.samples}
+    brief = {name: said[name] == much for name, much in (kind.brief if kind else {}).items() if name in said}
+    return bool(brief) and all(brief.values())
 
 
 def _words(options: Iterable[tuple[str, object]]) -> list[str]:
@@ -244,7 +340,8 @@ def _settings(section: Section) -> list[tuple[str, object]]:
     numbers |= {"max_tokens": str(drawn.max_tokens), "seed": str(drawn.seed)}
     given = section.writing.model_dump() if section.writing else {}
     written = {name: given.get(name) or None for name in ("samples", "prompt_template", "system", "lang", "subset")}
-    named = [*numbers.items(), *(("stop", stop) for stop in drawn.stop), *written.items()]
+    stops = () if _by_template(section) else drawn.stop
+    named = [*numbers.items(), *(("stop", stop) for stop in stops), *written.items()]
     return [(f"--{name.replace('_', '-')}", value) for name, value in named]
 
 

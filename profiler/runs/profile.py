@@ -35,7 +35,14 @@ def build_probes(options: ProfileOptions) -> list[Probe]:
     A user's own prompts are for the probe that takes prompts, unless others are named.
     """
     names = options.probes or (["attributes"] if options.prompts else forms.default())
-    return [probes.get(name).build(options) for name in names]
+    return [build_probe(name, options) for name in names]
+
+
+def build_probe(name: str, options: ProfileOptions) -> Probe:
+    """One probe; with `--quick` it asks little, as far as nothing else is said."""
+    kind = probes.get(name)
+    brief = {what: much for what, much in kind.brief.items() if getattr(options, what) is None} if options.quick else {}
+    return kind.build(options.model_copy(update=brief))
 
 
 async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[Probe], watcher: Watcher) -> Run:
@@ -52,7 +59,7 @@ async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[P
         endpoint,
         options.concurrency,
         options.scoring_method,
-        None if options.probes else lambda probe: probes.get(probe).build(options),
+        None if options.probes else lambda probe: build_probe(probe, options),
     )
     resolved = options.model_copy(update={"probes": tuple(part.probe for part in found.profile.sections)})
     write_whole(found.folder / "options.json", resolved.model_dump_json(indent=1).encode() + b"\n")

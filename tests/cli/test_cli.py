@@ -51,6 +51,38 @@ async def test_profile_prints_a_table_and_leaves_a_profile_samples_and_a_report(
     assert [sample.prompt for sample in run.samples("attributes")]
 
 
+async def test_many_numbers_end_in_one_screen_that_says_where_the_rest_is(tmp_path: Path) -> None:
+    async with serving() as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, "--suite", "mini", "--quick")
+    run = sample_store.load("latest", tmp_path / "runs")
+    lines = done.out.splitlines()
+    assert len(lines) + len(done.err.splitlines()[-2:]) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("wire: ")
+    assert "words an answer" in done.out
+    assert f"all of them: inherit show {run.folder.relative_to(tmp_path)}" in done.out
+    assert "report.html" in done.err
+    assert (await inherit("show", str(run.folder))).out.count("\n") > 100
+
+
+async def test_quick_asks_little_as_far_as_nothing_else_is_said(tmp_path: Path) -> None:
+    words = ["profile", "wire", "--suite", "mini", "--samples", "2", "-p", "toxicity", "-p", "attributes", "-p", "bbq"]
+    async with serving() as wire:
+        await inherit(*words, "--quick", "--url", wire.url)
+    run = sample_store.load("latest", tmp_path / "runs")
+    by = {section.probe: section for section in run.profile.sections}
+    assert {section.items for section in by.values()} == {12}
+    assert by["attributes"].sampling.max_tokens == 48  # type: ignore[union-attr]
+    assert by["toxicity"].sampling.max_tokens == 20  # type: ignore[union-attr]
+    assert [section.writing.samples for section in by.values() if section.writing] == [2, 2]
+    page = (run.folder / "report.html").read_text("utf-8")
+    assert "--quick" in page
+    async with serving() as wire:
+        await inherit(*words, "--url", wire.url, "--limit", "3", "--out", "whole")
+    whole = sample_store.load("latest", tmp_path / "whole")
+    assert "--quick" not in (whole.folder / "report.html").read_text("utf-8")
+
+
 async def test_json_is_the_stored_profile_and_nothing_else_is_on_stdout(tmp_path: Path) -> None:
     async with serving() as wire:
         done = await profiled(wire, tmp_path, "--json")

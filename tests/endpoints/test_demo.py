@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from profiler.endpoints.engine import SampleCall, ScoreCall
@@ -88,6 +89,29 @@ def test_what_a_kill_left_behind_is_not_taken_for_the_model(
     monkeypatch.setattr(demo, "convert", copied)
     assert (demo.checkpoint() / "config.json").is_file()
     assert not left.exists()
+
+
+def test_the_file_of_weights_is_read_once_and_as_it_stands(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    path = tmp_path / "tiny.gguf"
+    writer = gguf.GGUFWriter(path, "gemma3")
+    writer.add_token_list(["a", "b", "Straße"])
+    writer.add_tensor("weight", np.arange(6, dtype=np.float32).reshape(2, 3))
+    for write in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+        writer.close,
+    ):
+        write()
+    plain = gguf.GGUFReader(path)
+    with demo.read_once(gguf):
+        read = gguf.GGUFReader(path)
+        assert gguf.GGUFReader(path) is read
+    assert type(gguf.GGUFReader(path)) is type(plain)
+    words = "tokenizer.ggml.tokens"
+    assert read.fields[words].contents() == plain.fields[words].contents() == ["a", "b", "Straße"]
+    assert np.array_equal(read.tensors[0].data, plain.tensors[0].data)
 
 
 def test_two_at_once_end_with_one(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:

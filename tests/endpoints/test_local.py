@@ -175,6 +175,41 @@ async def test_a_sample_is_the_same_alone_and_in_company(folder: Callable[..., P
         assert other.text == texts[1, 4]
 
 
+@pytest.mark.parametrize("kind", KINDS[:-1])
+async def test_a_place_that_becomes_free_is_taken_at_once_and_no_text_changes(
+    folder: Callable[..., Path], kind: str
+) -> None:
+    model = engine(folder(kind))
+    loaded = model.load()
+    long = SampleCall("Water", Sampling(temperature=1.0, max_tokens=40), (0,))
+    short = Sampling(temperature=1.0, top_p=0.9, max_tokens=5)
+    calls = [
+        long,
+        *(SampleCall(f"{'The river runs to ' * (1 + number % 3)}{number}", short, (0, 1)) for number in range(6)),
+    ]
+    alone = [
+        (await answered(model, call._replace(indices=(index,))))[0, index] for call in calls for index in call.indices
+    ]
+    loaded.drawer.rows, passes, ended = 4, 0, []
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    loaded.checkpoint.model.register_forward_pre_hook(count)
+    together: dict[tuple[int, int], object] = {}
+
+    def take(key: int, index: int, value: object) -> None:
+        ended.append(key)
+        together[key, index] = value
+
+    await model.perform(each(calls), take)
+    texts = [together[key, index].text for key, call in enumerate(calls) for index in call.indices]  # type: ignore[attr-defined]
+    assert texts == [value.text for value in alone]  # type: ignore[attr-defined]
+    assert ended[-1] == 0, "the others came and went while the long one was being written"
+    assert passes < 40 + 8
+
+
 async def test_prompts_do_not_share_their_random_numbers(folder: Callable[..., Path]) -> None:
     """With common numbers, errors of different items would be correlated and intervals too narrow."""
     model = engine(folder())
@@ -400,6 +435,13 @@ async def test_cancelling_stops_a_long_draw(folder: Callable[..., Path]) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     assert steps < 200
+
+
+def test_a_processor_that_is_not_to_use_avx_512_computes_in_float32() -> None:
+    said = "from profiler.endpoints.local.checkpoint import numbers; print(numbers('auto'))"
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "torch.float32"
 
 
 async def test_fingerprint_is_of_the_weights_not_the_path(folder: Callable[..., Path]) -> None:

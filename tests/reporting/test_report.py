@@ -85,6 +85,22 @@ def test_an_undefined_number_is_a_dash_with_its_reason():
     assert re.search(r"flesch +– +– flesch is defined for en; these texts are 'de' +points +0 +100$", row)
 
 
+@pytest.mark.parametrize(("share", "warned"), [(0.2, False), (0.21, True), (None, False)])
+def test_many_answers_that_were_cut_off_are_warned_of(share, warned):
+    numbers = [e for e in BASE.profile.estimates if e.metric != "truncated"]
+    numbers.append(Estimate(probe="attributes", metric="truncated", value=share, n=100))
+    text = shown(BASE.profile.model_copy(update={"estimates": tuple(numbers)}), "table")
+    assert ("21.0 % of the answers were cut off at 256 tokens" in " ".join(text.split())) == warned
+
+
+def test_the_templates_own_headings_need_not_be_said():
+    drawn = Sampling(stop=("\n### Question:", "\n### Answer:"))
+    writing = Writing(prompt_template="### Question: {prompt}\n### Answer:", samples=1)
+    run = builders.attributes("headed", 105, sampling=drawn, writing=writing)
+    assert "stop the template's headings" in shown(run.profile, "table")
+    assert "--stop" not in page(run.profile)
+
+
 def test_items_left_out_are_counted():
     smog = next(e for e in BASE.profile.estimates if e.metric == "smog")
     assert smog.undefined > 0

@@ -15,7 +15,7 @@ from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer, Weigh
 from profiler.errors import EndpointDown, EndpointError
 from profiler.probes.attributes import Attributes
-from profiler.probes.probe import Probe
+from profiler.probes.probe import Probe, ProbeOptions
 from profiler.records import Estimate, Profile, Sampling
 from profiler.runs import sample_store
 from profiler.runs.run import Progress, run
@@ -69,6 +69,35 @@ async def test_a_completions_endpoint_is_given_a_prompt_template(tmp_path: Path)
     async with serving() as wire:
         await profiled(wire, tmp_path, probe(tmp_path, 1))
         assert wire.asked("### Question: question 0 end\\n### Answer:")
+
+
+@pytest.mark.parametrize(
+    ("said", "stops"),
+    [
+        ({}, ["\n### Question:", "\n### Answer:"]),
+        ({"prompt_template": "Q: {prompt}\nA:"}, ["\nQ:", "\nA:"]),
+        ({"prompt_template": "# {prompt}"}, None),
+        ({"stop": ("END",)}, ["END"]),
+        ({"decoding": "paper"}, None),
+    ],
+)
+async def test_an_answer_ends_where_the_template_begins_again(
+    tmp_path: Path, said: Mapping[str, object], stops: list[str] | None
+) -> None:
+    options = ProbeOptions.model_validate({"prompts": str(questions(tmp_path, 1)), **said})
+    async with serving() as wire:
+        await profiled(wire, tmp_path, Attributes.build(options))
+        (body,) = wire.asked("question 0 end")
+    assert body.get("stop") == stops
+
+
+async def test_a_templates_headings_end_nothing_where_there_is_no_template(tmp_path: Path) -> None:
+    for said, stops in (({}, None), ({"stop": ("END",)}, ["END"])):
+        options = ProbeOptions.model_validate({"prompts": str(questions(tmp_path, 1)), **said})
+        async with serving() as wire:
+            await profiled(wire, tmp_path, Attributes.build(options), chat=True)
+            (body,) = wire.asked("question 0 end")
+        assert body.get("stop") == stops
 
 
 async def test_a_chat_endpoint_is_given_the_prompt_alone(tmp_path: Path) -> None:

@@ -114,12 +114,13 @@ def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
 
 
 def numbers(precision: Precision) -> torch.dtype:
-    """bfloat16 where the processor computes in it, else float32."""
+    """bfloat16 where the processor computes in it, and torch is not told to do without (ATEN_CPU_CAPABILITY)."""
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    wide = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    fast = wide and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return torch.bfloat16 if fast or torch.backends.mps.is_available() else torch.float32
 
 

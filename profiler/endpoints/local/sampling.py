@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from profiler.endpoints.local.checkpoint import Checkpoint, Key
 from profiler.errors import EndpointDown
@@ -35,12 +36,18 @@ class SampleJob:
     first: bool
     """Whether it stands for its call, and carries what the prompt cost."""
 
+    @property
+    def reach(self) -> int:
+        """Tokens that it may come to hold."""
+        return len(self.prompt) + self.sampling.max_tokens
+
 
 class RunningSample:
     """A sample while it is being drawn."""
 
     def __init__(self, job: SampleJob) -> None:
         self.job = job
+        self.begun = time.perf_counter()
         self.tokens: list[int] = []
         self.top: dict[str, float] = {}
         # Its random numbers depend on its prompt and its own seed only, so that it can be drawn again alone.
@@ -58,28 +65,52 @@ class Sampler:
         self.tokens = 8192 if cpu else 65536
         self.able = self.remembers()
 
+    @torch.inference_mode()
     def draw(self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]) -> Iterator[tuple[Key, Generation]]:
-        """Draw every job, a batch at a time; each sample is given out as it ends."""
-        waiting = sorted(jobs, key=lambda job: (len(job.prompt), job.prompt, job.sampling.max_tokens))
-        while waiting and not stopped():
-            size, done = self.fitting(waiting), set[Key]()
+        """Draw every job; each sample is given out as it ends, and others take the places that become free."""
+        waiting, rows, state = in_order(jobs), list[RunningSample](), None
+        while (waiting or rows) and not stopped():
+            free = self.room(rows, waiting) if not rows or (state and state.joins) else 0
+            fresh = [RunningSample(job) for job in waiting[:free]]
             try:
-                for key, generation in self.batch(waiting[:size], stopped):
-                    done.add(key)
-                    yield key, generation
+                if fresh or state is None:
+                    logits, read = self.prefill(fresh)
+                    state = state.joined(read) if state and rows else read
+                else:
+                    logits = state.step([row.tokens[-1] for row in rows])
+                self.advance(fresh or rows, logits)
             except torch.OutOfMemoryError:
-                if size == 1:
-                    length = len(waiting[0].prompt)
+                if len(rows) + len(fresh) == 1:
+                    length = len([*rows, *fresh][0].job.prompt)
                     raise EndpointDown(f"no memory to write after one prompt of {length:,} tokens") from None
+                # All begin anew, fewer at a time: each draws what it drew before.
+                self.rows = (len(rows) + len(fresh)) // 2
+                waiting, rows, state = in_order([*waiting, *(row.job for row in rows)]), [], None
                 torch.cuda.empty_cache()
-                self.rows = size // 2
-            waiting = [job for job in waiting if job.key not in done]
+                continue
+            del waiting[: len(fresh)]
+            rows += fresh
+            kept = []
+            for index, row in enumerate(rows):
+                if reason := self.ended(row):
+                    yield row.job.key, self.finished(row, reason)
+                else:
+                    kept.append(index)
+            if len(kept) < len(rows):
+                rows = [rows[index] for index in kept]
+                state.keep(kept)
 
-    def fitting(self, jobs: Sequence[SampleJob]) -> int:
-        """How many of the first jobs make one batch; they come shortest first."""
-        most = min(self.rows, len(jobs))
-        reach = [len(job.prompt) + job.sampling.max_tokens for job in jobs[:most]]  # tokens that each may come to hold
-        return next((n for n in range(most, 1, -1) if n * reach[n - 1] <= self.tokens), 1)
+    def room(self, rows: Sequence[RunningSample], waiting: Sequence[SampleJob]) -> int:
+        """How many of the first that wait can be begun now; they come shortest first."""
+        reach = max((row.job.reach for row in rows), default=0)
+        free = 0
+        for job in waiting[: self.rows - len(rows)]:
+            reach = max(reach, job.reach)
+            if (len(rows) + free + 1) * reach > self.tokens and (rows or free):
+                break
+            free += 1
+        # To read one prompt takes as long as a token of every row: not for less than an eighth of the places.
+        return free if free == len(waiting) or 8 * free >= len(rows) + free else 0
 
     @torch.inference_mode()
     def remembers(self) -> bool:
@@ -99,27 +130,6 @@ class Sampler:
         ours, plain = (scores.float().log_softmax(-1) for scores in (stepped[0], whole.logits[0, -1]))
         tolerance = 1e-3 if self.checkpoint.model.dtype == torch.float32 else 0.1
         return float(((ours - plain).abs() * plain.exp()).sum()) <= tolerance
-
-    @torch.inference_mode()
-    def batch(self, jobs: Sequence[SampleJob], stopped: Callable[[], bool]) -> Iterator[tuple[Key, Generation]]:
-        """Prefill each prompt once, then decode all rows together, dropping those that end."""
-        begun = time.perf_counter()
-        rows = [RunningSample(job) for job in jobs]
-        logits, state = self.prefill(rows)
-        while not stopped():
-            self.advance(rows, logits)
-            kept = []
-            for index, row in enumerate(rows):
-                if reason := self.ended(row):
-                    yield row.job.key, self.finished(row, reason, time.perf_counter() - begun)
-                else:
-                    kept.append(index)
-            if not kept:
-                return
-            if len(kept) < len(rows):
-                state.keep(kept)
-            rows = [rows[index] for index in kept]
-            logits = state.step([row.tokens[-1] for row in rows])
 
     def prefill(self, rows: Sequence[RunningSample]) -> tuple[torch.Tensor, BatchState]:
         """Read each distinct prompt once; its cache is then copied to the rows that continue it."""
@@ -157,7 +167,7 @@ class Sampler:
                 return "stop"
         return "length" if len(row.tokens) >= row.job.sampling.max_tokens else None
 
-    def finished(self, row: RunningSample, reason: str, seconds: float) -> Generation:
+    def finished(self, row: RunningSample, reason: str) -> Generation:
         """The sample's text, up to the first stop string."""
         written = row.tokens[:-1] if row.tokens[-1] in self.checkpoint.ends else row.tokens
         text = self.checkpoint.decode(written, row.job.prompt)
@@ -167,7 +177,7 @@ class Sampler:
             finish=reason,
             top=row.top,
             usage=Usage(prompt=len(row.job.prompt) if row.job.first else 0, completion=len(row.tokens)),
-            seconds=seconds,
+            seconds=time.perf_counter() - row.begun,
         )
 
 
@@ -200,10 +210,50 @@ class BatchState:
         return self.read(torch.tensor(tokens)[:, None], self.lengths[:, None] - 1)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows, in this order; a row named twice is copied."""
-        index = torch.tensor(rows, device=self.mask.device)
+        """Go on with these rows, in this order; a row named twice is copied. What only others needed is dropped."""
+        index = torch.tensor(rows, device=self.mask.device, dtype=torch.long)
         self.cache.reorder_cache(index)
         self.mask, self.lengths = self.mask[index], self.lengths[index]
+        if rows and self.joins and (longest := int(self.lengths.max())) < self.mask.shape[1]:
+            self.mask = self.mask[:, -longest:]
+            for layer in self.cache.layers:
+                self.hold(layer, layer.keys[:, :, -longest:], layer.values[:, :, -longest:])
+
+    @property
+    def joins(self) -> bool:
+        """Whether all that is remembered is a key and a value a token, which can be laid side by side."""
+        return {type(layer) for layer in self.cache.layers} <= {DynamicLayer, DynamicSlidingWindowLayer}
+
+    def joined(self, other: BatchState) -> BatchState:
+        """Go on with these rows and then the other's; the shorter ones are padded on the left, as prompts are."""
+        self.mask = stacked(self.mask, other.mask, 1)
+        self.lengths = torch.cat([self.lengths, other.lengths])
+        for layer, beside in zip(self.cache.layers, other.cache.layers, strict=True):
+            self.hold(layer, stacked(layer.keys, beside.keys, 2), stacked(layer.values, beside.values, 2))
+        return self
+
+    def hold(self, layer: Any, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Let a layer hold these; one with a window holds the last ones only, and counts all."""
+        layer.keys, layer.values = keys, values
+        if isinstance(layer, DynamicSlidingWindowLayer):
+            layer.cumulative_length = self.mask.shape[1]
+
+
+def in_order(jobs: Iterable[SampleJob]) -> list[SampleJob]:
+    """The shortest prompts first, and those that share one together."""
+    return sorted(jobs, key=lambda job: (len(job.prompt), job.prompt, job.sampling.max_tokens))
+
+
+def stacked(first: torch.Tensor, second: torch.Tensor, along: int) -> torch.Tensor:
+    """The rows of both, the shorter ones filled up with zeros in front."""
+    longest = max(first.shape[along], second.shape[along])
+    return torch.cat([filled(each, longest - each.shape[along], along) for each in (first, second)])
+
+
+def filled(rows: torch.Tensor, many: int, along: int) -> torch.Tensor:
+    """Rows with so many zeros in front."""
+    shape = [*rows.shape[:along], many, *rows.shape[along + 1 :]]
+    return torch.cat([rows.new_zeros(shape), rows], dim=along)
 
 
 def pick(rows: Sequence[RunningSample], logits: torch.Tensor) -> list[int]:
