@@ -80,7 +80,7 @@ def compare(
     left = sample_store.load(told.base, told.out)
     rights = [sample_store.load(other, told.out) for other in told.others]
     made = tuple(compare.compare(left, right, primary=told.primary, margins=told.margins) for right in rights)
-    return Result(comparison_report(made, told.intervals, told.all), made)
+    return Result(comparison_report(made, told.intervals, told.all, [left, *rights]), made)
 
 
 @plainly

@@ -44,7 +44,8 @@ def compare(
     base, margins = sample_store.load(options.base, options.out), options.margins
     others = [sample_store.load(other, options.out) for other in options.others]
     comparisons = [compare.compare(base, other, primary=options.primary, margins=margins) for other in others]
-    publish(comparison_report(comparisons, options.intervals, options.all), "json" if json else format, save)
+    report = comparison_report(comparisons, options.intervals, options.all, [base, *others])
+    publish(report, "json" if json else format, save)
     keep_options(options, save)
     if fail_on:
         guard(comparisons, fail_on, junit)

@@ -12,6 +12,7 @@ from profiler.reporting import (
     profile,
     progress,
     report,
+    side_by_side,
     table,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "profile",
     "progress",
     "report",
+    "side_by_side",
     "table",
 ]

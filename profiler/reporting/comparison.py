@@ -10,7 +10,9 @@ from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.layout import Key
 from profiler.reporting.numbers import DASH, count, number, places
 from profiler.reporting.report import Origin, Part, Report
+from profiler.reporting.side_by_side import together
 from profiler.reporting.table import Cell, FlatRow, Row, Table
+from profiler.runs import Run
 
 Intervals = Literal["simultaneous", "single"]
 
@@ -35,9 +37,15 @@ WORST_FIRST = ("worse", "better", "higher", "lower")
 
 
 def comparison_report(
-    comparisons: Sequence[Comparison], intervals: Intervals = "simultaneous", every: bool = False
+    comparisons: Sequence[Comparison],
+    intervals: Intervals = "simultaneous",
+    every: bool = False,
+    runs: Sequence[Run] = (),
 ) -> Report:
-    """One or several comparisons with the same base; in print EVERY number, or only what changed significantly."""
+    """One or several comparisons with the same base; in print EVERY number, or only what changed significantly.
+
+    Where the RUNS are given, base and others, a page has answers side by side.
+    """
     base, whole = comparisons[0], comparison_table(comparisons, intervals)
     chart = partial(comparison_chart, [shown(one, intervals) for one in comparisons])
     glossary = layout.glossary(Key(c.probe, c.metric, None) for one in comparisons for c in one.changes)
@@ -68,6 +76,7 @@ def comparison_report(
             },
             differs={layout.other_name(c): c.differs for c in comparisons},
             refused={layout.other_name(c): c.refused for c in comparisons if c.refused},
+            pairs=partial(together, runs[0], runs[1:], comparisons) if runs else None,
         ),
         indent=2,
         leads=True,

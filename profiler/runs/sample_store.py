@@ -90,6 +90,16 @@ class Run:
                 for line in batch.column(0):
                     yield Sample.model_validate_json(line.as_py())
 
+    def chosen(self, probe: str, items: Sequence[str]) -> dict[str, Sample]:
+        """Some samples of a probe, by the keys of their items."""
+        import pyarrow.parquet as pq
+
+        rows = (
+            pq.read_table(self._parquet(probe), columns=["json"], filters=[("item", "in", [*items])]) if items else None
+        )
+        found = map(Sample.model_validate_json, rows["json"].to_pylist() if rows else ())
+        return {sample.item: sample for sample in found}
+
     def columns(self, probe: str) -> SampleColumns:
         """The scores of a probe; items that failed are left out."""
         return read_columns(self._parquet(probe))

@@ -104,6 +104,9 @@ PROMPTS = ("How does photosynthesis work?", "Give me a simple recipe for pasta."
 class Read(Built):
     """A run whose samples can be read as well."""
 
+    def chosen(self, probe: str, items: Sequence[str]) -> dict[str, Sample]:
+        return {sample.item: sample for sample in self.samples(probe) if sample.item in items}
+
     def samples(self, probe: str) -> list[Sample]:
         table = self.probes[probe]
         return [

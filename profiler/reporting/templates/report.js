@@ -6,3 +6,11 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });
 }
+for (const box of document.querySelectorAll("input[data-within]")) {
+  box.parentElement.hidden = false;
+  box.addEventListener("input", () => {
+    const wanted = box.value.toLowerCase();
+    for (const article of document.getElementById(box.dataset.within).children)
+      article.hidden = !article.textContent.toLowerCase().includes(wanted);
+  });
+}
