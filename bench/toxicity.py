@@ -27,10 +27,10 @@ import numpy as np
 from bench import DATA
 from profiler.metrics import ToxBlock
 from profiler.metrics.toxicity import scorer
+from tests.support.bert import detoxify
 
 ANSWERS = DATA / "candidate_pool" / "alpaca_eval_answers.jsonl.gz"
 WEB = DATA / "real_toxicity_prompts" / "prompts.quark_val_5000.jsonl.gz"
-CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 ROUNDS = 2
 BATCH = 32
 
@@ -82,17 +82,9 @@ def checkpoint(folder: Path) -> Path:
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
     transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=512, **names).save_pretrained(folder)
     torch.manual_seed(0)
-    model = transformers.BertForSequenceClassification(transformers.BertConfig(num_labels=6, initializer_range=0.04))
-    model.config.save_pretrained(folder)
-    arch = {
-        "model_type": str(folder),
-        "model_name": "BertForSequenceClassification",
-        "tokenizer_name": "PreTrainedTokenizerFast",
-        "num_classes": 6,
-    }
-    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": CLASSES}}}
-    torch.save({"config": config, "state_dict": model.state_dict()}, folder / "toxic.ckpt")
-    return folder / "toxic.ckpt"
+    config = transformers.BertConfig(num_labels=6, initializer_range=0.04)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    return detoxify(folder)
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ import typer
 from profiler import cli, probes
 from profiler.metrics.parsed import NUMBERS, SENTENCES
 from profiler.probes import ProbeOptions
+from profiler.study.plan import Study
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "paper.md").read_text("utf-8")
@@ -33,6 +34,11 @@ def test_every_number_that_the_page_names_exists():
 def test_every_command_and_file_that_the_page_names_exists():
     verbs = set(re.findall(r"(?:`|^    )inherit (\w+)", PAGE, re.MULTILINE))
     assert verbs <= set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+    told = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert all(f"{option} " in told for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
+    keys = set(re.findall(r"`(\w+): \[", PAGE))
+    assert keys
+    assert keys <= set(Study.model_fields)
     files = set(re.findall(r"\]\((\w+\.md)", PAGE))
     assert files
     assert all((ROOT / "docs" / file).is_file() for file in files)

@@ -29,30 +29,19 @@ from profiler.runs import sample_store, scorer_agreement
 from profiler.runs.run import run
 from profiler.text.counting import Text
 from tests.support.ask import client
-from tests.support.bert import bert
+from tests.support.bert import bert, detoxify
 from tests.support.wire import Script, serving
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 TEXTS = ["Shut up, you stupid idiot.", "The weather is nice.", "", "word " * 700, "You are kind."] * 3 + ["hi"]
-CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint in Detoxify's form, with configuration and tokenizer beside it."""
-    folder = bert(tmp_path_factory.mktemp("detoxify"))
-    model = transformers.BertForSequenceClassification.from_pretrained(folder)
-    arch = {
-        "model_type": str(folder),
-        "model_name": "BertForSequenceClassification",
-        "tokenizer_name": "PreTrainedTokenizerFast",
-        "num_classes": 6,
-    }
-    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": CLASSES}}}
-    torch.save({"config": config, "state_dict": model.state_dict()}, folder / "toxic.ckpt")
-    return folder / "toxic.ckpt"
+    return detoxify(bert(tmp_path_factory.mktemp("detoxify")))
 
 
 def test_detoxify_scores_as_its_own_package(checkpoint: Path) -> None:
@@ -74,10 +63,7 @@ def test_bfloat16_is_another_version_with_like_scores(checkpoint: Path) -> None:
 
 
 def test_outputs_that_a_checkpoint_does_not_name_are_left_out(tmp_path: Path) -> None:
-    model = transformers.BertForSequenceClassification.from_pretrained(bert(tmp_path, labels=16))
-    arch = {"model_type": str(tmp_path)}
-    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": CLASSES}}}
-    torch.save({"config": config, "state_dict": model.state_dict()}, tmp_path / "unbiased.ckpt")
+    detoxify(bert(tmp_path, labels=16), "unbiased.ckpt")
     assert scorer(f"detoxify:unbiased,checkpoint={tmp_path}").scores(["a", "you"]).shape == (2, 6)
 
 

@@ -1,9 +1,11 @@
-"""A tiny BERT."""
+"""A tiny BERT, and checkpoints in Detoxify's form."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+"""What Detoxify's first model tells apart."""
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,", "you", "are", "word", "the"]
 
 
@@ -38,3 +40,20 @@ def bert(folder: Path, labels: int = 6, kind: str | None = None, names: list[str
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
+
+
+def detoxify(folder: Path, name: str = "toxic.ckpt") -> Path:
+    """The BERT that lies in a FOLDER, as a checkpoint in Detoxify's form beside its configuration and tokenizer."""
+    import torch
+    import transformers
+
+    model = transformers.BertForSequenceClassification.from_pretrained(folder)
+    arch = {
+        "model_type": str(folder),
+        "model_name": "BertForSequenceClassification",
+        "tokenizer_name": "PreTrainedTokenizerFast",
+        "num_classes": model.config.num_labels,
+    }
+    config = {"arch": {"args": arch}, "dataset": {"args": {"classes": CLASSES}}}
+    torch.save({"config": config, "state_dict": model.state_dict()}, folder / name)
+    return folder / name
