@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from profiler.cli.console import Json, finish, note, publish
 from profiler.errors import EndpointDown, Incomplete
-from profiler.records import FAILED
 
 if TYPE_CHECKING:
     from selection import SampleOptions, Selection, SelectOptions, TeacherProgress
@@ -34,6 +33,8 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
 
 def refuse_gone(shares: Sequence[TeacherProgress]) -> None:
     """Raise if a teacher went away."""
+    from profiler.records import FAILED
+
     if gone := [share for share in shares if share.error]:
         whys = "; ".join(
             f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from profiler.cli.console import Json, finish, note, publish
 from profiler.cli.serve import choose, reached
 from profiler.errors import Incomplete, visible
-from profiler.records import FAILED
 
 if TYPE_CHECKING:
     from profiler.records import Endpoint
@@ -23,6 +22,7 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
+    from profiler.records import FAILED
     from profiler.reporting import report
     from profiler.reporting.profile import first_look, run_report
 

@@ -1,19 +1,21 @@
 """A verb's options are the fields of one record: on the command line, or in a file (`inherit VERB @FILE`)."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import typer
-from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from profiler.datasets import settings
-from profiler.plugins import imported
-from profiler.records import Flag, Record
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from profiler.records import Record
 
 Act = Callable[..., None]
 """What a verb does: a function of its record, and of what only the command line knows, such as --json."""
@@ -33,7 +35,9 @@ class VerbCommand(TyperCommand):
     @cached_property
     def record(self) -> type[Record]:
         """What the command can be told; its options are made of it."""
-        record = cast(type[Record], imported(self.path))
+        from profiler.plugins import imported
+
+        record = cast("type[Record]", imported(self.path))
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(self.name)(spelled(type(self).act, record))
         made = typer.main.get_command(app)
@@ -66,6 +70,8 @@ def add(app: typer.Typer, function: Act, record: str) -> None:
 
 def spelled(act: Act, record: type[Record]) -> Act:
     """ACT as a function of the record's fields, each of them an option."""
+    from profiler.datasets import settings
+
     _, *others = inspect.signature(act).parameters.values()
     hints = get_type_hints(act, localns={record.__name__: record}, include_extras=True)
     own = [each.replace(kind=each.KEYWORD_ONLY, annotation=hints[each.name]) for each in others]
@@ -82,6 +88,8 @@ def spelled(act: Act, record: type[Record]) -> Act:
 
 def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """A field as Typer understands it."""
+    from profiler.records import Flag
+
     about: dict[str, Any] = {"help": " ".join((field.description or "").split())}
     for each in field.metadata:
         about |= {ours: bound for theirs, ours in BOUNDS.items() if (bound := getattr(each, theirs, None)) is not None}
@@ -111,6 +119,8 @@ def plain(annotation: Any) -> Any:
 
 def from_file(path: Path, record: type[Record]) -> Mapping[str, object]:
     """The options that a file holds."""
+    from profiler.datasets import settings
+
     given = settings.load(path)
     settings.refuse_unknown(f"option in {path}", given, record, "--help")
     return given

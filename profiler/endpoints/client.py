@@ -88,7 +88,7 @@ class Client:
     async def _reader(self) -> AnswerReader:
         return AnswerReader(await self.capabilities(), self.endpoint.chat, self._scoring_method)
 
-    async def answer(self, requests: Iterable[tuple[K, Request]]) -> AsyncIterator[tuple[K, Answer]]:
+    async def answer(self, requests: Iterable[tuple[K, Request]]) -> AsyncGenerator[tuple[K, Answer]]:
         """Answer keyed requests in whatever order they finish, reading ahead no further than needed.
 
         A request that fails gives an answer with an error. EndpointDown and StoreError come after every answer that

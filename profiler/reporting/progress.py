@@ -57,9 +57,9 @@ class Bar(Bars):
     """How far the work is."""
 
     def _columns(self) -> Sequence[str | ProgressColumn]:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), SpinnerColumn())
         said = [TextColumn(f"{{task.{what}}}", markup=False) for what in ("description", "fields[speed]")]
         return (said[0], *columns, said[1])
 

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -38,6 +39,8 @@ BATCH = 64
 """Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""
 PATIENCE = 1.0
 """What is there is scored after this many seconds, so that a slow endpoint's progress shows."""
+
+T = TypeVar("T")
 
 PACKAGES = ("inheritance-profiler", "numpy", "spacy", "pyphen", "torch", "transformers")
 
@@ -132,11 +135,14 @@ async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
 
 
 async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) -> AsyncIterator[None]:
-    """Ask a probe's items, score the answers in batches as they come, seal its samples; yields after each batch."""
+    """Ask a probe's items, score the answers in batches as they come, seal its samples.
+
+    Yields after each batch, and now and then while none comes.
+    """
     clock = time.monotonic()
     with contextlib.closing(sample_store.Journal(folder, probe.name)) as journal:
         async for batch in batches(client, probe):
-            made = await asyncio.to_thread(scored, probe, batch)
+            made = await asyncio.to_thread(scored, probe, batch) if batch else []
             journal.append(made)
             for asked, sample in zip(batch, made, strict=True):
                 progress.add(asked.answer, sample.error)
@@ -146,17 +152,35 @@ async def ask(client: Client, probe: Probe, folder: Path, progress: Progress) ->
 
 
 async def batches(client: Client, probe: Probe) -> AsyncIterator[list[AnsweredItem]]:
-    """Answers in the order they come, a batch at a time, none held back for longer than PATIENCE."""
+    """Answers in the order they come, a batch at a time, at least one a PATIENCE: an empty one where none has come."""
     requests = ((item, probe.ask(item)) for item in probe.items)
     batch: list[AnsweredItem] = []
-    since = time.monotonic()
-    async for (item, request), answer in client.answer(((item, request), request) for item, request in requests):
-        batch.append(AnsweredItem(item, request, answer))
-        if len(batch) >= BATCH or time.monotonic() - since > PATIENCE:
-            yield batch
-            batch, since = [], time.monotonic()
+    until = time.monotonic()  # that it has begun is told at once
+    async with aclosing(client.answer(((item, request), request) for item, request in requests)) as answers:
+        coming: asyncio.Task[tuple[tuple[Item, Request], Answer] | None] | None = None
+        try:
+            while True:
+                coming = coming or asyncio.create_task(_next(answers))
+                await asyncio.wait([coming], timeout=max(0.0, until - time.monotonic()))
+                if coming.done():
+                    if not (found := coming.result()):
+                        break
+                    (item, request), answer = found
+                    batch.append(AnsweredItem(item, request, answer))
+                    coming = None
+                if len(batch) >= BATCH or time.monotonic() >= until:
+                    yield batch
+                    batch, until = [], time.monotonic() + PATIENCE
+        finally:
+            if coming:
+                coming.cancel()
+                await asyncio.wait([coming])
     if batch:
         yield batch
+
+
+async def _next(answers: AsyncIterator[T]) -> T | None:
+    return await anext(answers, None)
 
 
 def scored(probe: Probe, batch: Sequence[AnsweredItem]) -> list[Sample]:

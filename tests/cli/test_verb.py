@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,14 @@ async def test_what_was_told_lies_beside_what_was_made_and_makes_it_again() -> N
     again = await inherit("score", "@s.jsonl.options.json", "--json")
     assert json.loads(Path("s.jsonl.options.json").read_text("utf-8"))["metrics"] == ["words"]
     assert again.out == first.out
+
+
+def test_the_list_of_commands_is_shown_before_what_only_their_work_needs_is_imported() -> None:
+    script = "import sys; from profiler.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    listed, loaded = said.rstrip().rsplit("\n", 1)
+    assert "profile" in listed
+    assert not {"pydantic", "numpy", "rich", "asyncio", "profiler.records", "profiler.datasets"} & set(loaded.split())
 
 
 async def test_an_option_that_nobody_knows_is_met_with_the_nearest() -> None:

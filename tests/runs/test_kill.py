@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from profiler.runs import sample_store
+from tests.support import tiny
 from tests.support.killing import asked_again, finish, kill_in_the_middle
 from tests.support.wire import Script, serving
 
@@ -54,3 +60,31 @@ async def test_a_profile_that_is_killed_ten_times_pays_for_no_answer_twice(tmp_p
         for run in (killed, whole)
     ]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+async def test_a_model_in_this_process_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tiny.checkpoint(tmp_path / "tiny", "llama")
+
+    def profile(out: str) -> subprocess.Popen[bytes]:
+        command = "from profiler.cli import main; main()"
+        asked = ["--suite", "mini", "-p", "toxicity", "--out", out]
+        words = [sys.executable, "-c", command, "profile", str(folder), *asked]
+        return subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kept() -> int:
+        try:
+            with closing(sqlite3.connect(f"file:{tmp_path}/killed/cache.sqlite?mode=ro", uri=True)) as cache:
+                return int(cache.execute("select count(*) from part").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+    killed = profile("killed")
+    while kept() < 100 and killed.poll() is None:
+        await asyncio.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -9
+    assert profile("killed").wait() == profile("whole").wait() == 0
+    again, whole = (sample_store.load("latest", tmp_path / name).profile for name in ("killed", "whole"))
+    assert 0 < again.usage.completion < whole.usage.completion
+    assert again.model_dump(exclude=SAME) == whole.model_dump(exclude=SAME)

@@ -157,6 +157,19 @@ async def test_readability_of_another_language_is_undefined_with_a_reason(tmp_pa
     assert estimate(profile, "mtld").value is not None
 
 
+async def test_it_is_told_that_work_goes_on_while_no_answer_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiler.runs.run.PATIENCE", 0.01)
+    async with serving(Script(latency=0.5)) as wire, client(wire, tmp_path / "cache.sqlite") as asked:
+        events = run(asked, [probe(tmp_path, 2)], asked.endpoint, tmp_path / "runs")
+        told = [(event.done, event.seconds) async for event in events if isinstance(event, Progress)]
+    waiting = [seconds for done, seconds in told if not done]
+    assert len(waiting) > 3
+    assert waiting == sorted(waiting)
+    assert told[-1][0] == 2
+
+
 async def test_the_same_run_again_pays_nothing_and_gives_the_same_numbers(tmp_path: Path) -> None:
     async with serving() as wire:
         first = await profiled(wire, tmp_path, probe(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
 
 from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Take, Value
 from profiler.endpoints.local import demo
@@ -116,14 +120,19 @@ class LocalEngine:
         """The model, loaded once; in the worker thread."""
         if self.loaded is None:
             folder = find(self.model)
-            try:
-                with dozing():
-                    from profiler.endpoints.local import checkpoint, sampling, scoring
-            except ModuleNotFoundError:
-                raise MissingExtra("local", "running a model in this process") from None
-            ready = checkpoint.load(folder, self.precision)
-            self.loaded = LoadedModel(ready, scoring.LikelihoodScorer(ready), sampling.Sampler(ready))
+            with Console(file=sys.stderr).status(f"Loading {escape(self.model)}"):
+                self.loaded = self.read(folder)
         return self.loaded
+
+    def read(self, folder: Path) -> LoadedModel:
+        """The model in a folder, tried out once."""
+        try:
+            with dozing():
+                from profiler.endpoints.local import checkpoint, sampling, scoring
+        except ModuleNotFoundError:
+            raise MissingExtra("local", "running a model in this process") from None
+        ready = checkpoint.load(folder, self.precision)
+        return LoadedModel(ready, scoring.LikelihoodScorer(ready), sampling.Sampler(ready))
 
     def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:
         """The parts of a window: first what is scored, then what is drawn; in the worker thread."""
