@@ -88,6 +88,23 @@ def test_foreign_words_on_a_terminal_are_no_markup_and_move_no_cursor(
     assert "\x1b]0;" not in said
 
 
+def test_a_wait_stands_on_a_terminal_until_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress.Bar() as bar:
+        bar.wait("waiting: http://h: 429: see [/foo] \x1b]0;title\x07; next try in 9 s")
+        assert [task.description for task in bar._rich.tasks] == ["waiting"]
+        bar._rich.refresh()
+        bar.step("probe", 1, 2)
+        assert [task.description for task in bar._rich.tasks] == ["probe"]
+    said = capsys.readouterr().err
+    assert "see [/foo]" in said
+    assert "\x1b]0;" not in said
+
+
 def test_what_nobody_foresaw_is_one_sentence_and_a_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,3 +202,28 @@ async def test_a_function_without_a_module_is_refused(tmp_path: Path) -> None:
     done = await inherit("score", tmp_path / "t.jsonl", "-m", ":x")
     assert done.code == 2
     assert "no function at ':x'" in done.err
+
+
+async def test_what_is_waited_for_is_said_with_how_long(tmp_path: Path) -> None:
+    words = ("profile", "wire", "-p", "attributes", "--prompts", asked(tmp_path), "-o", tmp_path / "runs")
+    for status in ("429", "503"):
+        fault = Fault(status, "question 3", times=1, retry_after=2, says="see [/foo] \x1b[31m")
+        async with serving(Script(faults=(fault,), weights=status)) as wire:
+            done = await inherit(*words, "--url", wire.url)
+        assert done.code == 0
+        told = f"waiting: {wire.url}: {status}: see [/foo] \\x1b[31m; next try in 2 s, in trouble for 0 s"
+        assert told in done.err
+
+
+async def test_a_command_that_is_asked_for_no_wait_does_not_ask_again_at_once(tmp_path: Path) -> None:
+    waits = (0, -5, "nan", "inf", "Thu, 01 Jan 1970 00:00:00 GMT", "soon")
+    faults = tuple(Fault("429", f"question {at}", times=2, retry_after=wait) for at, wait in enumerate(waits))
+    words = ("profile", "wire", "-p", "attributes", "--prompts", asked(tmp_path), "-o", tmp_path / "runs")
+    async with serving(Script(faults=faults)) as wire:
+        done = await inherit(*words, "--url", wire.url)
+        assert done.code == 0
+        for at in range(len(waits)):
+            both = zip(wire.bodies, wire.arrived, strict=True)
+            first, second, third = (when for body, when in both if f"question {at} " in str(body))
+            assert second - first >= 0.25
+            assert third - second >= 0.5

@@ -100,6 +100,8 @@ class Wire:
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Every request's body, in order of arrival."""
+    arrived: list[float] = field(default_factory=list)
+    """When each did, on the monotonic clock."""
     sent: list[tuple[str, float]] = field(default_factory=list)
     """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
     faults: list[Fault] = field(default_factory=list)
@@ -329,6 +331,7 @@ async def reply(request: web.Request) -> web.StreamResponse:
     raw = await request.text()
     body = json.loads(raw)
     wire.bodies.append(body)
+    wire.arrived.append(time.monotonic())
     wire.busy += 1
     wire.peak = max(wire.peak, wire.busy)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply,
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.endpoints.openai.users_client import CLIENTS
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
-from profiler.http import Failed, Retry, check_address, check_key_name, proxy, retry_after
+from profiler.http import LISTENER, Failed, Retry, check_address, check_key_name, pause, proxy, retry_after
 from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ class Transport:
         self._users = users() if users else None
         self._session: aiohttp.ClientSession | None = None
         self._streak = 0
+        self._troubled: float | None = None
+        """Since when nothing has gone well."""
         self._listed: list[ListedModel] | None = None
         self._key = os.environ.get(endpoint.key, "").strip()
         if not self._key.isprintable() or not self._key.isascii():
@@ -147,6 +148,9 @@ class Transport:
                 reply = read(ServerReply, raw)
                 reply.seconds = time.monotonic() - started
                 self.gate.eased(reply.seconds)
+                if self._troubled and (tell := LISTENER.get()):
+                    tell("")
+                self._troubled = None
                 return reply
             except Refused:
                 raise
@@ -161,12 +165,13 @@ class Transport:
                 wait = failure.wait
                 failed -= failure.polite
                 self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
+            self._troubled = self._troubled or started
             # A server that asks for no wait at all is not asked again at once.
-            pause = max(self.patience.pause(rounds), wait or 0.0)
-            if failed >= tries or time.monotonic() + pause >= end:
+            rest = max(self.patience.pause(rounds), wait or 0.0)
+            if failed >= tries or time.monotonic() + rest >= end:
                 kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
                 raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
-            await asyncio.sleep(pause)
+            await pause(rest, f"{self.endpoint.url}: {failure}", self._troubled)
 
     async def models(self) -> list[ListedModel]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
