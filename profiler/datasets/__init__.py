@@ -5,7 +5,7 @@ from profiler.datasets.download import Watch, downloaded, forbidden, forbidding,
 from profiler.datasets.items import F, Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, frame_of, prompts, with_input
-from profiler.datasets.rows import Row, load, parse_lines, read, text_column
+from profiler.datasets.rows import Row, lines, load, parse_lines, read, text_column
 from profiler.records import Json
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "forbidding",
     "found_in",
     "frame_of",
+    "lines",
     "load",
     "mini",
     "official",

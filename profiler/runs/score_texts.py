@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import IO, NamedTuple
 import numpy as np
 import orjson
 
-from profiler.datasets import Row, parse_lines, read, text_column
+from profiler.datasets import Row, lines, parse_lines, read, text_column
 from profiler.errors import BadData
 from profiler.files import disk
 from profiler.metrics import default, distinct, get, measured
@@ -45,12 +46,13 @@ def texts(file: str, column: str | None = None, lang: str = "en") -> Iterator[Nu
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
-    first = stream.readline()
-    lines = chain((first,), stream) if first else iter(())
-    if first.lstrip().startswith(b"{"):
-        yield from parse_lines(lines, "stdin")
+    found = lines(stream, "stdin")
+    head = [*islice(found, 1)]
+    found = chain(head, found)
+    if any(line.removeprefix(BOM_UTF8).lstrip().startswith(b"{") for line in head):
+        yield from parse_lines(found, "stdin")
     else:
-        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in lines)
+        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in found)
 
 
 class TextScores(NamedTuple):
@@ -79,14 +81,14 @@ def scores(
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
-            lines = saving.enter_context(save.open("wb"))
+            file = saving.enter_context(save.open("wb"))
         for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), metrics, workers):
             rows += [str(numbered.row) for numbered in batch]
             lang = batch[0].text.lang
             for name, column in columns.items():
                 kept[name].append(column)
             if save:
-                lines.writelines(_lines(batch, columns))
+                file.writelines(_lines(batch, columns))
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
     return TextScores(estimates("texts", metrics, samples, lang), samples)

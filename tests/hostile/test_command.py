@@ -163,6 +163,8 @@ FILES = {
     "torn.parquet": (b"PAR1xxxx", "not a whole Parquet file"),
     "list.jsonl": (b"[1, 2]\n", "expected a JSON object"),
     "nothing.csv": (b"", "holds no"),
+    "endless.jsonl.gz": (gzip.compress(bytes(2**26 + 9)), "line 1 is longer than 67,108,864 bytes"),
+    "endless.csv.gz": (gzip.compress(b"text\n" + bytes(2**26 + 9)), "line 2 is longer than 67,108,864 bytes"),
 }
 
 
@@ -227,3 +229,35 @@ async def test_a_command_that_is_asked_for_no_wait_does_not_ask_again_at_once(tm
             first, second, third = (when for body, when in both if f"question {at} " in str(body))
             assert second - first >= 0.25
             assert third - second >= 0.5
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{y}: &{y} [*{x}, *{x}, *{x}, *{x}]\n" for x, y in zip("abcdefghi", "bcdefghij", strict=True)
+)
+SETTINGS = {
+    "bomb.yaml": (BOMB.encode(), "more than 100,000 parts"),
+    "itself.yaml": (b"a: &a [*a]\n", "more than 100,000 parts"),
+    "deep.yaml": (b"a: " + b"[" * 5000, "is not YAML"),
+    "deep.json": (b'{"a": ' + b"[" * 100_000, "is not YAML"),
+    "deep.toml": (b"a = " + b"[" * 5000, "is not TOML"),
+    "date.yaml": (b"a: 2024-99-99\n", "is not YAML"),
+    "long.json": (b'{"a": ' + b"9" * 5000 + b"}", "is not YAML"),
+    "long.toml": (b"a = " + b"9" * 5000, "is not TOML"),
+    "latin.yaml": (b"model: caf\xe9\n", "is not UTF-8: byte 10"),
+    "latin.toml": (b'model = "caf\xe9"\n', "is not UTF-8: byte 12"),
+    "null.yaml": (b"a: \0\n", "is not YAML"),
+    "list.yaml": (b"- a\n", "expected lines of `key: value`"),
+    "key.yaml": (b"? [a, b]\n: c\n", "is not YAML"),
+    "number.yaml": (b"1: 2\n", "'1'"),
+    "tag.yaml": (b"a: !!python/object/apply:os.system [id]\n", "is not YAML"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("verb", ["profile", "train", "study"])
+async def test_settings_that_are_not_what_was_expected_are_one_sentence(verb: str, name: str, tmp_path: Path) -> None:
+    content, said = SETTINGS[name]
+    (tmp_path / name).write_bytes(content)
+    done = await inherit(verb, f"@{tmp_path / name}")
+    assert done.code == 2
+    assert said in done.err

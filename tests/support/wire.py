@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -26,7 +28,8 @@ class Fault:
     """Something that goes wrong on requests whose body holds `match`."""
 
     kind: str
-    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate."""
+    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate,
+    bomb (a few hundred KB of gzip that unpack to 320 MB)."""
     match: str = ""
     times: int | None = None
     """Only the first so many; None is forever."""
@@ -364,6 +367,11 @@ async def reply(request: web.Request) -> web.StreamResponse:
         wire.busy -= 1
 
 
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(2**23), 1) * 40
+
+
 async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
     found, units = answer(wire, request.path, body)
     kind = fault.kind if fault else ""
@@ -374,6 +382,8 @@ async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fa
         data, units = data[: len(data) // 2], []
     if kind == "latin":
         data = data.replace(b'"text": "', b'"text": "caf\xe9 ')
+    if kind == "bomb":
+        return web.Response(body=bomb(), content_type="application/json", headers={"Content-Encoding": "gzip"})
     if kind == "garbage":
         data, units = b"<html>Bad gateway</html>", []
     response = web.Response(body=data, content_type="application/json")
