@@ -163,11 +163,8 @@ async def test_replies_in_flight_share_one_room_and_only_those_past_their_share_
     async with serving(script) as wire, client(wire, concurrency=8) as model:
         await model.fingerprint()
         tracemalloc.start()
-        asked = [
-            (f"poison {i}" if i % 2 else f"q {i}", Generate(f"poison {i}" if i % 2 else f"q {i}", Sampling()))
-            for i in range(8)
-        ]
-        found = await answers(model, asked)
+        names = [f"{'poison' if i % 2 else 'q'} {i}" for i in range(8)]
+        found = await answers(model, [(name, Generate(name, Sampling())) for name in names])
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert {key.split()[0] for key, answer in found.items() if answer.error} == {"poison"}

@@ -231,9 +231,8 @@ async def test_a_command_that_is_asked_for_no_wait_does_not_ask_again_at_once(tm
             assert third - second >= 0.5
 
 
-BOMB = "a: &a [x, x]\n" + "".join(
-    f"{y}: &{y} [*{x}, *{x}, *{x}, *{x}]\n" for x, y in zip("abcdefghi", "bcdefghij", strict=True)
-)
+STEPS = zip("abcdefghi", "bcdefghij", strict=True)
+BOMB = "a: &a [x, x]\n" + "".join(f"{y}: &{y} [*{x}, *{x}, *{x}, *{x}]\n" for x, y in STEPS)
 SETTINGS = {
     "bomb.yaml": (BOMB.encode(), "more than 100,000 parts"),
     "itself.yaml": (b"a: &a [*a]\n", "more than 100,000 parts"),
