@@ -26,7 +26,11 @@ LARGEST = 2**31
 
 def read(path: Path) -> Iterator[Row]:
     """The rows of a .jsonl, .json, .csv, .tsv or .parquet file, gzipped or not; a broken row is named by its number."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that is too long, a folder that we may not look into
+        raise BadData(f"can't read {str(path)[:200]!r}: {error.strerror}") from None
+    if not there:
         raise BadData(f"expected a data file, found none at {str(path)!r}")
     kind = Path(path.name.removesuffix(".gz")).suffix
     match kind:
@@ -140,5 +144,5 @@ def _parquet(path: Path) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(1024):
                 yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path.name} is not a whole Parquet file: {error}") from None

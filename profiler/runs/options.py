@@ -42,7 +42,7 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """Only this probe; may be repeated."""
     reading: Reading = "auto"
     """How choices are read; auto takes the best that the endpoint allows."""
-    concurrency: int = Field(default=64, ge=1)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the profile; the model's name if left out."""
@@ -70,7 +70,7 @@ class ScoreOptions(Record):
     """The column that holds the text."""
     lang: str = "en"
     """Language of the texts."""
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=1024)
     """Processes that measure."""
     save: Path | None = None
     """Write each text's scores to this .jsonl file."""
@@ -144,7 +144,7 @@ class JudgeOptions(LabelOptions, EndpointOptions):
     """Pairs to judge, picked by seed."""
     max_tokens: int = Field(default=512, ge=1)
     """New tokens for a judge's reasons, at most."""
-    concurrency: int = Field(default=64, ge=1)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the judge; the model's name if left out."""
@@ -167,5 +167,5 @@ class AgreeOptions(LabelOptions):
     """JUDGE=WRITER[,WRITER]: its teacher, student or family; may be repeated."""
     student: tuple[str, ...] = ()
     """STUDENT=BEFORE,TEACHER: hold a trained judge against what it was; may be repeated."""
-    resamples: int = Field(default=1000, ge=1)
+    resamples: int = Field(default=1000, ge=1, le=10**6)
     """Bootstrap draws behind each interval."""
