@@ -94,7 +94,7 @@ def score(texts: Iterable[str] | Place, metrics: Iterable[str] | str = (), **opt
         read = score_texts.texts(told.file, told.column, told.lang)
     else:
         read = (score_texts.NumberedText(row, Text(each, told.lang)) for row, each in enumerate(texts))
-    made = score_texts.scores(read, told.metrics, told.workers, told.save)
+    made = score_texts.scores(read, told.metrics, told.workers, told.save, source=told.file)
     report = numbers("scores", made.estimates)
     columns = made.columns.columns
     rows = [

@@ -1,9 +1,12 @@
 """Text metrics of any file: read, measured and written as a stream."""
 
 import contextlib
+import glob
+import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -12,9 +15,9 @@ import numpy as np
 import orjson
 
 from profiler.datasets import Row, lines, parse_lines, read, text_column
-from profiler.errors import BadData
-from profiler.files import disk
-from profiler.metrics import default, distinct, get, measured
+from profiler.errors import BadData, WrongUse
+from profiler.files import disk, whole_lines
+from profiler.metrics import Metric, default, distinct, get, measured
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
 from profiler.runs.sample_store import SampleColumns
@@ -64,34 +67,85 @@ class TextScores(NamedTuple):
 
 
 def score(
-    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+    found: Iterator[NumberedText],
+    names: Sequence[str] | None = None,
+    workers: int = 1,
+    save: Path | None = None,
+    tell: Callable[[int], None] = lambda _: None,
+    source: str = "-",
 ) -> list[Estimate]:
     """Estimates of the metrics called NAMES (or all) over texts; SAVE keeps each text's scores as a line of JSON."""
-    return scores(found, names, workers, save).estimates
+    return scores(found, names, workers, save, tell, source).estimates
 
 
 def scores(
-    found: Iterator[NumberedText], names: Sequence[str] | None = None, workers: int = 1, save: Path | None = None
+    found: Iterator[NumberedText],
+    names: Sequence[str] | None = None,
+    workers: int = 1,
+    save: Path | None = None,
+    tell: Callable[[int], None] = lambda _: None,
+    source: str = "-",
 ) -> TextScores:
-    """As `score`, with the scores of each text."""
+    """As `score`, with the scores of each text; TELL is told how many are done, SOURCE is the file that they are from.
+
+    What is saved is in its place once it is whole; a command that was stopped goes on where it was.
+    """
     metrics = distinct(map(get, names)) if names else tuple(default().values())
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
-    lang = "en"
+    found = iter(found)
+    head = [*islice(found, 1)]
+    lang = head[0].text.lang if head else "en"
+    found = chain(head, found)
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
-            file = saving.enter_context(save.open("wb"))
+            part, known = _begun(save, source, lang, metrics)
+            for row, _ in zip(known, found, strict=False):
+                rows.append(str(row["row"]))
+            for name, columns in kept.items():
+                columns.append(np.array([row[name] for row in known], np.float64))
+            file = saving.enter_context(part.open("ab"))
         for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), metrics, workers):
             rows += [str(numbered.row) for numbered in batch]
-            lang = batch[0].text.lang
             for name, column in columns.items():
                 kept[name].append(column)
             if save:
                 file.writelines(_lines(batch, columns))
+                file.flush()
+            tell(len(rows))
+        if save and part != save:
+            part.replace(save)
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
     return TextScores(estimates("texts", metrics, samples, lang), samples)
+
+
+def _begun(save: Path, source: str, lang: str, metrics: Sequence[Metric]) -> tuple[Path, list[dict[str, float]]]:
+    """Where scores are written until they are whole, and what a stopped command left there of the same texts."""
+    if save.exists() and not save.is_file():
+        return save, []  # a pipe, or a terminal
+    path = Path(source).expanduser()
+    if save.exists() and path.exists() and save.samefile(path):
+        raise WrongUse(f"--save {str(save)!r} is the file that is read; name another")
+    # A user's own function may be another the next time, and stdin other texts.
+    again = path.is_file() and not any(":" in (metric.version or ":") for metric in metrics)
+    about = path.stat() if again else None
+    key = [
+        str(path.resolve()),
+        about and (about.st_size, about.st_mtime_ns),
+        lang,
+        [(m.name, m.version) for m in metrics],
+    ]
+    part = save.with_name(f".{save.name[:180]}.{blake2b(repr(key).encode(), digest_size=6).hexdigest()}.scores")
+    for other in save.parent.glob(f".{glob.escape(save.name[:180])}.*.scores"):
+        if other != part or not again:
+            other.unlink()
+    if not part.exists():
+        return part, []
+    lines = [*whole_lines(part)]
+    os.truncate(part, sum(map(len, lines)))
+    return part, [orjson.loads(line) for line in lines]
 
 
 def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from profiler.endpoints.vllm.server import port
 from profiler.errors import StoreError
 from profiler.files import write_whole
 from profiler.reporting import progress
+from profiler.runs import score_texts
 from tests.support.command import asked, inherit
 from tests.support.wire import Fault, Script, serving
 
@@ -175,3 +176,37 @@ async def test_a_result_is_written_in_any_locale_to_any_stdout(locale: dict[str,
         assert said in err.decode("ascii")
         assert b"foresee" not in err
         assert ("words" in out.decode("ascii")) == (end in {"", "2>&-"})
+
+
+async def test_scores_are_in_their_place_only_whole_and_go_on_where_they_were_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, save = tmp_path / "t.jsonl", tmp_path / "s.jsonl"
+    texts.write_text("".join(f'{{"text": "{"word " * (i % 9)}"}}\n' for i in range(1000)), "utf-8")
+    words = ("score", texts, "-m", "words", "-m", "mtld", "--json")
+    whole = await inherit(*words, "--save", tmp_path / "whole.jsonl")
+    save.write_text("precious", "utf-8")
+    real, seen = score_texts.measured, []
+
+    def stopped(batches, *rest):
+        for batch, columns in real(batches, *rest):
+            seen.append(len(batch))
+            yield batch, columns
+            if len(seen) == 2:
+                raise StoreError("pulled out")
+
+    monkeypatch.setattr(score_texts, "measured", stopped)
+    assert (await inherit(*words, "--save", save)).code == 1
+    assert save.read_text("utf-8") == "precious"
+    (part,) = tmp_path.glob(".s.jsonl.*.scores")
+    part.write_bytes(part.read_bytes()[:-5])
+    done = await inherit(*words, "--save", save)
+    assert sum(seen[2:]) == 1000 - 639
+    assert done.out == whole.out
+    assert save.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not [*tmp_path.glob(".s.jsonl.*")]
+    texts.write_text('{"text": "other"}\n', "utf-8")
+    assert orjson.loads((await inherit(*words, "--save", save)).out.splitlines()[0])["value"] == 1
+    done = await inherit("score", texts, "-m", "words", "--save", texts)
+    assert (done.code, "is the file that is read" in done.err) == (2, True)
+    assert texts.read_text("utf-8") == '{"text": "other"}\n'
