@@ -97,7 +97,9 @@ def score(texts: Iterable[str] | Place, metrics: Iterable[str] | str = (), **opt
         raise WrongUse("`gold` names a column of a file: give the file instead of its texts")
     else:
         read = (score_texts.NumberedText(row, Text(each, told.lang)) for row, each in enumerate(texts))
-    made = score_texts.scores(read, told.metrics, told.workers, told.save, told.gold is not None)
+    source = told.file if isinstance(texts, str | PathLike) else "-"
+    parts, gold = (told.column, told.gold), told.gold is not None
+    made = score_texts.scores(read, told.metrics, told.workers, told.save, source=source, gold=gold, parts=parts)
     report = numbers("scores", made.estimates)
     columns = made.columns.columns
     rows = [

@@ -1,6 +1,7 @@
 """How a server is asked over HTTP: by aiohttp, with one policy of when another try is worth its while."""
 
 import asyncio
+import math
 import os
 import random
 import re
@@ -38,6 +39,36 @@ class Stop:
 
 STOP: ContextVar[Stop | None] = ContextVar("stop", default=None)
 """Of whoever handed work to this thread."""
+
+LISTENER: ContextVar[Callable[[str], object] | None] = ContextVar("listener", default=None)
+"""Is told what is waited for before another try, and an empty text once it is over."""
+
+EVERY = 5.0
+"""Seconds between two words on one wait."""
+
+NOTABLE = 2.0
+"""Seconds of trouble below which nothing is said of it."""
+
+
+@contextmanager
+def listening(listener: Callable[[str], object]) -> Iterator[None]:
+    """Inside, LISTENER is told of every wait for a server that has to be asked again."""
+    token = LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        LISTENER.reset(token)
+
+
+async def pause(seconds: float, why: str, since: float) -> None:
+    """Wait before another try, and say every few seconds what for; SINCE is when the trouble began."""
+    until = time.monotonic() + seconds
+    if not (tell := LISTENER.get()) or until - since < NOTABLE:
+        return await asyncio.sleep(seconds)
+    while (left := until - time.monotonic()) > 0:
+        tell(f"waiting: {why}; next try in {math.ceil(left)} s, in trouble for {time.monotonic() - since:.0f} s")
+        await asyncio.sleep(min(left, EVERY))
+    return None
 
 
 class Failed(Exception):
@@ -79,14 +110,14 @@ class Retry:
 
     async def persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """What WORK gives, tried until it does or there is no hope; Failed then says why."""
-        tried = 1
+        tried, since = 1, time.monotonic()
         while True:
             try:
                 return await work()
             except Failed as error:
                 if tried >= self.tries or not self.cures(error.status):
                     raise
-                await asyncio.sleep(max(self.pause(tried), min(error.wait or 0.0, self.longest)))
+                await pause(max(self.pause(tried), min(error.wait or 0.0, self.longest)), str(error), since)
             tried += 1
 
 
@@ -187,7 +218,7 @@ def proxy(url: str) -> str | None:
 def retry_after(header: str | None) -> float | None:
     """Seconds that a server asks to wait, given as a number or as a date."""
     with suppress(ValueError):
-        return max(0.0, float(header or ""))
-    with suppress(ValueError):
+        return max(0.0, seconds) if math.isfinite(seconds := float(header or "")) else None
+    with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
     return None

@@ -18,7 +18,7 @@ def imported(path: str) -> object:
     module, _, name = path.partition(":")
     try:
         found: object = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
         raise WrongUse(f"no function at {path!r}: {error}") from error
     return found
 

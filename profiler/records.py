@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from profiler.errors import BadData, StoreError
 
 SCHEMA = 1
 
@@ -25,6 +28,25 @@ class Record(BaseModel):
     """A frozen value that rejects what it does not know; field docstrings become the schema's descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def stored(record: type[R], raw: bytes, where: str) -> R:
+    """The RECORD that was written as RAW; what another version wrote, or another hand, is refused in a sentence."""
+    try:
+        found = json.loads(raw)
+        version = found.get("schema_version", 0) if isinstance(found, dict) else 0
+        if isinstance(version, int) and version > SCHEMA:
+            raise StoreError(f"{where!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
+        return record.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = f"`{'.'.join(map(str, first['loc'])) or 'the whole'}`: {first['msg']}"
+    except (ValueError, RecursionError) as error:
+        told = str(error)
+    raise BadData(f"{where!r} is damaged, or not what inherit writes there: {told}")
 
 
 MOST_SEED = 2**62
@@ -108,19 +130,19 @@ class Fingerprint(Record):
 class Sampling(Record):
     """How text is drawn."""
 
-    temperature: float = 0.0
+    temperature: float = Field(default=0.0, ge=0, le=100)
     """0 is greedy decoding, always the most likely token."""
-    top_p: float = 1.0
+    top_p: float = Field(default=1.0, ge=0, le=1)
     """Draw from the smallest set of tokens that holds this much probability."""
     top_k: int = Field(default=0, ge=0)
     """Draw from this many of the most likely tokens, before `top_p` cuts; 0 is all of them."""
-    repetition_penalty: float = Field(default=1.0, gt=0)
+    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
     """Divides the score of each token that stands in the prompt or the answer so far; 1 changes nothing."""
-    max_tokens: int = 256
+    max_tokens: int = Field(default=256, ge=0, le=10**7)
     """Stop after this many new tokens."""
     stop: tuple[str, ...] = ()
     """Stop before any of these strings."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Sample i is drawn with seed + i."""
 
     @model_serializer(mode="wrap")

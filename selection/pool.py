@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from profiler.errors import BadData, StoreError
-from profiler.records import SCHEMA, Sampling, Usage
+from profiler.errors import BadData
+from profiler.records import Sampling, Usage, stored
 from profiler.stats import FloatArray, IntArray
 from selection.records import Candidate, Footer, PoolContents
 from selection.storage import storage_at
@@ -59,18 +57,12 @@ class Pool:
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
-        name, path = self.storage.name, f"{self.storage.name}/pool.json"
+        name = self.storage.name
         try:
             with self.storage.open("pool.json") as file:
-                raw = file.read()
-            version = orjson.loads(raw).get("schema_version", 0)
-            if version > SCHEMA:
-                raise StoreError(f"{path!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-            self.about = PoolContents.model_validate_json(raw)
+                self.about = stored(PoolContents, file.read(), f"{name}/pool.json")
         except FileNotFoundError:
             raise BadData(f"expected a pool at {name!r}, found no pool.json; `inherit sample` makes one") from None
-        except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
-            raise BadData(f"{path!r} is not a pool's: {error}") from None
 
     @classmethod
     def create(cls, where: Path | str, about: PoolContents) -> Pool:

@@ -30,7 +30,7 @@ class SampleOptions(Record):
     """Language of the answers."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Prompts, picked by seed."""
-    k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1)
+    k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1, le=10_000)
     """Candidates per prompt and teacher."""
     temperature: float = Field(default=1.0, ge=0, le=100)
     """How freely words are drawn."""
@@ -56,7 +56,7 @@ class SampleOptions(Record):
     """NAME of the environment variable that holds the key."""
     price: str | None = None
     """0.5/1.5: money for a million tokens read, and for a million written."""
-    concurrency: int = Field(default=64, ge=1)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
     data: Path | None = None
     """Folder of official data files, packed or not; else INHERIT_DATA."""
@@ -69,7 +69,7 @@ class Teacher(Record):
     """What its candidates are labelled with: their source."""
     endpoint: Endpoint
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
-    k: int = 10
+    k: int = Field(default=10, ge=1, le=10_000)
     """Candidates per prompt."""
     prompt_template: str = "### Question: {prompt}\n### Answer:"
     """How a completions endpoint is asked."""
@@ -200,7 +200,7 @@ class SelectOptions(Record):
     """Language of the answers in a file."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Decides ties, random controls and soft choices."""
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=1024)
     """Processes that measure."""
 
 

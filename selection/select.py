@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
+from profiler.records import stored
 from profiler.runs import versions as installed
 from profiler.stats import IntArray
 from selection.candidate_grid import CandidateBlock, CandidateGrid, load_block
@@ -159,7 +159,7 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
 def read_selection(out: Path) -> Selection:
     """What was chosen into a folder."""
     try:
-        return Selection.model_validate(orjson.loads((out / "selection.json").read_bytes()))
+        return stored(Selection, (out / "selection.json").read_bytes(), f"{out}/selection.json")
     except FileNotFoundError:
         raise BadData(f"expected a selection at {str(out)!r}, found none; `inherit select` makes one") from None
 

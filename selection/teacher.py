@@ -78,7 +78,7 @@ def _named_fields(word: str) -> dict[str, object]:
     except FileNotFoundError:
         raise BadData(f"expected a teacher at {str(path)!r}, found no such file") from None
     except UnicodeDecodeError as error:
-        raise BadData(f"{path.name} is not TOML: {error}") from None
+        raise BadData(f"{path.name} is not UTF-8: byte {error.start:,}; save it as UTF-8") from None
     if "model" not in found:
         raise BadData(f"{path.name}: expected at least `model = …`, found {', '.join(found) or 'nothing'}")
     return found

@@ -1,5 +1,7 @@
 """The command `inherit`: which commands there are; each is a function in profiler/cli/."""
 
+import errno
+import io
 import os
 import sys
 import tempfile
@@ -55,8 +57,12 @@ for command, record in COMMANDS.items():
 def main() -> None:
     """Entry point: an error is one sentence on stderr and an exit code."""
     ours.insist()
+    streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InheritError as error:
         note(f"inherit: {error}")
         sys.exit(error.exit_code)
@@ -64,11 +70,24 @@ def main() -> None:
         sys.exit(unforeseen(error))
 
 
+def streams() -> None:
+    """Whatever they can write, and whether they are there: what is said goes out, and what can't be is spelled."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def unforeseen(error: Exception) -> int:
     """The last net: a sentence, and a file with the rest for whoever mends it."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on, which is no fault: `inherit ls | head`
         return 141
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and not error.filename:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        note(f"inherit: the result could not be written to stdout: {error.strerror}")
+        return 1
     try:
         handle, place = tempfile.mkstemp(prefix="inherit-error-", suffix=".txt")
         with open(handle, "w", encoding="utf-8", errors="replace") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +25,21 @@ if TYPE_CHECKING:
 def score(options: ScoreOptions, json: Json = False) -> None:
     """Measure the texts of a file.
 
-    Prints a table of means with intervals; --save keeps a row of scores for each text.
+    Prints a table of means with intervals; --save keeps a row of scores for each text, and the same command goes
+    on where it was stopped.
     """
+    from profiler.reporting.progress import Bar
     from profiler.runs import score_texts
 
     texts = score_texts.texts(options.file, options.column, options.lang, options.gold)
     gold = options.gold is not None
-    show(score_texts.scores(texts, options.metrics, options.workers, options.save, gold).estimates, json)
+    with Bar() as bar:
+        tell = partial(bar.step, "score", total=0)
+        parts = options.column, options.gold
+        found = score_texts.scores(
+            texts, options.metrics, options.workers, options.save, tell, options.file, gold, parts
+        )
+    show(found.estimates, json)
     keep_options(options, options.save)
 
 

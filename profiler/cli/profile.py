@@ -80,11 +80,14 @@ def doctor(options: EndpointOptions, json: Json = False) -> None:
 async def _doctor(endpoint: Endpoint, json: bool) -> None:
     from profiler import probes
     from profiler.endpoints import connect
+    from profiler.http import listening
     from profiler.reporting.profile import capabilities_text
+    from profiler.reporting.progress import Waiting
     from profiler.runs.run import refusals
 
     async with connect(endpoint, None) as client:
-        found, fingerprint = await client.capabilities(), await client.fingerprint()
+        with Waiting() as waiting, listening(waiting.say):
+            found, fingerprint = await client.capabilities(), await client.fingerprint()
         options = probes.ProbeOptions(suite="mini")  # to find out what is refused, any items do
         asked = [kind.build(options) for kind in probes.every().values()]
         refused = await refusals(client, asked)

@@ -5,7 +5,7 @@ from profiler.datasets.download import Watch, downloaded, forbidden, forbidding,
 from profiler.datasets.items import F, Item, drawn
 from profiler.datasets.official import File, Source, cached, folder, found_in, official, officials
 from profiler.datasets.prompts import COLUMNS, Prompts, Summary, prompts, template_of, with_input
-from profiler.datasets.rows import Row, load, parse_lines, read, text_column
+from profiler.datasets.rows import Row, lines, load, parse_lines, read, text_column
 from profiler.records import Json
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "forbidden",
     "forbidding",
     "found_in",
+    "lines",
     "load",
     "mini",
     "official",

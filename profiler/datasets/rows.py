@@ -4,10 +4,11 @@ import codecs
 import csv
 import gzip
 import io
-import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, AnyStr, cast
 
 import orjson
 
@@ -16,10 +17,20 @@ from profiler.records import Json
 
 Row = Mapping[str, Json]
 
+LONGEST = 2**26
+"""Bytes that a line may have: what is longer is no row of texts."""
+
+LARGEST = 2**31
+"""Bytes that a file may have, unpacked, that is read whole."""
+
 
 def read(path: Path) -> Iterator[Row]:
     """The rows of a .jsonl, .json, .csv, .tsv or .parquet file, gzipped or not; a broken row is named by its number."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that is too long, a folder that we may not look into
+        raise BadData(f"can't read {str(path)[:200]!r}: {error.strerror}") from None
+    if not there:
         raise BadData(f"expected a data file, found none at {str(path)!r}")
     kind = Path(path.name.removesuffix(".gz")).suffix
     match kind:
@@ -49,11 +60,26 @@ def _bytes(path: Path) -> IO[bytes]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    with _bytes(path) as stream:
-        try:
-            yield from stream
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
-            raise BadData(f"{path.name} is cut off or not gzip: {error}; fetch it again") from None
+    with _bytes(path) as stream, _unpacking(path):
+        yield from lines(stream, path.name)
+
+
+@contextmanager
+def _unpacking(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadData(f"{path.name} is cut off or not gzip: {error}; fetch it again") from None
+
+
+def lines(stream: IO[AnyStr], name: str) -> Iterator[AnyStr]:
+    """The lines of a stream, none longer than memory has room for."""
+    number = 0
+    while line := stream.readline(LONGEST):
+        number += 1
+        if len(line) == LONGEST:
+            raise BadData(f"{name} line {number} is longer than {LONGEST:,} bytes; expected a row a line")
+        yield line
 
 
 def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
@@ -74,8 +100,14 @@ def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
 
 def load(path: Path) -> Json:
     """The whole content of a .json file, gzipped or not."""
+    content = bytearray()
+    with _bytes(path) as stream, _unpacking(path):
+        while chunk := stream.read(2**20):
+            content += chunk
+            if len(content) > LARGEST:
+                raise BadData(f"{path.name} is longer than {LARGEST:,} bytes; expected a row a line, in a .jsonl file")
     try:
-        return cast(Json, orjson.loads(b"".join(_lines(path)).removeprefix(codecs.BOM_UTF8)))
+        return cast(Json, orjson.loads(content.removeprefix(codecs.BOM_UTF8)))
     except orjson.JSONDecodeError as error:
         raise BadData(f"{path.name} is not JSON: {error}") from None
 
@@ -88,9 +120,9 @@ def _json(path: Path) -> Iterator[Row]:
 
 
 def _csv(path: Path, delimiter: str) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)
-    with _bytes(path) as stream:
-        reader = csv.DictReader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), delimiter=delimiter, strict=True)
+    csv.field_size_limit(LONGEST)
+    with io.TextIOWrapper(_bytes(path), "utf-8-sig", newline="") as text:
+        reader = csv.DictReader(lines(text, path.name), delimiter=delimiter, strict=True)
         try:
             names = reader.fieldnames or []
             if twice := next((name for name in names if names.count(name) > 1), None):
@@ -100,7 +132,7 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
                     wanted = len(reader.fieldnames or [])
                     raise BadData(f"{path.name} line {reader.line_num}: expected {wanted} columns")
                 yield row
-        except (csv.Error, UnicodeDecodeError, EOFError) as error:
+        except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
             raise BadData(f"{path.name} line {reader.line_num}: {error}") from None
 
 
@@ -112,5 +144,5 @@ def _parquet(path: Path) -> Iterator[Row]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(1024):
                 yield from batch.to_pylist()
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise BadData(f"{path.name} is not a whole Parquet file: {error}") from None

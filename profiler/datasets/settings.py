@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
 
+MOST = 100_000
+"""Parts that a settings file may have."""
+
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -19,6 +22,8 @@ def load(path: Path) -> dict[str, object]:
         text = path.read_text("utf-8")
     except OSError as error:
         raise BadData(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path} is not UTF-8: byte {error.start:,}; save it as UTF-8") from None
     match path.suffix:
         case ".toml":
             return parse_toml(text, str(path))
@@ -30,7 +35,7 @@ def load(path: Path) -> dict[str, object]:
 def parse_toml(text: str, name: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadData(f"{name} is not TOML: {error}") from None
 
 
@@ -38,7 +43,7 @@ def _yaml(text: str, path: Path) -> dict[str, object]:
     try:  # what a run left is JSON, which needs no extra
         if isinstance(found := json.loads(text), dict):
             return found
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         pass
     try:
         import yaml
@@ -46,11 +51,24 @@ def _yaml(text: str, path: Path) -> dict[str, object]:
         raise MissingExtra("train", "a recipe in YAML") from None
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadData(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if parts(found, {}) >= MOST:
+        raise BadData(f"{path} has more than {MOST:,} parts once its aliases are written out")
     if not isinstance(found, dict):
         raise BadData(f"{path}: expected lines of `key: value`, found {type(found).__name__}")
     return found
+
+
+def parts(value: object, known: dict[int, int]) -> int:
+    """How many parts a value has, those that are named by an alias as often as they are named."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST  # as long as it is not counted: what holds itself has no end
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(parts(one, known) for one in inner)
+    return known[id(value)]
 
 
 def checked(record: type[R], fields: Mapping[str, object], where: str) -> R:

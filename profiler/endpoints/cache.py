@@ -169,7 +169,10 @@ class Cache:
             query = "select value, seen from fingerprint where model = ? order by seen desc"
             rows = self._db.execute(query, (model,)).fetchall()
         form = Fingerprint.model_validate_json
-        return [KnownWeights(form(value), datetime.fromisoformat(seen)) for value, seen in rows]
+        try:
+            return [KnownWeights(form(value), datetime.fromisoformat(seen)) for value, seen in rows]
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"the cache {self.path} holds what is no fingerprint: {error}; move it away") from error
 
     def meet(self, model: str, url: str | None, fingerprint: Fingerprint) -> None:
         """Remember a fingerprint, or that it was met again now."""

@@ -131,7 +131,10 @@ def load_template(name: str) -> Template:
             raise BadData(f"expected a judge's prompt, found no file at {name!r}")
     else:
         raise UnknownName("judge prompt", name, PLACES, "inherit judge --help")
-    return parse_template(path.stem, path.read_text("utf-8"))
+    try:
+        return parse_template(path.stem, path.read_text("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path} is not UTF-8: byte {error.start:,}; save it as UTF-8") from None
 
 
 def parse_template(name: str, text: str) -> Template:

@@ -150,7 +150,10 @@ class UserScore:
     path: str
 
     def __call__(self, texts: Sequence[Text]) -> FloatArray:
-        scores = np.array(self.function(texts), np.float64)
+        try:
+            scores = np.array(self.function(texts), np.float64)
+        except Exception as error:  # the user's own code, which may raise whatever it likes
+            raise BadData(f"{self.path} failed: {type(error).__name__}: {error}") from error
         if scores.shape != (len(texts),):
             raise BadData(f"{self.path} gave {scores.shape} scores for {len(texts)} texts: expected one each")
         return scores

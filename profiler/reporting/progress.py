@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from profiler.datasets import Watch, watched
 from profiler.errors import visible
+from profiler.http import listening
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PAUSE = 10.0
 """Seconds between two lines where there is no terminal."""
+
+WAIT = "waiting"
+"""The task of a server that is to be asked again."""
 
 
 class Bars(ExitStack):
@@ -54,7 +58,14 @@ class Bars(ExitStack):
 
 
 class Bar(Bars):
-    """How far the work is."""
+    """How far the work is, and which server is waited for."""
+
+    _waited = -PAUSE
+    """When a wait was last told."""
+
+    def __enter__(self) -> Self:
+        self.enter_context(listening(self.wait))
+        return super().__enter__()
 
     def _columns(self) -> Sequence[str | ProgressColumn]:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -67,8 +78,18 @@ class Bar(Bars):
         self.step(progress.probe, progress.done, progress.total, speed(progress))
 
     def step(self, what: str, done: int, total: int, said: str = "") -> None:
-        """So many of so many, and a few words on how it goes."""
-        self._tell(what, done, total, f"{what} {done}/{total}  {said}", done == total, said)
+        """So many of so many (0: nobody knows), and a few words on how it goes."""
+        self.wait("")
+        self._tell(what, done, total or None, f"{what} {done}/{total or '?'}  {said}".rstrip(), done == total, said)
+
+    def wait(self, said: str) -> None:
+        """Show what is waited for; an empty text says that it is over."""
+        if said:
+            now = time.monotonic() - self._waited > PAUSE
+            self._waited = time.monotonic() if now else self._waited
+            self._tell(WAIT, 0, None, said, now, said)
+        elif self._rich and (task := self._tasks.pop(WAIT, None)) is not None:
+            self._rich.remove_task(task)
 
 
 def speed(progress: Progress) -> str:
@@ -136,10 +157,12 @@ class Waiting:
             self._status, self._last = None, -PAUSE
         elif sys.stderr.isatty():
             from rich.console import Console
+            from rich.text import Text
 
-            self._status = self._status or Console(stderr=True).status(text)
+            words = Text(visible(text))
+            self._status = self._status or Console(stderr=True).status(words)
             self._status.start()
-            self._status.update(text)
+            self._status.update(words)
         elif time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(visible(text) + "\n")

@@ -149,7 +149,7 @@ def as_csv(rows: Sequence[FlatRow], newline: str = "\n") -> str:
     """
     out = StringIO()
     writer = csv.DictWriter(out, columns(rows), lineterminator=newline)
-    writer.writeheader()
+    writer.writerow({name: _marked(name) for name in columns(rows)})
     writer.writerows({name: _marked(value) for name, value in row.items()} for row in rows)
     return out.getvalue()
 

@@ -45,7 +45,7 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """Only this probe; may be repeated."""
     scoring_method: ScoringMethod = "auto"
     """How choices are read; auto takes the best that the endpoint allows."""
-    concurrency: int = Field(default=64, ge=1)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the profile; the model's name if left out."""
@@ -91,7 +91,7 @@ class ScoreOptions(Record):
     """The column of the right answer: whether a text ends in it, and nothing else unless a --metric is named."""
     lang: str = "en"
     """Language of the texts."""
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=1024)
     """Processes that measure."""
     save: Path | None = None
     """Write each text's scores to this .jsonl file."""
@@ -171,7 +171,7 @@ class JudgeOptions(LabelOptions, EndpointOptions):
     """Pairs to judge, picked by seed."""
     max_tokens: int = Field(default=512, ge=1)
     """New tokens for a judge's reasons, at most."""
-    concurrency: int = Field(default=64, ge=1)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the judge; the model's name if left out."""
@@ -194,5 +194,5 @@ class AgreeOptions(LabelOptions):
     """JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated."""
     student: tuple[str, ...] = ()
     """STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated."""
-    resamples: int = Field(default=1000, ge=1)
+    resamples: int = Field(default=1000, ge=1, le=10**6)
     """Bootstrap draws behind each interval."""

@@ -14,11 +14,10 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import orjson
-from pydantic import ValidationError
 
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
 from profiler.files import disk, locked, whole_lines, write_whole
-from profiler.records import SCHEMA, Profile, Sample
+from profiler.records import Profile, Sample, stored
 from profiler.stats import FloatArray
 
 BATCH = 1000
@@ -85,7 +84,8 @@ class Run:
         """Every sample of a probe, one at a time."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self._parquet(probe)) as file:
+        path = self._parquet(probe)
+        with sealed(path), pq.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH, columns=["json"]):
                 for line in batch.column(0):
                     yield Sample.model_validate_json(line.as_py())
@@ -141,6 +141,18 @@ class Journal:
         self.path.unlink()
 
 
+@contextlib.contextmanager
+def sealed(path: Path) -> Iterator[None]:
+    """Say in a sentence that a file is not what `seal` left."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, LookupError, ValueError) as error:
+        words = str(error).partition("\n")[0]
+        raise BadData(f"{str(path)!r} is damaged, or not what inherit writes there: {words}") from None
+
+
 def seal(lines: Path, target: Path) -> None:
     """Write a journal's samples as Parquet: keys and scores as columns, each whole sample as JSON beside them."""
     import pyarrow as pa
@@ -171,19 +183,20 @@ def read_columns(path: Path) -> SampleColumns:
     """Keys and scores of a sealed file, without its texts."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        table = file.read([name for name in file.schema_arrow.names if name not in UNREAD])
-    answered = table.filter(table["error"].is_null()).sort_by("item")
-    return SampleColumns(
-        items=answered["item"].to_pylist(),
-        groups=answered["group"].to_pylist(),
-        clusters=answered["cluster"].to_pylist(),
-        columns={
-            name.removeprefix("score."): answered[name].to_numpy().astype(np.float64)
-            for name in answered.column_names
-            if name.startswith("score.")
-        },
-    )
+    with sealed(path):
+        with pq.ParquetFile(path) as file:
+            table = file.read([name for name in file.schema_arrow.names if name not in UNREAD])
+        answered = table.filter(table["error"].is_null()).sort_by("item")
+        return SampleColumns(
+            items=answered["item"].to_pylist(),
+            groups=answered["group"].to_pylist(),
+            clusters=answered["cluster"].to_pylist(),
+            columns={
+                name.removeprefix("score."): answered[name].to_numpy().astype(np.float64)
+                for name in answered.column_names
+                if name.startswith("score.")
+            },
+        )
 
 
 @contextlib.contextmanager
@@ -215,15 +228,9 @@ def save_profile(folder: Path, profile: Profile) -> None:
 
 def read_profile(path: Path) -> Profile:
     try:
-        raw = path.read_bytes()
-        version = orjson.loads(raw).get("schema_version", 0)
-        if version > SCHEMA:
-            raise StoreError(f"{str(path)!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-        return Profile.model_validate_json(raw)
+        return stored(Profile, path.read_bytes(), str(path))
     except FileNotFoundError:
         raise BadData(f"expected a profile at {str(path)!r}, found none; was the run stopped? run it again") from None
-    except (orjson.JSONDecodeError, AttributeError, ValidationError) as error:
-        raise BadData(f"{str(path)!r} is not a profile: {error}") from None
 
 
 def load(name: str, out: Path = Path("runs")) -> Run:

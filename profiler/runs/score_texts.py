@@ -1,8 +1,12 @@
 """Text metrics of any file: read, measured and written as a stream."""
 
 import contextlib
+import glob
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -10,10 +14,10 @@ from typing import IO, NamedTuple
 import numpy as np
 import orjson
 
-from profiler.datasets import Row, parse_lines, read, text_column
-from profiler.errors import BadData
-from profiler.files import disk
-from profiler.metrics import default, distinct, get, measured
+from profiler.datasets import Row, lines, parse_lines, read, text_column
+from profiler.errors import BadData, WrongUse
+from profiler.files import disk, whole_lines
+from profiler.metrics import Metric, default, distinct, get, measured
 from profiler.probes import OF_TEXTS, answer_scores, right
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
@@ -49,12 +53,13 @@ def texts(file: str, column: str | None = None, lang: str = "en", gold: str | No
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
-    first = stream.readline()
-    lines = chain((first,), stream) if first else iter(())
-    if first.lstrip().startswith(b"{"):
-        yield from parse_lines(lines, "stdin")
+    found = lines(stream, "stdin")
+    head = [*islice(found, 1)]
+    found = chain(head, found)
+    if any(line.removeprefix(BOM_UTF8).lstrip().startswith(b"{") for line in head):
+        yield from parse_lines(found, "stdin")
     else:
-        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in lines)
+        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in found)
 
 
 class TextScores(NamedTuple):
@@ -70,29 +75,45 @@ def scores(
     names: Sequence[str] | None = None,
     workers: int = 1,
     save: Path | None = None,
+    tell: Callable[[int], None] = lambda _: None,
+    source: str = "-",
     gold: bool = False,
+    parts: Sequence[str | None] = (),
 ) -> TextScores:
     """Texts by the metrics called NAMES (or all); SAVE keeps each text's scores as a line of JSON.
 
-    GOLD texts are first compared with their right answers, by which alone where no names are given.
+    GOLD texts are first compared with their right answers, by which alone where no names are given. TELL is told how
+    many are done, SOURCE is the file that they are from, PARTS its columns. What is saved is in its place once it is
+    whole; a command that was stopped goes on where it was.
     """
     measures = distinct(map(get, names)) if names else () if gold else tuple(default().values())
     metrics = (*OF_TEXTS, *measures) if gold else measures
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
-    lang = "en"
+    found = iter(found)
+    head = [*islice(found, 1)]
+    lang = head[0].text.lang if head else "en"
+    found = chain(head, found)
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
-            lines = saving.enter_context(save.open("wb"))
+            part, known = _begun(save, source, [lang, *parts], metrics)
+            for row, _ in zip(known, found, strict=False):
+                rows.append(str(row["row"]))
+            for name, before in kept.items():
+                before.append(np.array([row[name] for row in known], np.float64))
+            file = saving.enter_context(part.open("ab"))
         for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), measures, workers):
             columns = (_ends(batch) | columns) if gold else columns
             rows += [str(numbered.row) for numbered in batch]
-            lang = batch[0].text.lang
             for name, column in columns.items():
                 kept[name].append(column)
             if save:
-                lines.writelines(_lines(batch, columns))
+                file.writelines(_lines(batch, columns))
+                file.flush()
+            tell(len(rows))
+        if save and part != save:
+            part.replace(save)
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
     return TextScores(estimates("texts", metrics, samples, lang), samples)
@@ -102,6 +123,31 @@ def _ends(batch: Sequence[NumberedText]) -> dict[str, FloatArray]:
     """How texts end that are compared with their right answers."""
     each = [answer_scores(numbered.text, numbered.gold) for numbered in batch]
     return {metric.name: np.array([scores[metric.name] for scores in each], np.float64) for metric in OF_TEXTS}
+
+
+def _begun(
+    save: Path, source: str, about: Sequence[str | None], metrics: Sequence[Metric]
+) -> tuple[Path, list[dict[str, float]]]:
+    """Where scores are written until they are whole, and what a stopped command left there of the same texts."""
+    if save.exists() and not save.is_file():
+        return save, []  # a pipe, or a terminal
+    path = Path(source).expanduser()
+    if save.exists() and path.exists() and save.samefile(path):
+        raise WrongUse(f"--save {str(save)!r} is the file that is read; name another")
+    # A user's own function may be another the next time, and stdin other texts.
+    again = path.is_file() and not any(":" in (metric.version or ":") for metric in metrics)
+    found = path.stat() if again else None
+    state = found and (found.st_size, found.st_mtime_ns)
+    key = [str(path.resolve()), state, about, [(metric.name, metric.version) for metric in metrics]]
+    part = save.with_name(f".{save.name[:180]}.{blake2b(repr(key).encode(), digest_size=6).hexdigest()}.scores")
+    for other in save.parent.glob(f".{glob.escape(save.name[:180])}.*.scores"):
+        if other != part or not again:
+            other.unlink()
+    if not part.exists():
+        return part, []
+    lines = [*whole_lines(part)]
+    os.truncate(part, sum(map(len, lines)))
+    return part, [orjson.loads(line) for line in lines]
 
 
 def _lines(batch: Sequence[NumberedText], columns: Columns) -> Iterator[bytes]:

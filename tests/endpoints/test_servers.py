@@ -1,11 +1,13 @@
 """Servers that are not vLLM: what each does its own way, and how it is asked then."""
 
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 
 from profiler.endpoints import Choose, Generate, Weigh
+from profiler.endpoints.openai.transport import LARGEST
 from profiler.errors import Refused, WrongUse
 from profiler.records import Sampling
 from tests.support.ask import HASTY, answers, client, one
@@ -154,3 +156,17 @@ async def test_a_server_that_asks_for_no_wait_is_not_asked_again_at_once(wait: f
         started = time.monotonic()
         assert (await one(model, Generate("of the sea", WARM))).error is None
         assert time.monotonic() - started >= 0.05 + 0.1 + 0.2 - 0.02
+
+
+async def test_replies_in_flight_share_one_room_and_only_those_past_their_share_are_refused() -> None:
+    script = Script(faults=(Fault("bomb", "poison"),))
+    async with serving(script) as wire, client(wire, concurrency=8) as model:
+        await model.fingerprint()
+        tracemalloc.start()
+        names = [f"{'poison' if i % 2 else 'q'} {i}" for i in range(8)]
+        found = await answers(model, [(name, Generate(name, Sampling())) for name in names])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert {key.split()[0] for key, answer in found.items() if answer.error} == {"poison"}
+    assert all("reply of more than" in str(answer.error) for answer in found.values() if answer.error)
+    assert most < 2 * LARGEST, "it was 320 MB for each"

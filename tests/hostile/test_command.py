@@ -1,7 +1,6 @@
 """What should not be given to a command, and what should not come back to it: a sentence, never a traceback."""
 
 import asyncio
-import gzip
 import os
 import sys
 import tempfile
@@ -15,29 +14,9 @@ from profiler.endpoints.vllm.server import port
 from profiler.errors import StoreError
 from profiler.files import write_whole
 from profiler.reporting import progress
+from profiler.runs import score_texts
 from tests.support.command import asked, inherit
 from tests.support.wire import Fault, Script, serving
-
-ADDRESSES = {
-    "http://[::1": "no address",
-    "http://a..b/v1": "no address",
-    f"http://{'a' * 70}.org/v1": "no address",
-    "http://localhost:99999/v1": "no address",
-    "localhost:8000/v1": "expected --url http",
-    "ftp://localhost/v1": "expected --url http",
-    "http://user:canary@localhost/v1": "a name or password",
-    "http://localhost/v1?api_key=canary": "more than an address",
-    "http:///v1": "expected --url http",
-}
-
-
-@pytest.mark.parametrize(("url", "said"), ADDRESSES.items(), ids=range(len(ADDRESSES)))
-async def test_an_address_that_can_not_be_meant_is_one_sentence_without_its_secrets(url: str, said: str) -> None:
-    done = await inherit("doctor", "m", "--url", url)
-    assert done.code == 2
-    assert said in done.err
-    assert "canary" not in done.err
-    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("key", ["sk-canary-1234", "canary0123456789abcdef", "a b", "", "KEY=canary"])
@@ -85,6 +64,23 @@ def test_foreign_words_on_a_terminal_are_no_markup_and_move_no_cursor(
         bar.step("[bold]probe[/nope]", 1, 2, "400: see [/foo] \x1b]0;title\x07")
     said = capsys.readouterr().err
     assert "[/foo]" in said
+    assert "\x1b]0;" not in said
+
+
+def test_a_wait_stands_on_a_terminal_until_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress.Bar() as bar:
+        bar.wait("waiting: http://h: 429: see [/foo] \x1b]0;title\x07; next try in 9 s")
+        assert [task.description for task in bar._rich.tasks] == ["waiting"]
+        bar._rich.refresh()
+        bar.step("probe", 1, 2)
+        assert [task.description for task in bar._rich.tasks] == ["probe"]
+    said = capsys.readouterr().err
+    assert "see [/foo]" in said
     assert "\x1b]0;" not in said
 
 
@@ -137,51 +133,85 @@ def test_a_planted_link_in_the_place_of_our_claims_is_not_followed(
     assert (tmp_path / "target" / "8000").read_text("utf-8") == "precious"
 
 
-FILES = {
-    "bom.jsonl": (b'\xef\xbb\xbf{"text": "a b c"}\n', ""),
-    "twice.csv": (b"text,text\na,b\n", "two columns 'text'"),
-    "nest.jsonl": (b'{"text": ' + b"[" * 100_000 + b"\n", "line 1 is not JSON"),
-    "utf16.jsonl": ('{"text": "a"}'.encode("utf-16"), "line 1 is not JSON"),
-    "torn.jsonl.gz": (gzip.compress(b'{"text": "a b c"}\n' * 9999)[:-20], "cut off or not gzip"),
-    "torn.parquet": (b"PAR1xxxx", "not a whole Parquet file"),
-    "list.jsonl": (b"[1, 2]\n", "expected a JSON object"),
-    "nothing.csv": (b"", "holds no"),
-}
+async def test_what_is_waited_for_is_said_with_how_long(tmp_path: Path) -> None:
+    words = ("profile", "wire", "-p", "attributes", "--prompts", asked(tmp_path), "-o", tmp_path / "runs")
+    for status in ("429", "503"):
+        fault = Fault(status, "question 3", times=1, retry_after=2, says="see [/foo] \x1b[31m")
+        async with serving(Script(faults=(fault,), weights=status)) as wire:
+            done = await inherit(*words, "--url", wire.url)
+        assert done.code == 0
+        told = f"waiting: {wire.url}: {status}: see [/foo] \\x1b[31m; next try in 2 s, in trouble for 0 s"
+        assert told in done.err
 
 
-@pytest.mark.parametrize("name", FILES)
-async def test_a_file_that_is_not_what_was_expected_is_one_sentence(name: str, tmp_path: Path) -> None:
-    content, said = FILES[name]
-    (tmp_path / name).write_bytes(content)
-    done = await inherit("score", tmp_path / name, "-m", "words")
-    assert done.code == (2 if said else 0)
-    assert said in done.err
+async def test_a_command_that_is_asked_for_no_wait_does_not_ask_again_at_once(tmp_path: Path) -> None:
+    waits = (0, -5, "nan", "inf", "Thu, 01 Jan 1970 00:00:00 GMT", "soon")
+    faults = tuple(Fault("429", f"question {at}", times=2, retry_after=wait) for at, wait in enumerate(waits))
+    words = ("profile", "wire", "-p", "attributes", "--prompts", asked(tmp_path), "-o", tmp_path / "runs")
+    async with serving(Script(faults=faults)) as wire:
+        done = await inherit(*words, "--url", wire.url)
+        assert done.code == 0
+        for at in range(len(waits)):
+            both = zip(wire.bodies, wire.arrived, strict=True)
+            first, second, third = (when for body, when in both if f"question {at} " in str(body))
+            assert second - first >= 0.25
+            assert third - second >= 0.5
 
 
-WORDS = {
-    "--seed=100000000000000000000000": "--seed",
-    "--seed=-1": "--seed",
-    "--temperature=inf": "--temperature",
-    "--temperature=nan": "--temperature",
-    "--max-tokens=99999999999999999999": "--max-tokens",
-    "--repetition-penalty=inf": "--repetition-penalty",
-    "--top-p=2": "--top-p",
-    "--limit=0": "--limit",
-    "--probe=nothing": "no probe 'nothing'",
-}
+SAID = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+ENDS = [("", 0, ""), (">/dev/full", 1, "could not be written to stdout"), (">&-", 0, ""), ("2>&-", 0, "")]
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_a_setting_that_can_not_be_meant_is_refused_before_anything_is_paid(word: str, tmp_path: Path) -> None:
-    async with serving() as wire:
-        done = await inherit("profile", "wire", "--url", wire.url, "-p", "attributes", word, "-o", tmp_path)
-        assert done.code == 2
-        assert WORDS[word] in done.err
-        assert not wire.bodies
+@pytest.mark.parametrize("locale", SAID, ids=["ascii", "posix"])
+async def test_a_result_is_written_in_any_locale_to_any_stdout(locale: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "one two"}\n' * 9, "utf-8")
+    start = f"{sys.executable} -c 'from profiler.cli import main; main()' score {tmp_path}/t.jsonl -m words"
+    path = str(Path(cli.__file__).parents[2])
+    for end, code, said in ENDS:
+        shell = await asyncio.create_subprocess_shell(
+            f"{start} {end}", stdout=-1, stderr=-1, env={**os.environ, **locale, "PYTHONPATH": path}
+        )
+        out, err = await shell.communicate()
+        assert shell.returncode == code, err
+        assert said in err.decode("ascii")
+        assert b"foresee" not in err
+        assert ("words" in out.decode("ascii")) == (end in {"", "2>&-"})
 
 
-async def test_a_function_without_a_module_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"text": "a"}\n', "utf-8")
-    done = await inherit("score", tmp_path / "t.jsonl", "-m", ":x")
-    assert done.code == 2
-    assert "no function at ':x'" in done.err
+async def test_scores_are_in_their_place_only_whole_and_go_on_where_they_were_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, save = tmp_path / "t.jsonl", tmp_path / "s.jsonl"
+    texts.write_text("".join(f'{{"text": "{"word " * (i % 9)}"}}\n' for i in range(1000)), "utf-8")
+    words = ("score", texts, "-m", "words", "-m", "mtld", "--json")
+    whole = await inherit(*words, "--save", tmp_path / "whole.jsonl")
+    save.write_text("precious", "utf-8")
+    real, seen = score_texts.measured, []
+
+    def stopped(batches, *rest):
+        for batch, columns in real(batches, *rest):
+            seen.append(len(batch))
+            yield batch, columns
+            if len(seen) == 2:
+                raise StoreError("pulled out")
+
+    monkeypatch.setattr(score_texts, "measured", stopped)
+    assert (await inherit(*words, "--save", save)).code == 1
+    assert save.read_text("utf-8") == "precious"
+    (part,) = tmp_path.glob(".s.jsonl.*.scores")
+    part.write_bytes(part.read_bytes()[:-5])
+    done = await inherit(*words, "--save", save)
+    assert sum(seen[2:]) == 1000 - 639
+    assert done.out == whole.out
+    assert save.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not [*tmp_path.glob(".s.jsonl.*")]
+    seen.clear()
+    texts.write_text("".join(f'{{"text": "two words", "other": "one", "n": {i}}}\n' for i in range(1000)), "utf-8")
+    assert (await inherit(*words, "--column", "other", "--save", save)).code == 1
+    done = await inherit("score", texts, "-m", "words", "-m", "mtld", "--column", "text", "--save", save)
+    assert {orjson.loads(line)["words"] for line in save.read_bytes().splitlines()} == {2}, "another column's scores"
+    texts.write_text('{"text": "other"}\n', "utf-8")
+    assert orjson.loads((await inherit(*words, "--save", save)).out.splitlines()[0])["value"] == 1
+    done = await inherit("score", texts, "-m", "words", "--save", texts)
+    assert (done.code, "is the file that is read" in done.err) == (2, True)
+    assert texts.read_text("utf-8") == '{"text": "other"}\n'

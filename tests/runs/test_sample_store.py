@@ -133,7 +133,7 @@ def test_a_profile_of_a_newer_schema_asks_for_an_upgrade(tmp_path: Path) -> None
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema_version": 1}'])
 def test_a_file_that_is_no_profile_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "profile.json").write_bytes(content)
-    with pytest.raises(BadData, match="is not a profile"):
+    with pytest.raises(BadData, match="not what inherit writes there"):
         sample_store.read_profile(tmp_path / "profile.json")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -26,7 +28,8 @@ class Fault:
     """Something that goes wrong on requests whose body holds `match`."""
 
     kind: str
-    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate."""
+    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate,
+    bomb (a few hundred KB of gzip that unpack to 320 MB)."""
     match: str = ""
     times: int | None = None
     """Only the first so many; None is forever."""
@@ -100,6 +103,8 @@ class Wire:
     url: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Every request's body, in order of arrival."""
+    arrived: list[float] = field(default_factory=list)
+    """When each did, on the monotonic clock."""
     sent: list[tuple[str, float]] = field(default_factory=list)
     """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
     faults: list[Fault] = field(default_factory=list)
@@ -329,6 +334,7 @@ async def reply(request: web.Request) -> web.StreamResponse:
     raw = await request.text()
     body = json.loads(raw)
     wire.bodies.append(body)
+    wire.arrived.append(time.monotonic())
     wire.busy += 1
     wire.peak = max(wire.peak, wire.busy)
     try:
@@ -361,6 +367,11 @@ async def reply(request: web.Request) -> web.StreamResponse:
         wire.busy -= 1
 
 
+@cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(2**23), 1) * 40
+
+
 async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
     found, units = answer(wire, request.path, body)
     kind = fault.kind if fault else ""
@@ -371,6 +382,8 @@ async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fa
         data, units = data[: len(data) // 2], []
     if kind == "latin":
         data = data.replace(b'"text": "', b'"text": "caf\xe9 ')
+    if kind == "bomb":
+        return web.Response(body=bomb(), content_type="application/json", headers={"Content-Encoding": "gzip"})
     if kind == "garbage":
         data, units = b"<html>Bad gateway</html>", []
     response = web.Response(body=data, content_type="application/json")

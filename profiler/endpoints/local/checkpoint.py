@@ -6,9 +6,11 @@ Imports torch and transformers: import this module only where a model is about t
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -90,6 +92,10 @@ class Checkpoint:
             hook.remove()
 
 
+BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeError, EOFError, SafetensorError)
+"""What transformers raises where a checkpoint's files are not what they should be."""
+
+
 def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
     """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run."""
     try:
@@ -105,8 +111,11 @@ def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
                 trust_remote_code=False,
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except UnpicklingError as error:
+        raise BadData(f"{str(folder)!r} keeps its weights in a pickle, which holds more than weights or is torn; "
+                      "save them as safetensors") from error  # fmt: skip
+    except BROKEN as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason}") from error
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
         model = model.to("mps")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply,
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.endpoints.openai.users_client import CLIENTS
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
-from profiler.http import Failed, Retry, check_address, check_key_name, proxy, retry_after
+from profiler.http import LISTENER, Failed, Retry, check_address, check_key_name, pause, proxy, retry_after
 from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ WORDS = 300
 """Characters of a server's message that are passed on."""
 
 LARGEST = 2**28
-"""Bytes that one reply may have."""
+"""Bytes that all replies in flight may have together."""
 
 SECRET = 6
 """Characters that make a key a secret; a shorter one is a placeholder, and would be found in any text."""
@@ -90,7 +89,13 @@ class Transport:
         users = CLIENTS.get().get(endpoint.url or "")
         self._users = users() if users else None
         self._session: aiohttp.ClientSession | None = None
+        self._fair = LARGEST // concurrency
+        """Bytes that a reply may have, however many the others have."""
+        self._held = 0
+        """Bytes of the replies in flight."""
         self._streak = 0
+        self._troubled: float | None = None
+        """Since when nothing has gone well."""
         self._listed: list[ListedModel] | None = None
         self._key = os.environ.get(endpoint.key, "").strip()
         if not self._key.isprintable() or not self._key.isascii():
@@ -147,6 +152,9 @@ class Transport:
                 reply = read(ServerReply, raw)
                 reply.seconds = time.monotonic() - started
                 self.gate.eased(reply.seconds)
+                if self._troubled and (tell := LISTENER.get()):
+                    tell("")
+                self._troubled = None
                 return reply
             except Refused:
                 raise
@@ -161,12 +169,13 @@ class Transport:
                 wait = failure.wait
                 failed -= failure.polite
                 self.gate.congested(started, wait if wait and time.monotonic() + wait < end else None)
+            self._troubled = self._troubled or started
             # A server that asks for no wait at all is not asked again at once.
-            pause = max(self.patience.pause(rounds), wait or 0.0)
-            if failed >= tries or time.monotonic() + pause >= end:
+            rest = max(self.patience.pause(rounds), wait or 0.0)
+            if failed >= tries or time.monotonic() + rest >= end:
                 kind = Unreadable if isinstance(failure, Unreadable) else EndpointError
                 raise kind(f"{failure} (tried {rounds} time{'s' * (rounds > 1)})")
-            await asyncio.sleep(pause)
+            await pause(rest, f"{self.endpoint.url}: {failure}", self._troubled)
 
     async def models(self) -> list[ListedModel]:
         """What the server lists; nothing where it has no list. Asked once, and never a reason to stop."""
@@ -196,7 +205,7 @@ class Transport:
                 # Some servers repeat the key, in words or in an address to go to: it goes no further than this.
                 return (
                     response.status,
-                    self._blotted(await whole(response)),
+                    self._blotted(await self._whole(response)),
                     {
                         name: self._blotted(value.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
                         for name in KEPT_HEADERS
@@ -208,6 +217,21 @@ class Transport:
         except (aiohttp.ClientError, Failed, ValueError, OSError) as error:
             words = self._safe(str(error) or type(error).__name__)
             raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        """A reply's body; all that come in at once fit in memory together, unpacked."""
+        chunks: list[bytes] = []
+        length = 0
+        try:
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                length += len(chunk)
+                self._held += len(chunk)
+                if self._held > LARGEST and length > self._fair:
+                    raise Refused(f"the server sent a reply of more than {length - 1:,} bytes")
+            return b"".join(chunks)
+        finally:
+            self._held -= length
 
     def _meant(self, status: int, raw: bytes, headers: Headers) -> EndpointError:
         """What a status other than success means for this request and for the others."""
@@ -247,18 +271,6 @@ def limit(seconds: float) -> aiohttp.ClientTimeout:
     import aiohttp
 
     return aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT)
-
-
-async def whole(response: aiohttp.ClientResponse) -> bytes:
-    """A reply's body, of a length that fits in memory."""
-    chunks: list[bytes] = []
-    length = 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        length += len(chunk)
-        if length > LARGEST:
-            raise Refused(f"the server sent more than {LARGEST:,} bytes in one reply")
-    return b"".join(chunks)
 
 
 def said(words: str) -> str:
