@@ -51,6 +51,7 @@ def profile(
     reading: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
     concurrency: int = ...,
     name: str | None = ...,
+    log: Literal['wandb', 'mlflow', 'tensorboard', 'trackio'] | None = ...,
     out: str | PathLike[str] = ...,
 ) -> ProfileResult:
     """Ask MODEL the probes and leave a profile.
@@ -87,6 +88,7 @@ def profile(
         reading: How choices are read; auto takes the best that the endpoint allows.
         concurrency: Requests in flight at a server.
         name: What to call the profile; the model's name if left out.
+        log: Also log the numbers there.
         out: Folder that holds the runs."""
 
 def compare(
@@ -307,6 +309,7 @@ def select(
 def train(
     recipe: Place | None = ...,
     *,
+    log: str | None = ...,
     student: str = ...,
     data: str = ...,
     out: str = ...,
@@ -334,6 +337,8 @@ def train(
     seed: int = ...,
 ) -> Result[Training]:
     """Train a student on chosen answers, as a RECIPE file and the options say; `path` is the model that was made.
+
+    log: wandb, mlflow, tensorboard or trackio, where the trainer reports to.
 
     Options:
         student: The model to train: a checkpoint's folder, a hub id, or demo.

@@ -12,6 +12,7 @@ from profiler.reporting import (
     progress,
     report,
     table,
+    trackers,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "progress",
     "report",
     "table",
+    "trackers",
 ]
