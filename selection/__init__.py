@@ -1,6 +1,7 @@
 """Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""
 
 from selection import card
+from selection.croissant import croissant
 from selection.gates import closed_gates
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
@@ -29,6 +30,7 @@ __all__ = [
     "card",
     "cheap_metrics",
     "closed_gates",
+    "croissant",
     "gates_version",
     "objective_metrics",
     "objective_words",
