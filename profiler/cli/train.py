@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli import ours
-from profiler.cli.console import Json, note
+from profiler.cli.console import Json, Push, note
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def train(
     log: Annotated[
         str | None, typer.Option(help="wandb, mlflow, tensorboard or trackio: where the trainer reports to.")
     ] = None,
+    push: Push = None,
     json: Json = False,
 ) -> None:
     """Train a student on chosen answers, as a recipe says.
@@ -33,6 +34,7 @@ def train(
     A training that was stopped goes on from its last checkpoint when the same command is given again.
     """
     from profiler.datasets import settings
+    from profiler.reporting import hub
     from training import Recipe, read_recipe
 
     if show and not recipe and not changes:
@@ -44,9 +46,13 @@ def train(
     elif check:
         tell(read)
     else:
+        if push:
+            hub.require(push)
         done = together(read, processes, log) if processes > 1 else alone(read, log)
         sys.stdout.write(done.model_dump_json(indent=1) + "\n" if json else summary(done))
         note(after(done))
+        if push:
+            note(hub.push(Path(done.model or done.adapter or done.recipe.out), push, "model"))
 
 
 def tell(recipe: Recipe) -> None:

@@ -3,6 +3,7 @@
 from profiler.reporting import (
     charts,
     comparison,
+    hub,
     judging,
     layout,
     listing,
@@ -19,6 +20,7 @@ from profiler.reporting import (
 __all__ = [
     "charts",
     "comparison",
+    "hub",
     "judging",
     "layout",
     "listing",
