@@ -64,15 +64,18 @@ check: .venv/.dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/build.py --check
 
-docs: .venv/.dev
-	$(BIN)/python docs/build.py
+# What the code knows of itself, written into docs/; then the site of docs/ in site/, where a broken link is an error.
+docs: .venv-docs/.ready
+	.venv-docs/bin/python docs/build.py
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --quiet --strict
+	@echo site/index.html
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp demo
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -85,6 +88,12 @@ clean:
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) -e '.[demo]' --group test --group check
 	touch $@ .venv/.demo
+
+.venv-docs/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.
 bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready .venv-helm/.ready

@@ -54,6 +54,7 @@ def profile(
     scoring_method: Literal['auto', 'loglikelihood', 'top_logprobs', 'letter'] = ...,
     concurrency: int = ...,
     name: str | None = ...,
+    log: Literal['wandb', 'mlflow', 'tensorboard', 'trackio'] | None = ...,
     out: str | PathLike[str] = ...,
 ) -> ProfileResult:
     """Ask MODEL the probes and leave a profile.
@@ -93,6 +94,7 @@ def profile(
         scoring_method: How choices are read; auto takes the best that the endpoint allows.
         concurrency: Requests in flight at a server.
         name: What to call the profile; the model's name if left out.
+        log: Also log the numbers there.
         out: Folder that holds the runs."""
 
 def compare(
@@ -329,6 +331,7 @@ def select(
 def train(
     recipe: Place | None = ...,
     *,
+    log: str | None = ...,
     student: str = ...,
     data: str = ...,
     out: str = ...,
@@ -356,6 +359,8 @@ def train(
     seed: int = ...,
 ) -> Result[Training]:
     """Train a student on chosen answers, as a RECIPE file and the options say; `path` is the model that was made.
+
+    log: wandb, mlflow, tensorboard or trackio, where the trainer reports to.
 
     Options:
         student: The model to train: a checkpoint's folder, a hub id, or demo.

@@ -43,7 +43,7 @@ Place = str | PathLike[str]
 Options = object
 """Of an option: what the verb's record takes."""
 
-OWN_ENDPOINT = ("model", "url", "key", "engine", "name", "out", "concurrency")
+OWN_ENDPOINT = ("model", "url", "key", "engine", "name", "out", "concurrency", "log")
 """Options of a profile that are not how it was asked: another model has others."""
 
 
@@ -189,13 +189,16 @@ def select(pool: Place | Result[PoolContents], objective: Iterable[str] | str, *
 
 
 @plainly
-def train(recipe: Place | None = None, **options: Options) -> Result[Training]:
-    """Train a student on chosen answers, as a RECIPE file and the options say; `path` is the model that was made."""
+def train(recipe: Place | None = None, *, log: str | None = None, **options: Options) -> Result[Training]:
+    """Train a student on chosen answers, as a RECIPE file and the options say; `path` is the model that was made.
+
+    log: wandb, mlflow, tensorboard or trackio, where the trainer reports to.
+    """
     from profiler.cli import train as command
     from training import Recipe, recipe_of
 
     known = {**(settings.load(Path(fspath(recipe)).expanduser()) if recipe else {}), **plain(Recipe, "train", options)}
-    made = command.alone(recipe_of(known, "inherit.train"))
+    made = command.alone(recipe_of(known, "inherit.train"), log)
     rows = [{"step": step, "loss": loss} for step, loss in enumerate(made.losses, 1)]
     report = Report("training", made.recipe.student, command.summary(made).splitlines(), (), made, lambda: rows)
     return Result(report, made, Path(made.model or made.adapter or made.recipe.out))

@@ -1,6 +1,7 @@
 """Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""
 
 from selection import card
+from selection.croissant import croissant
 from selection.filters import active_filters
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
@@ -29,6 +30,7 @@ __all__ = [
     "candidate_table",
     "card",
     "cheap_metrics",
+    "croissant",
     "filters_version",
     "objective_metrics",
     "objective_words",

@@ -1,4 +1,4 @@
-"""The pages on how to add a metric and a probe, carried out as they stand in a copy of the packages."""
+"""Pages that say what to do are carried out as they stand; links lead somewhere, on the site and in the description."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import typer
 
+from profiler import cli
 from tests.support.places import ROOT
 
 FILE = re.compile(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -80,3 +85,59 @@ def test_a_probe_is_written_as_the_page_says(copy: Copy) -> None:
     found = copy.run("inherit", "rescore", "sycophancy", "answers.jsonl")
     assert re.search(r"alone +1\b", found)
     assert re.search(r"told +0\b", found)
+
+
+def tutorial() -> list[str]:
+    """The commands of the tutorial."""
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    return [line for block in SHELL.findall(text) for line in block.splitlines()]
+
+
+def test_the_tutorials_commands_have_the_options_that_it_gives_them() -> None:
+    group = typer.main.get_command(cli.app)
+    for line in tutorial():
+        name, verb, *arguments = shlex.split(line)
+        assert name == "inherit"
+        group.commands[verb].make_context(verb, arguments)  # type: ignore[attr-defined]
+
+
+@pytest.mark.train
+def test_the_tutorial_ends_in_a_student_that_writes_less(copy: Copy) -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    for path, content in FILE.findall(text):
+        (copy.here / path).write_text(content, "utf-8")
+    script = "set -e\ninherit() { '" + sys.executable + "' -c 'from profiler.cli import main; main()' \"$@\"; }\n"
+    done = subprocess.run(
+        ["bash", "-c", script + "\n".join(tutorial())],
+        cwd=copy.here,
+        env=os.environ | {"PYTHONPATH": str(copy.here)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = [str(next((copy.here / "runs" / name).glob("2*"))) for name in ("control", "steered")]
+    changes = json.loads(copy.run("inherit", "compare", *runs, "--json"))["changes"]
+    (words,) = [one for one in changes if one["metric"] == "words" and one["group"] is None]
+    assert words["high"] < 0
+    assert (copy.here / "compared.html").is_file()
+
+
+def test_every_link_of_the_description_works_from_a_package_index() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    text, source = (ROOT / "README.md").read_text("utf-8"), project["project"]["urls"]["Source"]
+    for each in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    links = LINK.findall(text)
+    assert f"{source}/blob/HEAD/docs/index.md" in links
+    assert {urlsplit(link).scheme for link in links} == {"https"}
+
+
+def test_every_page_is_on_the_site_and_its_links_lead_to_files() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    pages = {path.name: path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")}
+    assert sorted(re.findall(r"[\w/]+\.md$", nav, re.MULTILINE)) == sorted(pages)
+    made = {"sample_report.html"}  # by docs/site.py
+    links = [(name, link.partition("#")[0]) for name, text in pages.items() for link in LINK.findall(text)]
+    outside = [(name, link) for name, link in links if link and not urlsplit(link).scheme and link not in made]
+    assert [(name, link) for name, link in outside if not (ROOT / "docs" / link).exists()] == []

@@ -1,4 +1,4 @@
-"""One of several processes that train together: `accelerate launch -m training RECIPE`."""
+"""One of several processes that train together: `accelerate launch -m training RECIPE [TRACKER]`."""
 
 import sys
 from pathlib import Path
@@ -10,8 +10,9 @@ from training.sft import train, writes
 
 def main() -> None:
     try:
+        path, *log = sys.argv[1:]
         train(
-            read_recipe(Path(sys.argv[1])), lambda text: print(text, file=sys.stderr, flush=True) if writes() else None
+            read_recipe(Path(path)), lambda text: print(text, file=sys.stderr, flush=True) if writes() else None, *log
         )
     except InheritError as error:
         sys.exit(f"inherit: {error}" if writes() else error.exit_code)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from profiler.errors import MissingExtra
+from profiler.reporting import trackers
 from profiler.runs import versions
 from training import checkpoint
 from training.checkpoint import Claim, Training
@@ -29,8 +30,13 @@ def check(recipe: Recipe) -> tuple[StudentModel, TrainingSet]:
     return student, tokenize(found, chat, recipe, student.tokenizer, student.ends)
 
 
-def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
-    """Train a student, or go on with a training that was stopped; a finished one is not done again."""
+def train(recipe: Recipe, say: Say = lambda _: None, log: str | None = None) -> Training:
+    """Train a student, or go on with a training that was stopped; a finished one is not done again.
+
+    LOG names where the trainer reports to: wandb, mlflow, tensorboard or trackio.
+    """
+    if log:
+        trackers.require(log)
     student, examples = check(recipe)
     content = hashlib.sha256(Path(recipe.data).read_bytes()).hexdigest()
     claim = checkpoint.claim_folder(recipe, content, student.digest)
@@ -41,10 +47,12 @@ def train(recipe: Recipe, say: Say = lambda _: None) -> Training:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with quiet(), warnings.catch_warnings():  # the libraries' advice to each other; errors still come
         warnings.simplefilter("ignore", FutureWarning)
-        return _run(recipe, student, examples, claim, say)
+        return _run(recipe, student, examples, claim, say, log)
 
 
-def _run(recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Claim, say: Say) -> Training:
+def _run(
+    recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Claim, say: Say, log: str | None
+) -> Training:
     """One run of the trainer, from the last whole checkpoint to the end, or to wherever it is killed."""
     started = time.monotonic()
     say("loading")
@@ -54,7 +62,7 @@ def _run(recipe: Recipe, student: StudentModel, examples: TrainingSet, claim: Cl
         raise MissingExtra("train", "training") from None
 
     checkpoints = Path(recipe.out) / "checkpoints"
-    trainer = sft_trainer(recipe, student, examples, say)
+    trainer = sft_trainer(recipe, student, examples, say, log)
     if writes():
         claim = checkpoint.begin(claim)
     trainer.accelerator.wait_for_everyone()

@@ -23,6 +23,7 @@ from trl import SFTConfig, SFTTrainer
 
 from profiler.endpoints.local.checkpoint import numbers, quiet
 from profiler.errors import MissingExtra, WrongUse
+from profiler.reporting.trackers import PROJECT
 from training.checkpoint import WHOLE
 from training.examples import TrainingSet
 from training.recipe import LR, Recipe
@@ -58,7 +59,9 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
 
-def sft_trainer(recipe: Recipe, student: StudentModel, examples: TrainingSet, say: Callable[[str], None]) -> SFTTrainer:
+def sft_trainer(
+    recipe: Recipe, student: StudentModel, examples: TrainingSet, say: Callable[[str], None], log: str | None = None
+) -> SFTTrainer:
     """TRL's trainer for our tokens: it adds, cuts and masks nothing of its own."""
     bfloat16 = numbers(recipe.precision) is torch.bfloat16
     adapter = LoraConfig(
@@ -70,7 +73,7 @@ def sft_trainer(recipe: Recipe, student: StudentModel, examples: TrainingSet, sa
     )
     trainer = SFTTrainer(
         model=_student_model(student, recipe, bfloat16),
-        args=_settings(recipe, bfloat16),
+        args=_settings(recipe, bfloat16, log),
         train_dataset=Dataset.from_dict(
             {"input_ids": [one.ids for one in examples.kept], "labels": [one.labels for one in examples.kept]}
         ),
@@ -101,8 +104,11 @@ def _student_model(student: StudentModel, recipe: Recipe, bfloat16: bool) -> Any
         return AutoModelForCausalLM.from_pretrained(student.folder, dtype=kind, trust_remote_code=False, **more)
 
 
-def _settings(recipe: Recipe, bfloat16: bool) -> SFTConfig:
+def _settings(recipe: Recipe, bfloat16: bool, log: str | None) -> SFTConfig:
     """The recipe in the trainer's words."""
+    for variable in ("WANDB_PROJECT", "MLFLOW_EXPERIMENT_NAME"):
+        os.environ.setdefault(variable, PROJECT)
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.out) / "tensorboard"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if recipe.batch % processes:
         raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
@@ -131,7 +137,9 @@ def _settings(recipe: Recipe, bfloat16: bool) -> SFTConfig:
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=1,
-        report_to="none",
+        report_to=log or "none",
+        run_name=Path(recipe.out).name,
+        project=PROJECT,  # trackio's; the others read their own environment variables
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )

@@ -9,12 +9,12 @@ import traceback
 
 import typer
 
-from profiler.cli import candidates, data, files, judge, ours, profile, runs, serve, study, train
+from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, train
 from profiler.cli.console import note
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
-__all__ = ["app", "candidates", "files", "judge", "main", "ours", "profile", "runs", "serve", "study", "train"]
+__all__ = ["app", "candidates", "card", "files", "judge", "main", "ours", "profile", "runs", "serve", "study", "train"]
 
 app = typer.Typer(
     name="inherit",
@@ -42,6 +42,7 @@ COMMANDS: dict[Act, str | None] = {
     study.study: None,
     runs.ls: None,
     runs.export: None,
+    card.card: None,
     files.report: None,
     files.tasks_path: None,
 }

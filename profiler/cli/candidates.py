@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from profiler.cli.console import Json, finish, note, publish
+from profiler.cli.console import Json, Push, finish, note, publish
 from profiler.errors import EndpointDown, Incomplete
 
 if TYPE_CHECKING:
@@ -72,18 +72,23 @@ async def ask(spec: SampleOptions) -> list[TeacherProgress]:
     return shares
 
 
-def select(spec: SelectOptions, json: Json = False) -> None:
+def select(spec: SelectOptions, push: Push = None, json: Json = False) -> None:
     """Keep the answers that carry what is wanted, and controls that show what choosing does.
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
+    from profiler.reporting import hub
     from selection import card
 
+    if push:
+        hub.require(push)
     made = choose(spec)
     publish(card.card(made), "json" if json else "table")
     for sentence in card.lead(made):
         note(sentence)
     note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
+    if push:
+        note(hub.push(spec.out, push, "dataset"))
 
 
 def choose(spec: SelectOptions) -> Selection:

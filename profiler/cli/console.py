@@ -24,6 +24,10 @@ Run = Annotated[str, typer.Argument(help="A run: its folder, its name or the end
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
 ]
+Push = Annotated[
+    str | None,
+    typer.Option(help="OWNER/NAME: put what was made on the Hugging Face hub, private where it is new."),
+]
 Save = Annotated[
     Path | None, typer.Option(help="Write to a file instead; its ending says how: .md .csv .tex .json .html .png .svg")
 ]

@@ -45,9 +45,12 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
 def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Run], offline: bool = False) -> Run:
     """The run that asking MODEL leaves; OFFLINE, like the demo, asks only what is on this machine."""
     from profiler.datasets import forbidding, found_in
+    from profiler.reporting import trackers
     from profiler.reporting.progress import Bar, Downloads
     from profiler.runs import profile
 
+    if options.log:
+        trackers.require(options.log)
     engine = choose(options.engine, options.url, options.model)
     endpoint = options.endpoint.model_copy(update={"engine": engine})
     # The demo is for trying things out at once: it asks what is on this machine.
@@ -57,7 +60,10 @@ def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Ru
             asked = profile.build_probes(options)
         with Bar() as bar:
             watcher = profile.Watcher(note, bar.show)
-            return reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
+            run = reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
+    if options.log:
+        trackers.log(run.profile, options.log, run.folder)
+    return run
 
 
 def last_error(run: Run) -> str:

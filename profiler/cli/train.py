@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli import ours
-from profiler.cli.console import Json, note
+from profiler.cli.console import Json, Push, note
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ def train(
     show: Annotated[bool, typer.Option("--show", help="Print the recipe with every key, and train nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="See whether it all fits, and train nothing.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Processes that train together, one a GPU.")] = 1,
+    log: Annotated[
+        str | None, typer.Option(help="wandb, mlflow, tensorboard or trackio: where the trainer reports to.")
+    ] = None,
+    push: Push = None,
     json: Json = False,
 ) -> None:
     """Train a student on chosen answers, as a recipe says.
@@ -30,6 +34,7 @@ def train(
     A training that was stopped resumes from its last checkpoint when the same command is given again.
     """
     from profiler.datasets import settings
+    from profiler.reporting import hub
     from training import Recipe, read_recipe
 
     if show and not recipe and not changes:
@@ -41,9 +46,13 @@ def train(
     elif check:
         tell(read)
     else:
-        done = together(read, processes) if processes > 1 else alone(read)
+        if push:
+            hub.require(push)
+        done = together(read, processes, log) if processes > 1 else alone(read, log)
         sys.stdout.write(done.model_dump_json(indent=1) + "\n" if json else summary(done))
         note(after(done))
+        if push:
+            note(hub.push(Path(done.model or done.adapter or done.recipe.out), push, "model"))
 
 
 def tell(recipe: Recipe) -> None:
@@ -58,16 +67,16 @@ def tell(recipe: Recipe) -> None:
     )
 
 
-def alone(recipe: Recipe) -> Training:
+def alone(recipe: Recipe, log: str | None = None) -> Training:
     """Train in this process."""
     from profiler.reporting.progress import Waiting
     from training import train
 
     with Waiting() as waiting:
-        return train(recipe, waiting.say)
+        return train(recipe, waiting.say, log)
 
 
-def together(recipe: Recipe, processes: int) -> Training:
+def together(recipe: Recipe, processes: int, log: str | None) -> Training:
     """Train in several processes that share the work."""
     import os
     import subprocess
@@ -82,7 +91,7 @@ def together(recipe: Recipe, processes: int) -> Training:
         path.write_text(recipe.model_dump_json(), "utf-8")
         line = [sys.executable, "-m", "accelerate.commands.launch", *launcher(recipe)]
         line += ["--num_processes", str(processes), "--main_process_port", "0"]  # 0: whichever port is free
-        line += ["-m", "training", str(path)]
+        line += ["-m", "training", str(path), *([log] if log else [])]
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
         code = subprocess.run(line, env=threads | ours.environment(), check=False).returncode
     made = finished_training(recipe)

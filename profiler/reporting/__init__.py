@@ -4,9 +4,11 @@ from profiler.reporting import (
     charts,
     checks,
     comparison,
+    hub,
     judging,
     layout,
     listing,
+    model_card,
     numbers,
     page,
     profile,
@@ -14,15 +16,18 @@ from profiler.reporting import (
     report,
     side_by_side,
     table,
+    trackers,
 )
 
 __all__ = [
     "charts",
     "checks",
     "comparison",
+    "hub",
     "judging",
     "layout",
     "listing",
+    "model_card",
     "numbers",
     "page",
     "profile",
@@ -30,4 +35,5 @@ __all__ = [
     "report",
     "side_by_side",
     "table",
+    "trackers",
 ]

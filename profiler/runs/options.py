@@ -12,6 +12,7 @@ from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Endpoint, Flag, Record
 
+Tracker = Literal["wandb", "mlflow", "tensorboard", "trackio"]
 Out = Annotated[Path, Flag(("--out", "-o")), Field(description="Folder that holds the runs.")]
 Data = Annotated[Path | None, Field(description="Folder of official data files, packed or not; else INHERIT_DATA.")]
 
@@ -49,6 +50,8 @@ class ProfileOptions(ProbeOptions, EndpointOptions):
     """Requests in flight at a server."""
     name: str | None = None
     """What to call the profile; the model's name if left out."""
+    log: Tracker | None = None
+    """Also log the numbers there."""
     out: Out = Path("runs")
 
 
