@@ -13,6 +13,7 @@ from profiler.errors import Incomplete
 from profiler.records import FAILED
 
 if TYPE_CHECKING:
+    from profiler.probes import Probe
     from profiler.records import Endpoint
     from profiler.runs import Run
     from profiler.runs.options import EndpointOptions, ProfileOptions
@@ -44,16 +45,17 @@ def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Ru
     from profiler.reporting.progress import Bar, Downloads
     from profiler.runs import profile
 
+    def build() -> list[Probe]:
+        with Downloads():
+            return profile.build_probes(options)
+
     engine = choose(options.engine, options.url, options.model)
     endpoint = options.endpoint.model_copy(update={"engine": engine})
     # The demo is for trying things out at once: it asks what is on this machine.
     offline = offline or options.model == "demo"
-    with found_in(options.data), forbidding("the demo") if offline else nullcontext():
-        with Downloads():
-            asked = profile.build_probes(options)
-        with Bar() as bar:
-            watcher = profile.Watcher(note, bar.show)
-            return reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
+    with found_in(options.data), forbidding("the demo") if offline else nullcontext(), Bar() as bar:
+        watcher = profile.Watcher(note, bar.show)
+        return reached(endpoint, lambda at: finish(profile.profile(options, at, build, watcher)))
 
 
 def last_error(run: Run) -> str:
