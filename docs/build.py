@@ -67,6 +67,11 @@ def commands() -> str:
         text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         pages.append(f"## inherit {name}\n\n```text\n{text}\n```\n")
     head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"
+    head += (
+        "Every command takes `-q` (the result and errors only) and `-v` (where an error comes from), wherever they\n"
+        "stand. `inherit --version` prints the version, `inherit --install-completion` lets the shell complete\n"
+        "commands and options.\n\n"
+    )
     codes = "Exit codes: 0 done, 1 something went wrong, 2 wrong use, 3 a check such as `--fail-on worse` was hit,\n"
     codes += (
         "4 too much of what was asked failed (the same command resumes), 70 a fault of ours: a file says where.\n\n"

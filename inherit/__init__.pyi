@@ -444,4 +444,4 @@ def load(
     *,
     out: Place = ...,
 ) -> ProfileResult:
-    """A profile of before: its folder, its name or the end of it under OUT, or `latest`."""
+    """A profile of before: its folder, the end of the folder's name under OUT, its name, or `latest`."""

@@ -221,7 +221,7 @@ def study(plan: Place | None = None, **options: Options) -> Result[Findings]:
 
 @plainly
 def load(run: Place = "latest", *, out: Place = "runs") -> ProfileResult:
-    """A profile of before: its folder, its name or the end of it under OUT, or `latest`."""
+    """A profile of before: its folder, the end of the folder's name under OUT, its name, or `latest`."""
     return found(run, out)
 
 

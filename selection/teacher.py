@@ -58,7 +58,7 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise WrongUse(f"teacher {fields.get('model')!r}: {where}: {problem['msg']}") from None
+        raise WrongUse(f"teacher {fields.get('model')!r}: {where}: {settings.expected(problem)}") from None
 
 
 def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:

@@ -11,6 +11,7 @@ import typer
 
 from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, train
 from profiler.cli.console import note
+from profiler.cli.group import Commands, everywhere
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
@@ -20,39 +21,46 @@ app = typer.Typer(
     name="inherit",
     help="See, and choose, what a language model inherits from the model that taught it.",
     no_args_is_help=True,
-    add_completion=False,
+    cls=Commands,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-COMMANDS: dict[Act, str | None] = {
-    profile.profile: "profiler.runs.options:ProfileOptions",
-    runs.compare: "profiler.runs.options:CompareOptions",
-    runs.show: None,
-    files.score: "profiler.runs.options:ScoreOptions",
-    files.rescore: "profiler.runs.options:RescoreOptions",
-    data.data: None,
-    profile.doctor: "profiler.runs.options:EndpointOptions",
-    judge.judge: "profiler.runs.options:JudgeOptions",
-    judge.agree: "profiler.runs.options:AgreeOptions",
-    serve.serve: None,
-    candidates.sample: "selection:SampleOptions",
-    candidates.select: "selection:SelectOptions",
-    train.train: None,
-    study.study: None,
-    runs.ls: None,
-    runs.export: None,
-    card.card: None,
-    files.report: None,
-    files.tasks_path: None,
+COMMANDS: dict[str, dict[Act, str | None]] = {
+    "See what is inherited": {
+        profile.profile: "profiler.runs.options:ProfileOptions",
+        runs.compare: "profiler.runs.options:CompareOptions",
+        files.score: "profiler.runs.options:ScoreOptions",
+        files.rescore: "profiler.runs.options:RescoreOptions",
+        judge.judge: "profiler.runs.options:JudgeOptions",
+        judge.agree: "profiler.runs.options:AgreeOptions",
+    },
+    "Choose what is inherited": {
+        candidates.sample: "selection:SampleOptions",
+        candidates.select: "selection:SelectOptions",
+        train.train: None,
+        study.study: None,
+    },
+    "Serve a model": {serve.serve: None, profile.doctor: "profiler.runs.options:EndpointOptions"},
+    "Look at what is there": {
+        runs.show: None,
+        runs.ls: None,
+        runs.export: None,
+        card.card: None,
+        data.data: None,
+        files.report: None,
+        files.tasks_path: None,
+    },
 }
-"""What a command does → the record of all that it can be told, where it has one."""
+"""Purpose → what a command does → the record of all that it can be told, where it has one."""
 
-for command, record in COMMANDS.items():
-    if record:
-        add(app, command, record)
-    else:
-        app.command()(command)
+app.callback()(everywhere)
+for purpose, commands in COMMANDS.items():
+    for command, record in commands.items():
+        if record:
+            add(app, command, record, purpose)
+        else:
+            app.command(rich_help_panel=purpose)(command)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Format = Literal["table", "md", "csv", "latex", "json"]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the stored record instead of a table.")]
-Run = Annotated[str, typer.Argument(help="A run: its folder, its name or the end of it, or `latest`.")]
+Run = Annotated[str, typer.Argument(help="A run: its folder, the end of the folder's name, its --name, or `latest`.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")
 ]

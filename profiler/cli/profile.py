@@ -12,6 +12,7 @@ from profiler.cli.serve import choose, reached
 from profiler.errors import Incomplete, visible
 
 if TYPE_CHECKING:
+    from profiler.probes import Probe
     from profiler.records import Endpoint
     from profiler.runs import Run
     from profiler.runs.options import EndpointOptions, ProfileOptions
@@ -51,16 +52,18 @@ def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Ru
 
     if options.log:
         trackers.require(options.log)
+
+    def build() -> list[Probe]:
+        with Downloads():
+            return profile.build_probes(options)
+
     engine = choose(options.engine, options.url, options.model)
     endpoint = options.endpoint.model_copy(update={"engine": engine})
     # The demo is for trying things out at once: it asks what is on this machine.
     offline = offline or options.model == "demo"
-    with found_in(options.data), forbidding("the demo") if offline else nullcontext():
-        with Downloads():
-            asked = profile.build_probes(options)
-        with Bar() as bar:
-            watcher = profile.Watcher(note, bar.show)
-            run = reached(endpoint, lambda at: finish(profile.profile(options, at, asked, watcher)))
+    with found_in(options.data), forbidding("the demo") if offline else nullcontext(), Bar() as bar:
+        watcher = profile.Watcher(note, bar.show)
+        run = reached(endpoint, lambda at: finish(profile.profile(options, at, build, watcher)))
     if options.log:
         trackers.log(run.profile, options.log, run.folder)
     return run

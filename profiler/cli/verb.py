@@ -55,8 +55,8 @@ class VerbCommand(TyperCommand):
         return super().make_context(info_name, args, parent, **extra)
 
 
-def add(app: typer.Typer, function: Act, record: str) -> None:
-    """Make FUNCTION a command of APP that is given the RECORD at this path, which is imported when it is needed."""
+def add(app: typer.Typer, function: Act, record: str, purpose: str) -> None:
+    """Make FUNCTION a command of APP for a PURPOSE; the RECORD at this path is imported when it is needed."""
 
     class Verb(VerbCommand):
         act = staticmethod(function)
@@ -65,7 +65,7 @@ def add(app: typer.Typer, function: Act, record: str) -> None:
     def stub() -> None: ...
 
     stub.__doc__ = function.__doc__
-    app.command(function.__name__.replace("_", "-"), cls=Verb)(stub)
+    app.command(function.__name__.replace("_", "-"), cls=Verb, rich_help_panel=purpose)(stub)
 
 
 def spelled(act: Act, record: type[Record]) -> Act:

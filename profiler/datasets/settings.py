@@ -1,19 +1,40 @@
 """Settings files: a recipe, a study or any other record as a person writes it, in YAML, TOML or JSON."""
 
+from __future__ import annotations
+
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from profiler.errors import BadData, MissingExtra, UnknownName, WrongUse
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 MOST = 100_000
 """Parts that a settings file may have."""
 
 R = TypeVar("R", bound=BaseModel)
+
+KINDS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+    **dict.fromkeys(("dict_type", "model_type"), "keys with values"),
+    "string_type": "a text",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "literal_error": "one of {expected}",
+}
+"""What a validation calls a problem → what was expected, to a reader."""
 
 
 def load(path: Path) -> dict[str, object]:
@@ -90,8 +111,19 @@ def validated(record: type[R], fields: Mapping[str, object], where: str) -> R:
         return record.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        told = "is needed" if first["type"] == "missing" else f"{first['msg']}, found {first['input']!r}"
-        raise WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {told}") from None
+        raise WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {expected(first)}") from None
+
+
+def expected(problem: ErrorDetails) -> str:
+    """What was expected and what came, of one PROBLEM that a validation found."""
+    what = KINDS.get(problem["type"])
+    if problem["type"] == "missing":
+        return "is needed"
+    if one_of := re.search(r"is not one of (.*?)\.?$", problem["msg"]):  # the command line's own check of a choice
+        what = f"one of {one_of[1]}"
+    told = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    told = f"expected {what.format(**problem.get('ctx', {}))}" if what else told
+    return f"{told}, found {problem['input']!r}"
 
 
 def text(record: type[BaseModel], values: BaseModel | None = None, null: str = "null") -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from profiler.runs import Progress
 
-PAUSE = 10.0
+PAUSE = 5.0
 """Seconds between two lines where there is no terminal."""
 
 WAIT = "waiting"
@@ -36,22 +36,26 @@ class Bars(ExitStack):
         self._last = time.monotonic()
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        return self
+
+    def _drawn(self) -> RichProgress | None:
+        """The bars, where there is a terminal; from the first thing on that is told."""
+        if self._rich is None and sys.stderr.isatty():
             from rich import console, progress
 
             stderr = console.Console(stderr=True)
             self._rich = self.enter_context(progress.Progress(*self._columns(), console=stderr))
-        return self
+        return self._rich
 
     def _columns(self) -> Sequence[str | ProgressColumn]:
         raise NotImplementedError
 
     def _tell(self, task: str, done: int, total: int | None, line: str, now: bool, speed: str = "") -> None:
         """Draw how far TASK is; without a terminal write LINE, if it is time or has to be NOW."""
-        if self._rich:
+        if drawn := self._drawn():
             if task not in self._tasks:
-                self._tasks[task] = self._rich.add_task(visible(task), total=total, speed="")
-            self._rich.update(self._tasks[task], completed=done, total=total, speed=visible(speed))
+                self._tasks[task] = drawn.add_task(visible(task), total=total, speed="")
+            drawn.update(self._tasks[task], completed=done, total=total, speed=visible(speed))
         elif now or time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
             sys.stderr.write(f"{visible(line)}\n")
@@ -96,6 +100,8 @@ def speed(progress: Progress) -> str:
     """Rate, tokens, what the cache gave and what failed, in a few words."""
     rate = progress.done / progress.seconds if progress.seconds else 0.0
     words = [f"{rate:.1f} items/s", f"{progress.usage.completion:,} tokens written"]
+    if rate and progress.done < progress.total:
+        words.append(f"{(progress.total - progress.done) / rate:,.0f} s left")
     if progress.cached:
         words.append(f"{progress.cached} from the cache")
     if progress.errors:

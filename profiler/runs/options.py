@@ -59,7 +59,7 @@ class CompareOptions(Record):
     """Show what changed between runs."""
 
     base: Annotated[str, Argument]
-    """A run: its folder, its name or the end of it, or `latest`."""
+    """A run: its folder, the end of the folder's name, its --name, or `latest`."""
     others: Annotated[tuple[str, ...], Argument] = Field(min_length=1)
     """Runs to compare with BASE."""
     primary: tuple[str, ...] = ()

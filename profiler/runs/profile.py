@@ -34,8 +34,15 @@ def build_probes(options: ProfileOptions) -> list[Probe]:
 
     A user's own prompts are for the probe that takes prompts, unless others are named.
     """
+    return [build_probe(name, options) for name in named(options)]
+
+
+def named(options: ProfileOptions) -> Sequence[str]:
+    """The probes that OPTIONS ask for, all of which there are."""
     names = options.probes or (["attributes"] if options.prompts else forms.default())
-    return [build_probe(name, options) for name in names]
+    for name in names:
+        probes.get(name)
+    return names
 
 
 def build_probe(name: str, options: ProfileOptions) -> Probe:
@@ -45,14 +52,18 @@ def build_probe(name: str, options: ProfileOptions) -> Probe:
     return kind.build(options.model_copy(update=brief))
 
 
-async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[Probe], watcher: Watcher) -> Run:
+async def profile(
+    options: ProfileOptions, endpoint: Endpoint, build: Callable[[], Sequence[Probe]], watcher: Watcher
+) -> Run:
     """Ask the probes of a model, which is reached at ENDPOINT, and leave a run, with what was told beside it.
 
-    Where no probe was named, each is asked in a form that the endpoint can answer.
+    BUILD finds the probes' data, once the model has answered. Where no probe was named, each is asked in a form that
+    the endpoint can answer.
     """
+    named(options)
     found = await ask_probes(
         endpoint.model_copy(update={"url": options.url}),
-        asked,
+        build,
         options.out,
         options.name or options.model,
         watcher,
@@ -68,7 +79,7 @@ async def profile(options: ProfileOptions, endpoint: Endpoint, asked: Sequence[P
 
 async def ask_probes(
     endpoint: Endpoint,
-    asked: Sequence[Probe],
+    build: Callable[[], Sequence[Probe]],
     out: Path,
     name: str,
     watcher: Watcher,
@@ -81,8 +92,8 @@ async def ask_probes(
     async with connect(
         reached or endpoint, out / "cache.sqlite", concurrency=concurrency, scoring_method=scoring_method
     ) as client:
-        # Items are read while the server says what it can do.
-        await asyncio.gather(client.fingerprint(), asyncio.to_thread(lambda: [probe.count for probe in asked]))
+        await client.fingerprint()  # a model that is not there is said before data are looked for
+        asked = await asyncio.to_thread(build)
         if client.notice:
             watcher.note(client.notice)
         if fallback:

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 import numpy as np
 import orjson
 
-from profiler.errors import BadData, InheritError, StoreError, UnknownName
+from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.files import disk, locked, whole_lines, write_whole
 from profiler.records import Profile, Sample, stored
 from profiler.stats import FloatArray
@@ -234,22 +234,28 @@ def read_profile(path: Path) -> Profile:
 
 
 def load(name: str, out: Path = Path("runs")) -> Run:
-    """A run by its folder, its profile.json, or (the end of) its name under OUT; `latest` is the newest."""
+    """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; `latest` is newest."""
     path = Path(name)
     if path.name == "profile.json":
         path = path.parent
     if path.is_dir():
         return Run(path)
-    finished = [run.folder for run in runs(out)]
+    finished = runs(out)
     if name == "latest" and finished:
-        return Run(finished[0])
-    matches = [folder for folder in finished if folder.name == name or folder.name.endswith(f"-{name}")]
+        return finished[0]
+    matches = [run for run in finished if run.folder.name == name or run.folder.name.endswith(f"-{name}")]
+    matches = matches or [run for run in finished if run.profile.name == name]
     if len(matches) > 1:
-        meant = ", ".join(folder.name for folder in matches)
-        raise InheritError(f"{name!r} means {len(matches)} runs: {meant}; give the whole name")
+        meant = ", ".join(run.folder.name for run in matches)
+        raise WrongUse(f"{name!r} means {len(matches)} runs, newest first: {meant}; give the whole name of a folder")
     if not matches:
-        raise UnknownName("run", name, [folder.name for folder in finished], f"inherit ls --out {out}")
-    return Run(matches[0])
+        raise UnknownName("run", name, known(finished), f"inherit ls --out {out}")
+    return matches[0]
+
+
+def known(finished: Sequence[Run]) -> list[str]:
+    """All that the runs are called."""
+    return [name for run in finished for name in (run.folder.name, run.profile.name)]
 
 
 def runs(out: Path) -> list[Run]:

@@ -214,7 +214,7 @@ class Stages:
 
     def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
         watcher = Watcher(step=lambda at: say(f"profile {title}: {at.probe}", at.done, at.total, ""))
-        found = wait(ask_probes(endpoint, probes, self.workspace.folder / "runs", title, watcher))
+        found = wait(ask_probes(endpoint, lambda: probes, self.workspace.folder / "runs", title, watcher))
         report.save(run_report(found), found.folder / "report.html")
         return found.folder
 

@@ -88,7 +88,7 @@ def test_a_wrong_keyword_is_one_sentence_with_the_nearest_name() -> None:
     assert str(caught.value) == told
     with pytest.raises(inherit.InheritError, match="did you mean 'like'"):
         inherit.profile("demo", lke=3)  # type: ignore[call-arg]
-    with pytest.raises(inherit.InheritError, match=r"limit.*greater than or equal to 1, found 0"):
+    with pytest.raises(inherit.InheritError, match=r"limit.*expected at least 1, found 0"):
         inherit.profile("demo", limit=0)
 
 

@@ -148,9 +148,9 @@ def test_options_stand_among_the_models_arguments() -> None:
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"suite": "papers"}, "`suite`: Input should be 'auto', 'mini', 'paper' or 'full', found 'papers'"),
-        ({"samples": 0}, "`samples`: Input should be greater than or equal to 1, found 0"),
-        ({"samples": "many"}, "`samples`: Input should be a valid integer"),
+        ({"suite": "papers"}, "`suite`: expected one of 'auto', 'mini', 'paper' or 'full', found 'papers'"),
+        ({"samples": 0}, "`samples`: expected at least 1, found 0"),
+        ({"samples": "many"}, "`samples`: expected a whole number"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_named(metadata: Mapping[str, object], said: str) -> None:

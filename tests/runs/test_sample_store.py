@@ -173,3 +173,27 @@ def test_the_order_of_listed_options_and_the_option_taken_stand_in_parquet(tmp_p
     journal.seal()
     table = pq.read_table(journal.sealed, columns=["item", "choice", "order"]).to_pylist()
     assert table == [{"item": "a", "choice": 2, "order": [2, 0, 1]}, {"item": "b", "choice": None, "order": []}]
+
+
+def named(out: Path, second: int, name: str) -> Path:
+    folder = out / f"20260101-00000{second}-model-{second}aaaa"
+    folder.mkdir(parents=True)
+    sample_store.save_profile(folder, profile(name).model_copy(update={"name": name}))
+    return folder
+
+
+def test_a_run_is_found_by_the_name_that_it_was_given(tmp_path):
+    first, _ = named(tmp_path, 1, "teacher"), named(tmp_path, 2, "student")
+    assert sample_store.load("teacher", tmp_path).folder == first
+
+
+def test_a_name_that_several_runs_were_given_is_refused_with_their_folders_newest_first(tmp_path):
+    folders = [named(tmp_path, second, "student").name for second in (1, 2, 3)]
+    with pytest.raises(InheritError, match=rf"'student' means 3 runs, newest first: {', '.join(folders[::-1])}; give"):
+        sample_store.load("student", tmp_path)
+
+
+def test_a_name_that_no_run_has_is_told_the_nearest(tmp_path):
+    named(tmp_path, 1, "student")
+    with pytest.raises(InheritError, match=r"no run 'studnet'; did you mean 'student'"):
+        sample_store.load("studnet", tmp_path)

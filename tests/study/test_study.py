@@ -362,7 +362,7 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
         ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
         ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
-        ({"k": 0}, WrongUse, "`k`: Input should be greater than or equal to 1"),
+        ({"k": 0}, WrongUse, "`k`: expected at least 1"),
         ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),
     ],
 )
