@@ -112,7 +112,7 @@ def comparison_table(
         head += [f"{whose}{text}" for text in comparison.differs or ("no setting differs",)]
         notes += [f"{probe} not compared{of}: {why}" for probe, why in comparison.refused.items()]
     left = len(every) - len(keys)
-    rest = [f"{_numbers(left, ' more')} did not change significantly: --all shows all"] if left else []
+    rest = [f"{_numbers(left, ' more')} did not change significantly (--all shows them)"] if left else []
     return Table(
         title=f"{layout.listed(names)} compared with {layout.base_name(base)}",
         columns=("metric", layout.base_name(base), *(columns if alone else names)),

@@ -234,7 +234,7 @@ def read_profile(path: Path) -> Profile:
 
 
 def load(name: str, out: Path = Path("runs")) -> Run:
-    """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; `latest` is newest."""
+    """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; or `latest`."""
     path = Path(name)
     if path.name == "profile.json":
         path = path.parent
