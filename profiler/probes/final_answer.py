@@ -10,7 +10,7 @@ import orjson
 
 from profiler.datasets import Item, Prompts, Row, drawn, mini, official, prompts, template_of
 from profiler.endpoints import Answer, Generate
-from profiler.errors import BadData
+from profiler.errors import BadData, WrongUse
 from profiler.probes.probe import Probe, ProbeOptions, mean, metrics_of, register
 from profiler.records import Json, Sampling, Writing
 from profiler.text import final_answer
@@ -65,6 +65,8 @@ class FinalAnswer(Probe[Problem]):
 
     @classmethod
     def build(cls, options: ProbeOptions) -> Self:
+        if options.gold and not options.prompts:
+            raise WrongUse(f"--gold {options.gold} names a column of --prompts, and none are given")
         if options.prompts:
             asked = prompts(options.prompts, options.column, options.lang)
         elif SOURCE.suite(options.suite, "full") == "full":
@@ -79,7 +81,7 @@ class FinalAnswer(Probe[Problem]):
             samples=options.samples or 1,
             prompt_template=default if options.prompt_template is None else options.prompt_template,
             system=options.system or SYSTEM,
-            gold=options.gold if options.prompts else None,
+            gold=options.gold,
         )
 
     @property

@@ -10,7 +10,7 @@ import pytest
 
 from profiler.datasets.items import Item
 from profiler.endpoints.requests import Answer
-from profiler.errors import BadData
+from profiler.errors import BadData, WrongUse
 from profiler.probes import ProbeOptions
 from profiler.probes.final_answer import FinalAnswer, Problem
 from profiler.records import Generation
@@ -123,14 +123,17 @@ def test_a_column_of_right_answers_is_found_or_asked_for(tmp_path: Path):
     assert FinalAnswer.build(ProbeOptions(prompts=str(none), gold="truth")).items[0].fields.gold == "42"
 
 
+def test_a_column_of_right_answers_without_a_file_is_refused():
+    with pytest.raises(WrongUse, match="--gold truth names a column of --prompts, and none are given"):
+        FinalAnswer.build(ProbeOptions(suite="mini", gold="truth"))
+
+
 def test_runs_on_other_right_answers_are_other_data(tmp_path: Path):
-    built = [
-        FinalAnswer.build(ProbeOptions(prompts=str(file(tmp_path / "q.jsonl", {"question": "6 * 7?", "answer": gold}))))
-        for gold in ("42", "43")
-    ]
-    found = [each.data for each in built[1:]]
-    file(tmp_path / "q.jsonl", {"question": "6 * 7?", "answer": "42"})
-    assert found != [FinalAnswer.build(ProbeOptions(prompts=str(tmp_path / "q.jsonl"))).data]
+    found = []
+    for gold in ("42", "43"):
+        path = file(tmp_path / "q.jsonl", {"question": "6 * 7?", "answer": gold})
+        found.append(FinalAnswer.build(ProbeOptions(prompts=str(path))).data)
+    assert found[0] != found[1]
 
 
 @needs("gsm8k")
