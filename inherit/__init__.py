@@ -25,6 +25,7 @@ VERBS = (
 PLACES = {
     **dict.fromkeys(VERBS, "inherit.verbs"),
     **dict.fromkeys(("Result", "ProfileResult", "ScoreResult", "Rows"), "inherit.results"),
+    "ProfileCallback": "inherit.callback",
     "InheritError": "profiler.errors",
     "aio": "inherit",
 }

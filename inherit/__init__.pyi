@@ -4,6 +4,7 @@ from os import PathLike
 from typing import Literal
 
 from inherit import aio as aio
+from inherit.callback import ProfileCallback as ProfileCallback
 from inherit.results import ProfileResult as ProfileResult
 from inherit.results import Result as Result
 from inherit.results import Rows as Rows

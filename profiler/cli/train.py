@@ -76,7 +76,7 @@ def alone(recipe: Recipe, log: str | None = None) -> Training:
         return train(recipe, waiting.say, log)
 
 
-def together(recipe: Recipe, processes: int, log: str | None) -> Training:
+def together(recipe: Recipe, processes: int, log: str | None = None) -> Training:
     """Train in several processes that share the work."""
     import os
     import subprocess

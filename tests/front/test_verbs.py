@@ -21,8 +21,8 @@ from tests.support.places import ROOT
 from tests.support.wire import Fault, Script, Wire
 
 KEY = "sk-never-to-be-seen"
-PUBLIC = """InheritError ProfileResult Result Rows ScoreResult agree aio compare judge load profile rescore sample score
-select study train""".split()  # noqa: SIM905
+PUBLIC = """InheritError ProfileCallback ProfileResult Result Rows ScoreResult agree aio compare judge load profile
+rescore sample score select study train""".split()  # noqa: SIM905
 
 BLOCKED = """import sys
 class Blocked:
