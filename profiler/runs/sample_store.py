@@ -216,13 +216,19 @@ def read_profile(path: Path) -> Profile:
         raise BadData(f"{str(path)!r} is not a profile: {error}") from None
 
 
+EXAMPLES = Path(__file__).parent
+"""Where the finished runs lie that ship with the package: example/teacher and example/student."""
+
+
 def load(name: str, out: Path = Path("runs")) -> Run:
-    """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; `latest` is newest."""
+    """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; `latest`: newest."""
     path = Path(name)
     if path.name == "profile.json":
         path = path.parent
     if path.is_dir():
         return Run(path)
+    if (shipped := EXAMPLES / name) in EXAMPLES.glob("example/*"):
+        return Run(shipped)
     finished = runs(out)
     if name == "latest" and finished:
         return finished[0]
@@ -238,7 +244,8 @@ def load(name: str, out: Path = Path("runs")) -> Run:
 
 def known(finished: Sequence[Run]) -> list[str]:
     """All that the runs are called."""
-    return [name for run in finished for name in (run.folder.name, run.profile.name)]
+    shipped = [f"example/{folder.name}" for folder in EXAMPLES.glob("example/*")]
+    return [*(name for run in finished for name in (run.folder.name, run.profile.name)), *shipped]
 
 
 def runs(out: Path) -> list[Run]:
