@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -40,7 +41,14 @@ def publish(report: Report, format: Format, path: Path | None = None) -> None:
     if path:
         save(report, path)
     else:
-        sys.stdout.write(render(report, format) if format == "json" else visible(render(report, format)))
+        written = render(report, format)
+        if format == "table" and sys.stdout.isatty():
+            # A table's cells hold no control characters: those that are there are its own colours.
+            parts = re.split(r"(\x1b\[[\d;]*m)", written)
+            written = "".join(part if part.startswith("\x1b[") else visible(part) for part in parts)
+        elif format != "json":
+            written = visible(written)
+        sys.stdout.write(written)
 
 
 def note(text: str) -> None:

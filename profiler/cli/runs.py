@@ -91,6 +91,8 @@ def show(
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
             sys.stdout.write(sample.model_dump_json() + "\n" if json else profile.sample_text(sample) + "\n\n")
+        if rest := sum(1 for _ in samples):
+            note(f"{limit:,} of {limit + rest:,} samples; --limit {limit + rest} shows them all")
     else:
         publish(
             profile.run_report(found) if save else profile.profile_report(found.profile),

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from html import escape
+from typing import TYPE_CHECKING, Any, Self
 
 from profiler.datasets import Watch, watched
 from profiler.errors import visible
 from profiler.http import listening
 
 if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
     from rich.progress import Progress as RichProgress
     from rich.progress import ProgressColumn, TaskID
     from rich.status import Status
@@ -33,6 +35,7 @@ class Bars(ExitStack):
         super().__init__()
         self._rich: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._shown: dict[str, DisplayHandle] = {}
         self._last = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -56,9 +59,21 @@ class Bars(ExitStack):
             if task not in self._tasks:
                 self._tasks[task] = drawn.add_task(visible(task), total=total, speed="")
             drawn.update(self._tasks[task], completed=done, total=total, speed=visible(speed))
+        elif shell := notebook():
+            if task not in self._shown:
+                self._shown[task] = shell.display({}, raw=True, display_id=True)
+            bar = f'<progress value="{done}" max="{total or done or 1}"></progress>'
+            self._shown[task].update({"text/plain": line, "text/html": f"{bar} {escape(line)}"}, raw=True)
         elif now or time.monotonic() - self._last > PAUSE:
             self._last = time.monotonic()
             sys.stderr.write(f"{visible(line)}\n")
+
+
+def notebook() -> Any:
+    """IPython's `display`, where a notebook is what is looked at."""
+    shell = sys.modules.get("IPython")
+    kernel = "ipykernel" in sys.modules and shell and shell.get_ipython()
+    return sys.modules["IPython.display"] if kernel else None
 
 
 class Bar(Bars):
@@ -101,7 +116,8 @@ def speed(progress: Progress) -> str:
     rate = progress.done / progress.seconds if progress.seconds else 0.0
     words = [f"{rate:.1f} items/s", f"{progress.usage.completion:,} tokens written"]
     if rate and progress.done < progress.total:
-        words.append(f"{(progress.total - progress.done) / rate:,.0f} s left")
+        left = (progress.total - progress.done) / rate
+        words.append(f"{left:.0f} s left" if left < 100 else f"{left / 60:,.0f} min left")
     if progress.cached:
         words.append(f"{progress.cached} from the cache")
     if progress.errors:

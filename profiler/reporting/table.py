@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Literal
 
 from profiler.records import Verdict
@@ -82,7 +84,9 @@ def as_text(table: Table) -> str:
         return Text(text, style=STYLES[tone] if tone else "")
 
     terminal = sys.stdout.isatty()
-    console = Console(file=StringIO(), force_terminal=terminal, width=None if terminal else WIDE, highlight=False)
+    width = None if terminal else WIDE
+    # In a notebook Rich would show an empty output of its own beside what is captured.
+    console = Console(file=StringIO(), force_terminal=terminal, force_jupyter=False, width=width, highlight=False)
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     grid.add_column(plain(table.columns[0]), no_wrap=True)
     for column in table.columns[1:]:
@@ -155,11 +159,29 @@ def as_csv(rows: Sequence[FlatRow], newline: str = "\n") -> str:
 
 
 def as_columns(rows: Sequence[FlatRow]) -> str:
-    """Columns as wide as they need to be; the last one runs free."""
+    """Columns as wide as they need to be; on a narrower terminal values stand under each other."""
     lines = [columns(rows), *([DASH if cell is None else str(cell) for cell in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = get_terminal_size().columns if sys.stdout.isatty() else sum(widths) + 2 * len(widths)
+    if room < sum(widths) + 2 * (len(widths) - 1):
+        return _in_blocks(lines, room)
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "".join(f"{line.rstrip()}\n" for line in padded)
+
+
+def _in_blocks(lines: Sequence[Sequence[str]], room: int) -> str:
+    """Each row under the first of its values: a name and a value a line."""
+    (_, *names), *rows = lines
+    indent = " " * (4 + max(map(len, names), default=0))
+    return "".join(
+        f"{fill(first, room)}\n"
+        + "".join(
+            fill(f"  {name:{len(indent) - 4}}  {value}", room, subsequent_indent=indent) + "\n"
+            for name, value in zip(names, values, strict=True)
+            if value != DASH
+        )
+        for first, *values in rows
+    )
 
 
 def columns(rows: Sequence[FlatRow]) -> list[str]:

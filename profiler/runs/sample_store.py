@@ -233,6 +233,10 @@ def read_profile(path: Path) -> Profile:
         raise BadData(f"expected a profile at {str(path)!r}, found none; was the run stopped? run it again") from None
 
 
+EXAMPLES = Path(__file__).parent
+"""Where the finished runs lie that ship with the package: example/teacher and example/student."""
+
+
 def load(name: str, out: Path = Path("runs")) -> Run:
     """A run by its folder, its profile.json, the end of a folder's name under OUT, or its --name; or `latest`."""
     path = Path(name)
@@ -240,6 +244,8 @@ def load(name: str, out: Path = Path("runs")) -> Run:
         path = path.parent
     if path.is_dir():
         return Run(path)
+    if (shipped := EXAMPLES / name) in EXAMPLES.glob("example/*"):
+        return Run(shipped)
     finished = runs(out)
     if name == "latest" and finished:
         return finished[0]
@@ -255,7 +261,8 @@ def load(name: str, out: Path = Path("runs")) -> Run:
 
 def known(finished: Sequence[Run]) -> list[str]:
     """All that the runs are called."""
-    return [name for run in finished for name in (run.folder.name, run.profile.name)]
+    shipped = [f"example/{folder.name}" for folder in EXAMPLES.glob("example/*")]
+    return [*(name for run in finished for name in (run.folder.name, run.profile.name)), *shipped]
 
 
 def runs(out: Path) -> list[Run]:

@@ -153,7 +153,7 @@ def test_a_profile_shows_every_metric_scaled_by_unit_from_zero():
     grades = ("gunning_fog", "flesch_kincaid", "smog", "ari", "coleman_liau")
     ratios = [bars[name].right / numbers[name].value for name in grades]
     assert ratios == pytest.approx([ratios[0]] * 5)
-    assert "0.0000 [0.0000, 0.0370] share" in drawing.words
+    assert "0.0000 [0.0000, 0.0370] proportion" in drawing.words
     assert numbers["empty"].low == 0
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
 from profiler.records import SCHEMA, Endpoint, Fingerprint, Generation, Profile, Sample, Usage
-from profiler.runs import sample_store
+from profiler.runs import compare, sample_store
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 
@@ -197,3 +197,13 @@ def test_a_name_that_no_run_has_is_told_the_nearest(tmp_path):
     named(tmp_path, 1, "student")
     with pytest.raises(InheritError, match=r"no run 'studnet'; did you mean 'student'"):
         sample_store.load("studnet", tmp_path)
+
+
+def test_the_runs_that_ship_are_found_by_name_and_can_be_compared(tmp_path):
+    teacher, student = (sample_store.load(f"example/{name}", tmp_path) for name in ("teacher", "student"))
+    assert compare.compare(teacher, student).changes
+    assert (
+        sum(path.stat().st_size for path in sample_store.EXAMPLES.rglob("example/**/*") if path.is_file()) < 1_000_000
+    )
+    with pytest.raises(UnknownName, match="did you mean 'example/student'"):
+        sample_store.load("example/studnt", tmp_path)

@@ -144,7 +144,7 @@ def test_the_learning_rate_follows_the_method() -> None:
         ({"data": "d", "out": "o"}, WrongUse, "needs `student`"),
         ({"student": "s", "data": "d", "out": "o", "epoch": 3}, UnknownName, "did you mean 'epochs'"),
         ({"student": "s", "data": "d", "out": "o", "method": "lorra"}, WrongUse, "'lora'.*found 'lorra'"),
-        ({"student": "s", "data": "d", "out": "o", "lr": -1}, WrongUse, "`lr`.*greater than 0"),
+        ({"student": "s", "data": "d", "out": "o", "lr": -1}, WrongUse, "`lr`.*more than 0"),
         ({"student": "s", "data": "d", "out": "o", "prompt_template": "Q:"}, WrongUse, r"must hold \{prompt\}"),
     ],
 )
