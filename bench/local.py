@@ -148,7 +148,35 @@ async def writing() -> None:
         f"\nWriting 25 samples of 20 tokens for each of 8 prompts: {tokens} tokens in {seconds:.1f} s, "
         f"{tokens / seconds:.0f} a second; {texts} of the 200 texts differ. Load average {os.getloadavg()[0]:.1f}."
     )
+    # One text alone reads all weights for each token: no faster than memory gives them.
+    alone = await engine.run(lambda: weights(engine))
+    begun = time.perf_counter()
+    values = await performed(engine, [SampleCall(TOPICS[0], Sampling(max_tokens=40), (0,))])
+    rate = sum(value.usage.completion for value in values.values()) / (time.perf_counter() - begun)
+    bound = await engine.run(bandwidth) / alone
+    print(
+        f"One text alone: {rate:.1f} tokens a second, {rate / bound:.0%} of the {bound:.0f} that reading "
+        f"{alone / 1e6:,.0f} MB of weights for each token allows here."
+    )
     await engine.close()
+
+
+def weights(engine: LocalEngine) -> int:
+    """Bytes of a model's weights, each counted once."""
+    return sum(each.numel() * each.element_size() for each in engine.load().checkpoint.model.parameters())
+
+
+def bandwidth() -> float:
+    """Bytes a second that this machine reads from memory: the best of ten sums over a gigabyte."""
+    import torch
+
+    gigabyte = torch.ones(2**28)
+    seconds = []
+    for _ in range(10):
+        begun = time.perf_counter()
+        gigabyte.sum()
+        seconds.append(time.perf_counter() - begun)
+    return 2**30 / min(seconds)
 
 
 def report(before: Timing, theirs: Timing, after: Timing) -> None:

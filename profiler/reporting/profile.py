@@ -116,12 +116,12 @@ def first_look(run: Run) -> str:
     shown = [
         (found[section.probe, name], words)
         for section in profile.sections
-        for name, words in (FIRST.get(section.probe) or _first_of(profile, section.probe)).items()
+        for name, words in (FIRST.get(section.probe.removesuffix("_chat")) or _first_of(profile, section.probe)).items()
         if (section.probe, name) in found
     ]
     suites = {section.probe: section.suite for section in profile.sections}
     items = count(sum(section.items for section in profile.sections))
-    asked = f"{items} items of {len(profile.sections)} probes in {number(profile.seconds)} s"
+    asked = f"{items} items of {len(profile.sections)} probes took {number(profile.seconds)} s"
     table = Table(
         title=f"{profile.name}: {asked}, {_failed(profile.errors)}",
         columns=("", "value", "95 % interval", "best", "probe"),

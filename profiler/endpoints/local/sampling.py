@@ -272,6 +272,8 @@ def taken(rows: Sequence[RunningSample], scores: torch.Tensor) -> list[int]:
     scores = punished(rows, scores)
     pending = [index for index, row in enumerate(rows) if row.job.sampling.temperature > 0]
     chosen: list[int] = [0] * len(rows) if len(pending) == len(rows) else scores.argmax(-1).tolist()
+    if not pending:
+        return chosen
     heat = torch.tensor([row.job.sampling.temperature or 1.0 for row in rows], device=scores.device)
     likely = torch.nn.functional.pad(highest(rows, scores / heat[:, None]).softmax(-1), (0, -scores.shape[-1] % BLOCK))
     while pending:
