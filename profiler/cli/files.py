@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def score(options: ScoreOptions, json: Json = False) -> None:
     """Measure the texts of a file.
 
-    Prints a table of means with intervals; --save keeps a row of scores for each text, and the same command goes on where
-    it was stopped.
+    Prints a table of means with intervals; --save keeps a row of scores for each text, and the same command goes on
+    where it was stopped.
     """
     from profiler.reporting.progress import Bar
     from profiler.runs import score_texts

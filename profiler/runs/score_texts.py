@@ -103,8 +103,8 @@ def scores(
             part, known = _begun(save, source, lang, metrics)
             for row, _ in zip(known, found, strict=False):
                 rows.append(str(row["row"]))
-            for name, columns in kept.items():
-                columns.append(np.array([row[name] for row in known], np.float64))
+            for name, parts in kept.items():
+                parts.append(np.array([row[name] for row in known], np.float64))
             file = saving.enter_context(part.open("ab"))
         for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), metrics, workers):
             rows += [str(numbered.row) for numbered in batch]
