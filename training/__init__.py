@@ -3,5 +3,6 @@
 from training.checkpoint import Training, finished_training
 from training.recipe import Recipe, read_recipe, recipe_of
 from training.sft import check, train
+from training.student import ready
 
-__all__ = ["Recipe", "Training", "check", "finished_training", "read_recipe", "recipe_of", "train"]
+__all__ = ["Recipe", "Training", "check", "finished_training", "read_recipe", "ready", "recipe_of", "train"]

@@ -3,12 +3,18 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from profiler.endpoints import find
 from profiler.errors import BadData, MissingExtra, WrongUse
 from training.recipe import Recipe
+
+NEEDED = ("torch", "accelerate", "datasets", "peft", "trl")
+"""What trains."""
+
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 SETTINGS = ("*.json", "*.model", "*.txt", "*.jinja")
 """Files that decide how a text is put into tokens, and what the model looks like."""
@@ -61,6 +67,15 @@ def find_student(recipe: Recipe) -> StudentModel:
     if limit and recipe.length > limit:
         raise WrongUse(f"`length` is {recipe.length:,} and {recipe.student!r} takes {limit:,} tokens at most")
     return StudentModel(folder, tokenizer, config, frozenset(ends - {None}), student_digest(folder))
+
+
+def ready(recipe: Recipe) -> int:
+    """Refuse a recipe that would fail for what is not here; the bytes that its student's weights take."""
+    needed = (*NEEDED, "bitsandbytes") if recipe.method == "qlora" else NEEDED
+    if lacking := [name for name in needed if find_spec(name) is None]:
+        raise MissingExtra("train", f"training (there is no {' and no '.join(lacking)})")
+    folder = find_student(recipe).folder
+    return sum(path.stat().st_size for kind in WEIGHTS for path in folder.glob(kind))
 
 
 def student_digest(folder: Path) -> str:

@@ -50,6 +50,7 @@ def study(
             from profiler.study import report
 
             sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
+            schedule.refuse_unready()
             return
         if not so_far:
             try:
@@ -65,6 +66,7 @@ def carry_out(schedule: Schedule) -> None:
     from profiler.reporting.progress import Bar, Waiting
     from profiler.study import Stage
 
+    schedule.refuse_unready()
     waiting = Waiting()
     if said := schedule.study.rows().unread:
         note(said)

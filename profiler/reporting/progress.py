@@ -99,7 +99,7 @@ class Bar(Bars):
     def step(self, what: str, done: int, total: int, said: str = "") -> None:
         """So many of so many (0: nobody knows), and a few words on how it goes."""
         self.wait("")
-        self._tell(what, done, total or None, f"{what} {done}/{total or '?'}  {said}".rstrip(), done == total, said)
+        self._tell(what, done, total or None, f"{what} {done}/{total or '?'}  {said}", done == total, said)
 
     def wait(self, said: str) -> None:
         """Show what is waited for; an empty text says that it is over."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from profiler.errors import StoreError
 from profiler.files import write_whole
 from profiler.records import Record
 from profiler.study.plan import ARMS, Study
 from profiler.study.records import Pupil
 from profiler.study.stage import Say, Stage, StageRecord, State, Workspace
 from profiler.study.stages import Stages
+from training import ready
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,21 @@ class Schedule:
             for stage, state in states.items()
             if stage in same.values()
         ]
+
+    def refuse_unready(self) -> None:
+        """Refuse what a training would fail for once its candidates are paid: parts, students, room on the disk."""
+        to_do = [made for made in self.pupils if made.train and not self.workspace.done(made.train)]
+        students = {made.pupil.student for made in to_do}
+        sizes = {student: ready(self.study.taught(student, "data", "out", 0)) for student in students}
+        # Trainings that may turn out to be the same are not counted.
+        needed = sum(sizes[made.pupil.student] for made in to_do if made.train and not made.train.shared)
+        out = self.workspace.folder.absolute()
+        there = next(folder for folder in (out, *out.parents) if folder.exists())
+        if (free := shutil.disk_usage(there).free) < needed:
+            raise StoreError(
+                f"the students to train take at least {needed / 1e9:,.1f} GB, and {str(there)!r} has room for "
+                f"{free / 1e9:,.1f}; make room, or choose another folder with `out`"
+            )
 
     def run(self, say: Say, began: Callable[[Stage, int, int], None]) -> list[StageRecord]:
         """Do what is not done, in order; stopped at any moment, it resumes from there."""

@@ -298,7 +298,49 @@ KINDS: dict[str, list[Case]] = {
 }
 
 
+def choice(**fields: object) -> bytes:
+    """A reply of one choice."""
+    return json.dumps({"choices": [{"index": 0, "text": "fine", "finish_reason": "stop", **fields}]}).encode()
+
+
+VALUES = [None, 5, 1.5, True, [], {}, ["a"], {"a": "b"}]
+"""What a text can't be."""
+
+REPLIES: list[bytes] = [
+    *(json.dumps(value).encode() for value in (None, 5, "a", [], {}, [[]], {"choices": None}, {"choices": 5})),
+    *(json.dumps({"choices": value}).encode() for value in ([], {}, "a", [None], [5], ["a"], [[]], [{}])),
+    *(choice(text=value) for value in VALUES),
+    *(choice(finish_reason=value) for value in (5, [], {})),
+    *(choice(index=value) for value in ("a", [], 1.5)),
+    *(choice(logprobs=value) for value in (5, "a", [])),
+    *(choice(logprobs={"tokens": value}) for value in (5, "a", [5], {})),
+    *(choice(logprobs={"top_logprobs": value}) for value in (5, "a", [5], [{"a": "b"}])),
+    *(choice(message=value) for value in (5, "a", [], {}, {"content": 5}, {"content": ["a"]})),
+    *(choice(text=None, finish_reason=why) for why in ("stop", "length", "content_filter", "tool_calls")),
+    choice(text="", finish_reason="content_filter"),
+    choice(text="a" * 1_000_001),
+    choice()[:-1],
+    choice() * 2,
+    choice() + b"junk",
+    b"data: " + choice() + b"\n\ndata: [DONE]\n",
+    choice().replace(b"fine", b"caf\xe9"),
+    choice().replace(b"fine", b"a\x01b"),
+    choice().replace(b'"fine"', b"NaN"),
+    choice().replace(b'"fine"', b"9" * 5000),
+    json.dumps({"choices": [{"text": "fine"}]}).encode("utf-16"),
+    b'{"choices": ' + b"[" * 100_000,
+    b"<html>Bad gateway</html>",
+    b"\0" * 99,
+    b"\xff\xfe",
+    b" ",
+    b"'",
+    b"OK",
+]
+"""What a server may send with status 200 for a text, and none is one."""
+
+
 if __name__ == "__main__":
-    for kind, cases in KINDS.items():
-        print(f"{len(cases):4}  {kind}")
-    print(f"{sum(map(len, KINDS.values())):4}  in all")
+    counts = {**{kind: len(cases) for kind, cases in KINDS.items()}, "replies": len(REPLIES)}
+    for kind, count in counts.items():
+        print(f"{count:4}  {kind}")
+    print(f"{sum(counts.values()):4}  in all")

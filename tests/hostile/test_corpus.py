@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.hostile.corpus import KINDS, Case
+from profiler.endpoints import Generate
+from profiler.records import Sampling
+from tests.hostile.corpus import KINDS, REPLIES, Case
+from tests.support.ask import HASTY, answers, client
 from tests.support.command import inherit
+from tests.support.wire import Script, serving
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,3 +47,12 @@ async def found_wrong(case: Case, folder: Path) -> str | None:
     if any(path.name == "pool.json" for path in folder.rglob("*")) and not case.files[0][0].startswith("pool"):
         return "a pool was begun"
     return "it ran what was planted" if list(folder.rglob("planted")) else None
+
+
+async def test_every_reply_that_is_no_answer_is_an_error_of_its_item() -> None:
+    script = Script(raw={f"reply {i} end": raw for i, raw in enumerate(REPLIES)})
+    async with serving(script) as wire, client(wire, patience=replace(HASTY, tries=1, down=1000)) as model:
+        asked = [(i, Generate(f"reply {i} end", Sampling(temperature=1.0))) for i in range(len(REPLIES))]
+        found = await answers(model, asked)
+    assert not [REPLIES[i][:80] for i, answer in found.items() if not answer.error]
+    assert max(len(str(answer.error)) for answer in found.values()) < 400

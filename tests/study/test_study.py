@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 def of_two(folder: Path, one: Wire, two: Wire, **fields: Any) -> Path:
     teachers = [{"model": "wire", "url": wire.url, "name": name} for name, wire in (("one", one), ("two", two))]
     return written(folder, **{"arms": PLAIN["arms"], "single": PLAIN["single"], "teachers": teachers, **fields})
+
+
+@pytest.fixture(autouse=True)
+def trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings are put there, so nothing has to be installed that trains."""
+    monkeypatch.setattr("training.student.NEEDED", ())
 
 
 def quiet(*_: object) -> None:
@@ -555,3 +563,27 @@ def _record(heir: Path, student: str) -> Iterator[None]:
     made = {"recipe": recipe, "data": "", "student": "", **counts, "losses": [], "model": str(heir), "versions": {}}
     (heir.parent / "training.json").write_text(json.dumps(made), "utf-8")
     yield
+
+
+@pytest.mark.parametrize("lacks", ["trl", "student", "disk"])
+async def test_what_a_training_lacks_is_found_before_anybody_is_asked(
+    lacks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as wire:
+        path = written(tmp_path, teachers=[f"wire@{wire.url}"])
+        if lacks == "trl":
+            monkeypatch.setattr("training.student.NEEDED", ("torch", "trl"))
+            monkeypatch.setitem(sys.modules, "trl", None)
+            said = "training (there is no trl) needs the extra 'train'"
+        elif lacks == "student":
+            config = tmp_path / "student" / "config.json"
+            config.write_text(config.read_text("utf-8").replace('"llama"', '"t5"'), "utf-8")
+            said = "expected a causal language model"
+        else:
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+            said = "has room for 0.0; make room"
+        for more in ([], ["--dry-run"]):
+            done = await inherit("study", path, *more)
+            assert done.code in (1, 2)
+            assert said in done.err
+            assert not wire.bodies

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from importlib import import_module
 
 from tests.support.command import inherit
 
@@ -16,6 +17,8 @@ def main() -> None:
     for line in sys.stdin:
         words, stdin = json.loads(line)
         sys.argv = ["inherit", *words]
+        if words[0] == "study":  # what is printed does not hang on what is installed here
+            import_module("training.student").NEEDED = ()
         told.write(json.dumps(asyncio.run(inherit(*words, stdin=stdin))) + "\n")
         told.flush()
 

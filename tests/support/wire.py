@@ -92,6 +92,8 @@ class Script:
     """Requests allowed at once; more get a 429."""
     says: dict[str, str] = field(default_factory=dict)
     """Part of a prompt → the text to answer with."""
+    raw: dict[str, bytes] = field(default_factory=dict)
+    """Part of a request → the very bytes to answer with, whatever they are."""
     faults: tuple[Fault, ...] = ()
 
 
@@ -373,6 +375,8 @@ def bomb() -> bytes:
 
 
 async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fault | None) -> web.StreamResponse:
+    if data := next((raw for part, raw in wire.script.raw.items() if part in json.dumps(body)), None):
+        return web.Response(body=data, content_type="application/json")
     found, units = answer(wire, request.path, body)
     kind = fault.kind if fault else ""
     if kind in {"short", "null", "empty", "filtered", "surrogate"}:
