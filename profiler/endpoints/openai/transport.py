@@ -231,6 +231,7 @@ class Transport:
                     raise Refused(f"the server sent a reply of more than {length - 1:,} bytes")
             return b"".join(chunks)
         finally:
+            chunks.clear()  # an error's traceback would keep them
             self._held -= length
 
     def _meant(self, status: int, raw: bytes, headers: Headers) -> EndpointError:
