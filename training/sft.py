@@ -57,17 +57,18 @@ def _run(
     started = time.monotonic()
     say("loading")
     try:
-        from training.trainer import sft_trainer
+        from training.trainer import sft_trainer, trackers_told
     except ModuleNotFoundError:
         raise MissingExtra("train", "training") from None
 
     checkpoints = Path(recipe.out) / "checkpoints"
-    trainer = sft_trainer(recipe, student, examples, say, log)
-    if writes():
-        claim = checkpoint.begin(claim)
-    trainer.accelerator.wait_for_everyone()
-    last = checkpoint.latest_checkpoint(checkpoints)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with trackers_told(log, recipe):
+        trainer = sft_trainer(recipe, student, examples, say, log)
+        if writes():
+            claim = checkpoint.begin(claim)
+        trainer.accelerator.wait_for_everyone()
+        last = checkpoint.latest_checkpoint(checkpoints)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     say("saving")
     trainer.save_model(str(checkpoints / "trained"))
     trainer.accelerator.wait_for_everyone()

@@ -4,7 +4,8 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,22 @@ def _student_model(student: StudentModel, recipe: Recipe, bfloat16: bool) -> Any
         return AutoModelForCausalLM.from_pretrained(student.folder, dtype=kind, trust_remote_code=False, **more)
 
 
+@contextmanager
+def trackers_told(log: str | None, recipe: Recipe) -> Iterator[None]:
+    """Where trackers report while a trainer runs, whose callbacks take that from the environment and nowhere else."""
+    board = str(Path(recipe.out) / "tensorboard")
+    wanted = {"WANDB_PROJECT": PROJECT, "MLFLOW_EXPERIMENT_NAME": PROJECT, "TENSORBOARD_LOGGING_DIR": board}
+    ours = {name: value for name, value in wanted.items() if log and name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
 def _settings(recipe: Recipe, bfloat16: bool, log: str | None) -> SFTConfig:
     """The recipe in the trainer's words."""
-    for variable in ("WANDB_PROJECT", "MLFLOW_EXPERIMENT_NAME"):
-        os.environ.setdefault(variable, PROJECT)
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(Path(recipe.out) / "tensorboard"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if recipe.batch % processes:
         raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")

@@ -17,7 +17,7 @@ from profiler.reporting import page, table
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import Chart, Palette
 from profiler.reporting.numbers import plain
-from profiler.reporting.side_by_side import Pair
+from profiler.reporting.side_by_side import AnswerPair
 from profiler.reporting.table import FlatRow, Table
 
 Format = Literal["table", "md", "csv", "latex", "json", "html"]
@@ -99,7 +99,7 @@ class Origin:
     """Other side → probe → why it was not compared."""
     answers: Mapping[str, Sequence[Sample]] | None = None
     """Probe → a few of its samples."""
-    pairs: Callable[[], Mapping[str, Sequence[Pair]]] | None = None
+    pairs: Callable[[], Mapping[str, Sequence[AnswerPair]]] | None = None
     """Probe → what two models answered to the same questions; read when a page is made."""
 
 

@@ -38,7 +38,7 @@ class Score(NamedTuple):
     other: str
 
 
-class Pair(NamedTuple):
+class AnswerPair(NamedTuple):
     """One question and what both sides made of it."""
 
     item: str
@@ -49,7 +49,7 @@ class Pair(NamedTuple):
     scores: Sequence[Score]
 
 
-def pairs(base: Run, other: Run, comparison: Comparison, each: int = EACH) -> dict[str, list[Pair]]:
+def pairs(base: Run, other: Run, comparison: Comparison, each: int = EACH) -> dict[str, list[AnswerPair]]:
     """Of each probe that was compared the questions whose scores differ most, in standard deviations of the scores."""
     names = layout.base_name(comparison), layout.other_name(comparison)
     found = {}
@@ -82,12 +82,12 @@ def _apart(left: SampleColumns, right: SampleColumns) -> dict[str, np.ndarray]:
     return {left.items[row]: gap for row, gap in zip(mine, table, strict=True)}
 
 
-def _pair(base: Sample, other: Sample, names: tuple[str, str], columns: Sequence[str], apart: np.ndarray) -> Pair:
+def _pair(base: Sample, other: Sample, names: tuple[str, str], columns: Sequence[str], apart: np.ndarray) -> AnswerPair:
     texts = _said(base), _said(other)
     most = [columns[place] for place in np.argsort(-apart, kind="stable")[:METRICS] if apart[place] > 0]
     scores = [Score(name, number(base.scores.get(name)), number(other.scores.get(name))) for name in most]
     mine, theirs = differing(*texts)
-    return Pair(base.item, base.group or "", base.prompt, ((names[0], mine), (names[1], theirs)), scores)
+    return AnswerPair(base.item, base.group or "", base.prompt, ((names[0], mine), (names[1], theirs)), scores)
 
 
 def _said(sample: Sample) -> str:
@@ -113,7 +113,7 @@ def differing(one: str, two: str) -> tuple[list[Piece], list[Piece]]:
     return found
 
 
-def together(base: Run, others: Sequence[Run], comparisons: Sequence[Comparison]) -> Mapping[str, Sequence[Pair]]:
+def together(base: Run, others: Sequence[Run], comparisons: Sequence[Comparison]) -> Mapping[str, Sequence[AnswerPair]]:
     """The pairs of one or several comparisons, under what to call them."""
     alone = len(comparisons) == 1
     return {

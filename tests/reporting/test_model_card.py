@@ -29,7 +29,7 @@ async def test_the_hub_reads_the_numbers_of_a_run(run: Path) -> None:
     assert {name: one.metric_value for name, one in read.items()} == numbers
     assert {one.dataset_type for one in read.values()} == {"attributes"}
     assert "<b>" not in ModelCard(done.out).text
-    assert "against" in ModelCard(done.out).text
+    assert "compared with" in ModelCard(done.out).text
 
 
 async def test_a_card_that_is_there_keeps_what_is_not_ours(run: Path, tmp_path: Path) -> None:
