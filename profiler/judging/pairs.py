@@ -47,6 +47,8 @@ def pairs_of(labels: PairLabels, name: str) -> list[Pair]:
         if not (pair.prompt and (pair.a or pair.b)):
             raise BadData(f"pair {pair.id!r} of {name}: expected a prompt and two answers, found none; "
                           "columns such as prompt, a and b, or instruction, output_1 and output_2")  # fmt: skip
+        if pair.id in labels.halves:
+            raise BadData(f"pair {pair.id!r} of {name}: an answer is null, which can't be judged; an empty one is ''")
     return [pair.model_copy(update={"humans": humans[key]}) for key, pair in labels.pairs.items()]
 
 

@@ -56,6 +56,8 @@ class PairLabels:
     pairs: dict[str, Pair] = field(default_factory=dict)
     raters: dict[str, RaterLabels] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    halves: set[str] = field(default_factory=set)
+    """Pairs of which an answer is null, which nobody can judge; an empty one is an answer."""
 
     def keep(self, pair: Pair) -> None:
         """Take in what is new about a pair."""
@@ -154,6 +156,9 @@ class VerdictFile:
     def _row(self, number: int, row: Row) -> None:
         pair, turned = self._pair(number, row)
         self.labels.keep(pair)
+        form = self.columns.preset
+        if form.a and form.b and not (_values(row, form.a) and _values(row, form.b)):
+            self.labels.halves.add(pair.id)
         writers = (pair.writer_b, pair.writer_a) if turned else (pair.writer_a, pair.writer_b)
 
         for path, name, human, swapped, value in self._labels(row):

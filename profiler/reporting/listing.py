@@ -127,7 +127,10 @@ def card(name: str) -> str:
 
 
 def _finished(run: sample_store.Run) -> FlatRow:
-    profile = run.profile
+    try:
+        profile = run.profile
+    except BadData:
+        return _stopped(run.folder, "damaged")
     return {
         "run": profile.id,
         "name": profile.name,
@@ -138,8 +141,8 @@ def _finished(run: sample_store.Run) -> FlatRow:
     }
 
 
-def _stopped(folder: Path) -> FlatRow:
-    return {"run": folder.name, "name": None, "probes": None, "items": None, "failed": None, "state": "stopped"}
+def _stopped(folder: Path, state: str = "stopped") -> FlatRow:
+    return {"run": folder.name, "name": None, "probes": None, "items": None, "failed": None, "state": state}
 
 
 def export(run: sample_store.Run, probe: str, path: Path) -> int:

@@ -80,6 +80,13 @@ class Run:
     def profile(self) -> Profile:
         return read_profile(self.folder / "profile.json")
 
+    @property
+    def name(self) -> str:
+        """What it is called; nothing where its profile is damaged."""
+        with contextlib.suppress(BadData, StoreError):
+            return self.profile.name
+        return ""
+
     def samples(self, probe: str) -> Iterator[Sample]:
         """Every sample of a probe, one at a time."""
         import pyarrow.parquet as pq
@@ -250,7 +257,7 @@ def load(name: str, out: Path = Path("runs")) -> Run:
     if name == "latest" and finished:
         return finished[0]
     matches = [run for run in finished if run.folder.name == name or run.folder.name.endswith(f"-{name}")]
-    matches = matches or [run for run in finished if run.profile.name == name]
+    matches = matches or [run for run in finished if run.name == name]
     if len(matches) > 1:
         meant = ", ".join(run.folder.name for run in matches)
         raise WrongUse(f"{name!r} means {len(matches)} runs, newest first: {meant}; give the whole name of a folder")
@@ -262,7 +269,7 @@ def load(name: str, out: Path = Path("runs")) -> Run:
 def known(finished: Sequence[Run]) -> list[str]:
     """All that the runs are called."""
     shipped = [f"example/{folder.name}" for folder in EXAMPLES.glob("example/*")]
-    return [*(name for run in finished for name in (run.folder.name, run.profile.name)), *shipped]
+    return [*(name for run in finished for name in (run.folder.name, run.name) if name), *shipped]
 
 
 def runs(out: Path) -> list[Run]:

@@ -259,6 +259,18 @@ def test_a_file_without_answers_is_refused(tmp_path):
         load_pairs([str(path)])
 
 
+def test_a_pair_of_which_an_answer_is_null_is_refused_and_an_empty_one_is_an_answer(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"id": 1, "prompt": "Why?", "a": "So.", "b": ""}\n', "utf-8")
+    (pair,) = load_pairs([str(path)])
+    assert (pair.a, pair.b) == ("So.", "")
+    path.write_text(
+        '{"id": 1, "prompt": "Why?", "a": "So.", "b": null}\n{"id": 2, "prompt": "?", "a": "x", "b": "y"}\n', "utf-8"
+    )
+    with pytest.raises(BadData, match=r"pair '1' of pairs\.jsonl: an answer is null"):
+        load_pairs([str(path)])
+
+
 async def test_the_command_leaves_a_verdict_file_that_agree_reads(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with serving() as wire:

@@ -16,6 +16,7 @@ import pytest
 from profiler.errors import BadData, InheritError, StoreError, UnknownName
 from profiler.records import SCHEMA, Endpoint, Fingerprint, Generation, Profile, Sample, Usage
 from profiler.runs import compare, sample_store
+from tests.support.command import inherit
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 
@@ -207,3 +208,15 @@ def test_the_runs_that_ship_are_found_by_name_and_can_be_compared(tmp_path):
     )
     with pytest.raises(UnknownName, match="did you mean 'example/student'"):
         sample_store.load("example/studnt", tmp_path)
+
+
+async def test_a_damaged_run_is_listed_as_that_and_hides_no_other(tmp_path, monkeypatch):
+    named(tmp_path / "runs", 1, "mine")
+    broken = tmp_path / "runs" / "20261121-090000-broken-1234"
+    broken.mkdir()
+    (broken / "profile.json").write_text("{torn", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    listed = await inherit("ls")
+    assert (listed.code, listed.err) == (0, "")
+    assert "damaged" in next(line for line in listed.out.splitlines() if line.startswith(broken.name))
+    assert sample_store.load("mine", tmp_path / "runs").profile.name == "mine"
