@@ -27,6 +27,7 @@ def profile(
     url: str | None = ...,
     chat: bool = ...,
     key: str = ...,
+    header: Sequence[str] = ...,
     suite: Literal['auto', 'mini', 'paper', 'full'] = ...,
     data: str | PathLike[str] | None = ...,
     prompts: str | None = ...,
@@ -67,6 +68,7 @@ def profile(
         url: An OpenAI-compatible server, up to and including /v1.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
+        header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
         suite: Whose items; auto takes the paper's where they can be had, else mini.
         data: Folder of official data files, packed or not; else INHERIT_DATA.
         prompts: A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.
@@ -171,6 +173,7 @@ def judge(
     url: str | None = ...,
     chat: bool = ...,
     key: str = ...,
+    header: Sequence[str] = ...,
     preset: str | None = ...,
     columns: Sequence[str] = ...,
     gold: Sequence[str] = ...,
@@ -195,6 +198,7 @@ def judge(
         url: An OpenAI-compatible server, up to and including /v1.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
+        header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
         preset: The form of the files: inherit, pandalm, llmbar, alpaca_eval, mt_bench, judgebench or auto_j; where left out, each file's columns tell it.
         columns: ROLE=COLUMN,… with the roles id, prompt, a, b, writer_a, writer_b, group, gold, verdict, verdict_swapped, judge and swapped; may be repeated.
         gold: A column of human labels; may be repeated.
@@ -262,6 +266,7 @@ def sample(
     system: str = ...,
     chat: bool = ...,
     key: str = ...,
+    header: Sequence[str] = ...,
     price: str | None = ...,
     concurrency: int = ...,
     data: str | PathLike[str] | None = ...,
@@ -286,6 +291,7 @@ def sample(
         system: System message, for a chat endpoint.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
+        header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
         price: 0.5/1.5: money for a million tokens read, and for a million written.
         concurrency: Requests in flight at a server.
         data: Folder of official data files, packed or not; else INHERIT_DATA."""

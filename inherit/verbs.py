@@ -43,7 +43,7 @@ Place = str | PathLike[str]
 Options = object
 """Of an option: what the verb's record takes."""
 
-OWN_ENDPOINT = ("model", "url", "key", "engine", "name", "out", "concurrency", "log")
+OWN_ENDPOINT = ("model", "url", "key", "header", "engine", "name", "out", "concurrency", "log")
 """Options of a profile that are not how it was asked: another model has others."""
 
 

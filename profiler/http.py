@@ -20,6 +20,8 @@ from profiler.errors import WrongUse
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What a variable of the environment may be called."""
+OURS = frozenset({"content-type", "content-length", "host", "connection", "transfer-encoding"})
+"""Headers that are not the user's to say."""
 
 T = TypeVar("T")
 
@@ -205,6 +207,17 @@ def check_key_name(name: str) -> None:
     """Refuse what can't be the name of a variable: it may be the key itself, and is not repeated."""
     if not NAME.fullmatch(name) or (name not in os.environ and len(name) >= 20 and not name.isupper()):
         raise WrongUse("--key takes the NAME of an environment variable, such as OPENAI_API_KEY, never the key itself")
+
+
+def header_parts(said: str) -> tuple[str, str]:
+    """A header's name and the variable that holds its value; what may be the value itself is not repeated."""
+    name, _, variable = said.partition("=")
+    if not re.fullmatch(r"[A-Za-z0-9-]+", name) or name.lower() in OURS:
+        kept = ", ".join(sorted(OURS))
+        raise WrongUse(f"--header takes NAME=VARIABLE, such as api-key=AZURE_OPENAI_API_KEY, and none of {kept}")
+    if not NAME.fullmatch(variable) or (variable not in os.environ and len(variable) >= 20 and not variable.isupper()):
+        raise WrongUse("--header takes NAME=VARIABLE: the name of an environment variable, never the value itself")
+    return name, variable
 
 
 def proxy(url: str) -> str | None:

@@ -78,8 +78,15 @@ class Endpoint(Record):
     """What runs a model that has no url: this process, or a vLLM server that is started for it."""
     key: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key; the key itself is never stored."""
+    header: tuple[str, ...] = ()
+    """NAME=VARIABLE: a further header, whose value this environment variable holds and nothing stores."""
     chat: bool = False
     """Ask through /chat/completions (or the checkpoint's chat template) instead of plain completions."""
+
+    @model_serializer(mode="wrap")
+    def _stored(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """What is not used is left out, so that what was stored without it stays the same to the byte."""
+        return {name: value for name, value in whole(self).items() if name != "header" or value}
 
     @property
     def place(self) -> str:

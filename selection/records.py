@@ -54,6 +54,8 @@ class SampleOptions(Record):
     """Ask through chat messages instead of plain completions."""
     key: str = "OPENAI_API_KEY"
     """NAME of the environment variable that holds the key."""
+    header: tuple[str, ...] = ()
+    """NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated."""
     price: str | None = None
     """0.5/1.5: money for a million tokens read, and for a million written."""
     concurrency: int = Field(default=64, ge=1, le=10_000)

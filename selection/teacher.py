@@ -10,7 +10,7 @@ from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
 
-ENDPOINT = ("model", "url", "key", "chat")
+ENDPOINT = ("model", "url", "key", "header", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "prompt_template", "system", "price")
 BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
@@ -19,7 +19,7 @@ BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
 
 def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     """Everyone whom a sampling names, each with what it says of all of them."""
-    defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key"})
+    defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key", "header"})
     defaults |= {"prompt_template": spec.prompt_template} if spec.prompt_template else template_of(spec.column)
     if spec.price:
         read, _, written = spec.price.partition("/")
@@ -64,7 +64,7 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
 def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:
     """A teacher as flat fields, none left out."""
     whole = teacher.model_dump(mode="json")
-    place = {name: whole["endpoint"][name] for name in ENDPOINT}
+    place = {name: whole["endpoint"][name] for name in ENDPOINT if name in whole["endpoint"]}
     return {**place, **whole["sampling"], **{name: whole[name] for name in OWN}}
 
 

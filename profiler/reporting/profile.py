@@ -310,7 +310,8 @@ def profile_command(profile: Profile) -> list[str]:
     quick = any(_quick(section) for section in sections)
     # Where probes draw in different ways, each does so by itself.
     shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
-    words = ["inherit", "profile", endpoint.model, *_words(reached.items()), *(["--chat"] if endpoint.chat else [])]
+    words = ["inherit", "profile", endpoint.model, *_words(reached.items())]
+    words += [*_words(("--header", header) for header in endpoint.header), *(["--chat"] if endpoint.chat else [])]
     words += ["--quick"] if quick else []
     words += _words(("--probe", section.probe) for section in sections) + _words(asked.items()) + _words(shared)
     return words + _words(("--scorer", name) for name in _scorers(profile))

@@ -28,11 +28,13 @@ class EndpointOptions(Record):
     """Ask through chat messages instead of plain completions."""
     key: str = "OPENAI_API_KEY"
     """NAME of the environment variable that holds the key."""
+    header: tuple[str, ...] = ()
+    """NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated."""
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the model is reached."""
-        return Endpoint(model=self.model, url=self.url, key=self.key, chat=self.chat)
+        return Endpoint(model=self.model, url=self.url, key=self.key, header=self.header, chat=self.chat)
 
 
 class ProfileOptions(ProbeOptions, EndpointOptions):

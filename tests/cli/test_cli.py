@@ -100,6 +100,46 @@ async def test_the_key_is_sent_but_never_printed_or_stored(tmp_path: Path) -> No
     assert not [path for path in left if SECRET.encode() in path.read_bytes()]
 
 
+async def test_a_further_header_is_sent_by_its_variable_and_never_printed_or_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_KEY", "canary-in-a-header")
+    monkeypatch.setenv("TEAM", "red")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    words = (
+        "--header",
+        "api-key=GATEWAY_KEY",
+        "--header",
+        "X-Team=TEAM",
+        "--key",
+        "NONE",
+        "--prompts",
+        asked(tmp_path),
+    )
+    async with serving(Script(headers={"api-key": "canary-in-a-header", "X-Team": "red"})) as wire:
+        done = await inherit("profile", "wire", "--url", wire.url, *words)
+        drawn = await inherit("sample", f"wire@{wire.url}", *words, "-k", "2", "--out", tmp_path / "pool")
+    assert (done.code, drawn.code) == (0, 0), done.err + drawn.err
+    async with serving(Script(headers={"api-key": "another"})) as wire:
+        refused = await inherit("profile", "wire", "--url", wire.url, *words)
+    assert refused.code == 1
+    assert "[key]" in refused.err
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in left if b"canary-in-a-header" in path.read_bytes()]
+    assert "canary" not in done.out + done.err + drawn.out + drawn.err + refused.out + refused.err
+    (page,) = (tmp_path / "runs").rglob("report.html")
+    assert "--header api-key=GATEWAY_KEY" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "said", ["api-key", "api-key=sk-1234567890abcdef", "=X", "a b=X", "Content-Type=X", "x=NOT_SET"]
+)
+async def test_a_header_that_can_not_be_meant_is_refused_unread(said: str) -> None:
+    done = await inherit("profile", "wire", "--url", "http://127.0.0.1:9/v1", "--header", said)
+    assert (done.code, "--header" in done.err) == (2, True)
+    assert "sk-123" not in done.err
+
+
 async def test_a_wrong_key_names_the_variable_to_set(tmp_path: Path) -> None:
     async with serving(Script(key="another")) as wire:
         done = await process("profile", "wire", "--url", wire.url, folder=tmp_path)

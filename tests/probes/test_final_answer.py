@@ -142,7 +142,7 @@ def test_gsm8k_is_read_whole_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch
     probe = FinalAnswer.build(ProbeOptions())
     assert (probe.suite, len(probe.items), [*probe.data]) == ("full", 1319, ["test.jsonl"])
     assert probe.items[0].fields.gold == "18"
-    assert probe.ask(probe.items[0]).filled.startswith("Question: Janet")
+    assert probe.ask(probe.items[0]).filled().startswith("Question: Janet")
     assert len(FinalAnswer.build(ProbeOptions(limit=50)).items) == 50
 
 

@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -49,6 +49,8 @@ class Script:
     latency: float = 0.0
     key: str | None = None
     """Require this key."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Require these headers, and no Authorization where they are required."""
     completions: bool = True
     chat: bool = True
     echo: bool = True
@@ -342,6 +344,9 @@ async def reply(request: web.Request) -> web.StreamResponse:
     try:
         if wire.script.rate is not None and wire.busy > wire.script.rate:
             raise Refusal(429, "slow down")
+        theirs, came = wire.script.headers, request.headers
+        if theirs and ("Authorization" in came or any(came.get(name) != value for name, value in theirs.items())):
+            raise Refusal(401, f"no such key: {dict(came)}")
         if wire.script.key and request.headers.get("Authorization") != f"Bearer {wire.script.key}":
             raise Refusal(401, "Incorrect API key provided")
         fault = wire.fault(json.dumps(body, ensure_ascii=False))

@@ -17,7 +17,17 @@ from profiler.endpoints.openai.reply import ListedModel, ModelList, ServerReply,
 from profiler.endpoints.openai.throttle import Throttle
 from profiler.endpoints.openai.users_client import CLIENTS
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
-from profiler.http import LISTENER, Failed, Retry, check_address, check_key_name, pause, proxy, retry_after
+from profiler.http import (
+    LISTENER,
+    Failed,
+    Retry,
+    check_address,
+    check_key_name,
+    header_parts,
+    pause,
+    proxy,
+    retry_after,
+)
 from profiler.records import Endpoint, Json
 
 if TYPE_CHECKING:
@@ -77,6 +87,14 @@ class Overloaded(EndpointError):
         """It is well and only asks for less: not a failed try."""
 
 
+def sent_value(variable: str) -> str:
+    """What an environment variable holds, as far as it can stand in a header."""
+    value = os.environ.get(variable, "").strip()
+    if not value.isprintable() or not value.isascii():
+        raise WrongUse(f"the key in the variable {variable} holds what can't stand in a header; is it whole?")
+    return value
+
+
 class Transport:
     """Sends requests through one aiohttp session, and decides what a failure means."""
 
@@ -97,9 +115,13 @@ class Transport:
         self._troubled: float | None = None
         """Since when nothing has gone well."""
         self._listed: list[ListedModel] | None = None
-        self._key = os.environ.get(endpoint.key, "").strip()
-        if not self._key.isprintable() or not self._key.isascii():
-            raise WrongUse(f"the key in the variable {endpoint.key} holds what can't stand in a header; is it whole?")
+        key = sent_value(endpoint.key)
+        self._headers = {name: sent_value(variable) for name, variable in map(header_parts, endpoint.header)}
+        self._secrets = [value.encode() for value in (key, *self._headers.values()) if len(value) >= SECRET]
+        if not any(name.lower() == "authorization" for name in self._headers) and (key or not self._headers):
+            self._headers["Authorization"] = f"Bearer {key or 'EMPTY'}"
+        if unset := [said for said in endpoint.header if not sent_value(header_parts(said)[1])]:
+            raise WrongUse(f"--header {unset[0]}: this environment variable is not set, or empty")
 
     def _opened(self) -> aiohttp.ClientSession:
         # The official client builds each request in half a millisecond: alone, it fills 64 places of a server that
@@ -109,10 +131,7 @@ class Transport:
 
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
-                headers={
-                    "Authorization": f"Bearer {self._key or 'EMPTY'}",
-                    "Content-Type": "application/json",
-                },
+                headers={**self._headers, "Content-Type": "application/json"},
                 # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
                 proxy=proxy(self.endpoint.url or ""),
             )
@@ -252,7 +271,9 @@ class Transport:
         return Refused(words)
 
     def _blotted(self, words: bytes) -> bytes:
-        return words.replace(self._key.encode(), b"[key]") if len(self._key) >= SECRET else words
+        for secret in self._secrets:
+            words = words.replace(secret, b"[key]")
+        return words
 
     def _safe(self, words: str) -> str:
         """Foreign words, cut short, that any file can hold."""
