@@ -11,7 +11,7 @@ from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Families, LabelTable, RaterCount, Reading, groups_of, label_table, share
 from profiler.judging.records import Agreement, Jury, Pair, Rater
 from profiler.judging.verdict_files import PairLabels, RaterLabels
-from profiler.judging.win_rate import win_rates, writers
+from profiler.judging.win_rate import controlled_rates, win_rates, writers
 from profiler.stats import raters
 
 CROSSED: Mapping[str, stats.Formula] = {
@@ -54,10 +54,13 @@ def compare_raters(
         reference=whole.reference,
         raters=(*(_rater(*named, whole, families) for named in labels.raters.items()), *_reference(whole)),
         writers=writers(labels),
-        numbers=tuple(
-            _number(entry, metric, interval)
-            for entry, intervals in zip([*asked, *won], found, strict=True)
-            for metric, interval in intervals.items()
+        numbers=(
+            *(
+                _number(entry, metric, interval)
+                for entry, intervals in zip([*asked, *won], found, strict=True)
+                for metric, interval in intervals.items()
+            ),
+            *controlled_rates(whole, labels, groups),
         ),
         shifts=preference_shifts(table, students, kinds, groups, resamples, seed),
         notes=(*labels.notes, *_suspicions(whole, labels)),

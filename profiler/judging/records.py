@@ -98,7 +98,7 @@ class Agreement(Record):
     low: float | None = None
     high: float | None = None
     stderr: float | None = None
-    """The standard deviation of the draws that the interval is read from."""
+    """The standard deviation of the draws that the interval is read from; of `lc_win_rate`, its fit's."""
     n: int
     """Pairs that it rests on."""
     reason: str | None = None

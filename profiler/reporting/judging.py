@@ -35,10 +35,11 @@ WORDS: Mapping[str, str] = {
     "longer_wins": "the longer answer wins",
     "win_rate": "wins, a tie half",
     "win_rate_weighted": "wins, by probability",
+    "lc_win_rate": "wins at equal length",
     "own_wins": "its own answer wins",
     "self_preference": "… more often than the reference has it",
 }
-WINS = ("win_rate", "win_rate_weighted")
+WINS = ("win_rate", "win_rate_weighted", "lc_win_rate")
 FAVOURS = ("longer_wins", "own_wins", "self_preference", *WINS)
 BRIEF = ("agreement", "kappa")
 DECIMALS = 3
@@ -48,6 +49,10 @@ FORMULAS = (
     "both orders' probabilities."
 )
 WRITER_NOTE = "Win rates: of a writer's answers against the others', in brackets the average length of all it wrote."
+EQUAL_NOTE = (
+    "At equal length: AlpacaEval's length-controlled win rate without instruction difficulty, read off a logistic "
+    "curve of the difference in length; it is not the leaderboard's number."
+)
 LENGTH_NOTE = "Longer: by more than 30 characters, among pairs where a side was taken."
 SHIFTS = {"agreement": "agreement", "kappa": "Cohen's kappa"}
 HOW = (
@@ -111,6 +116,7 @@ def jury_table(jury: Jury) -> Table:
     of = f"{count(jury.pairs)} pairs" + (f" of {count(jury.prompts)} prompts" if jury.prompts != jury.pairs else "")
     notes = [FORMULAS] + ([LENGTH_NOTE] if any(n.metric == "longer_wins" for n in jury.numbers) else [])
     notes += [WRITER_NOTE] if any(n.metric in WINS for n in jury.numbers) else []
+    notes += [EQUAL_NOTE] if any(n.metric == "lc_win_rate" and n.value is not None for n in jury.numbers) else []
     return Table(
         title=f"{', '.join(judge.name for judge in judges) or 'humans'} on {of}",
         columns=("", *(READINGS[reading] for reading in readings), "n"),

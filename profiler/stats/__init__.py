@@ -3,7 +3,8 @@
 from profiler.stats import association, calibration, raters, trainings
 from profiler.stats.bootstrap import RESAMPLES, draws, kinds_of, percentiles, simultaneous, spread
 from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
-from profiler.stats.share import share_interval
+from profiler.stats.logistic import logistic, logistic_fit
+from profiler.stats.share import share_interval, student
 from profiler.stats.statistic import (
     Columns,
     Count,
@@ -44,6 +45,8 @@ __all__ = [
     "draws",
     "intervals",
     "kinds_of",
+    "logistic",
+    "logistic_fit",
     "observed",
     "percentiles",
     "raters",
@@ -51,6 +54,7 @@ __all__ = [
     "share_interval",
     "simultaneous",
     "spread",
+    "student",
     "trainings",
     "uses",
 ]

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from profiler.stats import Mean, OfRows, OfSums, ShareOf, change_of_shares, draws, intervals, simultaneous
+from profiler.stats import Mean, OfRows, OfSums, ShareOf, change_of_shares, draws, intervals, logistic_fit, simultaneous
 
 MANY = np.full(20, 1e9)
 """So many items that the correction for few of them vanishes."""
@@ -362,3 +362,8 @@ def test_a_percentage_of_parts_stays_within_its_bounds():
     found = intervals([statistic], {"x": np.array([1, 1, 1, 1, 1, 1, 0.9, 0.8])})[0]
     assert found.value == pytest.approx(96.25)
     assert 50 < found.low < 96.25 < found.high <= 100
+
+
+@pytest.mark.parametrize("columns", [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+def test_a_logistic_curve_that_runs_off_or_has_nothing_to_go_by_is_not_fitted(columns):
+    assert logistic_fit(np.column_stack([np.ones(4), columns]), np.array([0.0, 0.0, 1.0, 1.0])) is None
