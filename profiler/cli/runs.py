@@ -64,7 +64,8 @@ def guard(comparisons: Sequence[Comparison], rules: Sequence[str], path: Path | 
     unknown = [check for check in every if check.outcome == "can't tell"]
     if failed:
         named = "; ".join(f"{check.label} ({check.why})" for check in failed)
-        raise CheckFailed(f"{len(failed)} checks failed of --fail-on {', '.join(rules)}: {named}")
+        checked = f"{len(failed)} {'check' if len(failed) == 1 else 'checks'}"
+        raise CheckFailed(f"{checked} failed of --fail-on {', '.join(rules)}: {named}")
     if unknown and len(unknown) == len(every):
         raise CheckFailed(f"--fail-on {', '.join(rules)} can tell nothing: {unknown[0].label}: {unknown[0].why}")
     if unknown:

@@ -111,7 +111,9 @@ def matching(pattern: str, labels: Iterable[str], option: str) -> list[str]:
     literal = pattern.replace("[", "[[]")
     found = [label for label in known if fnmatchcase(label, literal)]
     if not found and not (found := [label for label in known if label.partition(".")[2] == pattern]):
-        near = get_close_matches(pattern, known, 3) or known[:3]
+        metrics = {label.partition(".")[2]: label for label in known}
+        near = get_close_matches(pattern, known) or [metrics[name] for name in get_close_matches(pattern, metrics)]
+        near = near or known[:3]
         raise WrongUse(f"{option} names {pattern!r}, which was not compared; there are {', '.join(near)}")
     if len(found) > 1 and not any(sign in pattern for sign in "*?"):
         raise WrongUse(f"{option} {pattern!r} may be {' or '.join(found)}: write the one that is meant")
@@ -219,7 +221,8 @@ def _judged(shifts: Sequence[PairedChange], primary: set[str], margins: Mapping[
         families.setdefault((grouped, bool(primary) and not grouped and shift.label not in primary), []).append(shift)
     for (_, exploratory), family in sorted(families.items()):
         units = np.array([float(shift.units) for shift in family])
-        changes = np.array([shift.change for shift in family])
+        # A number without an interval is no part of the family: how far it may be by chance is not known.
+        changes = np.array([np.nan if shift.interval is None else shift.change for shift in family])
         deltas = np.column_stack([shift.deltas for shift in family])
         for shift, *sure in zip(family, *simultaneous(deltas, changes, units, ALPHA), strict=True):
             margin = margins.get(shift.label) or (Margin.of(shift.margin) if shift.margin else None)

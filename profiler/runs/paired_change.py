@@ -84,8 +84,10 @@ class PairedChange:
     @property
     def percent(self) -> float | None:
         """Percent change; None where the base is too near zero, or where another number is the aim."""
-        aims = isinstance(self.ideal, float | int)
-        if aims or np.isnan(self.change) or self.base == 0 or abs(self.base) <= FAR * np.nanstd(self.drawn[0]):
+        known = self.drawn[0][np.isfinite(self.drawn[0])]
+        if isinstance(self.ideal, float | int) or np.isnan(self.change) or self.base == 0 or len(known) == 0:
+            return None
+        if abs(self.base) <= FAR * known.std():
             return None
         return 100 * self.change / abs(self.base)
 
@@ -97,6 +99,11 @@ class PairedChange:
         with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
             shares = 100 * self.deltas / np.abs(self.drawn[0])
         return spread(shares, self.units, self.percent)
+
+    @property
+    def interval(self) -> Ends | None:
+        """Of the change, by itself; None where too few resamples have a value."""
+        return self.ends or spread(self.deltas, self.units, self.change)
 
     def reaching(self, far: float) -> Ends:
         """An interval of the change that reaches so FAR, and of a share as far as its own."""
@@ -131,11 +138,11 @@ def judged(shift: PairedChange, sure: Sureness, margin: Margin | None, explorato
     reason = shift.reason
     if reason is None and np.isnan(shift.change):
         reason = "no item has a value on both sides" if shift.n == 0 else "undefined on one side"
-    ends = shift.ends or spread(shift.deltas, shift.units, shift.change)
-    percent = shift.percent
-    few = reason is None and shift.units < FEW
-    if few:
+    ends, percent = shift.interval, shift.percent
+    if reason is None and shift.units < FEW:
         reason = f"too few items for a verdict ({shift.units})"
+    if reason is None and ends is None:
+        reason = "undefined in too many resamples"
     fields: dict[str, float | None] = {}
     significant, equivalent = sure.p < ALPHA, False
     if ends:
@@ -164,7 +171,7 @@ def judged(shift: PairedChange, sure: Sureness, margin: Margin | None, explorato
         absolute=or_none(shift.change),
         percent=percent,
         **{name: fields.get(name) for name in Change.ENDS},
-        p=None if few else or_none(sure.p),
+        p=None if reason else or_none(sure.p),
         margin=margin.text if margin else None,
         n=shift.n,
         verdict=None if reason else verdict(shift, significant, equivalent),

@@ -386,3 +386,18 @@ def test_the_percentage_is_significant_where_the_change_is():
         change = only(compared(side(words=BASE), side("other", words=other)))
         assert (change.joint_low > 0) == (change.joint_percent_low > 0) == (change.verdict == "higher")
         assert change.joint_percent_low < change.percent < change.joint_percent_high
+
+
+def test_a_number_that_few_resamples_have_is_given_no_verdict_and_moves_no_other():
+    """Its resamples say nothing of how far chance takes it: most of them are undefined, the others alike."""
+    rare = np.array([1.0] * 2 + [np.nan] * 98)
+    seldom = Metric("seldom", about="", statistic=OfRows(lambda c: c["rare"][:2].mean(), ("words",)))
+    sides = [
+        side(name, metrics=[WORDS, seldom], words=words, rare=rare + extra)
+        for name, words, extra in (("base", BASE, 0), ("other", BASE + NOISE + 2, 5))
+    ]
+    found = {c.metric: c for c in compare(*sides, find=lambda _, name: seldom if name == "seldom" else WORDS).changes}
+    assert (found["seldom"].verdict, found["seldom"].low, found["seldom"].p) == (None, None, None)
+    assert found["seldom"].reason == "undefined in too many resamples"
+    alone = only(compared(side(words=BASE), side("other", words=BASE + NOISE + 2)))
+    assert (found["words"].p, found["words"].joint_low) == (alone.p, pytest.approx(alone.joint_low))
