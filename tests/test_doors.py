@@ -74,7 +74,7 @@ def test_helm_presents_no_number_of_a_server_that_died(server: Server, tmp_path:
     said, _ = process.communicate(timeout=240)
     assert process.returncode != 0
     assert f"{server.url} failed" in said
-    assert "run again to go on from there" in said
+    assert "run again to resume from there" in said
     assert not list(tmp_path.glob("benchmark_output/runs/dead/inherit_*/*.json"))
 
 
