@@ -42,13 +42,15 @@ def publish(report: Report, format: Format, path: Path | None = None) -> None:
         save(report, path)
     else:
         written = render(report, format)
-        if format == "table" and sys.stdout.isatty():
-            # A table's cells hold no control characters: those that are there are its own colours.
-            parts = re.split(r"(\x1b\[[\d;]*m)", written)
-            written = "".join(part if part.startswith("\x1b[") else visible(part) for part in parts)
-        elif format != "json":
-            written = visible(written)
-        sys.stdout.write(written)
+        sys.stdout.write(coloured(written) if format == "table" else written if format == "json" else visible(written))
+
+
+def coloured(text: str) -> str:
+    """A table as it goes out: its cells hold no control characters, so those that stand there are its colours."""
+    if not sys.stdout.isatty():
+        return visible(text)
+    parts = re.split(r"(\x1b\[[\d;]*m)", text)
+    return "".join(part if part.startswith("\x1b[") else visible(part) for part in parts)
 
 
 def note(text: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from profiler.cli.console import Json, finish, note, publish
+from profiler.cli.console import Json, coloured, finish, note, publish
 from profiler.cli.serve import choose, reached
-from profiler.errors import Incomplete, visible
+from profiler.errors import Incomplete
 
 if TYPE_CHECKING:
     from profiler.probes import Probe
@@ -33,7 +33,7 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
     if json:
         publish(told, "json")
     else:
-        sys.stdout.write(visible(first_look(run)))
+        sys.stdout.write(coloured(first_look(run)))
     note(f"the page: {run.folder / 'report.html'}")
     note(f"next: inherit compare {run.folder} OTHER, where OTHER is a run of another model that was asked the same")
     if failed := run.profile.incomplete:

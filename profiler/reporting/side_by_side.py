@@ -12,7 +12,7 @@ import numpy as np
 from profiler.records import Comparison, Sample
 from profiler.reporting import layout
 from profiler.reporting.numbers import number
-from profiler.runs import Run, SampleColumns
+from profiler.runs import Run, SampleColumns, compare
 
 EACH = 25
 """Questions of a probe that are shown, the most different first."""
@@ -65,21 +65,17 @@ def pairs(base: Run, other: Run, comparison: Comparison, each: int = EACH) -> di
 
 def _apart(left: SampleColumns, right: SampleColumns) -> dict[str, np.ndarray]:
     """Of the items that both sides answered: how far each score lies apart."""
-    where = {item: row for row, item in enumerate(right.items)}
-    rows = [(row, where[item]) for row, item in enumerate(left.items) if item in where]
-    if not rows:
-        return {}
-    mine, theirs = (list(side) for side in zip(*rows, strict=True))
+    mine, theirs = compare.paired(left, right)
     gaps = []
     for name in (name for name in left.columns if name in right.columns):
-        one, two = left.columns[name][mine], right.columns[name][theirs]
+        one, two = mine.columns[name], theirs.columns[name]
         both = np.concatenate([one, two])
         known = both[np.isfinite(both)]
         scale = float(known.std()) if len(known) else 0.0
         gap = np.abs(one - two) / scale if scale else np.zeros(len(one))
         gaps.append(np.where(np.isfinite(gap), gap, 0.0))
-    table = np.column_stack(gaps) if gaps else np.zeros((len(rows), 0))
-    return {left.items[row]: gap for row, gap in zip(mine, table, strict=True)}
+    table = np.column_stack(gaps) if gaps else np.zeros((len(mine.items), 0))
+    return dict(zip(mine.items, table, strict=True))
 
 
 def _pair(base: Sample, other: Sample, names: tuple[str, str], columns: Sequence[str], apart: np.ndarray) -> AnswerPair:

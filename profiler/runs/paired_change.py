@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class PairedChange:
     def change(self) -> float:
         return float(_without_rounding(np.array(self.other - self.base), np.array(self.base)))
 
-    @property
+    @cached_property
     def deltas(self) -> FloatArray:
         base, other = self.drawn
         return _without_rounding(other - base, base)
@@ -100,7 +101,7 @@ class PairedChange:
             shares = 100 * self.deltas / np.abs(self.drawn[0])
         return spread(shares, self.units, self.percent)
 
-    @property
+    @cached_property
     def interval(self) -> Ends | None:
         """Of the change, by itself; None where too few resamples have a value."""
         return self.ends or spread(self.deltas, self.units, self.change)
