@@ -23,7 +23,6 @@ Outcome = Literal["passed", "failed", "can't tell"]
 class Threshold(NamedTuple):
     """What a number of the compared run, or its change, may not be."""
 
-    text: str
     of_change: bool
     name: str
     above: bool
@@ -38,7 +37,7 @@ class Threshold(NamedTuple):
             raise WrongUse(
                 f"--fail-on: expected {kinds}, PROBE.METRIC>NUMBER or change:PROBE.METRIC>NUMBER, not {text!r}"
             )
-        return cls(text, bool(found["change"]), found["name"].strip(), found["way"] == ">", float(found["value"]))
+        return cls(bool(found["change"]), found["name"].strip(), found["way"] == ">", float(found["value"]))
 
     def broken(self, value: float) -> bool:
         return value > self.value if self.above else value < self.value

@@ -149,10 +149,9 @@ def verdict(change: Change) -> str:
 
 def detectable(change: Change) -> str:
     """How large a change would have had to be to be seen."""
-    percent = detectable_percent(change)
-    return number(change.detectable if percent is None else percent, _decimals(change)) + (
-        "" if percent is None else " %"
-    )
+    if (percent := detectable_percent(change)) is None:
+        return number(change.detectable, _decimals(change))
+    return f"{number(percent, _decimals(change))} %"
 
 
 def detectable_percent(change: Change) -> float | None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from profiler.records import Comparison, Profile
-from profiler.reporting import comparison, report
+from profiler.reporting import comparison, table
 from profiler.reporting.numbers import plain
 from profiler.reporting.profile import profile_report
 
@@ -16,7 +16,7 @@ def model_card(profile: Profile, comparisons: Sequence[Comparison] = ()) -> str:
     """A card that holds the section alone: metadata, what changed against other models, and every number."""
     told = [comparison.comparison_report(comparisons)] if comparisons else []
     told.append(profile_report(profile))
-    tables = [report.render(one, "md").strip() for one in told]
+    tables = [table.as_markdown(each).strip() for one in told for each in one.tables]
     lines = ["## What it inherits", "", *(_words(sentence) for one in told for sentence in one.lead), ""]
     section = "\n".join([BEGIN, *lines, "\n\n".join(tables), END])
     return f"---\n{metadata(profile)}\n---\n\n{section}\n"
