@@ -86,7 +86,7 @@ clean:
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP) -e '.[demo]' --group test --group check
+	$(PIP) -e '.[demo,service]' --group test --group check
 	touch $@ .venv/.demo
 
 .venv-docs/.ready: pyproject.toml constraints.txt

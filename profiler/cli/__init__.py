@@ -9,13 +9,27 @@ import traceback
 
 import typer
 
-from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, train
+from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, train, ui
 from profiler.cli.console import note
 from profiler.cli.group import Commands, everywhere
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
-__all__ = ["app", "candidates", "card", "files", "judge", "main", "ours", "profile", "runs", "serve", "study", "train"]
+__all__ = [
+    "app",
+    "candidates",
+    "card",
+    "files",
+    "judge",
+    "main",
+    "ours",
+    "profile",
+    "runs",
+    "serve",
+    "study",
+    "train",
+    "ui",
+]
 
 app = typer.Typer(
     name="inherit",
@@ -43,6 +57,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
     },
     "Serve a model": {serve.serve: None, profile.doctor: "profiler.runs.options:EndpointOptions"},
     "Look at what is there": {
+        ui.ui: "profiler.service.options:ServiceOptions",
         runs.show: None,
         runs.ls: None,
         runs.export: None,

@@ -1,0 +1,57 @@
+"""What went wrong, in one sentence: a page for a person, an RFC 9457 problem document for a program."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from profiler.errors import InheritError, UnknownName, WrongUse, visible
+from profiler.service.pages import render
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+
+class Missing(InheritError):
+    """What is asked for is not here."""
+
+
+def told(app: FastAPI) -> None:
+    """Let APP answer every error with its sentence."""
+    for kind, handler in ((InheritError, _ours), (HTTPException, _http), (RequestValidationError, _unfit)):
+        app.exception_handler(kind)(handler)
+    app.exception_handler(Exception)(_unforeseen)
+
+
+def problem(request: Request, status: int, words: str) -> Response:
+    """STATUS and WORDS in the form that the client reads."""
+    title = HTTPStatus(status).phrase
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        page = render("problem.html", request=request, it={"title": title, "status": status, "detail": words})
+        return HTMLResponse(page, status)
+    body = {"type": "about:blank", "title": title, "status": status, "detail": words}
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, Missing | UnknownName) else 422 if isinstance(error, WrongUse) else 500
+    return problem(request, status, visible(str(error)))
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    words = f"nothing is at {request.url.path}" if error.status_code == 404 else str(error.detail)
+    return problem(request, error.status_code, visible(words))
+
+
+async def _unfit(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return problem(request, 422, visible(f"{where or 'the request'}: {first['msg']}"))
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    return problem(request, 500, f"something went wrong that we did not foresee ({type(error).__name__})")

@@ -1,0 +1,1 @@
+// Small helps of the service's pages; each page works without.
