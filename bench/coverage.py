@@ -321,7 +321,7 @@ def nothing(rounds: int) -> Iterator[str]:
     for size in (20, 60, 100, 300):
         found = [called(*two_runs(size, 100, 100, i)) for i in range(rounds)]
         yield f"| {size} answers, 22 text metrics | {1 - np.mean([bool(over_all) for over_all, _ in found]):.3f} |"
-    found = [called(*two_bbqs(np.random.default_rng(i))) for i in range(rounds)]
+    found = [called(*two_bbqs(np.random.default_rng(i))) for i in range(5 * rounds)]
     for place, what in enumerate(("2 numbers over all items", "the 12 numbers of its categories")):
         unsaid = 1 - np.mean([bool(pair[place]) for pair in found])
         yield f"| BBQ, 6 categories of 25 templates: {what} | {unsaid:.3f} |"

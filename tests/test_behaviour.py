@@ -31,6 +31,8 @@ VARIES = (
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?", "TIME"),
     (r'("seconds": ?)[\d.e-]+', r"\1SECONDS"),
     (r"[\d,.]+ (items|tokens)/s", r"RATE \1/s"),
+    (r"(tokens written), [\d,]+/s", r"\1, RATE/s"),
+    (r" · about [\d,]+ (s|min) left", ""),
     (r"(?m)^.* (\d+)/(\d+)  .*\n", lambda found: found[0] if found[1] == found[2] else ""),
     (r"took [\d.,]+ (ms|s|min|h)\b", "took SECONDS"),
     (r"https?://(?!127)[\w.-]+", "https://HOST"),

@@ -112,12 +112,13 @@ class Bar(Bars):
 
 
 def speed(progress: Progress) -> str:
-    """Rate, tokens, what the cache gave and what failed, in a few words."""
-    rate = progress.done / progress.seconds if progress.seconds else 0.0
-    words = [f"{rate:.1f} items/s", f"{progress.usage.completion:,} tokens written"]
-    if rate and progress.done < progress.total:
-        left = (progress.total - progress.done) / rate
-        words.append(f"{left:.0f} s left" if left < 100 else f"{left / 60:,.0f} min left")
+    """Rate, tokens, what is left, what the cache gave and what failed, in a few words."""
+    seconds, tokens = progress.seconds, progress.usage.completion
+    words = [f"{progress.done / seconds if seconds else 0.0:.1f} items/s", f"{tokens:,} tokens written"]
+    if tokens and seconds:
+        words[1] += f", {tokens / seconds:,.0f}/s"
+    if left := progress.left:
+        words.append(f"about {left:.0f} s left" if left < 100 else f"about {left / 60:,.0f} min left")
     if progress.cached:
         words.append(f"{progress.cached} from the cache")
     if progress.errors:

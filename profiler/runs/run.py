@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 from profiler.datasets import Item
-from profiler.endpoints import Answer, Client, Request, instruments
+from profiler.endpoints import Answer, Client, Generate, Request, instruments
 from profiler.errors import EndpointError
 from profiler.metrics import measure
 from profiler.probes import Probe, first
@@ -39,6 +39,9 @@ BATCH = 64
 """Answers are scored together up to this many: a scorer is quicker on a batch, a watcher wants to see progress."""
 PATIENCE = 1.0
 """What is there is scored after this many seconds, so that a slow endpoint's progress shows."""
+
+READ = 8
+"""As long as writing so many tokens takes reading an item."""
 
 T = TypeVar("T")
 
@@ -67,6 +70,21 @@ class Progress:
     seconds: float = 0.0
     how: How = "text"
     last_error: str | None = None
+    size: int = 1
+    """About how many tokens an item takes, at most: by it the probes to come are held against those that were."""
+    others: tuple[int, int] = (0, 0)
+    """The same of all items of the probes before, and of those after."""
+    before: float = 0.0
+    """Seconds that the probes before took."""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that this probe and those after it may still take, at the pace of the run so far."""
+        past, ahead = self.others
+        worked = past + self.done * self.size
+        if not worked:
+            return None
+        return (self.before + self.seconds) / worked * ((self.total - self.done) * self.size + ahead)
 
     def add(self, answer: Answer, error: str | None) -> None:
         self.done += 1
@@ -101,8 +119,12 @@ async def run(
         numbers: list[Estimate] = []
         agreed: list[Estimate] = []
         usage = Usage()
-        for probe in probes:
-            progress = Progress(probe.name, probe.count)
+        sizes = [size(first(probe)) for probe in probes]
+        whole = [probe.count * each for probe, each in zip(probes, sizes, strict=True)]
+        asking = time.monotonic()
+        for i, probe in enumerate(probes):
+            others, before = (sum(whole[:i]), sum(whole[i + 1 :])), time.monotonic() - asking
+            progress = Progress(probe.name, probe.count, size=sizes[i], others=others, before=before)
             async for _ in ask(client, probe, folder, progress):
                 yield progress
             sections.append(section(probe, progress))
@@ -126,6 +148,11 @@ async def run(
         )
         sample_store.save_profile(folder, profile)
     yield profile
+
+
+def size(asked: Request) -> int:
+    """About how many tokens an item takes, at most: what is read costs little beside what is written."""
+    return READ + (asked.n * asked.sampling.max_tokens if isinstance(asked, Generate) else 0)
 
 
 async def refusals(client: Client, probes: Iterable[Probe]) -> dict[str, str]:
