@@ -10,7 +10,7 @@ DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTH
 INHERIT_OFFICIAL ?= $(abspath $(wildcard ../shared/data))
 export INHERIT_OFFICIAL
 
-.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm test-servers parity check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm test-servers test-cluster parity check docs format bench clean
 
 # A real small model, profiled offline, within a minute and a half: prints its numbers, leaves a page under demo/.
 demo: .venv/.demo
@@ -34,6 +34,10 @@ test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 # Servers that are not vLLM, each in an environment of its own.
 test-servers: .venv/.dev .venv-llamacpp/.ready
 	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python $(BIN)/python -m pytest -n 0 -m servers
+
+# Work on a real Ray of two nodes and, where Debian's slurm-wlm and munge are, a real Slurm.
+test-cluster: .venv-ray/.ready
+	RAY_raylet_start_wait_time_s=120 .venv-ray/bin/python -m pytest -n 0 -m cluster
 
 # The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
 parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
@@ -75,7 +79,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-docs demo site
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-ray .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -93,6 +97,12 @@ clean:
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+.venv-ray/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm]' --group test
 	touch $@
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.

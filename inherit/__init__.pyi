@@ -315,6 +315,7 @@ def select(
     lang: str = ...,
     seed: int = ...,
     workers: int = ...,
+    on: str = ...,
 ) -> Result[Selection]:
     """Keep the answers that carry what is wanted, and controls that show what choosing does.
 
@@ -333,7 +334,8 @@ def select(
         parquet: Parquet instead of JSON lines.
         lang: Language of the answers in a file.
         seed: Decides ties, random controls and soft choices.
-        workers: Processes that measure."""
+        workers: Processes that measure here.
+        on: Where candidates are measured: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION."""
 
 def train(
     recipe: Place | None = ...,

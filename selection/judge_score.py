@@ -101,7 +101,8 @@ def judge_blocks(pool: Pool, blocks: Sequence[Sequence[Segment]], judge: Candida
                 for segment, table in zip(segments, tables, strict=True):
                     own, scores = scores[: len(table)], scores[len(table) :]
                     # A failure is no score: without a version it is asked again next time.
-                    pool.add(segment, {f"{SCORE}{judge.name}": own}, {judge.name: "" if progress.failed else version})
+                    made_by = {judge.name: "" if progress.failed else version}
+                    pool.add(segment, {f"{SCORE}{judge.name}": own}, made_by, scorer=judge.name)
                 yield progress
         finally:
             runner.run(client.close())

@@ -1,10 +1,14 @@
 """Answers that say nearly the same to different prompts, found by their sequences of three words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 
+from profiler.files import disk
 from profiler.stats import IntArray
 from selection.random_bits import HashArray, mixed
 
@@ -17,7 +21,7 @@ SHORT = 20
 BASE = np.uint64(0x100000001B3)
 INVERSE = np.uint64(pow(0x100000001B3, -1, 2**64))
 HELD = 4_000_000
-"""Bands looked at in one pass; more take more passes and no more memory."""
+"""Bands held at a time; more of them are parted into more files and take no more memory."""
 
 
 def similarity_bands(texts: Sequence[str]) -> HashArray:
@@ -78,24 +82,46 @@ def _powers(base: np.uint64, size: int) -> HashArray:
     return np.multiply.accumulate(factors)
 
 
-def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], passes: int = 1, turn: int = 0) -> IntArray:
-    """Rows (counted over all that is read) whose answer an earlier prompt has too, by the bands of this TURN alone."""
-    prompts, found, rows, count = [_NONE], [np.zeros(0, np.uint64)], [_NONE], 0
+def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], parts: int, scratch: Path) -> Iterator[IntArray]:
+    """Rows (counted over all that is read) whose answer an earlier prompt has too; some rows more than once.
+
+    All is read once. Its bands are parted, in files of a folder that is taken away again, so that of so many PARTS only
+    one is held at a time: equal bands are in the same.
+    """
+    if parts == 1:
+        yield _repeated(np.concatenate([_NOTHING, *_numbered(read)]))
+        return
+    with disk(scratch), ExitStack() as stack:
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = stack.enter_context(TemporaryDirectory(dir=scratch, prefix=".bands-"))
+        files = [stack.enter_context(Path(folder, str(part)).open("wb+")) for part in range(parts)]
+        for bands in _numbered(read):
+            turn = bands[:, 0] % np.uint64(parts)
+            for part, file in enumerate(files):
+                file.write(bands[turn == part].tobytes())
+        for file in files:
+            file.seek(0)
+            yield _repeated(np.frombuffer(file.read(), np.uint64).reshape(-1, 3))
+
+
+def _numbered(read: Iterable[tuple[IntArray, HashArray]]) -> Iterator[HashArray]:
+    """Bands, each with its prompt and its row."""
+    rows = 0
     for prompt, bands in read:
-        mine = (bands != 0) & (bands % np.uint64(passes) == turn)
-        where, _ = np.nonzero(mine)
-        prompts.append(prompt[where])
-        found.append(bands[mine])
-        rows.append(where + count)
-        count += len(prompt)
-    prompt, band, row = np.concatenate(prompts), np.concatenate(found), np.concatenate(rows)
-    if not len(band):
+        where, _ = np.nonzero(bands)
+        yield np.stack([bands[bands != 0], prompt[where].astype(np.uint64), (where + rows).astype(np.uint64)], axis=1)
+        rows += len(prompt)
+
+
+def _repeated(bands: HashArray) -> IntArray:
+    """Of bands with their prompt and row, the rows that share one with an earlier prompt."""
+    if not len(bands):
         return _NONE
-    order = np.argsort(band)
-    prompt = prompt[order]
-    new = np.diff(band[order], prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
+    band, prompt, row = bands[np.argsort(bands[:, 0])].T
+    new = np.diff(band, prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
     earliest = np.minimum.reduceat(prompt, np.flatnonzero(new))[np.cumsum(new) - 1]
-    return np.unique(row[order[prompt != earliest]])
+    return np.unique(row[prompt != earliest]).astype(np.int64)
 
 
 _NONE = np.zeros(0, np.int64)
+_NOTHING = np.zeros((0, 3), np.uint64)

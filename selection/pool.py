@@ -29,6 +29,8 @@ COLUMNS = (*KEY, "prompt", "text", "finish", "seed", "sampling", "fingerprint", 
 """What is kept of a candidate."""
 FOOTER = b"inherit"
 SCORE = "score."
+SCORER = "+"
+"""Stands between a segment and a scorer in the name of its file; no segment has it in its own."""
 
 Measures = Mapping[str, FloatArray | IntArray | NDArray[np.uint64]]
 """Scores, filters and bands of some candidates, by column."""
@@ -44,6 +46,10 @@ class Segment(NamedTuple):
     def path(self) -> str:
         return f"{self.block:05}/{self.name}.parquet"
 
+    def scores(self, scorer: str = "") -> str:
+        """The file of what was measured of them: one that many metrics share, or that of a SCORER with its own."""
+        return f"scores/{self.block:05}/{self.name}{SCORER if scorer else ''}{file_name(scorer)}.parquet"
+
 
 class PoolFile(NamedTuple):
     """A Parquet file of a pool: what it says of itself, and its rows."""
@@ -57,6 +63,8 @@ class Pool:
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
+        self._scored: dict[str, list[str]] | None = None
+        """Path of a segment → its files of scores, once they were listed."""
         name = self.storage.name
         try:
             with self.storage.open("pool.json") as file:
@@ -72,7 +80,7 @@ class Pool:
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
-        paths = sorted(path.split("/") for path in self.storage.find())
+        paths = sorted(path.split("/") for path in self.storage.find("candidates"))
         return [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
 
     def blocks(self) -> Iterator[list[Segment]]:
@@ -100,33 +108,66 @@ class Pool:
         return self._read(f"candidates/{segment.path}", columns).table
 
     def measured(self, segment: Segment, columns: list[str] | None = None) -> PoolFile | None:
-        """What was measured of a segment, or those COLUMNS of it that are there.
+        """What was measured of a segment, or those COLUMNS of it that are there, whichever files hold it.
 
         None where nothing was, or where it was measured of other candidates than those there now.
         """
         own = self.footer(segment)
-        try:
-            found = self._read(f"scores/{segment.path}", columns)
-        except FileNotFoundError:
+        found = [self._scores(path, columns) for path in self._score_files(segment)] if own else []
+        known = [file for file in found if own and file and file.footer.content == own.content]
+        if not known:
             return None
-        return found if own and found.footer.content == own.content else None
+        whole, *more = known
+        for file in more:
+            whole = PoolFile(
+                whole.footer.model_copy(update={"versions": whole.footer.versions | file.footer.versions}),
+                _with_columns(whole.table, {name: file.table[name] for name in file.table.column_names}),
+            )
+        return whole
 
     def versions(self, segment: Segment) -> dict[str, str]:
         """Which implementations a segment was measured by."""
         known = self.measured(segment, [])
         return known.footer.versions if known else {}
 
-    def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str]) -> None:
-        """Store what was measured, beside what was measured of the same candidates before."""
+    def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str], scorer: str = "") -> None:
+        """Store what was measured, beside what was measured of the same candidates before.
+
+        A SCORER that is named has a file of its own, so that it may run elsewhere than the others at the same time.
+        """
         import pyarrow as pa
 
-        known, own = self.measured(segment), self.footer(segment)
+        path, own = segment.scores(scorer), self.footer(segment)
+        known = self._scores(path, None)
+        if known and not (own and known.footer.content == own.content):
+            known = None
         table = known.table if known else self.candidates(segment, [*KEY])
-        for name, values in columns.items():
-            kept = table.drop_columns([name]) if name in table.column_names else table
-            table = kept.append_column(name, pa.array(values, from_pandas=True))
+        table = _with_columns(table, {name: pa.array(values, from_pandas=True) for name, values in columns.items()})
         whole = {**(known.footer.versions if known else {}), **versions}
-        self._write(f"scores/{segment.path}", table, Footer(content=own.content if own else "", versions=whole))
+        self._write(path, table, Footer(content=own.content if own else "", versions=whole))
+        if self._scored is not None and path not in (listed := self._scored.setdefault(segment.path, [])):
+            listed.append(path)
+
+    def look_again(self) -> None:
+        """List the files of scores anew: others have added some."""
+        self._scored = None
+
+    def _score_files(self, segment: Segment) -> list[str]:
+        """The files of a segment's scores: the one that many metrics share, then those of single scorers."""
+        if self._scored is None:
+            self._scored = {}
+            for path in sorted(self.storage.find("scores")):
+                _, block, file = path.split("/")
+                of = f"{block}/{file.removesuffix('.parquet').partition(SCORER)[0]}.parquet"
+                self._scored.setdefault(of, []).append(path)
+        shared = segment.scores()
+        return sorted(self._scored.get(segment.path, []), key=lambda path: (path != shared, path))
+
+    def _scores(self, path: str, columns: list[str] | None) -> PoolFile | None:
+        try:
+            return self._read(path, columns)
+        except FileNotFoundError:
+            return None
 
     def rows(self) -> Iterator[Candidate]:
         """Every candidate as a record, with its scores."""
@@ -166,6 +207,13 @@ class Pool:
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
+
+
+def _with_columns(table: pa.Table, columns: Mapping[str, object]) -> pa.Table:
+    """A table with columns put into it; one that it has is replaced."""
+    for name, values in columns.items():
+        table = (table.drop_columns([name]) if name in table.column_names else table).append_column(name, values)
+    return table
 
 
 def candidate_table(columns: Mapping[str, Sequence[object]]) -> pa.Table:

@@ -203,7 +203,9 @@ class SelectOptions(Record):
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Decides ties, random controls and soft choices."""
     workers: int = Field(default=1, ge=1, le=1024)
-    """Processes that measure."""
+    """Processes that measure here."""
+    on: str = "here"
+    """Where candidates are measured: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION."""
 
 
 class Centre(Record):

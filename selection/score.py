@@ -10,6 +10,7 @@ import numpy as np
 from profiler import metrics
 from profiler.errors import UnknownName
 from profiler.metrics import Metric, measure, measured
+from profiler.places import Place, Task
 from profiler.text import Text
 from selection import filters, near_duplicates
 from selection.judge_score import JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
@@ -86,24 +87,66 @@ def stored_scores(pool: Pool) -> list[str]:
     return [name for name in first if name != FILTERS and all(name in have for have in others)]
 
 
-def score(pool: Pool, names: Sequence[str], workers: int = 1) -> Iterator[ScoreProgress]:
+def score(pool: Pool, names: Sequence[str], workers: int = 1, place: Place | None = None) -> Iterator[ScoreProgress]:
     """Measure NAMES and the filters of every candidate that has not got them; yields progress.
 
-    A score that came with the candidates is taken as it is.
+    A score that came with the candidates is taken as it is. Elsewhere, at a PLACE, each segment is a task of
+    its own, and so is each scorer of it that is costly to load.
     """
     alone = [name for name in names if not is_judge(name)]
     work = [(segment, missing_scores(pool, segment, alone)) for segment in pool.segments()]
     total, done = sum(pool.size(segment) for segment, lacks in work if lacks), 0
-    for lacks, some in groupby(work, key=lambda pair: pair[1]):
-        for rows in _score(pool, [segment for segment, _ in some], lacks, workers) if lacks else ():
-            done += rows
-            yield ScoreProgress(done, total)
+    for rows in _scored_at(place, pool, work) if place else _scored_here(pool, work, workers):
+        done += rows
+        yield ScoreProgress(done, total)
     for judge in map(read_judge, filter(is_judge, names)):
         blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
         total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
         for progress in judge_blocks(pool, blocks, judge) if blocks else ():
             done += progress.done
             yield ScoreProgress(done, total, progress)
+
+
+Work = Sequence[tuple[Segment, tuple[str, ...]]]
+"""Segments, and what each lacks."""
+
+
+def _scored_here(pool: Pool, work: Work, workers: int) -> Iterator[int]:
+    for lacks, some in groupby(work, key=lambda pair: pair[1]):
+        if lacks:
+            yield from _score(pool, [segment for segment, _ in some], lacks, workers)
+
+
+def _scored_at(place: Place, pool: Pool, work: Work) -> Iterator[int]:
+    """Yields the rows of a segment once all of it is measured."""
+    where = pool.storage.everywhere
+    parts = {segment: by_scorer(lacks) for segment, lacks in work if lacks}
+    tasks = (
+        Task(f"score {segment.path} by {scorer or 'text metrics'}", score_segment, (where, segment, tuple(names)))
+        for segment, groups in parts.items()
+        for scorer, names in groups.items()
+    )
+    left = {segment: len(groups) for segment, groups in parts.items()}
+    for task, rows in place.run(tasks):
+        segment = task.given[1]
+        left[segment] -= 1
+        if not left[segment]:
+            yield rows
+    pool.look_again()
+
+
+def by_scorer(names: Iterable[str]) -> dict[str, list[str]]:
+    """Scorers with a file of their own, which are those that are costly to load; the empty name is all others."""
+    found: dict[str, list[str]] = {}
+    cheap = {*metrics.default(), FILTERS}
+    for name in names:
+        found.setdefault("" if name in cheap else name, []).append(name)
+    return found
+
+
+def score_segment(where: str, segment: Segment, names: Sequence[str]) -> int:
+    """Measure NAMES of one segment of the pool at an address, and keep them there; how many rows it has."""
+    return sum(_score(Pool(where), [segment], names, 1))
 
 
 def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
@@ -115,10 +158,10 @@ def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[
 
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:
     """Measure whole segments, batch by batch, and store each when it is through; yields the rows of each batch."""
-    metrics = [score_metric(name) for name in names if name != FILTERS]
+    wanted = [score_metric(name) for name in names if name != FILTERS]
     # A worker gets plain strings: what may look at the prompt, a user's function or a reward, is measured here.
-    plain, own = ([one for one in metrics if (":" in one.name) is asks] for asks in (False, True))
-    versions = {one.name: one.version for one in metrics}
+    plain, own = ([one for one in wanted if (":" in one.name) is asks] for asks in (False, True))
+    versions = {one.name: one.version for one in wanted}
     versions |= {FILTERS: filters_version(pool.about.lang)} if FILTERS in names else {}
     pieces: list[Measures] = []
     ends: deque[Segment | None] = deque()
@@ -128,7 +171,16 @@ def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], worker
         pieces.append({**{f"{SCORE}{name}": values for name, values in scores.items()}, **stopped})
         yield len(batch)
         if segment := ends.popleft():
-            pool.add(segment, {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}, versions)
+            whole = {name: np.concatenate([one[name] for one in pieces]) for name in pieces[0]}
+            for scorer, some in by_scorer(names).items():
+                mine = {f"{SCORE}{name}" for name in some}
+                filtered = FILTERS in some
+                kept = {
+                    name: values
+                    for name, values in whole.items()
+                    if name in mine or (filtered and not name.startswith(SCORE))
+                }
+                pool.add(segment, kept, {name: versions[name] for name in some}, scorer)
             pieces = []
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.files import write_whole
+from profiler.places import place_at
 from profiler.records import stored
 from profiler.runs import versions as installed
 from profiler.stats import IntArray
@@ -77,7 +78,7 @@ def score_missing(spec: SelectOptions, pool: Pool) -> Iterator[ScoreProgress]:
     """Measure what a selection needs and the pool lacks, once it is clear that the pool can serve it."""
     refuse_unknown_scores(pool, spec_metrics(spec))
     check_selection(spec, pool)
-    yield from score(pool, spec_metrics(spec), spec.workers)
+    yield from score(pool, spec_metrics(spec), spec.workers, place_at(spec.on))
 
 
 def check_selection(spec: SelectOptions, pool: Pool) -> None:
@@ -191,7 +192,7 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
     closed = active_filters(spec.skip_filter)
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
-    repeats = _repeats(pool) if "duplicate" in closed else {}
+    repeats = _repeats(pool, spec.out) if "duplicate" in closed else {}
     goals = dict.fromkeys(goal.metric for goal in objective.goals)
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
@@ -222,13 +223,12 @@ def _blocks(
         yield block, passed
 
 
-def _repeats(pool: Pool) -> dict[Segment, BoolArray]:
-    """The near-duplicates of all blocks; in several passes where the pool is too large for one."""
+def _repeats(pool: Pool, scratch: Path) -> dict[Segment, BoolArray]:
+    """The near-duplicates of all blocks."""
     sizes = {segments[0]: sum(pool.size(segment) for segment in segments) for segments in pool.blocks()}
     whole = np.zeros(sum(sizes.values()), np.bool_)
-    turns = max(1, -(-len(whole) * BANDS // HELD))
-    for turn in range(turns):
-        whole[repeated_rows(_bands(pool), turns, turn)] = True
+    for rows in repeated_rows(_bands(pool), max(1, -(-len(whole) * BANDS // HELD)), scratch):
+        whole[rows] = True
     ends = np.cumsum(list(sizes.values()))
     return dict(zip(sizes, np.split(whole, ends[:-1]), strict=True))
 

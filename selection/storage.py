@@ -20,10 +20,15 @@ class FolderStorage:
         self.journal = folder / "cache.sqlite"
         """The file on this machine that keeps answers until their block is sealed."""
 
-    def find(self) -> list[str]:
-        """The paths of all Parquet files of candidates."""
-        found = (self.folder / "candidates").glob("*/*.parquet")
+    def find(self, kind: str) -> list[str]:
+        """The paths of all Parquet files of a KIND: candidates or scores."""
+        found = (self.folder / kind).glob("*/*.parquet")
         return [path.relative_to(self.folder).as_posix() for path in found]
+
+    @property
+    def everywhere(self) -> str:
+        """The address as another process takes it, whichever folder it works in."""
+        return str(self.folder.resolve())
 
     def has(self, path: str) -> bool:
         return (self.folder / path).is_file()
@@ -40,7 +45,7 @@ class RemoteStorage:
     """The same anywhere else; the journal stays on this machine, where SQLite's locks hold."""
 
     def __init__(self, address: str) -> None:
-        self.name = address.rstrip("/")
+        self.name = self.everywhere = address.rstrip("/")
         self.journal = cache_root() / "pools" / f"{blake2b(self.name.encode(), digest_size=8).hexdigest()}.sqlite"
         try:
             from fsspec.core import url_to_fs
@@ -52,10 +57,10 @@ class RemoteStorage:
             raise WrongUse(f"can't go to {self.name!r}: {error}") from None
         self._root = str(root).rstrip("/")
 
-    def find(self) -> list[str]:
+    def find(self, kind: str) -> list[str]:
         with _plain_errors(self.name):
             self._files.invalidate_cache()
-            found = self._files.glob(f"{self._root}/candidates/*/*.parquet")
+            found = self._files.glob(f"{self._root}/{kind}/*/*.parquet")
         return ["/".join(path.split("/")[-3:]) for path in found]
 
     def has(self, path: str) -> bool:

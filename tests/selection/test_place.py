@@ -4,21 +4,67 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from profiler.cli import app
 from profiler.errors import BadData, MissingExtra, StoreError, WrongUse
+from profiler.places import Finished, Task
 from selection import Pool, score
+from selection.import_file import import_file
 from selection.storage import RemoteStorage
-from tests.support.candidates import lines, run
+from tests.support.candidates import lines, run, written
+from tests.support.candidates import rows as candidates
 from tests.support.pool import asked, questions, rows, teacher
 from tests.support.wire import serving
 
 fsspec = pytest.importorskip("fsspec")
+
+
+class Backwards:
+    """A place that does the last task first, each twice."""
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Finished]:
+        for task in reversed([*tasks]):
+            task.work(*task.given)
+            yield Finished(task, task.work(*task.given))
+
+
+def test_a_place_leaves_the_files_that_are_made_here_in_whatever_order(tmp_path: Path) -> None:
+    found = []
+    for name, place in (("here", None), ("there", Backwards())):
+        pool = import_file(written(tmp_path / "rows.jsonl", candidates(prompts=6, sources=("a", "b"))), tmp_path / name)
+        steps = [*score(pool, ["words", "tests.support.scorers_elsewhere:vowels"], place=place)]
+        assert steps[-1].done == steps[-1].total == 48
+        assert [*score(pool, ["words", "tests.support.scorers_elsewhere:vowels"])] == [], "it is all there"
+        scores = tmp_path / name / "scores"
+        found.append({path.relative_to(scores): path.read_bytes() for path in scores.rglob("*.parquet")})
+    assert found[0] == found[1]
+    assert len(found[0]) == 2 * len(pool.segments()), "a scorer that is costly to load has a file of its own"
+
+
+def test_a_score_that_lies_among_others_is_read_and_replaced_by_its_own_file(tmp_path: Path) -> None:
+    pool = import_file(written(tmp_path / "rows.jsonl", candidates(prompts=2)), tmp_path / "pool")
+    (segment,) = pool.segments()
+    pool.add(segment, {"score.x": np.zeros(8)}, {"x": "1"})
+    assert pool.versions(segment)["x"] == "1"
+    pool.add(segment, {"score.x": np.ones(8)}, {"x": "2"}, scorer="x")
+    for each in (pool, Pool(tmp_path / "pool")):
+        assert each.versions(segment)["x"] == "2"
+        assert {row.scores["x"] for row in each.rows()} == {1.0}
+
+
+def test_a_place_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", candidates(prompts=2))
+    done = CliRunner().invoke(
+        app, ["select", str(path), "-O", "max:words", "-o", str(tmp_path / "out"), "--on", "moon"]
+    )
+    assert isinstance(done.exception, WrongUse)
+    assert "expected here, ray, ray://HOST:PORT, slurm or slurm:PARTITION, not 'moon'" in str(done.exception)
 
 
 @pytest.fixture
