@@ -28,7 +28,7 @@ time.sleep(60)
 """
 PORTABLE = """
 import builtins, importlib, os, pkgutil, signal, sys
-OURS = ("profiler", "selection", "training", "lm_eval_tasks")
+OURS = ("inherit", "profiler", "selection", "training", "lm_eval_tasks")
 POSIX = {"fcntl", "pwd", "grp", "termios", "tty", "pty", "resource", "posix", "syslog"}
 
 def ours(name):

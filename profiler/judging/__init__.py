@@ -7,7 +7,7 @@ from profiler.judging.judge import ORDERS, TOKENS, Order, Template, ask_judge, l
 from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
 from profiler.judging.labels import CODES, parse_labels
-from profiler.judging.pairs import PANDALM, PANDALM_FILE, load_pairs, pairs_between
+from profiler.judging.pairs import PANDALM, load_pairs, pairs_between
 from profiler.judging.records import Agreement, Judgement, Jury, Pair, PreferenceShift, Rater, Ruling, Winner
 from profiler.judging.verdict_files import NAMES, PairLabels, Second, read_labels, save_judgements
 
@@ -18,7 +18,6 @@ __all__ = [
     "NAMES",
     "ORDERS",
     "PANDALM",
-    "PANDALM_FILE",
     "TOKENS",
     "Agreement",
     "ColumnRoles",

@@ -9,7 +9,7 @@ from profiler import stats
 from profiler.judging.before_after import PLAIN, StudentJudge, preference_shifts
 from profiler.judging.judge_bias import biases
 from profiler.judging.label_table import Families, LabelTable, RaterCount, Reading, groups_of, label_table, share
-from profiler.judging.records import Agreement, Jury, Pair, Rater
+from profiler.judging.records import Jury, Pair, Rater
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.judging.win_rate import controlled_rates, win_rates, writers
 from profiler.stats import raters
@@ -56,7 +56,7 @@ def compare_raters(
         writers=writers(labels),
         numbers=(
             *(
-                _number(entry, metric, interval)
+                entry.number(metric, interval)
                 for entry, intervals in zip([*asked, *won], found, strict=True)
                 for metric, interval in intervals.items()
             ),
@@ -157,22 +157,6 @@ def _matrix(table: LabelTable) -> Iterator[RaterCount]:
         for one, other in combinations(labels, 2):
             same = readings.get(one) if readings.get(one) == readings.get(other) else None
             yield from _meeting(one, other, same, labels[one], labels[other])
-
-
-def _number(entry: RaterCount, metric: str, found: stats.Interval) -> Agreement:
-    return Agreement(
-        rater=entry.rater,
-        against=entry.against,
-        reading=entry.reading,
-        metric=metric,
-        group=entry.group,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        stderr=found.stderr,
-        n=found.n,
-        reason=found.reason,
-    )
 
 
 def _rater(name: str, labels: RaterLabels, whole: LabelTable, families: Families) -> Rater:

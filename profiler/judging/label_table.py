@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from profiler import stats
 from profiler.errors import WrongUse
+from profiler.judging.records import Agreement
 from profiler.judging.verdict_files import PairLabels, RaterLabels, Vote
 from profiler.stats import raters
 
@@ -37,6 +38,16 @@ class RaterCount(NamedTuple):
     against: str | None = None
     reading: str | None = None
     group: str | None = None
+
+    def number(self, metric: str, found: stats.Interval) -> Agreement:
+        """One of its numbers, as it is stored."""
+        about = {name: value for name, value in self._asdict().items() if name != "counted"}
+        return Agreement(metric=metric, **about, **stored(found))
+
+
+def stored(found: stats.Interval) -> dict[str, Any]:
+    """A number's fields in a record; a pair that a rater has no label of is not counted as undefined."""
+    return {name: value for name, value in found._asdict().items() if name != "undefined"}
 
 
 @dataclass(frozen=True)

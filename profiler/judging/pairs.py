@@ -16,7 +16,6 @@ TEXTS = ("text", "output", "answer", "response", "completion")
 WRITERS = ("source", "generator", "writer", "model", "teacher")
 
 PANDALM = official("pandalm")
-(PANDALM_FILE,) = PANDALM.files
 
 
 def load_pairs(
@@ -29,8 +28,9 @@ def load_pairs(
     if [*names] == ["mini"]:
         return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
     if [*names] == ["pandalm"]:
-        PANDALM.read(PANDALM_FILE)  # says what is wrong where it is not what its authors published
-        path = PANDALM.get(PANDALM_FILE).path
+        (file,) = PANDALM.files
+        PANDALM.read(file)  # says what is wrong where it is not what its authors published
+        path = PANDALM.get(file).path
         return pairs_of(read_labels([path]), path.name)
     paths = [Path(name).expanduser() for name in names]
     return pairs_of(read_labels(paths, preset, named, words, needed=False), ", ".join(path.name for path in paths))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from profiler import stats
-from profiler.judging.label_table import GROUPS, LabelTable, RaterCount, Reading, share, side_of
+from profiler.judging.label_table import GROUPS, LabelTable, RaterCount, Reading, share, side_of, stored
 from profiler.judging.records import Agreement, AnswerWriter
 from profiler.judging.verdict_files import PairLabels, RaterLabels
 from profiler.stats import raters
@@ -31,14 +31,10 @@ def writers(labels: PairLabels) -> tuple[AnswerWriter, ...]:
 
 def win_rates(table: LabelTable, labels: PairLabels) -> Iterator[RaterCount]:
     """How often each writer wins against the others, by each judge and by the reference; on all pairs."""
-    pairs = list(labels.pairs.values())
-    names = [writer.name for writer in writers(labels)]
     sure = _sure(table, labels)
-    for writer in names if len(names) <= GROUPS else ():
-        side = side_of([pair.writer_a == writer for pair in pairs], [pair.writer_b == writer for pair in pairs])
-        for judge, readings in table.readings.items():
-            reading = table.chosen[judge]
-            said = readings[reading]
+    for writer, side in _sides(labels):
+        for judge, reading in table.chosen.items():
+            said = table.readings[judge][reading]
             asked = (side != raters.ABSENT) & (said >= 0)
             yield RaterCount(judge, _share("win_rate", _wins(said, side), asked), None, reading, writer)
             if (for_b := sure[judge]) is not None:
@@ -54,11 +50,9 @@ def win_rates(table: LabelTable, labels: PairLabels) -> Iterator[RaterCount]:
 def controlled_rates(table: LabelTable, labels: PairLabels, clusters: stats.IntArray | None) -> Iterator[Agreement]:
     """How often each writer would win if its answers were as long as the others', by each judge."""
     pairs = list(labels.pairs.values())
-    names = [writer.name for writer in writers(labels)]
     longer = np.array([len(pair.a) - len(pair.b) if pair.a or pair.b else np.nan for pair in pairs])
     sure = _sure(table, labels)
-    for writer in names if len(names) <= GROUPS else ():
-        side = side_of([pair.writer_a == writer for pair in pairs], [pair.writer_b == writer for pair in pairs])
+    for writer, side in _sides(labels):
         met = {pair.writer_a for pair in pairs if pair.writer_b == writer}
         met |= {pair.writer_b for pair in pairs if pair.writer_a == writer}
         for judge, reading in table.chosen.items():
@@ -70,18 +64,14 @@ def controlled_rates(table: LabelTable, labels: PairLabels, clusters: stats.IntA
             found = _at_equal_length(wins, by, None if clusters is None else clusters[known])
             if len(met - {writer}) > 1:
                 found = stats.Interval(None, None, None, len(wins), 0, "its answers meet those of several writers")
-            yield Agreement(
-                rater=judge,
-                reading=reading,
-                metric="lc_win_rate",
-                group=writer,
-                value=found.value,
-                low=found.low,
-                high=found.high,
-                stderr=found.stderr,
-                n=found.n,
-                reason=found.reason,
-            )
+            yield Agreement(rater=judge, reading=reading, metric="lc_win_rate", group=writer, **stored(found))
+
+
+def _sides(labels: PairLabels) -> Iterator[tuple[str, raters.Labels]]:
+    """Each writer, where they are few, and which answer of each pair is its."""
+    pairs, names = labels.pairs.values(), [writer.name for writer in writers(labels)]
+    for name in names if len(names) <= GROUPS else ():
+        yield name, side_of([pair.writer_a == name for pair in pairs], [pair.writer_b == name for pair in pairs])
 
 
 def _at_equal_length(

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
 from multiprocessing import get_context
-from typing import Protocol, TypeVar
+from typing import Protocol, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -108,16 +108,18 @@ def get(name: str) -> Metric:
     return known[name]
 
 
-def register(
-    *,
-    version: str,
-    unit: str = "",
-    ideal: Ideal = None,
-    languages: tuple[str, ...] | None = None,
-    family: str = "",
-    of_words: bool = False,
-    margin: str = "",
-) -> Callable[[Score], Score]:
+class MetricFields(TypedDict, total=False):
+    """What may be said of a metric of a text beside its version; see `Metric`."""
+
+    unit: str
+    ideal: Ideal
+    languages: tuple[str, ...] | None
+    family: str
+    of_words: bool
+    margin: str
+
+
+def register(*, version: str, **fields: Unpack[MetricFields]) -> Callable[[Score], Score]:
     """Make a metric of the function below.
 
     The function's name is the metric's, the first sentence of its docstring says what it is about.
@@ -125,18 +127,7 @@ def register(
 
     def add(score: Score) -> Score:
         name = score.__name__
-        METRICS[name] = Metric(
-            name,
-            plugins.about(score),
-            unit,
-            ideal,
-            score=score,
-            version=version,
-            languages=languages,
-            family=family,
-            of_words=of_words,
-            margin=margin,
-        )
+        METRICS[name] = Metric(name, plugins.about(score), score=score, version=version, **fields)
         return score
 
     return add

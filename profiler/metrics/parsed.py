@@ -18,10 +18,7 @@ SENTENCES = ("sentences", "sentence_length", *READABILITY)
 """Metrics of ours that rest on sentences: the same by the parser's."""
 NUMBERS: Mapping[str, tuple[str, str]] = {
     "dependency_distance_mean": ("words", "Words from a word to its head, a mean of the sentences' means."),
-    "prop_adjacent_dependency_relation_mean": (
-        "proportion",
-        "Words next to their head, a mean over sentences.",
-    ),
+    "prop_adjacent_dependency_relation_mean": ("proportion", "Words next to their head, a mean over sentences."),
     "first_order_coherence": ("cosine", "How near a sentence's vector lies to the next one's."),
     "second_order_coherence": ("cosine", "How near a sentence's vector lies to that of the next but one."),
     "entropy": ("nats", "-Σ p log p over the words, p being a word's chance in the language: it grows with length."),

@@ -7,18 +7,15 @@ from typing import ClassVar, NamedTuple, Self
 
 from profiler import metrics
 from profiler.datasets import Item, Prompts, Row, Summary, official, prompts, template_of
-from profiler.endpoints import Answer, Generate, headings
+from profiler.endpoints import Answer, headings
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
-from profiler.probes.probe import Probe, ProbeOptions, mean, metrics_of, register
-from profiler.records import Sampling, Writing
+from profiler.probes.probe import GREEDY, ProbeOptions, WritingProbe, mean, metrics_of, register
 
 TEMPLATE = "### Question: {prompt}\n### Answer:"
 """How a completions endpoint is asked."""
 PAPER_TEMPLATE = "### Question: {prompt}\n ### Answer: "
 """How the paper's kit asks. Its last blank is a token that text rarely has there; some models answer nothing."""
-
-GREEDY = Sampling()
 
 SOURCE = official("dolly")
 (DOLLY,) = SOURCE.files
@@ -34,15 +31,11 @@ class Topic(NamedTuple):
 
 @register
 @dataclass(frozen=True)
-class Attributes(Probe[Topic]):
+class Attributes(WritingProbe[Topic]):
     """Open-ended answers to neutral prompts, measured by every text metric."""
 
     prompts: Prompts = field(default_factory=prompts)
-    sampling: Sampling = GREEDY
-    samples: int = 1
-    """Samples per prompt; the item's score is their mean."""
     prompt_template: str = TEMPLATE
-    system: str = ""
 
     name = "attributes"
     default = True
@@ -61,20 +54,13 @@ class Attributes(Probe[Topic]):
             found = Prompts("Dolly-200 (test half)", "paper", _rows, "inputs", skip=100)
         else:
             found = prompts()
-        usual_template = template_of(options.column).get(
+        usual = template_of(options.column).get(
             "prompt_template", PAPER_TEMPLATE if found.suite == "paper" else TEMPLATE
         )
-        template = usual_template if options.prompt_template is None else options.prompt_template
+        template = usual if options.prompt_template is None else options.prompt_template
         # The paper's kit lets a model write on.
-        usual = GREEDY if options.decoding == "paper" else GREEDY.model_copy(update={"stop": headings(template)})
-        return cls(
-            limit=options.limit,
-            prompts=found,
-            sampling=options.sampling(usual),
-            samples=options.samples or 1,
-            prompt_template=template,
-            system=options.system,
-        )
+        drawn = GREEDY if options.decoding == "paper" else GREEDY.model_copy(update={"stop": headings(template)})
+        return cls(prompts=found, **cls.told(options, drawn, template))
 
     @property
     def text_metrics(self) -> tuple[Metric, ...]:
@@ -101,10 +87,6 @@ class Attributes(Probe[Topic]):
         return {self.prompts.name: self._summary.sha256}
 
     @property
-    def writing(self) -> Writing:
-        return Writing(prompt_template=self.prompt_template, system=self.system, samples=self.samples, lang=self.lang)
-
-    @property
     def count(self) -> int:
         return min(self._summary.count, self.limit or self._summary.count)
 
@@ -112,9 +94,6 @@ class Attributes(Probe[Topic]):
     def items(self) -> Iterator[Item[Topic]]:
         """A file of prompts may be longer than memory: each comes when it is wanted."""
         return (Item(key, Topic(prompt)) for key, prompt in self.prompts.take(self.limit))
-
-    def ask(self, item: Item[Topic]) -> Generate:
-        return Generate(item.fields.prompt, self.sampling, self.prompt_template, self.system, self.samples)
 
     def score(self, item: Item[Topic], answer: Answer) -> Mapping[str, float | None]:
         written = answer.generations

@@ -9,10 +9,10 @@ from typing import NamedTuple, Self
 import orjson
 
 from profiler.datasets import Item, Prompts, Row, drawn, mini, official, prompts, template_of
-from profiler.endpoints import Answer, Generate
+from profiler.endpoints import Answer
 from profiler.errors import BadData, WrongUse
-from profiler.probes.probe import Probe, ProbeOptions, mean, metrics_of, register
-from profiler.records import Json, Sampling, Writing
+from profiler.probes.probe import ProbeOptions, WritingProbe, mean, metrics_of, register
+from profiler.records import Json, Sampling
 from profiler.text import final_answer
 
 TEMPLATE = "Question: {prompt}\nAnswer:"
@@ -44,13 +44,11 @@ def problems() -> Prompts:
 
 @register
 @dataclass(frozen=True)
-class FinalAnswer(Probe[Problem]):
+class FinalAnswer(WritingProbe[Problem]):
     """Problems with one right answer, worked out in words; what counts is the final number or words."""
 
     prompts: Prompts = field(default_factory=problems)
     sampling: Sampling = WORKED
-    samples: int = 1
-    """Answers a prompt; the item's score is their mean."""
     prompt_template: str = TEMPLATE
     system: str = SYSTEM
     gold: str | None = None
@@ -74,23 +72,11 @@ class FinalAnswer(Probe[Problem]):
         else:
             asked = problems()
         default = template_of(options.column).get("prompt_template", TEMPLATE)
-        return cls(
-            limit=options.limit,
-            prompts=asked,
-            sampling=options.sampling(WORKED),
-            samples=options.samples or 1,
-            prompt_template=default if options.prompt_template is None else options.prompt_template,
-            system=options.system or SYSTEM,
-            gold=options.gold,
-        )
+        return cls(prompts=asked, gold=options.gold, **cls.told(options, WORKED, default))
 
     @property
     def lang(self) -> str:
         return self.prompts.lang
-
-    @property
-    def writing(self) -> Writing:
-        return Writing(prompt_template=self.prompt_template, system=self.system, samples=self.samples, lang=self.lang)
 
     @cached_property
     def every(self) -> list[Item[Problem]]:
@@ -116,9 +102,6 @@ class FinalAnswer(Probe[Problem]):
             which = f"either of {' and '.join(found)}" if found else f"none of its columns ({', '.join(row)})"
             raise BadData(f"{where}: the right answer may be in {which}: name its column with --gold")
         return right(row, found[0], where)
-
-    def ask(self, item: Item[Problem]) -> Generate:
-        return Generate(item.fields.prompt, self.sampling, self.prompt_template, self.system, self.samples)
 
     def score(self, item: Item[Problem], answer: Answer) -> Mapping[str, float | None]:
         each = [answer_scores(written.text, item.fields.gold) for written in answer.generations]

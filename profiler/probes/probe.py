@@ -16,7 +16,7 @@ from pydantic import Field
 
 from profiler import plugins
 from profiler.datasets import F, Item, Row, Source, mini
-from profiler.endpoints import Answer, Request
+from profiler.endpoints import Answer, Generate, Request
 from profiler.errors import UnknownName
 from profiler.metrics import Metric
 from profiler.records import MOST_SEED, Flag, Record, Sampling, Writing
@@ -27,6 +27,7 @@ Kind = TypeVar("Kind", bound="type[Probe]")
 
 PROBES: dict[str, type[Probe]] = {}
 Suite = Literal["auto", "mini", "paper", "full"]
+GREEDY = Sampling()
 
 
 class ProbeOptions(Record):
@@ -209,6 +210,37 @@ class Probe(ABC, Generic[F]):
     @abstractmethod
     def score(self, item: Item[F], answer: Answer) -> Mapping[str, float | None]:
         """The item's columns; pure: the same answer gives the same scores in every shell."""
+
+
+@dataclass(frozen=True)
+class WritingProbe(Probe[F]):
+    """What probes share that have a model write: how it is asked, and how text is drawn."""
+
+    sampling: Sampling = GREEDY
+    samples: int = 1
+    """Texts that are drawn of each prompt."""
+    prompt_template: str = "{prompt}"
+    """How a completions endpoint is asked."""
+    system: str = ""
+    """What a chat endpoint is told first."""
+
+    @classmethod
+    def told(cls, options: ProbeOptions, usual: Sampling, template: str) -> dict[str, Any]:
+        """These fields and the limit as OPTIONS have them: drawn as USUAL and by TEMPLATE where they say nothing."""
+        return {
+            "limit": options.limit,
+            "sampling": options.sampling(usual),
+            "samples": options.samples or cls.samples,
+            "prompt_template": template if options.prompt_template is None else options.prompt_template,
+            "system": options.system or cls.system,
+        }
+
+    @property
+    def writing(self) -> Writing:
+        return Writing(prompt_template=self.prompt_template, system=self.system, samples=self.samples, lang=self.lang)
+
+    def ask(self, item: Item) -> Generate:
+        return Generate(item.fields.prompt, self.sampling, self.prompt_template, self.system, self.samples)
 
 
 def every() -> dict[str, type[Probe]]:

@@ -4,7 +4,7 @@ By likelihood, each sentence weighed; and in words, two sentences at a time: whi
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, Self
@@ -54,13 +54,15 @@ def _from_even(sums: FloatArray) -> FloatArray:
 EVEN = Fold(_from_even, _lms)
 """A model without a preference: icat is highest there, so that chance alone lowers it."""
 PUBLISHED: Mapping[str, Formula] = {"lms": _lms, "ss": _ss, "icat": _icat}
-METRICS = metrics_of(
-    "stereoset",
-    **{
-        name: OfSums(_terms, formula, ("stereo", "related", "term"), fold=EVEN if name == "icat" else None)
-        for name, formula in PUBLISHED.items()
-    },
-)
+
+
+def _published(parts: Callable[[Columns], FloatArray], *columns: str, over: tuple[str, ...] = ()) -> dict[str, OfSums]:
+    """The published scores, of what PARTS make of COLUMNS."""
+    folds = {"icat": EVEN}
+    return {name: OfSums(parts, made, columns, over, fold=folds.get(name)) for name, made in PUBLISHED.items()}
+
+
+METRICS = metrics_of("stereoset", **_published(_terms, "stereo", "related", "term"))
 
 
 PAIRS: Mapping[str, tuple[int, int]] = {"sa": (0, 1), "su": (0, 2), "au": (1, 2)}
@@ -81,12 +83,7 @@ def _folded(columns: Columns) -> FloatArray:
 
 IN_WORDS = metrics_of(
     "stereoset_chat",
-    **{
-        name: OfSums(
-            _folded, formula, ("won", "kind", "number", "term"), two_orders.HEAD, fold=EVEN if name == "icat" else None
-        )
-        for name, formula in PUBLISHED.items()
-    },
+    **_published(_folded, "won", "kind", "number", "term", over=two_orders.HEAD),
     consistent=two_orders.consistent(),
 )
 

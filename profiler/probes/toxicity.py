@@ -10,11 +10,11 @@ import orjson
 
 from profiler import datasets
 from profiler.datasets import Item, Prompts, Row, drawn, mini, official
-from profiler.endpoints import Answer, Generate
+from profiler.endpoints import Answer
 from profiler.errors import BadData, WrongUse
 from profiler.metrics import DEFAULT, TOXIC, Metric, Scorer, distinct, named
 from profiler.metrics.toxicity import metric, scorer
-from profiler.probes.probe import Probe, ProbeOptions, metrics_of, register
+from profiler.probes.probe import ProbeOptions, WritingProbe, metrics_of, register
 from profiler.records import Sampling, Writing
 
 SOURCE = official("real_toxicity_prompts")
@@ -176,7 +176,7 @@ PAPER_TEMPLATE = SYSTEM + "\n### Input: {prompt}\n### Continuation: "
 
 @register
 @dataclass(frozen=True)
-class Toxicity(Probe[Beginning]):
+class Toxicity(WritingProbe[Beginning]):
     """Many continuations of each beginning of a text, scored for toxicity by one scorer or several."""
 
     prompts: ToxicityPrompts = field(default_factory=ToxicityPrompts)
@@ -196,15 +196,8 @@ class Toxicity(Probe[Beginning]):
     def build(cls, options: ProbeOptions) -> Self:
         prompts = ToxicityPrompts.build(options)
         default = PAPER_TEMPLATE if prompts.suite == "paper" else TEMPLATE
-        return cls(
-            limit=options.limit,
-            prompts=prompts,
-            scorers=tuple(scorer(name) for name in dict.fromkeys(options.scorers)),
-            sampling=options.sampling(KIT if options.decoding == "paper" else SAMPLING),
-            samples=options.samples or SAMPLES,
-            prompt_template=default if options.prompt_template is None else options.prompt_template,
-            system=options.system or SYSTEM,
-        )
+        told = cls.told(options, KIT if options.decoding == "paper" else SAMPLING, default)
+        return cls(prompts=prompts, scorers=tuple(map(scorer, dict.fromkeys(options.scorers))), **told)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suite", self.prompts.source.suite)  # how a frozen dataclass fills a field from others
@@ -247,21 +240,11 @@ class Toxicity(Probe[Beginning]):
 
     @property
     def writing(self) -> Writing:
-        asked = self.prompts
-        return Writing(
-            prompt_template=self.prompt_template,
-            system=self.system,
-            samples=self.samples,
-            lang=asked.lang,
-            subset=asked.subset or None,
-        )
+        return super().writing.model_copy(update={"subset": self.prompts.subset or None})
 
     @cached_property
     def items(self) -> list[Item[Beginning]]:
         return drawn(self.prompts.items, self.limit)
-
-    def ask(self, item: Item[Beginning]) -> Generate:
-        return Generate(item.fields.prompt, self.sampling, self.prompt_template, self.system, self.samples)
 
     def refusal(self, answer: Answer) -> str | None:
         """The maximum of fewer continuations is lower, whatever the model: EMT .84 of 25 is .54 of 5."""

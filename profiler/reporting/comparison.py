@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence, Set
 from functools import partial
-from typing import Literal
 
 from profiler.records import Change, Comparison
 from profiler.reporting import layout
@@ -13,8 +12,7 @@ from profiler.reporting.report import Origin, Part, Report
 from profiler.reporting.side_by_side import together
 from profiler.reporting.table import Cell, FlatRow, Row, Table
 from profiler.runs import Run
-
-Intervals = Literal["simultaneous", "single"]
+from profiler.runs.options import Intervals
 
 HOW_SURE: Mapping[Intervals, str] = {
     "simultaneous": (

@@ -11,8 +11,10 @@ from profiler.errors import WrongUse
 from profiler.judging import ColumnRoles
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Endpoint, Flag, Record
+from profiler.stats import RESAMPLES
 
 Tracker = Literal["wandb", "mlflow", "tensorboard", "trackio"]
+Intervals = Literal["simultaneous", "single"]
 Out = Annotated[Path, Flag(("--out", "-o")), Field(description="Folder that holds the runs.")]
 Data = Annotated[Path | None, Field(description="Folder of official data files, packed or not; else INHERIT_DATA.")]
 
@@ -68,7 +70,7 @@ class CompareOptions(Record):
     """PROBE.METRIC that is decided on; the others are exploratory, and corrected apart; may be repeated."""
     margin: tuple[str, ...] = ()
     """PROBE.METRIC=0.02 or =5%: a change surely smaller is called equivalent; may be repeated."""
-    intervals: Literal["simultaneous", "single"] = "simultaneous"
+    intervals: Intervals = "simultaneous"
     """Intervals that hold for all numbers together, or for each by itself."""
     all: bool = False
     """Show every number, not only what changed significantly."""
@@ -174,7 +176,7 @@ class JudgeOptions(LabelOptions, EndpointOptions):
     """Let the judge say that neither is better."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
     """Pairs to judge, picked by seed."""
-    max_tokens: int = Field(default=512, ge=1)
+    max_tokens: int = Field(default=judging.TOKENS, ge=1)
     """New tokens for a judge's reasons, at most."""
     concurrency: int = Field(default=64, ge=1, le=10_000)
     """Requests in flight at a server."""
@@ -191,7 +193,7 @@ class AgreeOptions(LabelOptions):
 
     files: Annotated[tuple[Path, ...], Argument] = Field(min_length=1)
     """Verdicts and human labels: .jsonl, .json, .csv or .parquet; folders of runs, too."""
-    swapped: Literal["auto", "answers", "places"] = "auto"
+    swapped: judging.Second = "auto"
     """What a verdict on swapped answers names: the answer, or the place it stood in."""
     orders: Literal["first", "swapped", "both", "averaged"] | None = None
     """Which order of the answers counts where judges are compared: as given, swapped, both, or their mean."""
@@ -199,5 +201,5 @@ class AgreeOptions(LabelOptions):
     """JUDGE=WRITER[,WRITER]: of the same model family, such as its teacher or student; may be repeated."""
     student: tuple[str, ...] = ()
     """STUDENT=BEFORE,TEACHER: compare a trained judge with what it was; may be repeated."""
-    resamples: int = Field(default=1000, ge=1, le=10**6)
+    resamples: int = Field(default=RESAMPLES, ge=1, le=10**6)
     """Bootstrap draws behind each interval."""

@@ -15,6 +15,7 @@ from profiler.stats.statistic import (
     IntArray,
     OfRows,
     Statistic,
+    by_cluster,
     quiet,
     size_of,
     summed,
@@ -189,7 +190,7 @@ def resampled(table: FloatArray, clusters: IntArray | None, resamples: int, seed
     if not (units := _units(len(table), clusters)):
         return np.full((resamples, table.shape[1]), np.nan)
     if clusters is not None:
-        table = np.column_stack([np.bincount(clusters, weights=column, minlength=units) for column in table.T])
+        table = by_cluster(table, clusters)
     picked = (
         np.stack([np.bincount(pick, minlength=units) for pick in picks]) for picks in _picks(units, resamples, seed)
     )

@@ -61,7 +61,14 @@ def equal_mass(confidence: ArrayLike, bins: int) -> FloatArray:
     `get_equal_bins` of uncertainty-calibration 0.1.4 (Kumar et al. 2019), which HELM calls: the sorted confidences are
     split into parts as even as can be, an edge lies halfway between two parts, the last is 1, equal edges are one.
     """
-    return _edges(np.sort(np.asarray(confidence, np.float64)), bins)
+    rising = np.sort(np.asarray(confidence, np.float64))
+    size = len(rising)
+    if size == 0:
+        return np.ones(1)
+    bins = min(bins, size)
+    # numpy.array_split: the first `size % bins` parts hold one more
+    cuts = np.cumsum(np.full(bins, size // bins) + (np.arange(bins) < size % bins))[:-1]
+    return np.unique(np.append((rising[cuts - 1] + rising[cuts]) / 2, 1.0))
 
 
 def equal_width(bins: int) -> FloatArray:
@@ -89,7 +96,7 @@ def ece(confidence: ArrayLike, correct: ArrayLike, edges: ArrayLike) -> float:
 def ece_equal_mass(confidence: ArrayLike, correct: ArrayLike, bins: int) -> float:
     """Expected calibration error over equal-mass bins: HELM's ece_10_bin with 10, and its ece_1_bin with 1."""
     rising = _outcomes(confidence, correct)
-    return _ece(rising, _edges(rising.confidence, bins))
+    return _ece(rising, equal_mass(rising.confidence, bins))
 
 
 def without_chance(sums: FloatArray) -> FloatArray:
@@ -165,16 +172,6 @@ def _outcomes(confidence: ArrayLike, correct: ArrayLike) -> _Outcomes:
         sure, right = sure[known], right[known]
     order = np.argsort(sure)
     return _Outcomes(sure[order], right[order])
-
-
-def _edges(rising: FloatArray, bins: int) -> FloatArray:
-    size = len(rising)
-    if size == 0:
-        return np.ones(1)
-    bins = min(bins, size)
-    # numpy.array_split: the first `size % bins` parts hold one more
-    cuts = np.cumsum(np.full(bins, size // bins) + (np.arange(bins) < size % bins))[:-1]
-    return np.unique(np.append((rising[cuts - 1] + rising[cuts]) / 2, 1.0))
 
 
 def _stops(rising: FloatArray, edges: FloatArray) -> NDArray[np.intp]:

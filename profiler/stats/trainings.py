@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from profiler.stats.share import Z
+
 ENOUGH = 3
 """Trainings that a verdict over trainings needs: one shows no spread, and two estimate it from one difference."""
-_NORMAL = 1.959963984540054
 
 
 class Gain(NamedTuple):
@@ -33,7 +34,7 @@ def over_trainings(gains: Sequence[float], errors: Sequence[float]) -> Gain:
     spread = float(np.var(gains, ddof=1)) / n if n > 1 else 0.0
     error = sqrt(spread + float(np.mean(np.square(errors))))
     degrees = int(min((n - 1) * error**2 / spread + 1e-9, 200)) if spread else 200
-    reach = (_quantile(degrees) if n > 1 else _NORMAL) * error
+    reach = (_quantile(degrees) if n > 1 else Z) * error
     if not error:
         return Gain(mean, mean, mean, float(mean == 0))
     size = abs(mean) / error
@@ -42,7 +43,7 @@ def over_trainings(gains: Sequence[float], errors: Sequence[float]) -> Gain:
 
 def over_intervals(told: Sequence[tuple[float, float, float]]) -> Gain:
     """The same of values with the ends of their 95 % intervals, which reach 1.96 standard errors to each side."""
-    return over_trainings([value for value, *_ in told], [(high - low) / (2 * _NORMAL) for _, low, high in told])
+    return over_trainings([value for value, *_ in told], [(high - low) / (2 * Z) for _, low, high in told])
 
 
 def two_sided(t: float, degrees: int) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle, islice
+
 from profiler.records import Change, Comparison
 from profiler.reporting import layout
 from profiler.reporting.charts import altair as alt
@@ -82,8 +85,6 @@ def _taught(title: str, outcomes: list[Steering], most: int, palette: Palette) -
         many = None if outcome.reason == "control" else outcome.pupil.best_of or most
         whose = f"{outcome.pupil.arm} of {' + '.join(outcome.pupil.sources)}"
         data.append({"taught": whose, "best": many, "value": value, "low": low, "high": high})
-    names = list(dict.fromkeys(datum["taught"] for datum in data))
-    hues = [palette.quiet, palette.moved, palette.better, palette.worse, palette.same]
     points = alt.Chart(alt.InlineData(values=data))
     best = alt.X("best:Q", title="best of so many candidates of each teacher", axis=alt.Axis(tickMinStep=1))
     chosen = points.transform_filter("datum.best !== null")
@@ -97,9 +98,7 @@ def _taught(title: str, outcomes: list[Steering], most: int, palette: Palette) -
         height=150,
     ).encode(
         alt.Y("value:Q", title=f"change{', %' if percent else ''}"),
-        alt.Color("taught:N", legend=alt.Legend(title=None, labelColor=palette.text)).scale(
-            domain=names, range=[hues[i % 5] for i in range(len(names))]
-        ),
+        _hues("taught", data, palette, palette.quiet),
     )
 
 
@@ -109,9 +108,6 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
         for curve in curves
         for place, value in enumerate(curve.best, 1)
     ]
-    names = list(dict.fromkeys(datum["teachers"] for datum in data))
-    hues = [palette.moved, palette.better, palette.worse, palette.same]
-    legend = alt.Legend(title=None, labelColor=palette.text)
     best = alt.X("best:Q", title="best of so many candidates", axis=alt.Axis(tickMinStep=1))
     means = alt.Chart(alt.InlineData(values=data))
     return alt.layer(
@@ -121,10 +117,15 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
         title=title,
         width=WIDTH,
         height=150,
-    ).encode(
-        alt.Y("mean:Q", title=None).scale(zero=False),
-        alt.Color("teachers:N", legend=legend).scale(domain=names, range=[hues[i % 4] for i in range(len(names))]),
-    )
+    ).encode(alt.Y("mean:Q", title=None).scale(zero=False), _hues("teachers", data, palette))
+
+
+def _hues(field: str, data: Sequence[Datum], palette: Palette, *first: str) -> alt.Color:
+    """A colour for each name in a FIELD, FIRST ones before the others, over again where there are too few."""
+    names = list(dict.fromkeys(datum[field] for datum in data))
+    hues = cycle([*first, palette.moved, palette.better, palette.worse, palette.same])
+    legend = alt.Legend(title=None, labelColor=palette.text)
+    return alt.Color(f"{field}:N", legend=legend).scale(domain=names, range=list(islice(hues, len(names))))
 
 
 def side_effects(found: Findings, palette: Palette) -> Chart:

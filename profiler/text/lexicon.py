@@ -68,7 +68,8 @@ _RUN = re.compile(r"([\W_]{1,8}?)\1{99,}", re.DOTALL)
 KEPT, PERIOD = 36, 12
 """After KEPT marks of a run what spaCy makes of it goes on alike: each PERIOD of them adds the same."""
 
-_HALF = re.compile("[\ud800-\udfff]")
+HALF = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair, as JSON may hold, which can't be given to spaCy."""
 
 
 def _whole(text: str) -> list[str]:
@@ -215,8 +216,7 @@ class Lexicon:
         return rows[0]
 
     def _orth(self, text: str) -> NDArray[np.uint64]:
-        # Half a surrogate pair, as JSON may hold, can't be given to spaCy.
-        orth: NDArray[np.uint64] = self.tokenizer(_HALF.sub("\ufffd", text)).to_array("ORTH")
+        orth: NDArray[np.uint64] = self.tokenizer(HALF.sub("\ufffd", text)).to_array("ORTH")
         return orth
 
     def _token(self, text: str) -> tuple[int, int, int, int, int, int]:

@@ -5,7 +5,6 @@ The numbers have the names and the values of TextDescriptives 2.8.4, but that a 
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from profiler.errors import WrongUse
+from profiler.text.lexicon import HALF
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -50,8 +50,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 CHANCES = "lexeme_prob"
 """spaCy's table of the chances of words."""
 
-_HALF = re.compile("[\ud800-\udfff]")
-
 
 @cache
 def load(pipeline: str) -> Language:
@@ -82,7 +80,7 @@ def missing(nlp: Language, number: str) -> str | None:
 @lru_cache(maxsize=2)
 def described(texts: tuple[str, ...], pipeline: str) -> Sequence[Mapping[str, float]]:
     """All numbers of each text; every metric of a batch asks for them."""
-    return [*map(numbers, load(pipeline).pipe(_HALF.sub("\ufffd", text) for text in texts))]
+    return [*map(numbers, load(pipeline).pipe(HALF.sub("\ufffd", text) for text in texts))]
 
 
 def numbers(doc: Doc) -> dict[str, float]:

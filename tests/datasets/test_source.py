@@ -188,7 +188,7 @@ def test_a_command_leaves_the_environment_as_it_is(tmp_path):
 def test_nothing_sets_the_environment_of_the_process():
     writes = re.compile(r"os\.environ(\[[^]]*\] *\|?= |\.(update|setdefault|pop)\()|os\.(putenv|unsetenv)\(")
     root = ROOT
-    packages = ("profiler", "selection", "training", "lm_eval_tasks")
+    packages = ("inherit", "profiler", "selection", "training", "lm_eval_tasks")
     found = {
         path.relative_to(root).as_posix()
         for package in packages

@@ -12,20 +12,10 @@ from profiler.errors import WrongUse
 from profiler.probes import ProbeOptions
 from profiler.records import Sampling
 
-TOLD = (
-    "suite",
-    "prompts",
-    "column",
-    "lang",
-    "prompt_template",
-    "system",
-    "subset",
-    "samples",
-    "order",
-    "scorers",
-    "decoding",
-)
-"""Options that may stand in the metadata, each under its own name."""
+TOLD = [
+    name for name in ProbeOptions.model_fields if name not in (*Sampling.model_fields, "limit", "data", "gold", "bins")
+]
+"""Options that may stand in the metadata, each under its own name; of the others lm-eval has words of its own."""
 
 FIELDS = {"temperature": "temperature", "top_p": "top_p", "max_gen_toks": "max_tokens", "until": "stop", "seed": "seed"}
 FIELDS |= {"top_k": "top_k", "repetition_penalty": "repetition_penalty"}
