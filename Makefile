@@ -37,7 +37,7 @@ test-servers: .venv/.dev .venv-llamacpp/.ready
 
 # Work on a real Ray of two nodes and, where Debian's slurm-wlm and munge are, a real Slurm.
 test-cluster: .venv-ray/.ready
-	RAY_raylet_start_wait_time_s=120 .venv-ray/bin/python -m pytest -n 0 -m cluster
+	RAY_raylet_start_wait_time_s=120 .venv-ray/bin/python -m pytest -n 0 -m cluster tests/places
 
 # The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
 parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
