@@ -10,7 +10,7 @@ DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTH
 INHERIT_OFFICIAL ?= $(abspath $(wildcard ../shared/data))
 export INHERIT_OFFICIAL
 
-.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm test-servers test-cluster parity check docs format bench clean
+.PHONY: demo test test-local test-slow test-vllm test-train test-lmeval test-parity test-helm test-servers test-cluster test-evalhub parity check docs format bench clean
 
 # A real small model, profiled offline, within a minute and a half: prints its numbers, leaves a page under demo/.
 demo: .venv/.demo
@@ -61,6 +61,10 @@ test-parity: .venv/.dev .venv-parity/.ready .venv-lmeval/.ready
 test-helm: .venv/.dev .venv-helm/.ready
 	INHERIT_HELM_PYTHON=$(CURDIR)/.venv-helm/bin/python $(BIN)/python -m pytest -n 2 -m helm
 
+# EvalHub's own server queues our probes, in an environment of its own.
+test-evalhub: .venv/.dev .venv-evalhub/.ready
+	INHERIT_EVALHUB_PYTHON=$(CURDIR)/.venv-evalhub/bin/python $(BIN)/python -m pytest -n 0 -m evalhub
+
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -79,7 +83,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-ray .venv-docs demo site
+	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-evalhub .venv-ray .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -168,4 +172,11 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	grep -v -e '^datasets==' -e '^openai==' constraints.txt > .venv-helm/constraints.txt
 	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-helm/constraints.txt \
 	    -e '.[helm]' 'crfm-helm[openai]'
+	touch $@
+
+# EvalHub's server, a program in Go, and the library that its jobs are written with.
+.venv-evalhub/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-evalhub
+	.venv-evalhub/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e '.[evalhub]' eval-hub-sdk==1.0.6 eval-hub-server==1.0.2
 	touch $@

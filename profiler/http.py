@@ -1,10 +1,13 @@
 """How a server is asked over HTTP: by aiohttp, with one policy of when another try is worth its while."""
 
 import asyncio
+import ipaddress
+import json
 import math
 import os
 import random
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +15,16 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from profiler.errors import WrongUse
+
+if TYPE_CHECKING:
+    import aiohttp
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What a variable of the environment may be called."""
@@ -145,10 +153,10 @@ async def sent(
     """What a server answers to a GET, or to a POST of BODY; past the environment's proxies where DIRECT."""
     import aiohttp
 
-    limit = aiohttp.ClientTimeout(total=seconds)
+    limit, via = aiohttp.ClientTimeout(total=seconds), None if direct else proxy(url)
     with failing():
         async with (
-            aiohttp.ClientSession(trust_env=not direct, timeout=limit, headers=headers) as session,
+            aiohttp.ClientSession(connector=connector(), proxy=via, timeout=limit, headers=headers) as session,
             session.request("GET" if body is None else "POST", url, data=body, allow_redirects=body is None) as answer,
         ):
             content = await answer.read()
@@ -225,7 +233,13 @@ def proxy(url: str) -> str | None:
     parts = urlsplit(url)
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None
-    return getproxies().get(parts.scheme)
+    named = getproxies().get(parts.scheme)
+    if named and (bounds := Bounds.current()) and not bounds.proxies:
+        raise WrongUse(
+            f"the environment names a proxy for {parts.scheme}, behind which nobody sees what is called: an admin can "
+            "unset it, add the host to NO_PROXY, or start the service with --trust-proxies"
+        )
+    return named
 
 
 def retry_after(header: str | None) -> float | None:
@@ -235,3 +249,153 @@ def retry_after(header: str | None) -> float | None:
     with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
     return None
+
+
+ANY_LOOPBACK = "loopback"
+"""The word for every address of this machine itself."""
+KEYS = ("OPENAI_API_KEY", "INHERIT_*")
+"""Variables that a service sends as keys where its admin names none."""
+FOREIGN = ("\ufff9", "\ufffb")
+"""What a server's words in an error stand between where they are not for everybody's eyes; no glyph shows it."""
+
+NEVER = tuple(
+    map(
+        ipaddress.ip_network,
+        # Metadata of clouds, beside what is link-local: Amazon's by IPv6, Alibaba's, Azure's, Oracle's.
+        ("fd00:ec2::/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+    )
+)
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far work for others may reach; what a person does at the command line has none."""
+
+    addresses: tuple[str, ...] = (ANY_LOOPBACK,)
+    """HOST, HOST:PORT, a network, or `loopback`."""
+    keys: tuple[str, ...] = KEYS
+    """Variables that may be sent as keys."""
+    proxies: bool = False
+    """The environment's proxies may be called instead, and decide themselves."""
+
+    @classmethod
+    def current(cls) -> "Bounds | None":
+        """What goes for this work; None is no bounds."""
+        told = os.environ.get("INHERIT_BOUNDS")
+        return BOUNDS.get() or (_read_bounds(told) if told is not None else None)
+
+    def environment(self) -> dict[str, str]:
+        """What a process has to find in its environment to keep to these, with all that it starts."""
+        return {"INHERIT_BOUNDS": json.dumps([self.addresses, self.keys, self.proxies])}
+
+    def check_key(self, name: str) -> None:
+        """Refuse a variable that is not to be sent."""
+        if not any(fnmatchcase(name, each) for each in self.keys):
+            raise WrongUse(
+                f"the variable {name} is none that this service sends as a key ({', '.join(self.keys)}); "
+                f"an admin can start it with --keys {name}"
+            )
+
+    def allow(self, host: str, ip: IP, port: int) -> bool:
+        """Whether a connection to IP, which HOST led to, is allowed."""
+        ip = unwrapped(ip)
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or any(ip in network for network in NEVER):
+            return False
+        return any(_fits(rule, host.lower().rstrip("."), ip, port) for rule in self.addresses)
+
+    def refusal(self, host: str, port: int) -> WrongUse:
+        """Why nothing is called there."""
+        where = f"[{host}]" if ":" in host else host
+        return WrongUse(
+            f"{where}:{port} is no address that this service may call; an admin can start it with --allow "
+            f"{where}:{port}; addresses of the link and of a cloud's metadata are never called"
+        )
+
+
+BOUNDS: ContextVar[Bounds | None] = ContextVar("bounds", default=None)
+"""Of whoever this work is done for."""
+
+
+@lru_cache(maxsize=4)
+def _read_bounds(told: str) -> Bounds:
+    addresses, keys, proxies = json.loads(told)
+    return Bounds(tuple(addresses), tuple(keys), proxies)
+
+
+def unwrapped(ip: IP) -> IP:
+    """The IPv4 address that an IPv6 one stands for, if it does."""
+    if not isinstance(ip, ipaddress.IPv6Address):
+        return ip
+    inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None
+    return ip.ipv4_mapped or ip.sixtofour or inner or ip
+
+
+def _fits(rule: str, host: str, ip: IP, port: int) -> bool:
+    if rule == ANY_LOOPBACK:
+        return ip.is_loopback
+    network, name, only = read_rule(rule)
+    return (only is None or only == port) and (ip in network if network else host == name)
+
+
+@lru_cache(maxsize=1024)
+def read_rule(rule: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, str, int | None]:
+    """The network, or else the name, that a rule of --allow speaks of, and its port if it names one."""
+    for text, port in ((rule.strip("[]"), None), (rule.rpartition(":")[0].strip("[]"), rule.rpartition(":")[2])):
+        with suppress(ValueError):
+            return ipaddress.ip_network(text), "", int(port) if port else None
+    name, colon, port = rule.partition(":")
+    number = int(port) if port.isascii() and port.isdecimal() else None
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name) or (colon and not 0 < (number or 0) < 65536):
+        raise WrongUse(f"--allow takes HOST, HOST:PORT, a network such as 10.0.0.0/8, or loopback, not {rule!r}")
+    return None, name.lower().rstrip("."), number
+
+
+def marked(words: str) -> str:
+    """A server's words, on one line, between marks that a service finds in any page, log or JSON."""
+    begin, end = FOREIGN
+    told = " ".join(words.replace(begin, "").replace(end, "").split())
+    return begin + told.translate(str.maketrans('"<>\\', "'‹›/")) + end
+
+
+def connector(limit: int = 100) -> "aiohttp.TCPConnector":
+    """Connections for one session, at most LIMIT at once (0 is no limit), to none but allowed addresses.
+
+    What is checked is what is dialled: a name is looked up once, each address that it has is checked, and those are
+    called; the socket is checked again where it is made, for addresses that were written as numbers.
+    """
+    import aiohttp
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    if not (current := Bounds.current()):
+        return aiohttp.TCPConnector(limit=limit)
+    bounds: Bounds = current
+    named: set[tuple[str, int]] = set()
+
+    class Checked(AbstractResolver):
+        """Knows no address that is not allowed."""
+
+        def __init__(self) -> None:
+            self.inner = aiohttp.ThreadedResolver()
+
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            found = await self.inner.resolve(host, port, family)
+            good = [each for each in found if bounds.allow(host, ipaddress.ip_address(each["host"]), port)]
+            if not good:
+                raise bounds.refusal(host, port)
+            named.update((each["host"], port) for each in good)
+            return good
+
+        async def close(self) -> None:
+            await self.inner.close()
+
+    def made(address: Any) -> socket.socket:
+        family, kind, protocol, _, (host, port, *_) = address
+        if (host, port) not in named and not bounds.allow(host, ipaddress.ip_address(host), port):
+            raise bounds.refusal(host, port)
+        return socket.socket(family, kind, protocol)
+
+    return aiohttp.TCPConnector(limit=limit, resolver=Checked(), socket_factory=made)

@@ -8,6 +8,7 @@ from typing import IO
 
 from profiler.errors import MissingExtra, StoreError, WrongUse
 from profiler.files import cache_root, write_whole
+from profiler.http import Bounds
 
 
 class FolderStorage:
@@ -86,6 +87,8 @@ Storage = FolderStorage | RemoteStorage
 def storage_at(address: Path | str) -> Storage:
     """The storage at a path or an address such as s3://bucket/pool."""
     if isinstance(address, str) and "://" in (address := address.removeprefix("file://")):
+        if Bounds.current():  # a library calls it that knows of none
+            raise WrongUse(f"{address!r}: a service keeps pools in its own folders, for nobody elsewhere")
         return RemoteStorage(address)
     return FolderStorage(Path(address))
 

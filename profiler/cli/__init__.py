@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, train, ui
+from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, token, train, ui
 from profiler.cli.console import note
 from profiler.cli.group import Commands, everywhere
 from profiler.cli.verb import Act, add
@@ -27,6 +27,7 @@ __all__ = [
     "runs",
     "serve",
     "study",
+    "token",
     "train",
     "ui",
 ]
@@ -58,6 +59,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
     "Serve a model": {serve.serve: None, profile.doctor: "profiler.runs.options:EndpointOptions"},
     "Look at what is there": {
         ui.ui: "profiler.service.options:ServiceOptions",
+        token.token: None,
         runs.show: None,
         runs.ls: None,
         runs.export: None,

@@ -39,4 +39,6 @@ def ui(
 
     import uvicorn
 
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+    # Who is at the other end is what `Safety` goes by: no header of a stranger may say otherwise.
+    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])

@@ -15,6 +15,7 @@ import numpy as np
 from profiler import plugins
 from profiler.endpoints import held_off
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.http import Bounds
 from profiler.records import Ideal
 from profiler.stats import FloatArray, Mean, Statistic
 from profiler.text import Batch, Text, unspaced, wordless
@@ -102,6 +103,8 @@ def get(name: str) -> Metric:
     if kind in FACTORIES:
         return FACTORIES[kind](order)
     if ":" in name:
+        if Bounds.current():
+            raise WrongUse(f"{name!r} is a function by its path, which a service runs for nobody; name a metric")
         return _metric(name, name, plugins.imported(name))
     if name not in known:
         raise UnknownName("metric", name, [*known, *FACTORIES], "inherit ls metrics")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra
+from profiler.service import tokens
 from profiler.service.options import ServiceOptions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["ServiceOptions", "application"]
+__all__ = ["ServiceOptions", "application", "tokens"]
 
 
 def application(options: ServiceOptions) -> FastAPI:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import problems, runs
+from profiler.service import login, problems, runs
+from profiler.service.safety import Doors, Safety
 
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions
 
-ROUTERS = (runs.router,)
+ROUTERS = (runs.router, login.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
@@ -35,6 +36,8 @@ def application(options: ServiceOptions) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.options = options
+    app.state.doors = doors = Doors(options)
+    app.add_middleware(Safety, doors=doors)
     problems.told(app)
     for router in ROUTERS:
         app.include_router(router)

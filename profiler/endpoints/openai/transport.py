@@ -19,11 +19,14 @@ from profiler.endpoints.openai.users_client import CLIENTS
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
 from profiler.http import (
     LISTENER,
+    Bounds,
     Failed,
     Retry,
     check_address,
     check_key_name,
+    connector,
     header_parts,
+    marked,
     pause,
     proxy,
     retry_after,
@@ -89,6 +92,8 @@ class Overloaded(EndpointError):
 
 def sent_value(variable: str) -> str:
     """What an environment variable holds, as far as it can stand in a header."""
+    if bounds := Bounds.current():
+        bounds.check_key(variable)
     value = os.environ.get(variable, "").strip()
     if not value.isprintable() or not value.isascii():
         raise WrongUse(f"the key in the variable {variable} holds what can't stand in a header; is it whole?")
@@ -130,7 +135,7 @@ class Transport:
             import aiohttp
 
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
+                connector=connector(limit=0),
                 headers={**self._headers, "Content-Type": "application/json"},
                 # Looked up once: aiohttp's own `trust_env` reads the environment anew, in a thread, for each request.
                 proxy=proxy(self.endpoint.url or ""),
@@ -278,7 +283,10 @@ class Transport:
     def _safe(self, words: str) -> str:
         """Foreign words, cut short, that any file can hold."""
         words = self._users.safe(words) if self._users else words
-        return words[:WORDS].encode("utf-8", "replace").decode("utf-8")
+        words = words[:WORDS].encode("utf-8", "replace").decode("utf-8")
+        if not Bounds.current():
+            return words
+        return marked(words)
 
     async def close(self) -> None:
         if self._users:

@@ -69,6 +69,8 @@ class Perspective(Scorer):
 
     def secret(self) -> str:
         """The key; a server of one's own may need none."""
+        if bounds := http.Bounds.current():
+            bounds.check_key(self.key)
         key = os.environ.get(self.key, "")
         if not key and self.url == URL:
             raise WrongUse(

@@ -1,0 +1,330 @@
+"""What every request to the service passes: its host, the page it comes from, who sends it, what that may, its size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from starlette.routing import BaseRoute, Mount, Route
+
+from profiler.errors import StoreError, WrongUse
+from profiler.http import marked
+from profiler.runs.options import ProfileOptions
+from profiler.service import ServiceOptions, application, tokens
+from profiler.service.safety import COOKIE, LARGEST, check_own, check_submission, decision
+from tests.support.command import inherit
+
+ROLES: tuple[tokens.Role, ...] = ("viewer", "runner", "admin")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def given(out: Path) -> dict[str, str]:
+    """Role → a token that has it."""
+    return {role: tokens.add(out, f"the {role}", role) for role in ROLES}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def app(out: Path, **told: object) -> FastAPI:
+    return application(ServiceOptions.model_validate({"out": out, **told}))
+
+
+def test_on_this_machine_nobody_logs_in(out: Path) -> None:
+    assert TestClient(app(out)).get("/").status_code == 200
+
+
+@pytest.mark.parametrize("told", [{"host": "0.0.0.0"}, {"host": "::"}, {"public": ["https://profiler.example.org"]}])
+def test_where_others_reach_it_it_refuses_to_start_without_tokens(out: Path, told: dict[str, object]) -> None:
+    with pytest.raises(WrongUse, match="inherit token add"):
+        app(out, **told)
+    tokens.add(out, "eva", "admin")
+    assert TestClient(app(out, **told)).get("/api/openapi.json").status_code == 401
+
+
+def test_a_header_of_a_proxy_needs_the_proxys_address(out: Path) -> None:
+    with pytest.raises(WrongUse, match="--proxy-from"):
+        app(out, host="0.0.0.0", proxy_header="X-Forwarded-User")
+
+
+async def test_a_token_is_shown_once_kept_as_a_hash_and_taken_back(out: Path) -> None:
+    made = await inherit("token", "add", "eva", "--role", "runner", "--out", out)
+    token = made.out.strip()
+    kept = out / ".service" / "tokens.json"
+    assert token.startswith("inherit_")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert token not in kept.read_text()
+    listed = await inherit("token", "list", "--out", out)
+    assert "eva" in listed.out
+    assert token[:14] in listed.out
+    assert token not in listed.out
+    client = TestClient(app(out))
+    assert client.get("/", headers=bearer(token)).status_code == 200
+    assert (await inherit("token", "add", "eva", "--out", out)).code == 2
+    assert (await inherit("token", "remove", "eva", "--out", out)).code == 0
+    tokens.add(out, "another", "admin")
+    assert client.get("/", headers=bearer(token)).status_code == 401
+
+
+def test_a_browser_is_sent_to_log_in_and_back_and_out(out: Path, given: dict[str, str]) -> None:
+    client = TestClient(app(out, host="0.0.0.0", public=["https://p.example"]), base_url="https://p.example")
+    asked = client.get("/?sort=name", headers={"accept": "text/html"}, follow_redirects=False)
+    assert asked.headers["location"] == "/login?next=/%3Fsort%3Dname"
+    assert client.post("/login", data={"token": "inherit_wrong"}).status_code == 401
+    let_in = client.post("/login", data={"token": given["viewer"], "next": "/?sort=name"}, follow_redirects=False)
+    assert let_in.headers["location"] == "/?sort=name"
+    cookie = let_in.headers["set-cookie"].lower()
+    assert all(each in cookie for each in ("httponly", "samesite=lax", "secure"))
+    assert given["viewer"] not in cookie
+    page = client.get("/").text
+    assert "the viewer" in page
+    old = client.cookies[COOKIE]
+    client.post("/logout")
+    client.cookies.clear()
+    assert client.get("/", headers={"cookie": f"{COOKIE}={old}"}).status_code == 401
+
+
+@pytest.mark.parametrize("away", ["https://evil.example", "//evil.example", "/\\evil.example", ""])
+def test_logging_in_leads_to_no_other_site(out: Path, given: dict[str, str], away: str) -> None:
+    answer = TestClient(app(out)).post("/login", data={"token": given["viewer"], "next": away}, follow_redirects=False)
+    assert answer.headers["location"] == "/"
+
+
+def test_a_login_ends_with_its_token(out: Path, given: dict[str, str]) -> None:
+    client = TestClient(app(out))
+    client.post("/login", data={"token": given["viewer"]})
+    assert client.get("/index.json").status_code == 200
+    tokens.remove(out, "the viewer")
+    assert client.get("/index.json").status_code == 401
+
+
+def test_a_proxy_names_its_users_and_nobody_else_does(out: Path) -> None:
+    told = {"host": "0.0.0.0", "proxy_header": "X-Forwarded-User", "proxy_from": ["10.0.0.0/8"], "proxy_role": "runner"}
+    made = app(out, **told)
+    eva = {"X-Forwarded-User": "eva"}
+    assert TestClient(made, client=("10.1.2.3", 1)).get("/new", headers=eva).status_code == 404
+    assert TestClient(made, client=("192.168.1.1", 1)).get("/", headers=eva).status_code == 401
+    assert TestClient(made, client=("10.1.2.3", 1)).get("/").status_code == 401
+    twice = [("X-Forwarded-User", "eva"), ("X-Forwarded-User", "admin")]
+    assert TestClient(made, client=("10.1.2.3", 1)).get("/", headers=twice).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "", "localhost.evil.example"])
+def test_a_name_that_was_turned_to_us_reads_nothing(out: Path, host: str) -> None:
+    assert TestClient(app(out)).get("/index.json", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "192.168.1.7"])
+def test_a_number_or_this_machines_name_is_a_host(out: Path, host: str) -> None:
+    assert TestClient(app(out)).get("/index.json", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 404),
+        ({"origin": "http://127.0.0.1"}, 404),
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, 404),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:9"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1"}, 403),
+    ],
+)
+def test_another_sites_page_changes_nothing(out: Path, headers: dict[str, str], status: int) -> None:
+    assert TestClient(app(out)).post("/api/nowhere", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/", "/index.json", "/nowhere", "/static/service.css", "/login"])
+def test_every_answer_says_what_a_browser_may_do_with_it(out: Path, path: str) -> None:
+    headers = TestClient(app(out)).get(path).headers
+    assert "script-src 'self'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_body_is_bounded_with_and_without_its_length(out: Path) -> None:
+    made = app(out)
+
+    @made.post("/api/jobs/echo")
+    async def echo(request: Request) -> int:
+        return len(await request.body())
+
+    def chunks(size: int) -> Iterator[bytes]:
+        yield from (b"x" * 2**20 for _ in range(size // 2**20))
+
+    client = TestClient(made)
+    assert client.post("/api/jobs/echo", content=b"x" * 1000).json() == 1000
+    assert client.post("/api/jobs/echo", content=b"x" * (LARGEST + 1)).status_code == 413
+    assert client.post("/api/jobs/echo", content=chunks(LARGEST)).json() == LARGEST
+    assert client.post("/api/jobs/echo", content=chunks(LARGEST + 2**20)).status_code == 413
+
+
+def test_who_has_not_logged_in_can_send_very_little(out: Path, given: dict[str, str]) -> None:
+    assert TestClient(app(out)).post("/login", data={"token": "x" * 5000}).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role"),
+    [
+        ("GET", "/index.json", "viewer"),
+        ("GET", "/new", "runner"),
+        ("POST", "/api/jobs/profile", "runner"),
+        ("POST", "/api/score", "viewer"),
+        ("POST", "/api/nowhere", "admin"),
+        ("GET", "/nowhere", "admin"),
+    ],
+)
+def test_a_role_may_what_its_lines_say(out: Path, given: dict[str, str], method: str, path: str, role: str) -> None:
+    client = TestClient(app(out))
+    for each in ROLES:
+        status = client.request(method, path, headers=bearer(given[each])).status_code
+        assert (status == 403) == (ROLES.index(each) < ROLES.index(role)), (each, status)
+
+
+def test_a_runner_changes_only_what_is_its_own(out: Path, given: dict[str, str]) -> None:
+    made = app(out)
+
+    @made.post("/api/jobs/{owner}/cancel")
+    def cancel(request: Request, owner: str) -> str:
+        check_own(request, owner)
+        return "cancelled"
+
+    client = TestClient(made)
+    assert client.post("/api/jobs/the runner/cancel", headers=bearer(given["runner"])).status_code == 200
+    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["runner"])).status_code == 403
+    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["admin"])).status_code == 200
+
+
+def routes(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
+    for route in found:
+        if isinstance(route, Mount):
+            yield "GET", route.path
+        elif isinstance(route, Route | APIRoute):
+            yield from ((method, route.path) for method in route.methods or ())
+        elif inner := getattr(getattr(route, "original_router", None), "routes", None):
+            yield from routes(inner)
+        else:
+            raise AssertionError(f"a kind of route that nobody decided on: {route}")
+
+
+def test_every_route_has_a_role_that_somebody_decided_on(out: Path) -> None:
+    found = {*routes(app(out).routes)}
+    assert ("GET", "/index.json") in found
+    assert {each for each in found if decision(*each) is None} == set()
+
+
+def test_who_did_what_is_written_down_without_what_was_sent(out: Path, given: dict[str, str]) -> None:
+    client = TestClient(app(out))
+    client.get("/", headers=bearer(given["viewer"]))
+    client.post("/api/jobs/profile?key=sk-secret", headers=bearer(given["viewer"]), json={"key": "sk-secret"})
+    client.post("/login", data={"token": "inherit_wrong"})
+    path = out / ".service" / "audit.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["who"], line["path"], line["status"]) for line in lines] == [
+        ("the viewer", "/api/jobs/profile", 403),
+        (None, "/login", 401),
+    ]
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "secret" not in path.read_text()
+    assert "wrong" not in path.read_text()
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7, 1000])
+def test_another_servers_words_are_an_admins_only_however_they_are_sent(
+    out: Path, given: dict[str, str], cut: int
+) -> None:
+    made = app(out)
+    words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
+
+    @made.get("/jobs/page")
+    def page() -> PlainTextResponse:
+        return PlainTextResponse(f"<p>{words}</p><p>more</p>")
+
+    @made.get("/jobs/record")
+    def record() -> dict[str, str]:
+        return {"why": words, "state": "failed"}
+
+    @made.get("/jobs/lines")
+    def lines() -> StreamingResponse:
+        async def sent() -> AsyncIterator[bytes]:
+            whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
+            for start in range(0, len(whole), cut):
+                yield whole[start : start + cut]
+
+        return StreamingResponse(sent(), media_type="text/event-stream")
+
+    client = TestClient(made)
+    for path in ("page", "record", "lines"):
+        shown = client.get(f"/jobs/{path}", headers=bearer(given["viewer"])).text
+        assert "10.0.0.7" not in shown
+        assert "it failed: 500: …; run again" in shown
+        assert "10.0.0.7" in client.get(f"/jobs/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/jobs/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/jobs/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/jobs/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+
+
+def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
+    (out / ".service" / "tokens.json").write_text("[")
+    with pytest.raises(StoreError, match="nobody is let in"):
+        app(out, host="0.0.0.0")
+    assert TestClient(app(out), raise_server_exceptions=False).get("/").status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"key": "DATABASE_URL"}, "DATABASE_URL is none"),
+        ({"header": ["X-A=DATABASE_URL"]}, "DATABASE_URL is none"),
+        ({"prompts": "/etc/passwd"}, "outside the service's folders"),
+        ({"prompts": "../secret.jsonl"}, "outside the service's folders"),
+        ({"prompts": "file:///etc/passwd"}, "outside the service's folders"),
+        ({"data": "~"}, "outside the service's folders"),
+        ({"model": "/root/models/x"}, "outside the service's folders"),
+        ({}, None),
+        ({"key": "INHERIT_TEAM_KEY", "url": "http://127.0.0.1:1/v1"}, None),
+        ({"prompts": "{out}/uploads/mine.jsonl", "name": "a name / with a slash"}, None),
+    ],
+)
+def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
+    out: Path, given: dict[str, str], told: dict[str, object], words: str | None
+) -> None:
+    made = app(out)
+
+    @made.post("/api/jobs/profile")
+    def submit(request: Request, told: dict[str, object]) -> str:
+        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}))
+        return "queued"
+
+    told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
+    answer = TestClient(made).post("/api/jobs/profile", json=told, headers=bearer(given["runner"]))
+    assert answer.status_code == (422 if words else 200), answer.text
+    assert (words or "queued") in answer.text
+
+
+def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
+    made = app(out)
+
+    @made.post("/api/jobs/profile")
+    def submit(request: Request, told: dict[str, object]) -> str:
+        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}))
+        return "queued"
+
+    client = TestClient(made, headers=bearer(given["admin"]))
+    assert client.post("/api/jobs/profile", json={"prompts": "/data/prompts.jsonl"}).status_code == 200
+    assert client.post("/api/jobs/profile", json={"key": "DATABASE_URL"}).status_code == 422
