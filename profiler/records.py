@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
@@ -111,6 +112,8 @@ class Capabilities(Record):
     """Gives the hidden states of a text it is given, as only a model in this process does."""
     top_logprobs: int = 0
     """How many alternatives it returns for a generated token; 0 when none."""
+    thinks: bool = False
+    """Thinks before it answers, in chat: it is given room for that where an answer is short."""
     seed: bool = False
     """The same seed gives the same sample again."""
     sampled: bool = True
@@ -180,6 +183,8 @@ class Generation(Record):
 
     text: str
     """Empty when the model stopped at once: an empty answer is an answer."""
+    thought: str = Field(default="", exclude_if=operator.not_)
+    """What the model thought aloud before it; nothing is scored in it."""
     finish: str | None = None
     """Why it ended, as the server says: stop, length, …"""
     top: dict[str, float] = Field(default_factory=dict)

@@ -19,6 +19,9 @@ LISTED: tuple[How, ...] = ("top_logprobs", "letter")
 TOP = 20
 """Alternatives of the first token to ask for: what OpenAI and vLLM allow at most."""
 
+ROOM = 4096
+"""New tokens that a model which thinks may spend on that before an answer whose length is ours to set."""
+
 LETTER = re.compile(
     r"""[\s*_]*(?i:(?:the\s+)?(?:correct\s+)?(?:answer|option|sentence)(?:\s+is)?\s*:?[\s*_]*)?"""
     r"""[("'*\[<]*([A-Z])[)"'*\]>]*(?:\s*$|[.:)]|\n)"""
@@ -106,7 +109,9 @@ class AnswerReader:
         match request:
             case Generate(prompt, sampling, _, system, n):
                 if self.talks:
-                    return SampleCall(prompt, request.said.sampling, tuple(range(n)), True, system)
+                    said = request.said.sampling
+                    drawn = self._roomy(said) if request.how != "text" else said
+                    return SampleCall(prompt, drawn, tuple(range(n)), True, system)
                 return SampleCall(request.filled(), sampling, tuple(range(n)))
             case Choose(prompt, choices, given=given) if self.how(request) == "loglikelihood":
                 texts = choices + given
@@ -125,7 +130,12 @@ class AnswerReader:
         prompt = listed if self.talks else f"{listed}\nAnswer:"
         if self.how(request) == "top_logprobs":
             return SampleCall(prompt, Sampling(max_tokens=1), (0,), self.talks, top=min(TOP, self.can.top_logprobs))
-        return SampleCall(prompt, Sampling(max_tokens=16), (0,), self.talks)
+        return SampleCall(prompt, self._roomy(Sampling(max_tokens=16)), (0,), self.talks)
+
+    def _roomy(self, sampling: Sampling) -> Sampling:
+        """With room for the thought of a model that thinks."""
+        more = ROOM if self.can.thinks and self.talks else 0
+        return sampling.model_copy(update={"max_tokens": sampling.max_tokens + more})
 
     def answer(self, request: Request, values: Sequence[Value]) -> Answer:
         """What the parts of a call say."""

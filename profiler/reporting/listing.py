@@ -173,5 +173,6 @@ def answers(sample: Sample) -> Iterator[FlatRow]:
     if not sample.answers:
         yield {**head, "index": None, "text": None, "finish": None, **taken, **sample.scores}
     for index, answer in enumerate(sample.answers):
-        said: FlatRow = {"index": index, "text": answer.text, "finish": answer.finish}
+        thought: FlatRow = {"thought": answer.thought} if answer.thought else {}
+        said: FlatRow = {"index": index, "text": answer.text, "finish": answer.finish, **thought}
         yield {**head, **said, **taken, **(answer.scores or sample.scores)}

@@ -370,6 +370,7 @@ def sample_text(sample: Sample) -> str:
     head = f"{sample.probe} / {sample.item}" + (f" ({sample.group})" if sample.group else "")
     lines = [plain(head), *_quoted("> ", sample.prompt)]
     for answer in sample.answers:
+        lines += _quoted("  | ", answer.thought) if answer.thought else []
         lines += _quoted("  ", answer.text or "(empty)") + ([f"  [{answer.finish}]"] if answer.finish else [])
     if sample.choice is not None:
         lines.append(f"  took option {sample.choice + 1}, read by {sample.how}")

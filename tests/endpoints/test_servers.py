@@ -3,7 +3,9 @@
 import time
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 
 from profiler.endpoints import Choose, Generate, Weigh
@@ -11,7 +13,7 @@ from profiler.endpoints.openai.transport import LARGEST
 from profiler.errors import Refused, WrongUse
 from profiler.records import Sampling
 from tests.support.ask import HASTY, answers, client, one
-from tests.support.command import inherit
+from tests.support.command import asked, inherit
 from tests.support.wire import Fault, Script, serving
 
 WARM = Sampling(temperature=1.0, max_tokens=16, seed=7)
@@ -170,3 +172,55 @@ async def test_replies_in_flight_share_one_room_and_only_those_past_their_share_
     assert {key.split()[0] for key, answer in found.items() if answer.error} == {"poison"}
     assert all("reply of more than" in str(answer.error) for answer in found.values() if answer.error)
     assert most < 2 * LARGEST, "it was 320 MB for each"
+
+
+LONG = WARM.model_copy(update={"max_tokens": 400})
+LETTERED = Choose("q", (" one", " two"), question="Which letter?")
+
+
+@pytest.mark.parametrize("form", ["apart", "tagged", "closed", "unseen"])
+async def test_what_a_model_thinks_aloud_is_kept_beside_its_answer_and_is_no_part_of_it(form: str) -> None:
+    script = Script(completions=False, thinks=form, says={"lake": "Blue water."})
+    async with serving(script) as wire, client(wire) as model:
+        (found,) = (await one(model, Generate("lake", LONG))).generations
+        assert (found.text, found.finish) == ("Blue water.", "stop")
+        assert found.thought == ("" if form == "unseen" else "The user may want B. Or is it C")
+
+
+@pytest.mark.parametrize("form", ["apart", "tagged", "unseen"])
+async def test_a_thought_that_the_limit_cut_off_is_an_error_and_no_answer(form: str) -> None:
+    async with serving(Script(completions=False, thinks=form)) as wire, client(wire) as model:
+        found = await one(model, Generate("lake", WARM))
+        assert "thought until its tokens were used up" in str(found.error)
+
+
+@pytest.mark.parametrize("form", ["apart", "tagged", "unseen"])
+async def test_a_model_that_thinks_aloud_is_given_room_for_it_and_read_by_the_letter_it_ends_with(form: str) -> None:
+    script = Script(completions=False, thinks=form, says={"letter": "B"})
+    async with serving(script) as wire, client(wire) as model:
+        can = await model.capabilities()
+        assert (can.thinks, can.top_logprobs) == (True, 0)
+        assert "thinks before it answers" in can.notes["top_logprobs"]
+        found = await one(model, LETTERED)
+        assert (found.how, found.choice, found.error) == ("letter", 1, None)
+    async with serving(Script(completions=False)) as wire, client(wire) as model:
+        assert not (await model.capabilities()).thinks
+
+
+async def test_an_answer_that_speaks_of_thinking_is_not_taken_for_a_thought() -> None:
+    says = "Write <think> before and </think> after it."
+    async with serving(Script(says={"lake": says}, completions=False)) as wire, client(wire) as model:
+        (found,) = (await one(model, Generate("lake", LONG))).generations
+        assert (found.text, found.thought) == (says, "")
+
+
+async def test_a_thought_is_shown_and_exported_beside_its_answer(tmp_path: Path) -> None:
+    async with serving(Script(completions=False, thinks="tagged", says={"end": "Blue water."})) as wire:
+        words = ("--prompts", asked(tmp_path, 2), "--max-tokens", "300", "-o", tmp_path / "runs")
+        assert (await inherit("profile", "wire", "--url", wire.url, *words)).code == 0
+    shown = await inherit("show", "latest", "attributes", "-n", "1", "-o", tmp_path / "runs")
+    assert "  | The user may want B. Or is it C\n  Blue water.\n" in shown.out
+    done = await inherit("export", "latest", "attributes", "--save", tmp_path / "rows.jsonl", "-o", tmp_path / "runs")
+    assert done.code == 0
+    rows = [orjson.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
+    assert {(row["text"], row["thought"]) for row in rows} == {("Blue water.", "The user may want B. Or is it C")}

@@ -69,6 +69,9 @@ class Script:
     """Refuse names that are not the model's."""
     logprob: float | None = None
     """Every log-probability is this one."""
+    thinks: str = ""
+    """What chat writes of a thought before it answers: `apart` (reasoning_content), `tagged`, `closed` (its template
+    has opened the tag), or `unseen` (billed only). A limit below 40 tokens ends within it."""
     usage: object = ...
     """The bill says that so many tokens were written."""
     copies: bool = False
@@ -307,13 +310,31 @@ def chatted(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]
             top = alternatives(script, prompt, text, min(body.get("top_logprobs") or 0, script.top))
             first = {"token": (PIECE.findall(text) or [""])[0], "logprob": -0.5}
             listed = {"content": [first | {"top_logprobs": [{"token": k, "logprob": v} for k, v in top.items()]}]}
-        message = {"role": "assistant", "content": text}
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if script.thinks:
+            message, finish = thought(script.thinks, text, finish, seed if limit < 40 else None)
         choices.append({"index": len(choices), "message": message, "finish_reason": finish, "logprobs": listed})
         units.append(f"{prompt}#{seed}")
         new += len(PIECE.findall(text))
     used = len(PIECE.findall(prompt))
-    usage = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    usage: dict[str, Any] = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
+    if script.thinks == "unseen":
+        usage["completion_tokens_details"] = {"reasoning_tokens": 30}
     return {"id": "w", "object": "chat.completion", "model": script.model, "choices": choices, "usage": usage}, units
+
+
+def thought(form: str, text: str, finish: str, cut: int | None) -> tuple[dict[str, Any], str]:
+    """The message of a model that thinks aloud before it says TEXT, and why it ended: within the thought, if CUT."""
+    thinking, said, closing = "The user may want B. Or is it C", text, "\n</think>\n\n"
+    if cut is not None:
+        thinking, said, closing = f"The user may want {cut}", "", ""
+    opening = "<think>\n" if form == "tagged" else ""
+    message: dict[str, Any] = {"role": "assistant", "content": said}
+    if form == "apart":
+        message |= {"content": said or None, "reasoning_content": thinking}
+    elif form in {"tagged", "closed"}:
+        message["content"] = f"{opening}{thinking}{closing}{said}"
+    return message, finish if cut is None else "length"
 
 
 def spoilt(reply: dict[str, Any], units: list[str], kind: str) -> None:

@@ -35,6 +35,9 @@ SAMPLES = 4
 """Samples asked for at once, to see that they differ."""
 
 DRAWN = Sampling(temperature=1.0, max_tokens=16, seed=1234)
+LONGER = DRAWN.model_copy(update={"max_tokens": 64})
+"""What begins with a thought differs later: many begin with the same words."""
+
 GREEDY = Sampling(max_tokens=canary.WORDS)
 ONE = Sampling(max_tokens=1)
 
@@ -137,6 +140,9 @@ class Inquiry:
         self._endpoint = transport.endpoint
         self._dialect = Dialect(transport.endpoint.model)
         self._talks = False
+        self._thinks = False
+        """Some answer through chat came with a thought."""
+        self._drawn = DRAWN
         self._notes: dict[str, str | EndpointError] = {}
         """Why something is missing: what was seen, or the server's own words."""
         self._billed = 0
@@ -162,6 +168,7 @@ class Inquiry:
         if unlisted := await self._unlisted():
             self._notes["model"] = f"the server lists no model {self._endpoint.model!r}, but {unlisted}"
         seed, sampled = await self._seed()
+        self._thinks = self._thinks and self._talks
         n, lists, top, (echo, bos) = await asyncio.gather(
             self._n(), self._lists(completions), self._top(), self._echo(completions)
         )
@@ -172,6 +179,7 @@ class Inquiry:
             n=n,
             prompt_lists=lists,
             top_logprobs=top,
+            thinks=self._thinks,
             seed=seed,
             sampled=sampled,
             bos=bos,
@@ -193,7 +201,9 @@ class Inquiry:
         self, about: str, sampling: Sampling, count: int = 1, top: int = 0, chat: bool | None = None
     ) -> ServerReply | None:
         call = SampleCall(PROMPT, sampling, (), self._talks if chat is None else chat, top=top)
-        return await self._ask(about, path(call), self._dialect.draw(call, 0, count))
+        found = await self._ask(about, path(call), self._dialect.draw(call, 0, count))
+        self._thinks |= call.chat and found is not None and found.thinks
+        return found
 
     async def _chat(self) -> ServerReply | None:
         found = await self._sampled("chat", ONE, chat=True)
@@ -233,11 +243,14 @@ class Inquiry:
     async def _seed(self) -> tuple[bool, bool]:
         """Whether the same seed gives the same sample again, and whether there is chance in a sample at all."""
         one = await self._sampled("seed", DRAWN)
+        if self._thinks:
+            self._drawn = LONGER
+            one = await self._sampled("seed", LONGER)
         if not one:
             # Refused, not just unheeded: then it must not be sent at all.
             self._dialect = replace(self._dialect, seeds=False)
-        again = await self._sampled("seed", DRAWN)  # alone: together, a server's sums may round otherwise
-        others = [DRAWN.model_copy(update={"seed": DRAWN.seed + step}) for step in (1, 2)]
+        again = await self._sampled("seed", self._drawn)  # alone: together, a server's sums may round otherwise
+        others = [self._drawn.model_copy(update={"seed": DRAWN.seed + step}) for step in (1, 2)]
         elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
         seen = {tuple(texts(reply)) for reply in (one or again, *elsewhere) if reply}
         if all(elsewhere) and len(seen) == 1 and any(map(any, seen)):
@@ -247,10 +260,12 @@ class Inquiry:
         self._notes.pop("sampled", None)
         if one and again and texts(one) != texts(again):
             self._notes["seed"] = "the same seed gave two different samples"
+        elif one and not any(map(any, seen)):
+            self._notes["seed"] = "can't be seen: nothing was written within the few tokens that were asked for"
         return bool(one and again) and "seed" not in self._notes, True
 
     async def _n(self) -> bool:
-        found = await self._sampled("n", DRAWN, SAMPLES)
+        found = await self._sampled("n", self._drawn, SAMPLES)
         if not found:
             return False
         count, distinct = len(found.choices), len(set(texts(found)))
@@ -270,6 +285,9 @@ class Inquiry:
         return found is not None and len(found.choices) == 2
 
     async def _top(self) -> int:
+        if self._thinks:
+            self._notes["top_logprobs"] = "it thinks before it answers: the first token is not the answer's"
+            return 0
         for wanted in TOPS:
             found = await self._sampled("top_logprobs", ONE, top=wanted)
             if not found:
@@ -384,6 +402,5 @@ async def fingerprint(transport: Transport, ability: ServerAbility) -> Fingerpri
         return canary.fingerprint(model, served, "", weighed)
     calls = [SampleCall(opening, GREEDY, (), ability.talks) for opening in canary.OPENINGS]
     replies = await asyncio.gather(*(transport.post(path(call), ability.dialect.draw(call, 0, 1)) for call in calls))
-    # Empty where the model thinks longer than it may write.
     drawn = [(reply.choices[0].written or "") if reply.choices else "" for reply in replies]
     return canary.fingerprint(model, served, json.dumps(drawn), ())

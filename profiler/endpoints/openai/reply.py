@@ -22,6 +22,9 @@ MOST_TOKENS = 10**9
 LEAST, TOP = -1e4, 1e-3
 """Log-probabilities that a model can mean; servers round, and write -9999 for what can't be."""
 
+OPENED, CLOSED = "<think>", "</think>"
+"""What models put around a thought that their server does not tell from the answer."""
+
 LOST = "\ufffd"
 """What a server writes for a token that is only a part of a character."""
 
@@ -53,8 +56,13 @@ class Logprobs(TolerantModel):
         return (self.top_logprobs and self.top_logprobs[0]) or {}
 
 
+Thinking = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
+
+
 class ReplyMessage(TolerantModel):
     content: str | None = None
+    reasoning_content: Thinking = None
+    reasoning: Thinking = None
 
 
 class ReplyChoice(TolerantModel):
@@ -66,7 +74,23 @@ class ReplyChoice(TolerantModel):
 
     @property
     def written(self) -> str | None:
-        return self.message.content if self.message else self.text
+        """All that was written, a thought before the answer to it."""
+        thought, text = self.parted
+        return text if not thought else thought + (text or "")
+
+    @property
+    def parted(self) -> tuple[str, str | None]:
+        """What was thought aloud, and the answer; a thought without an end is followed by none."""
+        if not self.message:
+            return "", self.text
+        said = self.message.content
+        if apart := self.message.reasoning_content or self.message.reasoning:
+            return apart.strip(), said
+        before, end, after = (said or "").partition(CLOSED)
+        opened = before.lstrip().startswith(OPENED)
+        if opened or (end and OPENED not in before):  # some chat templates open it themselves
+            return before.strip().removeprefix(OPENED).strip(), after.lstrip() if end else None
+        return "", said
 
 
 def counted(value: object) -> object:
@@ -77,9 +101,19 @@ def counted(value: object) -> object:
 Tokens = Annotated[int | None, BeforeValidator(counted)]
 
 
+class CompletionDetails(TolerantModel):
+    reasoning_tokens: Tokens = None
+
+
 class ReplyUsage(TolerantModel):
     prompt_tokens: Tokens = None
     completion_tokens: Tokens = None
+    completion_tokens_details: CompletionDetails | None = None
+
+    @property
+    def thinking(self) -> int:
+        """Tokens that went into a thought, shown or not."""
+        return (self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0
 
 
 class ServerReply(TolerantModel):
@@ -91,6 +125,11 @@ class ServerReply(TolerantModel):
     usage: ReplyUsage | None = None
     seconds: float = 0.0
     """How long it took: noted by who asked."""
+
+    @property
+    def thinks(self) -> bool:
+        """The model thought before it answered, or meant to answer."""
+        return bool(self.usage and self.usage.thinking) or any(choice.parted[0] for choice in self.choices)
 
     def placed(self, count: int) -> dict[int, ReplyChoice]:
         """The choices by place; some of `count` may be missing."""
@@ -152,14 +191,24 @@ def generations(reply: ServerReply, count: int, stop: Sequence[str] = ()) -> dic
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
     first, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
     return {
-        place: generation(choice, others if order else first, reply.seconds, stop)
+        place: generation(choice, others if order else first, reply.seconds, stop, bool(paid.thinking))
         for order, (place, choice) in enumerate(sorted(placed.items()))
     }
 
 
-def generation(choice: ReplyChoice, usage: Usage, seconds: float, stop: Sequence[str]) -> Generation | EndpointError:
-    """The sample in a choice: an empty text is an answer, none is not, nor what a filter kept to itself."""
-    text, finish = choice.written, choice.finish_reason
+def generation(
+    choice: ReplyChoice, usage: Usage, seconds: float, stop: Sequence[str], unseen: bool
+) -> Generation | EndpointError:
+    """The sample in a choice: an empty text is an answer, none is not, nor what a filter kept to itself.
+
+    UNSEEN: some tokens of the bill went into thoughts, whether or not they are shown.
+    """
+    (thought, text), finish = choice.parted, choice.finish_reason
+    if (thought or unseen) and not (text or "").strip() and (finish == "length" or text is None):
+        return Unreadable(
+            f"it thought until its tokens were used up, and did not answer (finish reason: {finish!r}); give it room "
+            "with a larger --max-tokens"
+        )
     if text is None or (not text and finish == "content_filter"):
         return Unreadable(f"expected a text, but the server sent none (finish reason: {finish!r})")
     if len(text) > LONGEST:
@@ -168,6 +217,8 @@ def generation(choice: ReplyChoice, usage: Usage, seconds: float, stop: Sequence
         # Some servers leave the string in that a text was to stop at.
         text, finish = text[: min(ends)], "stop"
     made = Generation(text=text, finish=finish, usage=usage, seconds=round(seconds, 4))
+    if thought or unseen:
+        return made.model_copy(update={"thought": thought})  # the first token is not the answer's
     if not choice.logprobs:
         return made
     first = choice.logprobs.first()
