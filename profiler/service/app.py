@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import problems, runs
+from profiler.service import problems, runs, samples
+from profiler.service.index import Index
 
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions
 
-ROUTERS = (runs.router,)
+ROUTERS = (samples.router, runs.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
@@ -35,6 +36,7 @@ def application(options: ServiceOptions) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.options = options
+    app.state.index = Index(options.out)
     problems.told(app)
     for router in ROUTERS:
         app.include_router(router)
