@@ -31,7 +31,7 @@ def html(report: Report) -> str:
         .render(
             report=report,
             record=to_jsonable_python(report.record),
-            command=_pieces(report.origin.command) if report.origin else (),
+            command=pieces(report.origin.command) if report.origin else (),
             signs=SIGNS,
             style=_source("report.css"),
             script=script,
@@ -64,7 +64,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _pieces(command: Sequence[str]) -> list[str]:
+def pieces(command: Sequence[str]) -> list[str]:
     """A command as a shell takes it, in pieces at whose ends a line may break: an option stays with its value."""
     pieces: list[str] = []
     for word in command:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import login, problems, runs
+from profiler.service import login, problems, runs, samples
+from profiler.service.index import Index
 from profiler.service.safety import Doors, Safety
 
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions
 
-ROUTERS = (runs.router, login.router)
+ROUTERS = (samples.router, runs.router, login.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
@@ -38,6 +39,7 @@ def application(options: ServiceOptions) -> FastAPI:
     app.state.options = options
     app.state.doors = doors = Doors(options)
     app.add_middleware(Safety, doors=doors)
+    app.state.index = Index(options.out)
     problems.told(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from profiler.reporting.numbers import number
+from profiler.reporting.numbers import count, interval, number, places, plain
+from profiler.reporting.table import SIGNS
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -38,9 +40,10 @@ class Pages(APIRouter):
             shown.__signature__ = signature.replace(  # type: ignore[attr-defined]
                 parameters=others if asks else [request, *others], return_annotation=HTMLResponse
             )
-            self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
             beside = "/index.json" if path == "/" else f"{path}.json"
+            # First: a page's {id} would take the ending for a part of it.
             self.add_api_route(beside, view, name=f"{view.__name__}.json")
+            self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
             return view
 
         return add
@@ -56,8 +59,24 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["number"] = number
+    environment.globals["signs"] = SIGNS
+    environment.globals["address"] = address
+    environment.filters |= {
+        "number": number,
+        "count": count,
+        "places": lambda values: places(*values),
+        "interval": interval,
+        "plain": plain,
+        "quoted": quote,
+    }
     return environment
+
+
+def address(*parts: str, **query: str | int | None) -> str:
+    """/PART/PART?NAME=VALUE, whatever the parts hold; what is None or empty is left out."""
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+    told = urlencode({name.rstrip("_"): value for name, value in query.items() if value not in (None, "")})
+    return f"{path}?{told}" if told else path
 
 
 def _source(name: str) -> str:

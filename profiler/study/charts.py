@@ -20,7 +20,7 @@ ROW = 24
 LABELS = 190
 CELL = 104
 SIGNS = {"better": "▲ ", "worse": "▼ ", "higher": "◆ ", "lower": "◆ "}
-SHAPES = {"steered": "triangle-up", "not steered": "circle", "control": "diamond", "not told": "square"}
+SHAPES = {"steered": "triangle-up", "not shown": "circle", "control": "diamond", "not told": "square"}
 
 
 def aims(found: Findings, palette: Palette) -> Chart:
@@ -36,7 +36,7 @@ def aims(found: Findings, palette: Palette) -> Chart:
 def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.LayerChart:
     percent = all(outcome.change and outcome.change.percent is not None for outcome in outcomes.values())
     axis = alt.Axis(title=f"change against the base{', %' if percent else ''}", tickCount=5)
-    kinds = {"steered": palette.better, "not steered": palette.same, "control": palette.moved, "not told": palette.same}
+    kinds = {"steered": palette.better, "not shown": palette.same, "control": palette.moved, "not told": palette.same}
     data = [_aimed(outcome, arm, percent) for arm, outcome in outcomes.items()]
     bars = change_bars(data, alt.X("value:Q", axis=axis), kinds, SHAPES, WIDTH, palette)
     return bars.encode(theme.down("row", LABELS)).properties(title=title, height=alt.Step(ROW))
@@ -44,7 +44,7 @@ def _aim(title: str, outcomes: dict[str, Steering], palette: Palette) -> alt.Lay
 
 def _aimed(outcome: Steering, arm: str, percent: bool) -> Datum:
     change = outcome.change
-    kind = {True: "steered", False: "not steered", None: "not told"}[outcome.steered]
+    kind = {True: "steered", False: "not shown", None: "not told"}[outcome.steered]
     kind = "control" if outcome.reason == "control" else kind
     if change is None or change.absolute is None:
         return {"row": arm, "kind": kind, "written": DASH, "told": f"{arm}: undefined"}

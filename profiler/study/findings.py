@@ -291,11 +291,13 @@ def _mean(told: Iterable[tuple[float | None, float | None, float | None]]) -> tr
 
 
 def _mean_change(gains: list[Change], moved: trainings.Gain) -> Change:
-    """The mean gain as a change, in percent where every gain has one."""
-    percent = _mean((gain.percent, gain.percent_low, gain.percent_high) for gain in gains)
+    """The mean gain as a change; where each gain has a percentage, in percent of the mean base, so that both intervals
+    hold 0 or neither."""
     mean: dict[str, float | None] = {"absolute": moved.mean, "low": moved.low, "high": moved.high, "p": moved.p}
-    mean |= zip(("percent", "percent_low", "percent_high"), percent[:3] if percent else [None] * 3, strict=True)
     mean |= {side: sum(getattr(gain, side) for gain in gains) / len(gains) for side in ("base", "other")}
+    share = 100 / abs(mean["base"]) if all(gain.percent is not None for gain in gains) and mean["base"] else None
+    for side, value in (("percent", moved.mean), ("percent_low", moved.low), ("percent_high", moved.high)):
+        mean[side] = None if share is None else share * value
     fewest = min(gain.n for gain in gains)
     return gains[0].model_copy(update={**mean, "n": fewest, "verdict": None, "reason": None})
 

@@ -27,7 +27,7 @@ UNITS = {"tokens": "tokens at most", "cost": "money at most"}
 """Those that are not called as they are counted."""
 TO_DO = {"preferences": "ask for preferences"}
 """Stages that are no verbs."""
-STEERED: Mapping[bool | None, str] = {True: "steered", False: "not steered", None: DASH}
+STEERED: Mapping[bool | None, str] = {True: "steered", False: "not shown", None: DASH}
 ONE_TRAINING = "one training; the spread between trainings is not in this interval"
 PASSIVE = "Passive inheritance"
 PREFERENCES = (

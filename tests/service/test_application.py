@@ -15,7 +15,7 @@ def client(tmp_path: Path) -> TestClient:
 
 def test_an_empty_folder_says_how_a_first_run_is_made(client: TestClient) -> None:
     assert "inherit profile demo" in client.get("/").text
-    assert client.get("/index.json").json() == []
+    assert client.get("/index.json").json()["runs"] == []
 
 
 def test_what_is_not_there_is_a_sentence_on_a_page_and_a_problem_document_for_a_program(client: TestClient) -> None:
