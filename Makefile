@@ -178,5 +178,5 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 .venv-evalhub/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-evalhub
 	.venv-evalhub/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -c constraints.txt -e '.[evalhub]' eval-hub-sdk==1.0.6 eval-hub-server==1.0.2
+	    -c constraints.txt -e '.[evalhub]' 'eval-hub-sdk[adapter]==1.0.6' eval-hub-server==1.0.2
 	touch $@
