@@ -109,7 +109,7 @@ def verdicts(told: list[dict]) -> list[str]:
 
 
 def candidates(folder: Path) -> list[dict]:
-    """Every candidate that passed the gates, with its scores and the place of its prompt."""
+    """Every candidate that passed the filters, with its scores and the place of its prompt."""
     rows = [
         row for file in sorted(folder.glob("pools/*/scores/*/*.parquet")) for row in pq.read_table(file).to_pylist()
     ]
@@ -121,7 +121,7 @@ def candidates(folder: Path) -> list[dict]:
             first[band] = min(first.get(band, len(place)), place[row["prompt_id"]])
     # An answer that an earlier prompt has too, nearly word for word, is nobody's.
     own = [row for row in rows if all(first[band] == place[row["prompt_id"]] for band in row["bands"])]
-    return [row for row in own if not row["gates"]]
+    return [row for row in own if not row["filters"]]
 
 
 def curve(rows: list[dict], metric: str, sources: list[str], want: str, count: int) -> np.ndarray:
@@ -145,7 +145,7 @@ def slim(folder: Path, out: Path, runs: set[str], metrics: set[str]) -> None:
     """The scores of runs and candidates, without texts."""
     for file in folder.glob("pools/*/scores/*/*.parquet"):
         table = pq.read_table(file)
-        keep = ["prompt_id", "source", "index", "gates", *(f"score.{metric}" for metric in sorted(metrics))]
+        keep = ["prompt_id", "source", "index", "filters", *(f"score.{metric}" for metric in sorted(metrics))]
         keep += [name for name in table.column_names if name.startswith("band.")]
         target = out / file.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ def main() -> None:
             gain = paired(scores(asked.folder, control, probe, metric), mine)
             wrong += compared(outcome["gain"], gain, f"{where} against random")
             shown = f"{gain['absolute']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-            line += f"  {shown:>24}  {'steered' if outcome['steered'] else 'not steered'}"
+            line += f"  {shown:>24}  {'steered' if outcome['steered'] else 'not shown'}"
         print(line)
     wrong += verdicts(report["outcomes"])
     wants = {outcome["pupil"]["objective"]: outcome["want"] for outcome in report["outcomes"]}
