@@ -20,5 +20,6 @@ def test_a_study_that_is_carried_out_can_be_read_again() -> None:
     from profiler.study.records import Findings
 
     found = Findings.model_validate_json((STUDY / "results" / "report.json").read_bytes())
-    assert {outcome.pupil.arm for outcome in found.outcomes} == {"random", "single", "multi"}
-    assert {outcome.pupil.objective for outcome in found.outcomes} == {"length", "vocabulary", "toxicity"}
+    assert {outcome.pupil.arm for outcome in found.outcomes} == {"random", "single"}
+    assert {outcome.trainings for outcome in found.outcomes if outcome.gain} == {5}
+    assert {outcome.pupil.objective for outcome in found.outcomes} == {"length", "vocabulary"}
