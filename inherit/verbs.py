@@ -87,19 +87,13 @@ def compare(
 def score(texts: Iterable[str] | Place, metrics: Iterable[str] | str = (), **options: Options) -> ScoreResult:
     """Measure texts: strings, or a file of them. `samples()` has the scores of each text."""
     from profiler.runs import sample_store, score_texts
-    from profiler.text import Text
 
     file = texts if isinstance(texts, str | PathLike) else "texts"
     told = checked(ScoreOptions, "score", {**options, "file": file, "metrics": metrics})
-    if isinstance(texts, str | PathLike):
-        read = score_texts.texts(told.file, told.column, told.lang, told.gold)
-    elif told.gold is not None:
+    given = None if isinstance(texts, str | PathLike) else texts
+    if given is not None and told.gold is not None:
         raise WrongUse("`gold` names a column of a file: give the file instead of its texts")
-    else:
-        read = (score_texts.NumberedText(row, Text(each, told.lang)) for row, each in enumerate(texts))
-    source = told.file if isinstance(texts, str | PathLike) else "-"
-    parts, gold = (told.column, told.gold), told.gold is not None
-    made = score_texts.scores(read, told.metrics, told.workers, told.save, source=source, gold=gold, parts=parts)
+    made = score_texts.scores(told, given=given)
     report = numbers("scores", made.estimates)
     columns = made.columns.columns
     rows = [

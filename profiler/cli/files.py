@@ -31,14 +31,8 @@ def score(options: ScoreOptions, json: Json = False) -> None:
     from profiler.reporting.progress import Bar
     from profiler.runs import score_texts
 
-    texts = score_texts.texts(options.file, options.column, options.lang, options.gold)
-    gold = options.gold is not None
     with Bar() as bar:
-        tell = partial(bar.step, "score", total=0)
-        parts = options.column, options.gold
-        found = score_texts.scores(
-            texts, options.metrics, options.workers, options.save, tell, options.file, gold, parts
-        )
+        found = score_texts.scores(options, partial(bar.step, "score", total=0))
     show(found.estimates, json)
     keep_options(options, options.save)
 

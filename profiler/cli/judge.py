@@ -47,8 +47,7 @@ def ask(options: JudgeOptions, finish: Callable[[Coroutine[Any, Any, list[Judgem
         found = judging.pairs_between([Path(one) for one in options.pairs], first.strip(), second.strip())
     else:
         with found_in(options.data):
-            words = judging.parse_labels(options.label)
-            found = judging.load_pairs(options.pairs, options.preset, options.roles, words)
+            found = judging.load_pairs(options.pairs, options.form)
     if options.pairs == ("mini",):
         note("judging the MINI pairs: for trying things out; do not publish their numbers")
     found = drawn(found, options.limit)
@@ -105,8 +104,7 @@ def jury(options: AgreeOptions) -> Jury:
     from profiler import judging
     from profiler.runs import as_judges
 
-    words = judging.parse_labels(options.label)
-    labels = as_judges.labels(options.files, options.preset, options.roles, words, options.swapped)
+    labels = as_judges.labels(options.files, options.form, options.swapped)
     families, trained = relations(options.same_family), students(options.student)
     return judging.compare_raters(labels, families, options.orders, options.resamples, students=trained)
 

@@ -2,7 +2,7 @@
 
 from profiler.judging.agreement import compare_raters
 from profiler.judging.before_after import StudentJudge
-from profiler.judging.columns import ColumnRoles, parse_columns
+from profiler.judging.columns import FileForm, parse_columns
 from profiler.judging.judge import ORDERS, TOKENS, Order, Template, ask_judge, load_template
 from profiler.judging.judge_bias import LENGTHS
 from profiler.judging.label_table import GAP, averaged
@@ -20,7 +20,7 @@ __all__ = [
     "PANDALM",
     "TOKENS",
     "Agreement",
-    "ColumnRoles",
+    "FileForm",
     "Judgement",
     "Jury",
     "Order",

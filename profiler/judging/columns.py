@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from pydantic import Field
@@ -45,6 +46,18 @@ class ColumnRoles(Record):
     def every(self) -> list[str]:
         """All columns that are named, of whatever role."""
         return [column for role in ColumnRoles.model_fields for column in getattr(self, role) if column]
+
+
+class FileForm(NamedTuple):
+    """What a user says of files of labels; the rest their columns tell."""
+
+    preset: str | None = None
+    roles: ColumnRoles = ColumnRoles()
+    words: Mapping[str, int] = MappingProxyType({})
+    """Label → what it means."""
+
+
+UNSAID = FileForm()
 
 
 class Preset(ColumnRoles):

@@ -1,13 +1,13 @@
 """Pairs of answers to judge: the shipped ones, those of any file, and those made of what two writers wrote."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from profiler import datasets
 from profiler.datasets import Row, official
 from profiler.errors import BadData
-from profiler.judging.columns import ColumnRoles
+from profiler.judging.columns import UNSAID, FileForm
 from profiler.judging.records import Pair, Winner
 from profiler.judging.verdict_files import NAMES, PairLabels, read_labels
 
@@ -18,12 +18,7 @@ WRITERS = ("source", "generator", "writer", "model", "teacher")
 PANDALM = official("pandalm")
 
 
-def load_pairs(
-    names: Sequence[str],
-    preset: str | None = None,
-    named: ColumnRoles | None = None,
-    words: Mapping[str, int] | None = None,
-) -> list[Pair]:
+def load_pairs(names: Sequence[str], form: FileForm = UNSAID) -> list[Pair]:
     """The sets called mini or pandalm, or the pairs of files, with what humans say of them."""
     if [*names] == ["mini"]:
         return [Pair.model_validate(row) for row in datasets.mini.rows("pairs")]
@@ -33,7 +28,7 @@ def load_pairs(
         path = PANDALM.get(file).path
         return pairs_of(read_labels([path]), path.name)
     paths = [Path(name).expanduser() for name in names]
-    return pairs_of(read_labels(paths, preset, named, words, needed=False), ", ".join(path.name for path in paths))
+    return pairs_of(read_labels(paths, form, needed=False), ", ".join(path.name for path in paths))
 
 
 def pairs_of(labels: PairLabels, name: str) -> list[Pair]:

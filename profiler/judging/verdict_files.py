@@ -14,7 +14,7 @@ from profiler import datasets
 from profiler.datasets import Json, Row
 from profiler.errors import BadData
 from profiler.files import write_whole
-from profiler.judging.columns import ColumnRoles, FileColumns, LabelPath, file_columns, has, values_at
+from profiler.judging.columns import UNSAID, FileColumns, FileForm, LabelPath, file_columns, has, values_at
 from profiler.judging.labels import CODES, Vocabulary, shares
 from profiler.judging.records import Judgement, Pair, Winner
 from profiler.stats.raters import ABSENT, OTHER_SIDE
@@ -89,35 +89,29 @@ class PairLabels:
 
 
 def read_labels(
-    paths: Sequence[Path],
-    preset: str | None = None,
-    named: ColumnRoles | None = None,
-    words: Mapping[str, int] | None = None,
-    second: Second = "auto",
-    needed: bool = True,
+    paths: Sequence[Path], form: FileForm = UNSAID, second: Second = "auto", needed: bool = True
 ) -> PairLabels:
     """The labels of all files, which may be NEEDED; a pair is known by its id, or by its texts where it has none.
 
-    A file's columns tell its form; else a PRESET does, or the columns that a user has NAMED, where it has them.
+    A file's columns tell its form; else a preset does, or the columns that a user has named, where it has them.
     """
-    named = named or ColumnRoles()
     rows = [datasets.read(path) for path in paths]
     heads = [[*islice(one, LOOK)] for one in rows]
     if not all(heads):
         raise BadData(f"{paths[heads.index([])].name} holds no rows")
     known = [*dict.fromkeys(column for head in heads for row in head for column in row)]
-    for wanted in named.every():
+    for wanted in form.roles.every():
         if not has(known, wanted):
             raise BadData(f"{', '.join(p.name for p in paths)}: no column {wanted!r}; found {', '.join(known)}")
     labels = PairLabels()
     for path, head, rest, name in zip(paths, heads, rows, judge_names(paths), strict=True):
-        columns = file_columns(head, path.name, preset, named)
+        columns = file_columns(head, path.name, form.preset, form.roles)
         if len(paths) > 1 and not (columns.own or columns.preset.id or columns.preset.a):
             raise BadData(
                 f"{path.name} has no column of ids, so its rows can't be joined with other files'; "
                 "add an `id`, or name it with --id"
             )
-        VerdictFile(labels, columns, path.name, name, words or {}, second).take(chain(head, rest))
+        VerdictFile(labels, columns, path.name, name, form.words, second).take(chain(head, rest))
     if needed and not labels.raters:
         raise BadData(f"found neither human labels nor verdicts in {', '.join(path.name for path in paths)}; "
                       "name their columns with --columns, as in gold=…,verdict=…")  # fmt: skip

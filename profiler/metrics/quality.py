@@ -40,8 +40,5 @@ def compression(texts: Batch) -> FloatArray:
     UTF-8 bytes / bytes of zlib's packing at level 6, header included; Shaib et al. 2024 use gzip's. Short texts score
     low, below 1 even. Undefined for an empty text.
     """
-    return np.array([_compression(text.encode(errors="surrogatepass")) for text in texts], np.float64)
-
-
-def _compression(data: bytes) -> float:
-    return len(data) / len(zlib.compress(data, LEVEL)) if data else np.nan
+    plain = [text.encode(errors="surrogatepass") for text in texts]
+    return np.array([len(each) / len(zlib.compress(each, LEVEL)) if each else np.nan for each in plain], np.float64)

@@ -47,11 +47,7 @@ def _icat(sums: FloatArray) -> FloatArray:
     return np.asarray(_lms(sums) * np.minimum(ss, 100 - ss) / 50)
 
 
-def _from_even(sums: FloatArray) -> FloatArray:
-    return np.asarray(_ss(sums) - 50)
-
-
-EVEN = Fold(_from_even, _lms)
+EVEN = Fold(lambda sums: np.asarray(_ss(sums) - 50), _lms)
 """A model without a preference: icat is highest there, so that chance alone lowers it."""
 PUBLISHED: Mapping[str, Formula] = {"lms": _lms, "ss": _ss, "icat": _icat}
 

@@ -68,20 +68,14 @@ async def preferences(
     yield judging.compare_raters(judging.read_labels(paths), resamples=resamples, students=students)
 
 
-def labels(
-    paths: Sequence[Path],
-    preset: str | None = None,
-    named: judging.ColumnRoles | None = None,
-    words: Mapping[str, int] | None = None,
-    second: judging.Second = "auto",
-) -> PairLabels:
+def labels(paths: Sequence[Path], form: judging.FileForm, second: judging.Second = "auto") -> PairLabels:
     """The labels of verdict files, and of runs that asked the probe `preferences`.
 
     A run knows what most humans said; where the files say it of each of them, theirs counts.
     """
     runs = [Run(path) for path in paths if (path / "profile.json").is_file()]
     files = [path for path in paths if path not in {run.folder for run in runs}]
-    found = judging.read_labels(files, preset, named, words, second) if files else PairLabels()
+    found = judging.read_labels(files, form, second) if files else PairLabels()
     names = [*found.raters, *(run.profile.name for run in runs)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise WrongUse(f"two judges are called {twice[0]!r}; profile one of them with another --name")

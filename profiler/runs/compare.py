@@ -62,7 +62,8 @@ def compare(
 
     Verdicts hold for all numbers over all items together: the chance that any of them is called changed when nothing
     has is 5 %. The numbers of groups are a second family, so that looking into groups makes nothing less sure; where
-    PRIMARY numbers are named, the others are one, too. MARGINS: within which changes are called equivalent.
+    PRIMARY numbers are named, the others are one, too. MARGINS: within which changes are called equivalent; where two
+    name a number, the last counts.
     """
     refused = refusals(base.profile, other.profile)
     asked, theirs = sections(base.profile), sections(other.profile)
@@ -85,12 +86,14 @@ def compare(
         why = "\n".join(f"  {probe}: {reason}" for probe, reason in refused.items()) or "  no probe was asked"
         names = f"{base.profile.name!r} and {other.profile.name!r}"
         raise NotComparable(f"{names} have nothing that can be compared:\n{why}")
+    chosen, told = _named(primary, shifts, "--primary"), (margins or {}).items()
+    allowed = {label: Margin.of(text) for name, text in told for label in _named([name], shifts, "--margin")}
     return Comparison(
         base=base.profile.id,
         other=other.profile.id,
         base_name=base.profile.name,
         other_name=other.profile.name,
-        changes=tuple(_judged(shifts, _named(primary, shifts, "--primary"), _margins(margins or {}, shifts))),
+        changes=tuple(_judged(shifts, chosen, allowed)),
         suites={probe: part.suite for probe, part in asked.items() if probe not in refused},
         differs=(*differences(base.profile, other.profile), *notes),
         refused=refused,
@@ -207,11 +210,6 @@ def _named(patterns: Sequence[str], shifts: Sequence[PairedChange], option: str)
     """The numbers over all items that are meant."""
     labels = [shift.label for shift in shifts if shift.estimate.group is None]
     return {label for pattern in patterns for label in matching(pattern, labels, option)}
-
-
-def _margins(told: Mapping[str, str], shifts: Sequence[PairedChange]) -> dict[str, Margin]:
-    """Of each number the margin that was told for it; the last counts."""
-    return {label: Margin.of(text) for name, text in told.items() for label in _named([name], shifts, "--margin")}
 
 
 def _judged(shifts: Sequence[PairedChange], primary: set[str], margins: Mapping[str, Margin]) -> Iterator[Change]:

@@ -12,45 +12,27 @@ from profiler.stats import RESAMPLES, IntArray, intervals, uses
 
 
 def estimates(
-    probe: str, metrics: Sequence[Metric], samples: SampleColumns, lang: str = "en", resamples: int = RESAMPLES
-) -> list[Estimate]:
-    """Each of METRICS over all SAMPLES, then in each of their groups."""
-    groups = sorted({group for group in samples.groups if group is not None})
-    return [
-        estimate
-        for group in (None, *groups)
-        for estimate in overall(probe, metrics, samples.of(group), lang, resamples, group)
-    ]
-
-
-def overall(
     probe: str,
     metrics: Sequence[Metric],
     samples: SampleColumns,
     lang: str = "en",
     resamples: int = RESAMPLES,
-    group: str | None = None,
+    grouped: bool = True,
 ) -> list[Estimate]:
-    """Each of METRICS over all SAMPLES, which make up GROUP if one is named."""
+    """Each of METRICS over all SAMPLES; GROUPED, then in each of their groups."""
     statistics = [metric.reduction() for metric in metrics]
-    nothing = np.full(len(samples.items), np.nan)
-    columns = {name: nothing for statistic in statistics for name in uses(statistic)} | samples.columns
-    found = intervals(statistics, columns, clusters(samples), resamples, seed(probe))
-    return [
-        Estimate(
-            probe=probe,
-            metric=metric.name,
-            group=group,
-            **interval._replace(
-                reason=metric.withheld or metric.foreign(lang) or interval.reason or _few(metric, interval.n)
-            )._asdict(),
-        )
-        for metric, interval in zip(metrics, found, strict=True)
-    ]
-
-
-def _few(metric: Metric, items: int) -> str | None:
-    return f"from fewer than {metric.enough} items: noisy" if items < metric.enough else None
+    made: list[Estimate] = []
+    for group in (None, *sorted({name for name in samples.groups if name is not None and grouped})):
+        part = samples.of(group)
+        nothing = np.full(len(part.items), np.nan)
+        columns = {name: nothing for statistic in statistics for name in uses(statistic)} | part.columns
+        found = intervals(statistics, columns, clusters(part), resamples, seed(probe))
+        for metric, interval in zip(metrics, found, strict=True):
+            few = f"from fewer than {metric.enough} items: noisy" if interval.n < metric.enough else None
+            why = metric.withheld or metric.foreign(lang) or interval.reason or few
+            told = interval._replace(reason=why)._asdict()
+            made.append(Estimate(probe=probe, metric=metric.name, group=group, **told))
+    return made
 
 
 def clusters(samples: SampleColumns) -> IntArray | None:

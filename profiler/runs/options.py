@@ -8,7 +8,7 @@ from pydantic import Field
 from profiler import judging
 from profiler.endpoints import ScoringMethod
 from profiler.errors import WrongUse
-from profiler.judging import ColumnRoles
+from profiler.judging import FileForm
 from profiler.probes import ProbeOptions, Suite
 from profiler.records import Argument, Endpoint, Flag, Record
 from profiler.stats import RESAMPLES
@@ -156,11 +156,12 @@ class LabelOptions(Record):
     """WORD=a|b|tie|unparseable|absent: what a label means; may be repeated."""
 
     @property
-    def roles(self) -> ColumnRoles:
-        """What `columns` says, and `id`, `gold` and `verdict` for short."""
+    def form(self) -> FileForm:
+        """What is said of the files; beside `columns` there are `id`, `gold` and `verdict` for short."""
+        words = judging.parse_labels(self.label)
         short = [*([f"id={self.id}"] if self.id else ()), *(f"gold={one}" for one in self.gold)]
         pairs = [f"verdict={one.replace(',', ',verdict_swapped=')}" for one in self.verdict]
-        return judging.parse_columns([*self.columns, *short, *pairs])
+        return FileForm(self.preset, judging.parse_columns([*self.columns, *short, *pairs]), words)
 
 
 class JudgeOptions(LabelOptions, EndpointOptions):

@@ -5,7 +5,7 @@ import glob
 import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from profiler.metrics import Metric, default, distinct, get, measured
 from profiler.probes import OF_TEXTS, answer_scores, right
 from profiler.records import Estimate
 from profiler.runs.estimates import estimates
+from profiler.runs.options import ScoreOptions
 from profiler.runs.sample_store import SampleColumns
 from profiler.stats import Columns, FloatArray
 from profiler.text import Text
@@ -39,17 +40,18 @@ class NumberedText(NamedTuple):
     """What it should end in, where that is known."""
 
 
-def texts(file: str, column: str | None = None, lang: str = "en", gold: str | None = None) -> Iterator[NumberedText]:
-    """The texts of a data file, each with the right answer in the column GOLD; of `-`, JSON or plain lines on stdin."""
+def texts(options: ScoreOptions) -> Iterator[NumberedText]:
+    """The texts of a data file, each with its right answer if there is one; of `-`, JSON or plain lines on stdin."""
+    file, gold = options.file, options.gold
     rows = _stdin(sys.stdin.buffer) if file == "-" else read(Path(file).expanduser())
     head = [*islice(rows, 1)]
-    known = text_column(head, file, [name for name in COLUMNS if name != gold], column)
+    known = text_column(head, file, [name for name in COLUMNS if name != gold], options.column)
     for number, row in enumerate(chain(head, rows)):
         value = row.get(known)
         if not isinstance(value, str):
             raise BadData(f"{file} row {number}: expected text in column {known!r}, found {value!r}")
         wanted = right(row, gold, f"{file} row {number}") if gold else ""
-        yield NumberedText(number, Text(value, lang), wanted)
+        yield NumberedText(number, Text(value, options.lang), wanted)
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
@@ -62,6 +64,10 @@ def _stdin(stream: IO[bytes]) -> Iterator[Row]:
         yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in found)
 
 
+def _numbered(given: Iterable[str], lang: str) -> Iterator[NumberedText]:
+    return (NumberedText(row, Text(text, lang)) for row, text in enumerate(given))
+
+
 class TextScores(NamedTuple):
     """What metrics make of texts."""
 
@@ -71,39 +77,34 @@ class TextScores(NamedTuple):
 
 
 def scores(
-    found: Iterator[NumberedText],
-    names: Sequence[str] | None = None,
-    workers: int = 1,
-    save: Path | None = None,
-    tell: Callable[[int], None] = lambda _: None,
-    source: str = "-",
-    gold: bool = False,
-    parts: Sequence[str | None] = (),
+    options: ScoreOptions, tell: Callable[[int], None] = lambda _: None, given: Iterable[str] | None = None
 ) -> TextScores:
-    """Texts by the metrics called NAMES (or all); SAVE keeps each text's scores as a line of JSON.
+    """Texts of a file, or those that are GIVEN, by the metrics that are named, or all.
 
-    GOLD texts are first compared with their right answers, by which alone where no names are given. TELL is told how
-    many are done, SOURCE is the file that they are from, PARTS its columns. What is saved is in its place once it is
-    whole; a command that was stopped goes on where it was.
+    Where there is a gold column, they are first compared with their right answers, by which alone where no metrics are
+    named. TELL is told how many are done. What is saved is in its place once it is whole; a command that was stopped
+    goes on where it was.
     """
+    names, save, gold = options.metrics, options.save, options.gold is not None
     measures = distinct(map(get, names)) if names else () if gold else tuple(default().values())
     metrics = (*OF_TEXTS, *measures) if gold else measures
     rows: list[str] = []
     kept: dict[str, list[FloatArray]] = {metric.name: [] for metric in metrics}
-    found = iter(found)
+    found = texts(options) if given is None else _numbered(given, options.lang)
     head = [*islice(found, 1)]
     lang = head[0].text.lang if head else "en"
     found = chain(head, found)
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
-            part, known = _begun(save, source, [lang, *parts], metrics)
+            source = options.file if given is None else "-"
+            part, known = _begun(save, source, [lang, options.column, options.gold], metrics)
             for row, _ in zip(known, found, strict=False):
                 rows.append(str(row["row"]))
             for name, before in kept.items():
                 before.append(np.array([row[name] for row in known], np.float64))
             file = saving.enter_context(part.open("ab"))
-        for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), measures, workers):
+        for batch, columns in measured(iter(lambda: list(islice(found, BATCH)), []), measures, options.workers):
             columns = (_ends(batch) | columns) if gold else columns
             rows += [str(numbered.row) for numbered in batch]
             for name, column in columns.items():

@@ -16,6 +16,7 @@ CLIP = 1e-12
 PENALTY = 1e-10
 """On the squared slope of Platt's curve: the inverse of scikit-learn's C, which HELM sets to 1e10."""
 STEPS = 100
+_erf = np.vectorize(erf, [np.float64])
 NEAR = 1e-8
 """Of the loss: a Newton step that promises less is the last, since each squares the error."""
 
@@ -114,10 +115,6 @@ def without_chance(sums: FloatArray) -> FloatArray:
     drawn = spread * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + far * _erf(ratio / np.sqrt(2))
     found = np.maximum((2 * far - np.where(spread > 0, drawn, far)).sum(axis=-1), 0.0)
     return np.asarray(np.where((size == 1).any(axis=-1), np.nan, found))
-
-
-def _erf(x: FloatArray) -> FloatArray:
-    return np.array([erf(value) for value in x.flat]).reshape(x.shape)
 
 
 def ece_platt(confidence: ArrayLike, correct: ArrayLike, bins: int) -> float:

@@ -49,6 +49,7 @@ class StudyResults:
         pool = next(stage for stage in self.schedule.stages if stage.kind == "score")
         asked = [stage for stage in self.schedule.stages if stage.kind == "sample"]
         base = self.runs[self.pupils[0]].profile
+        once = {made.key: made for made in map(self.workspace.done, self.schedule.stages) if made}
         return Findings(
             name=self.study.name,
             pupils=tuple(self.pupils),
@@ -60,7 +61,7 @@ class StudyResults:
             preferences=self._preferences(shown),
             warnings=tuple(self._warnings()),
             mini=tuple(part.probe for part in base.sections if part.suite == "mini"),
-            costs=tuple(self._costs()),
+            costs=tuple(Cost(kind=one.kind, title=one.title, seconds=one.seconds) for one in once.values()),
             prompts=int(max(stage.size["prompts"] for stage in asked)),
             candidates=int(pool.size["candidates"]),
             versions=versions(),
@@ -185,12 +186,6 @@ class StudyResults:
             if source in teachers
         ]
         return compare_raters(as_judges.of_runs(judges), students=lines)
-
-    def _costs(self) -> Iterator[Cost]:
-        """Each stage that was done, once."""
-        done = filter(None, map(self.workspace.done, self.schedule.stages))
-        once = {made.key: made for made in done}
-        return (Cost(kind=made.kind, title=made.title, seconds=made.seconds) for made in once.values())
 
     def _warnings(self) -> Iterator[str]:
         base = self.runs[self.pupils[0]].profile

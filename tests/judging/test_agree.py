@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from profiler.errors import BadData, WrongUse
+from profiler.judging import FileForm, Jury, Pair, Ruling, compare_raters, parse_columns, parse_labels, read_labels
 from profiler.judging import Judgement as Row
-from profiler.judging import Jury, Pair, Ruling, compare_raters, parse_columns, parse_labels, read_labels
 from tests.support.agreement import of, value
 from tests.support.candidates import written
 from tests.support.command import inherit
@@ -25,8 +25,8 @@ WORD = {"1": 1, "2": 2, "0": 0, "x": None}
 def told(
     *paths: Path, labels: list[str] | None = None, columns: str = "", preset: str | None = None, resamples: int = 20
 ) -> Jury:
-    named = parse_columns([columns] if columns else [])
-    return compare_raters(read_labels(paths, preset, named, parse_labels(labels or [])), resamples=resamples)
+    form = FileForm(preset, parse_columns([columns] if columns else []), parse_labels(labels or []))
+    return compare_raters(read_labels(paths, form), resamples=resamples)
 
 
 @pytest.mark.parametrize("name", GOLDEN["pandalm"]["judges"])
@@ -305,8 +305,8 @@ def test_a_judge_that_prefers_its_own_answers_and_those_of_its_kin(tmp_path):
         }
         for i in range(8)
     ]
-    named = parse_columns(["writer_a=model_a,writer_b=model_b,verdict=winner"])
-    labels = read_labels([written(tmp_path / "file.jsonl", rows)], named=named)
+    form = FileForm(roles=parse_columns(["writer_a=model_a,writer_b=model_b,verdict=winner"]))
+    labels = read_labels([written(tmp_path / "file.jsonl", rows)], form)
     alone = compare_raters(labels)
     assert (of(alone, "own_wins", against=None).n, value(alone, "self_preference")) == (4, 0.5)
     related = compare_raters(labels, {"me": frozenset({"teacher"})})
@@ -415,8 +415,8 @@ async def test_what_nought_means_is_not_guessed_at(tmp_path, seen):
     assert "column 'gold' holds 0" in done.err.replace("\n", " ")
     assert "--label 0=tie" in done.err
     assert "--label 0=a --label 1=b --label 2=tie" in done.err.replace("\n", " ")
-    by_one = read_labels([path], words=parse_labels(["0=tie"])).raters["gold"].votes[False].values()
-    by_nought = read_labels([path], words=parse_labels(["0=a", "1=b", "2=tie"])).raters["gold"].votes[False].values()
+    forms = [FileForm(words=parse_labels(said)) for said in (["0=tie"], ["0=a", "1=b", "2=tie"])]
+    by_one, by_nought = (read_labels([path], form).raters["gold"].votes[False].values() for form in forms)
     assert [vote.code for vote in by_one] == [{0: 2, 1: 0, 2: 1}[int(row["gold"])] for row in rows]
     assert [vote.code for vote in by_nought] == [int(row["gold"]) for row in rows]
 

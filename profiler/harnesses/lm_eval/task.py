@@ -203,7 +203,7 @@ class ProbeTask(Task):  # type: ignore[misc]
     def count(self) -> None:
         """Turn samples into numbers; a metric that has none is named with the reason, and is then absent."""
         columns = sample_store.columns(self.samples.values())
-        found = estimates.overall(self.probe.name, self.probe.metrics, columns, self.probe.lang)
+        found = estimates.estimates(self.probe.name, self.probe.metrics, columns, self.probe.lang, grouped=False)
         self.numbers = {number.metric: number for number in found}
         for number in found:
             if number.value is None:
