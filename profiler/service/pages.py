@@ -38,9 +38,9 @@ class Pages(APIRouter):
             shown.__signature__ = signature.replace(  # type: ignore[attr-defined]
                 parameters=others if asks else [request, *others], return_annotation=HTMLResponse
             )
-            self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
             beside = "/index.json" if path == "/" else f"{path}.json"
-            self.add_api_route(beside, view, name=f"{view.__name__}.json")
+            self.add_api_route(beside, view, name=f"{view.__name__}.json")  # first: /{id} takes /x.json too
+            self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
             return view
 
         return add
