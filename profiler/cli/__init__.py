@@ -59,6 +59,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
     "Serve a model": {serve.serve: None, profile.doctor: "profiler.runs.options:EndpointOptions"},
     "Look at what is there": {
         ui.ui: "profiler.service.options:ServiceOptions",
+        ui.worker: "profiler.service.options:WorkerOptions",
         token.token: None,
         runs.show: None,
         runs.ls: None,

@@ -287,7 +287,8 @@ def _mean(told: Iterable[tuple[float | None, float | None, float | None]]) -> tr
 
 def _mean_change(gains: list[Change], moved: trainings.Gain) -> Change:
     """The mean gain as a change; where each gain has a percentage, in percent of the mean base, so that both intervals
-    hold 0 or neither."""
+    hold 0 or neither.
+    """
     mean: dict[str, float | None] = {"absolute": moved.mean, "low": moved.low, "high": moved.high, "p": moved.p}
     mean |= {side: sum(getattr(gain, side) for gain in gains) / len(gains) for side in ("base", "other")}
     share = 100 / abs(mean["base"]) if all(gain.percent is not None for gain in gains) and mean["base"] else None
