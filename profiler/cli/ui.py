@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ def ui(
 
     from profiler.service import application
 
+    os.environ |= options.bounds.environment()  # for all that this process starts, jobs first
     app = application(options)
     try:
         listening = socket.create_server((options.host, options.port))

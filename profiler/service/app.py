@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import login, problems, runs
+from profiler.service import health, login, problems, runs
 from profiler.service.safety import Doors, Safety
 
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions
 
-ROUTERS = (runs.router, login.router)
+ROUTERS = (runs.router, login.router, health.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
