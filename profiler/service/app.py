@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import jobs, login, problems, runs, samples
+from profiler.service import health, jobs, login, problems, runs, samples
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -20,7 +20,7 @@ from profiler.service.worker import Worker
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions, WorkerOptions
 
-ROUTERS = (samples.router, runs.router, jobs.router, login.router)
+ROUTERS = (samples.router, runs.router, jobs.router, login.router, health.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
@@ -62,4 +62,4 @@ def worker_of(options: ServiceOptions | WorkerOptions, queue: Queue) -> Worker:
     """Who does the jobs of QUEUE."""
     options.out.mkdir(parents=True, exist_ok=True)
     data = {"INHERIT_DATA": str(options.data.resolve())} if options.data else {}
-    return Worker(queue, options.out, options.jobs, environment=data)
+    return Worker(queue, options.out, options.jobs, environment=data | options.bounds.environment())

@@ -17,6 +17,7 @@ from profiler.records import Record
 from profiler.service import verbs
 from profiler.service.pages import Pages
 from profiler.service.queue import WAITING, Job, Queue, State
+from profiler.service.safety import check_own, check_submission, user_of
 from profiler.service.worker import TAIL, folder_of
 
 router = Pages(tags=["jobs"])
@@ -68,16 +69,11 @@ def queue(request: Request) -> Queue:
     return found
 
 
-def owner(request: Request) -> str:
-    """Who asks."""
-    user = getattr(request.state, "user", None)
-    return user.name if user else "local"
-
-
 def submit(request: Request, verb: str, given: dict[str, Any]) -> Job:
     """Put what a verb is told into the queue."""
     told = verbs.options(verb, given, request.app.state.options.out)
-    job = queue(request).submit(verb, told, verbs.endpoints(told), owner(request))
+    check_submission(request, told)
+    job = queue(request).submit(verb, told, verbs.endpoints(told), user_of(request).name)
     if worker := request.app.state.worker:
         worker.wake.set()
     return job
@@ -117,12 +113,14 @@ def one(request: Request, id: str) -> Job:
 @router.post("/api/jobs/{id}/cancel")
 def cancel(request: Request, id: str) -> Job:
     """End a job; what was answered is kept, and `resume` goes on from there."""
+    check_own(request, queue(request).get(id).owner)
     return queue(request).cancel(id)
 
 
 @router.post("/api/jobs/{id}/resume")
 def resume(request: Request, id: str) -> Job:
     """Go on with a job that failed or was cancelled, where it stopped; no answer is paid twice."""
+    check_own(request, queue(request).get(id).owner)
     return queue(request).resume(id)
 
 

@@ -1,11 +1,11 @@
-"""What `inherit ui` can be told."""
+"""What `inherit ui` and `inherit worker` can be told."""
 
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from profiler.http import ANY_LOOPBACK, KEYS
+from profiler.http import ANY_LOOPBACK, KEYS, Bounds
 from profiler.records import Flag, Record
 from profiler.runs.options import Data, Out
 from profiler.service.tokens import Role
@@ -13,7 +13,23 @@ from profiler.service.tokens import Role
 Jobs = Annotated[int, Field(ge=0, le=1024)]
 
 
-class WorkerOptions(Record):
+class Reach(Record):
+    """How far the work that is done for others may reach."""
+
+    allow: tuple[str, ...] = (ANY_LOOPBACK,)
+    """HOST, HOST:PORT, network or `loopback` that jobs may call; only loopback if left out; may be repeated."""
+    keys: tuple[str, ...] = KEYS
+    """Environment variable that jobs may send to servers as a key; a * stands for any letters; may be repeated."""
+    trust_proxies: bool = False
+    """Let jobs call through the proxies that the environment names, which then decide what may be called."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The same, as what asks servers keeps to it."""
+        return Bounds(self.allow, self.keys, self.trust_proxies)
+
+
+class WorkerOptions(Reach):
     """Do the jobs of a service, which may run on another machine that sees the same folder."""
 
     jobs: Jobs = 2
@@ -24,7 +40,7 @@ class WorkerOptions(Record):
     out: Out = Path("runs")
 
 
-class ServiceOptions(Record):
+class ServiceOptions(Reach):
     """Start the profiler service: pages and an API over the runs of a folder."""
 
     host: str = "127.0.0.1"
@@ -39,12 +55,6 @@ class ServiceOptions(Record):
     """Address or network of that proxy; the header is believed from nowhere else; may be repeated."""
     proxy_role: Role = "viewer"
     """What the proxy's users may do."""
-    allow: tuple[str, ...] = (ANY_LOOPBACK,)
-    """HOST, HOST:PORT, network or `loopback` that jobs may call; only loopback if left out; may be repeated."""
-    keys: tuple[str, ...] = KEYS
-    """Environment variable that jobs may send to servers as a key; a * stands for any letters; may be repeated."""
-    trust_proxies: bool = False
-    """Let jobs call through the proxies that the environment names, which then decide what may be called."""
     database: str | None = None
     """postgresql://… for a team with several workers; else SQLite in the runs' folder."""
     jobs: Jobs = 2

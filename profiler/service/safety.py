@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
@@ -23,14 +23,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from profiler.errors import WrongUse
-from profiler.http import BOUNDS, FOREIGN, Bounds, header_parts, read_rule
+from profiler.http import BOUNDS, FOREIGN, header_parts, read_rule
+from profiler.service.health import AnswerCounts
 from profiler.service.problems import problem
 from profiler.service.tokens import HEAD, RANK, Role, Token, digest, private, tokens
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from profiler.records import Record
     from profiler.service.options import ServiceOptions
 
 READ = ("GET", "HEAD", "OPTIONS")
@@ -116,6 +116,7 @@ class Doors:
     options: ServiceOptions
     logins: dict[str, Login] = field(default_factory=dict)
     """Digest of a cookie → its login; in memory only."""
+    counted: AnswerCounts = field(default_factory=AnswerCounts)
 
     def __post_init__(self) -> None:
         told = self.options
@@ -210,8 +211,7 @@ class Safety:
     def __init__(self, app: ASGIApp, doors: Doors) -> None:
         self.app = app
         self.doors = doors
-        told = doors.options
-        self.bounds = Bounds(told.allow, told.keys, told.trust_proxies)
+        self.bounds = doors.options.bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -234,10 +234,11 @@ class Safety:
 
     def _told(self, request: Request, user: User | None, send: Send) -> Send:
         """SEND, with our headers, an audit line, and no server's words for who is no admin."""
-        hide = Hide()
+        hide, began = Hide(), time.perf_counter()
 
         async def out(message: Message) -> None:
             if message["type"] == "http.response.start":
+                self.doors.counted.add(request.scope, message["status"], time.perf_counter() - began)
                 headers = MutableHeaders(scope=message)
                 for name, value in SENT.items():
                     headers.setdefault(name, value)
@@ -308,28 +309,26 @@ def check_own(request: Request, owner: str) -> None:
         raise HTTPException(403, f"this is {owner}'s, and {user.name} is no admin")
 
 
-def check_submission(request: Request, told: Record) -> None:
+def check_submission(request: Request, told: Mapping[str, object]) -> None:
     """Refuse what a job is told that this service does for nobody, or not for this user, before it is queued.
 
     Variables are checked again where they are sent, addresses where they are dialled: in the job's own process.
     """
     options: ServiceOptions = request.app.state.options
-    bounds = Bounds(options.allow, options.keys, options.trust_proxies)
-    roots = [options.out, *([options.data] if options.data else ())]
-    for name, value in _leaves(told.model_dump()):
+    for name, value in _leaves(told):
         if name == "key":
-            bounds.check_key(str(value))
+            options.bounds.check_key(str(value))
         elif name == "header":
-            bounds.check_key(header_parts(str(value))[1])
+            options.bounds.check_key(header_parts(str(value))[1])
         elif name == "url" or user_of(request).role == "admin":
             continue
-        elif not _inside(value, roots):
+        elif not _inside(value, options.out, (options.out, *filter(None, (options.data,)))):
             raise WrongUse(f"{name}: {str(value)!r} lies outside the service's folders; only an admin may name it")
 
 
 def _leaves(told: object, name: str = "") -> Iterator[tuple[str, str | Path]]:
     """Every text and path that was told, under the name of its field."""
-    if isinstance(told, dict):
+    if isinstance(told, Mapping):
         for inner, value in told.items():
             yield from _leaves(value, inner)
     elif isinstance(told, list | tuple):
@@ -339,18 +338,15 @@ def _leaves(told: object, name: str = "") -> Iterator[tuple[str, str | Path]]:
         yield name, told
 
 
-def _inside(value: str | Path, roots: Iterable[Path]) -> bool:
-    """Whether VALUE is no path, or one below ROOTS."""
-    if value == "":
-        return True
+def _inside(value: str | Path, here: Path, roots: Iterable[Path]) -> bool:
+    """Whether VALUE, as seen from HERE, is no path, or one below ROOTS."""
+    if re.search(r"(^|@)https?://", str(value)):
+        return True  # an address, which is checked where it is dialled
     try:
-        path = Path(value).expanduser()
-        names_one = isinstance(value, Path) or path.is_absolute() or ".." in path.parts or path.exists()
-    except (OSError, ValueError, RuntimeError):  # a long text, say
+        path = (here / Path(value).expanduser()).resolve()
+    except (OSError, ValueError, RuntimeError):  # a text that can't be one
         return True
-    if isinstance(value, str) and "://" in value and not re.search(r"(^|@)https?://", value):
-        return False
-    return not names_one or any(path.resolve().is_relative_to(root.resolve()) for root in roots)
+    return "://" not in str(value) and any(path.is_relative_to(root.resolve()) for root in roots)
 
 
 def audit(told: ServiceOptions, request: Request, user: User | None, status: int) -> None:

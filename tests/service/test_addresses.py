@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +22,7 @@ from profiler.errors import EndpointError, WrongUse
 from profiler.http import Bounds
 from profiler.records import Endpoint
 from profiler.service import ServiceOptions, application
-from tests.support.wire import Script, Wire, serving
+from tests.support.wire import Fault, Script, Wire, serving
 
 METADATA = "169.254.169.254"
 
@@ -287,3 +288,27 @@ async def test_a_servers_words_are_marked_in_work_for_others() -> None:
         await transport.post("/completions", {"prompt": "x"})
     http.BOUNDS.reset(token)
     await transport.close()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_planted_key_is_in_no_file_and_on_no_page(tmp_path: Path, fails: bool) -> None:
+    canaries = {"OPENAI_API_KEY": "sk-canary-one-0123456789", "INHERIT_TEAM": "canary-two-0123456789"}
+    faults = tuple(Fault("500", match="The", says=f"you sent {value}") for value in canaries.values() if fails)
+    script = Script(key=canaries["OPENAI_API_KEY"], faults=faults)
+    async with serving(script) as wire:
+        code, said = await carried_out(
+            Bounds(), "profile", "wire", "--url", wire.url, "--header", "X-Team=INHERIT_TEAM", "-p", "bbq", "-n", "4",
+            "--suite", "mini", "--out", str(tmp_path), **canaries,
+        )  # fmt: skip
+    assert code == (1 if fails else 0), said
+    app = application(ServiceOptions(out=tmp_path))
+    pages = {"stdout": said.encode()}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        known = ["/", "/index.json", "/metrics", "/api/openapi.json"]
+        asked = {match for page in known[:1] for match in re.findall(r'href="(/[^"]*)"', (await client.get(page)).text)}
+        for path in [*known, *sorted(asked)]:
+            pages[path] = (await client.get(path)).content
+    written = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(written) > (0 if fails else 2)
+    for where, held in (pages | written).items():
+        assert not [name for name, value in canaries.items() if value.encode() in held], where

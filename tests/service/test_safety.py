@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
@@ -19,6 +23,7 @@ from profiler.runs.options import ProfileOptions
 from profiler.service import ServiceOptions, application, tokens
 from profiler.service.safety import COOKIE, LARGEST, check_own, check_submission, decision
 from tests.support.command import inherit
+from tests.support.places import ROOT
 
 ROLES: tuple[tokens.Role, ...] = ("viewer", "runner", "admin")
 
@@ -299,6 +304,7 @@ def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, 
         ({}, None),
         ({"key": "INHERIT_TEAM_KEY", "url": "http://127.0.0.1:1/v1"}, None),
         ({"prompts": "{out}/uploads/mine.jsonl", "name": "a name / with a slash"}, None),
+        ({"prompts": "uploads/mine.jsonl", "out": ".", "system": "x" * 5000}, None),
     ],
 )
 def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
@@ -308,7 +314,7 @@ def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
 
     @made.post("/api/jobs/profile")
     def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}))
+        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}).model_dump())
         return "queued"
 
     told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
@@ -322,9 +328,45 @@ def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: d
 
     @made.post("/api/jobs/profile")
     def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}))
+        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}).model_dump())
         return "queued"
 
     client = TestClient(made, headers=bearer(given["admin"]))
     assert client.post("/api/jobs/profile", json={"prompts": "/data/prompts.jsonl"}).status_code == 200
     assert client.post("/api/jobs/profile", json={"key": "DATABASE_URL"}).status_code == 422
+
+
+def test_health_is_everybodys_and_counts_are_a_viewers(out: Path, given: dict[str, str]) -> None:
+    client = TestClient(app(out))
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/metrics").status_code == 401
+    client.get("/nowhere/with/a/secret", headers=bearer(given["admin"]))
+    text = client.get("/metrics", headers=bearer(given["viewer"])).text
+    assert 'inherit_answers_total{method="GET",route="/healthz",status="200"} 1' in text
+    assert "secret" not in text
+    counts = {float(line.rpartition(" ")[2]) for line in text.splitlines() if "seconds_bucket" in line}
+    assert max(counts) == 3
+    parsed = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    assert all(float(value) >= 0 and name for name, _, value in parsed)
+
+
+def test_the_service_as_it_is_started_answers_to_its_names_and_to_who_asks(out: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = ["ui", "--no-browser", "--port", "0", "--out", str(out), "--allow", "10.0.0.0/8"]
+    code = "from profiler.cli import main; main()"
+    with subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE, env=environment) as service:
+        try:
+            assert service.stdout is not None
+            address = service.stdout.readline().decode().strip()
+            assert httpx.get(f"{address}/healthz", timeout=60).text == "ok\n"
+            assert httpx.get(address, headers={"host": "evil.example"}, timeout=60).status_code == 421
+            # Nobody's header says where a request comes from.
+            assert "server" not in httpx.get(address, headers={"x-forwarded-for": "10.0.0.1"}, timeout=60).headers
+        finally:
+            service.terminate()
+
+
+async def test_a_service_that_others_could_reach_does_not_start(out: Path) -> None:
+    done = await inherit("ui", "--no-browser", "--host", "0.0.0.0", "--port", "0", "--out", out)
+    assert done.code == 2
+    assert "inherit token add" in done.err
