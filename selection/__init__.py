@@ -1,13 +1,14 @@
 """Active inheritance: candidates of one or several teachers, scored; the ones that carry what is wanted, kept."""
 
 from selection import card
+from selection.choose import utility
 from selection.croissant import croissant
 from selection.filters import active_filters
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
 from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
-from selection.score import cheap_metrics, filters_version, refuse_unknown_scores, score, score_metric
+from selection.score import PromptedText, cheap_metrics, filters_version, refuse_unknown_scores, score, score_metric
 from selection.select import open_pool, read_selection, score_missing, select
 from selection.teacher import read_teacher, spec_teachers, teacher_fields
 
@@ -19,6 +20,7 @@ __all__ = [
     "Pool",
     "PoolContents",
     "PromptSurvey",
+    "PromptedText",
     "SampleOptions",
     "Segment",
     "SelectOptions",
@@ -47,4 +49,5 @@ __all__ = [
     "select",
     "spec_teachers",
     "teacher_fields",
+    "utility",
 ]

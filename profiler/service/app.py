@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import health, jobs, login, problems, runs, samples
+from profiler.service import compare, health, jobs, login, problems, runs, samples, score
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -20,7 +20,16 @@ from profiler.service.worker import Worker
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions, WorkerOptions
 
-ROUTERS = (samples.router, runs.router, jobs.router, login.router, health.router)
+ROUTERS = (
+    samples.router,
+    compare.router,
+    score.router,
+    score.api,
+    runs.router,
+    jobs.router,
+    login.router,
+    health.router,
+)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 

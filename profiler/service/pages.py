@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from profiler.reporting import layout
 from profiler.reporting.numbers import count, interval, number, places, plain
 from profiler.reporting.table import SIGNS
 
@@ -68,14 +69,17 @@ def _environment() -> Environment:
         "interval": interval,
         "plain": plain,
         "quoted": quote,
+        "moved": layout.moved,
+        "spread": layout.spread,
+        "verdict": layout.verdict,
     }
     return environment
 
 
-def address(*parts: str, **query: str | int | None) -> str:
+def address(*parts: str, **query: str | int | Sequence[str] | None) -> str:
     """/PART/PART?NAME=VALUE, whatever the parts hold; what is None or empty is left out."""
     path = "/" + "/".join(quote(part, safe="") for part in parts)
-    told = urlencode({name.rstrip("_"): value for name, value in query.items() if value not in (None, "")})
+    told = urlencode({name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}, doseq=True)
     return f"{path}?{told}" if told else path
 
 

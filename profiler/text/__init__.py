@@ -3,6 +3,7 @@
 from profiler.text import final_answer, parser
 from profiler.text.counting import Batch, Text, ratio
 from profiler.text.lexicon import IntArray
+from profiler.text.marks import Mark, marks
 from profiler.text.scripts import unspaced, wordless
 
-__all__ = ["Batch", "IntArray", "Text", "final_answer", "parser", "ratio", "unspaced", "wordless"]
+__all__ = ["Batch", "IntArray", "Mark", "Text", "final_answer", "marks", "parser", "ratio", "unspaced", "wordless"]

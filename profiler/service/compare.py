@@ -1,0 +1,217 @@
+"""Runs compared with a base: the paper's figure, the table, what could not be compared; the address is the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Literal, NamedTuple
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+
+from profiler.errors import NotComparable, WrongUse
+from profiler.records import Change, Comparison, Record
+from profiler.reporting import comparison, layout
+from profiler.reporting.charts import changes, theme
+from profiler.reporting.layout import Key
+from profiler.runs import Run
+from profiler.runs import compare as compared
+from profiler.service.pages import Pages
+from profiler.service.runs import PALETTES, Theme, index_of, picture, readable
+
+router = Pages(tags=["compare"])
+
+MOST = 6
+"""Runs that are compared with a base at a time."""
+OFFERED = 100
+"""Runs that are offered to be compared."""
+
+Only = Literal["", "significant", "better", "worse", "higher", "lower", "equivalent", "not significant"]
+Others = Annotated[list[str] | None, Query(alias="with", max_length=MOST)]
+Chosen = Annotated[list[str] | None, Query(max_length=MOST + 1)]
+Id = Annotated[str, Query(max_length=300)]
+
+
+class ComparedRun(Record):
+    """A run of a comparison."""
+
+    id: str
+    name: str
+
+
+class ChangeRow(Record):
+    """One number of the base, and how it changed in each of the others."""
+
+    probe: str
+    metric: str
+    group: str | None
+    about: str
+    base: float | None
+    changes: tuple[Change | None, ...]
+    groups: tuple[ChangeRow, ...] = ()
+
+
+class ChangeBlock(Record):
+    """Numbers of one family of one probe."""
+
+    probe: str
+    family: str
+    rows: tuple[ChangeRow, ...]
+
+
+class ComparePage(Record):
+    """What changed from a base to others."""
+
+    base: ComparedRun | None
+    others: tuple[ComparedRun, ...]
+    offered: tuple[ComparedRun, ...]
+    """Runs that can be compared as well."""
+    only: Only
+    counts: dict[str, int]
+    """Verdict → numbers over all items that have it."""
+    blocks: tuple[ChangeBlock, ...]
+    comparisons: tuple[Comparison, ...]
+    sentences: tuple[str, ...] = ()
+    mini: bool = False
+    """Sets of our own were asked."""
+    how: str = ""
+    """What the intervals say."""
+    impossible: Mapping[str, str] = {}
+    """Run → why it can't be compared at all."""
+
+
+class _Stamped(NamedTuple):
+    """A run's folder as it was when it was read."""
+
+    folder: Path
+    stamp: float
+
+
+@router.page("/compare", "compare.html")
+def compare(request: Request, base: Id = "", others: Others = None, only: Only = "", run: Chosen = None) -> ComparePage:
+    """What changed from BASE to each of the runs WITH, in percent of BASE, with intervals and verdicts."""
+    index = index_of(request)
+    finished = index.entries("run", many=OFFERED).rows
+    offered = {entry.id: entry.name for entry in finished if entry.state in ("done", "incomplete")}
+    base, told = _sides(base, others or [], run or [])
+    made: list[Comparison] = []
+    sides: list[ComparedRun] = []
+    impossible: dict[str, str] = {}
+    for other in told if base else ():
+        start = _stamped(request, base)
+        try:
+            made.append(_compared(start, _stamped(request, other)))
+            sides.append(ComparedRun(id=other, name=layout.other_name(made[-1])))
+        except NotComparable as error:
+            impossible[other] = str(error)
+    known = {base, *told}
+    return ComparePage(
+        base=ComparedRun(id=base, name=readable(index.run(base)).name) if base else None,
+        others=tuple(sides),
+        offered=tuple(ComparedRun(id=id, name=name or id) for id, name in offered.items() if id not in known),
+        only=only,
+        counts=_counts(made),
+        blocks=tuple(_blocks(made, only)),
+        comparisons=tuple(made),
+        sentences=tuple(sentence for one in made for sentence in comparison.sentences(one)),
+        mini=any("mini" in one.suites.values() for one in made),
+        how=comparison.HOW_SURE["simultaneous"],
+        impossible=impossible,
+    )
+
+
+@router.get("/api/compare")
+def api_compare(request: Request, base: Id, others: Others = None) -> tuple[Comparison, ...]:
+    """What changed from BASE to each of the runs WITH; what can't be compared is an error."""
+    if not others:
+        raise WrongUse("name a run to compare with the base: with=RUN, which may be repeated")
+    return tuple(_compared(_stamped(request, base), _stamped(request, other)) for other in others)
+
+
+@router.get("/compare/chart.svg")
+def chart(request: Request, base: Id, others: Others = None, theme: Theme = "light") -> Response:
+    """The paper's figure."""
+    if not others:
+        raise WrongUse("name a run to compare with the base: with=RUN, which may be repeated")
+    return picture(_drawn(_stamped(request, base), tuple(_stamped(request, other) for other in others), theme))
+
+
+def _sides(base: str, others: list[str], chosen: list[str]) -> tuple[str, list[str]]:
+    """The base and the others, each once; of runs CHOSEN in a list the last, which is the oldest there, is the base."""
+    if chosen and not base:
+        *others, base = chosen
+    return base, [other for other in dict.fromkeys(others) if other != base]
+
+
+def _stamped(request: Request, id: str) -> _Stamped:
+    index = index_of(request)
+    found = index.run(id)
+    readable(found)
+    return _Stamped(found.folder, index.stamp(id))
+
+
+_comparing = Lock()
+
+
+def _compared(base: _Stamped, other: _Stamped) -> Comparison:
+    """A comparison, made once: who asks for it meanwhile waits for it."""
+    with _comparing:
+        return _made(base, other)
+
+
+@lru_cache(64)
+def _made(base: _Stamped, other: _Stamped) -> Comparison:
+    return compared.compare(Run(base.folder), Run(other.folder))
+
+
+@lru_cache(64)
+def _drawn(base: _Stamped, others: tuple[_Stamped, ...], palette: Theme) -> str:
+    made = []
+    for other in others:
+        try:
+            made.append(comparison.shown(_compared(base, other), "simultaneous"))
+        except NotComparable:
+            continue
+    if not made:
+        raise WrongUse("none of these runs can be compared with the base")
+    return theme.svg(changes.comparison_chart(made, PALETTES[palette]))
+
+
+def _counts(made: list[Comparison]) -> dict[str, int]:
+    every = [change.verdict for one in made for change in one.changes if change.group is None and change.verdict]
+    found = {str(verdict): every.count(verdict) for verdict in dict.fromkeys(every)}
+    significant = sum(found.get(verdict, 0) for verdict in ("better", "worse", "higher", "lower"))
+    return ({"significant": significant} if significant else {}) | found
+
+
+def _fits(change: Change | None, only: Only) -> bool:
+    if change is None:
+        return False
+    return change.significant if only == "significant" else not only or change.verdict == only
+
+
+def _blocks(made: list[Comparison], only: Only) -> list[ChangeBlock]:
+    """The rows that fit ONLY; a number stands above its groups where these fit."""
+    found = [{Key.of(change): change for change in comparison.shown(one, "simultaneous").changes} for one in made]
+    blocks = []
+    for block in layout.blocks(key for side in found for key in side):
+        rows = []
+        for key in block.keys:
+            if key.group is None:
+                inside = [other for other in block.keys if other[:2] == key[:2] and other.group is not None]
+                groups = [_row(other, [side.get(other) for side in found]) for other in inside]
+                fitting = tuple(row for row in groups if any(_fits(change, only) for change in row.changes))
+                row = _row(key, [side.get(key) for side in found])
+                if fitting or any(_fits(change, only) for change in row.changes):
+                    rows.append(row.model_copy(update={"groups": fitting}))
+        if rows:
+            blocks.append(ChangeBlock(probe=block.probe, family=block.family, rows=tuple(rows)))
+    return blocks
+
+
+def _row(key: Key, sides: list[Change | None]) -> ChangeRow:
+    base = next((change.base for change in sides if change), None)
+    about = layout.metric(key).about
+    return ChangeRow(probe=key.probe, metric=key.metric, group=key.group, about=about, base=base, changes=tuple(sides))

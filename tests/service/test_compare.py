@@ -1,0 +1,79 @@
+"""Runs compared on a page: what the command says, kept by the address."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from profiler.runs import Run
+from profiler.runs import compare as command
+from profiler.service import compare as module
+from tests.hostile import texts
+from tests.service import looked
+from tests.service.looked import BASE, HTML, OTHER, page
+
+ADDRESS = f"/compare?base={BASE}&with={OTHER}"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return looked.folder(tmp_path)
+
+
+@pytest.fixture
+def service(out: Path) -> TestClient:
+    return looked.client(out)
+
+
+def test_a_comparison_is_the_commands(out: Path, service: TestClient) -> None:
+    told = command.compare(Run(out / BASE), Run(out / OTHER)).model_dump(mode="json")
+    assert service.get(f"/api/compare?base={BASE}&with={OTHER}").json() == [told]
+    assert service.get(f"/compare.json?base={BASE}&with={OTHER}").json()["comparisons"] == [told]
+    assert "student differs significantly from teacher" in page(service, ADDRESS)
+
+
+def test_only_rows_of_the_verdict_that_is_asked_for_are_shown(service: TestClient) -> None:
+    record = service.get(f"/compare.json?base={BASE}&with={OTHER}&only=significant").json()
+    rows = [row for block in record["blocks"] for row in block["rows"]]
+    assert rows
+    for row in rows:
+        shown = [row, *row["groups"]]
+        assert any(c["verdict"] in ("better", "worse", "higher", "lower") for each in shown for c in each["changes"])
+    whole = service.get(f"/compare.json?base={BASE}&with={OTHER}").json()
+    assert len(rows) < sum(len(block["rows"]) for block in whole["blocks"])
+    assert "No number has this verdict" in page(service, ADDRESS + "&only=better") or record["counts"].get("better")
+
+
+def test_the_base_is_changed_by_a_link(service: TestClient) -> None:
+    assert f'href="/compare?base={OTHER}&amp;with={BASE}"' in page(service, ADDRESS)
+
+
+def test_runs_chosen_in_the_list_are_compared_with_the_last_of_them(service: TestClient) -> None:
+    record = service.get(f"/compare.json?run={OTHER}&run={BASE}").json()
+    assert (record["base"]["id"], [other["id"] for other in record["others"]]) == (BASE, [OTHER])
+
+
+def test_a_comparison_is_made_once(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    page(service, ADDRESS)
+    monkeypatch.setattr(module.compared, "compare", None)
+    page(service, ADDRESS)
+
+
+def test_runs_that_have_nothing_in_common_say_why(out: Path) -> None:
+    looked.renamed(out, OTHER, sections=[])
+    told = page(looked.client(out), ADDRESS)
+    assert "have nothing that can be compared" in told
+    assert looked.client(out).get(f"/api/compare?base={BASE}&with={OTHER}").status_code == 422
+
+
+def test_what_is_not_there_is_a_sentence(service: TestClient) -> None:
+    for address in ("/compare?base=nope&with=x", f"/compare?base={BASE}&with=20261127-damaged-ab"):
+        assert service.get(address, headers=HTML).status_code == 404
+    assert service.get(f"/api/compare?base={BASE}").status_code == 422
+
+
+@pytest.mark.parametrize("text", texts.TEXTS[:6])
+def test_a_hostile_name_is_shown_and_never_obeyed(out: Path, text: str) -> None:
+    looked.renamed(out, BASE, name=text)
+    told = page(looked.client(out), ADDRESS)
+    assert not [tag for tag in texts.LIVE if tag in told.lower()]
