@@ -194,9 +194,12 @@ def _submitting(verb: str, record: type[Record]) -> None:
     """The route by which VERB is submitted: its body is the verb's RECORD, and what is wrong is the command's word."""
 
     async def fits(request: Request) -> dict[str, Any]:
-        given = await request.json()
+        try:
+            given = await request.json()
+        except (ValueError, RecursionError):
+            given = None
         if not isinstance(given, dict):
-            raise WrongUse(f"expected the options of inherit {verb} as a JSON object, found {given!r:.100}")
+            raise WrongUse(f"expected the options of inherit {verb} as a JSON object")
         verbs.options(verb, given, request.app.state.options.out)
         return given
 

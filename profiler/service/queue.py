@@ -137,7 +137,7 @@ class Queue:
         """How many jobs are in each state."""
         with self._reading() as database:
             asked = select(JOB.state, func.count()).group_by(JOB.state)
-            found: dict[State, int] = dict(row.tuple() for row in database.execute(asked))
+            found: dict[State, int] = {row[0]: row[1] for row in database.execute(asked)}
         return {state: found.get(state, 0) for state in STATES}
 
     def ahead(self, job: Job) -> int:

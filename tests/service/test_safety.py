@@ -19,9 +19,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from profiler.errors import StoreError, WrongUse
 from profiler.http import marked
-from profiler.runs.options import ProfileOptions
 from profiler.service import ServiceOptions, application, tokens
-from profiler.service.safety import COOKIE, LARGEST, check_own, check_submission, decision
+from profiler.service.safety import COOKIE, LARGEST, decision
 from tests.support.command import inherit
 from tests.support.places import ROOT
 
@@ -202,17 +201,15 @@ def test_a_role_may_what_its_lines_say(out: Path, given: dict[str, str], method:
 
 
 def test_a_runner_changes_only_what_is_its_own(out: Path, given: dict[str, str]) -> None:
-    made = app(out)
+    client = TestClient(app(out))
 
-    @made.post("/api/jobs/{owner}/cancel")
-    def cancel(request: Request, owner: str) -> str:
-        check_own(request, owner)
-        return "cancelled"
+    def cancelled(owner: tokens.Role, by: tokens.Role) -> int:
+        job = client.post("/api/jobs/profile", json={"model": "demo"}, headers=bearer(given[owner])).json()
+        return client.post(f"/api/jobs/{job['id']}/cancel", headers=bearer(given[by])).status_code
 
-    client = TestClient(made)
-    assert client.post("/api/jobs/the runner/cancel", headers=bearer(given["runner"])).status_code == 200
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["runner"])).status_code == 403
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["admin"])).status_code == 200
+    assert cancelled("runner", by="runner") == 200
+    assert cancelled("admin", by="runner") == 403
+    assert cancelled("runner", by="admin") == 200
 
 
 def routes(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
@@ -256,15 +253,15 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
     made = app(out)
     words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
 
-    @made.get("/jobs/page")
+    @made.get("/files/page")
     def page() -> PlainTextResponse:
         return PlainTextResponse(f"<p>{words}</p><p>more</p>")
 
-    @made.get("/jobs/record")
+    @made.get("/files/record")
     def record() -> dict[str, str]:
         return {"why": words, "state": "failed"}
 
-    @made.get("/jobs/lines")
+    @made.get("/files/lines")
     def lines() -> StreamingResponse:
         async def sent() -> AsyncIterator[bytes]:
             whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
@@ -275,13 +272,13 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
 
     client = TestClient(made)
     for path in ("page", "record", "lines"):
-        shown = client.get(f"/jobs/{path}", headers=bearer(given["viewer"])).text
+        shown = client.get(f"/files/{path}", headers=bearer(given["viewer"])).text
         assert "10.0.0.7" not in shown
         assert "it failed: 500: …; run again" in shown
-        assert "10.0.0.7" in client.get(f"/jobs/{path}", headers=bearer(given["admin"])).text
-    assert client.get("/jobs/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
-    assert client.get("/jobs/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
-    assert client.get("/jobs/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+        assert "10.0.0.7" in client.get(f"/files/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/files/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/files/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/files/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
 
 
 def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
@@ -310,30 +307,18 @@ def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, 
 def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
     out: Path, given: dict[str, str], told: dict[str, object], words: str | None
 ) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}).model_dump())
-        return "queued"
-
     told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
-    answer = TestClient(made).post("/api/jobs/profile", json=told, headers=bearer(given["runner"]))
-    assert answer.status_code == (422 if words else 200), answer.text
+    client = TestClient(app(out), headers=bearer(given["runner"]))
+    answer = client.post("/api/jobs/profile", json={"model": "demo", **told})
+    assert answer.status_code == (422 if words else 202), answer.text
     assert (words or "queued") in answer.text
 
 
 def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}).model_dump())
-        return "queued"
-
-    client = TestClient(made, headers=bearer(given["admin"]))
-    assert client.post("/api/jobs/profile", json={"prompts": "/data/prompts.jsonl"}).status_code == 200
-    assert client.post("/api/jobs/profile", json={"key": "DATABASE_URL"}).status_code == 422
+    client = TestClient(app(out), headers=bearer(given["admin"]))
+    there = client.post("/api/jobs/profile", json={"model": "demo", "prompts": "/data/prompts.jsonl"})
+    assert there.status_code == 202
+    assert client.post("/api/jobs/profile", json={"model": "demo", "key": "DATABASE_URL"}).status_code == 422
 
 
 def test_health_is_everybodys_and_counts_are_a_viewers(out: Path, given: dict[str, str]) -> None:
