@@ -19,9 +19,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from profiler.errors import StoreError, WrongUse
 from profiler.http import marked
-from profiler.runs.options import ProfileOptions
 from profiler.service import ServiceOptions, application, tokens
-from profiler.service.safety import COOKIE, LARGEST, check_own, check_submission, decision
+from profiler.service.safety import COOKIE, LARGEST, decision
 from tests.support.command import inherit
 from tests.support.places import ROOT
 
@@ -197,22 +196,23 @@ def test_who_has_not_logged_in_can_send_very_little(out: Path, given: dict[str, 
 def test_a_role_may_what_its_lines_say(out: Path, given: dict[str, str], method: str, path: str, role: str) -> None:
     client = TestClient(app(out))
     for each in ROLES:
-        status = client.request(method, path, headers=bearer(given[each])).status_code
+        status = client.request(method, path, json={}, headers=bearer(given[each])).status_code
         assert (status == 403) == (ROLES.index(each) < ROLES.index(role)), (each, status)
 
 
 def test_a_runner_changes_only_what_is_its_own(out: Path, given: dict[str, str]) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/{owner}/cancel")
-    def cancel(request: Request, owner: str) -> str:
-        check_own(request, owner)
-        return "cancelled"
-
-    client = TestClient(made)
-    assert client.post("/api/jobs/the runner/cancel", headers=bearer(given["runner"])).status_code == 200
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["runner"])).status_code == 403
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["admin"])).status_code == 200
+    client = TestClient(app(out, jobs=0))
+    another = tokens.add(out, "another", "runner")
+    made = client.post("/api/jobs/profile", json={"model": "demo"}, headers=bearer(given["runner"])).json()
+    assert made["owner"] == "the runner"
+    for what in ("cancel", "resume"):
+        for begin in ("/api", ""):
+            refused = client.post(f"{begin}/jobs/{made['id']}/{what}", headers=bearer(another))
+            assert refused.status_code == 403
+            assert "the runner's" in refused.text
+    cancel = f"/api/jobs/{made['id']}/cancel"
+    assert client.post(cancel, headers=bearer(given["runner"])).json()["state"] == "cancelled"
+    assert client.post(cancel.replace("cancel", "resume"), headers=bearer(given["admin"])).json()["state"] == "queued"
 
 
 def routes(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
@@ -256,15 +256,15 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
     made = app(out)
     words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
 
-    @made.get("/jobs/page")
+    @made.get("/studies/page")
     def page() -> PlainTextResponse:
         return PlainTextResponse(f"<p>{words}</p><p>more</p>")
 
-    @made.get("/jobs/record")
+    @made.get("/studies/record")
     def record() -> dict[str, str]:
         return {"why": words, "state": "failed"}
 
-    @made.get("/jobs/lines")
+    @made.get("/studies/lines")
     def lines() -> StreamingResponse:
         async def sent() -> AsyncIterator[bytes]:
             whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
@@ -275,13 +275,13 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
 
     client = TestClient(made)
     for path in ("page", "record", "lines"):
-        shown = client.get(f"/jobs/{path}", headers=bearer(given["viewer"])).text
+        shown = client.get(f"/studies/{path}", headers=bearer(given["viewer"])).text
         assert "10.0.0.7" not in shown
         assert "it failed: 500: …; run again" in shown
-        assert "10.0.0.7" in client.get(f"/jobs/{path}", headers=bearer(given["admin"])).text
-    assert client.get("/jobs/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
-    assert client.get("/jobs/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
-    assert client.get("/jobs/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+        assert "10.0.0.7" in client.get(f"/studies/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/studies/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/studies/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/studies/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
 
 
 def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
@@ -310,30 +310,20 @@ def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, 
 def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
     out: Path, given: dict[str, str], told: dict[str, object], words: str | None
 ) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}).model_dump())
-        return "queued"
-
+    made = app(out, jobs=0)
+    client = TestClient(made, headers=bearer(given["runner"]))
     told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
-    answer = TestClient(made).post("/api/jobs/profile", json=told, headers=bearer(given["runner"]))
-    assert answer.status_code == (422 if words else 200), answer.text
+    answer = client.post("/api/jobs/profile", json={"model": "demo", **told})
+    assert answer.status_code == (422 if words else 202), answer.text
     assert (words or "queued") in answer.text
+    assert len(made.state.queue.jobs()) == (0 if words else 1)
 
 
 def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}).model_dump())
-        return "queued"
-
-    client = TestClient(made, headers=bearer(given["admin"]))
-    assert client.post("/api/jobs/profile", json={"prompts": "/data/prompts.jsonl"}).status_code == 200
-    assert client.post("/api/jobs/profile", json={"key": "DATABASE_URL"}).status_code == 422
+    client = TestClient(app(out, jobs=0), headers=bearer(given["admin"]))
+    told = {"model": "demo", "prompts": "/data/prompts.jsonl"}
+    assert client.post("/api/jobs/profile", json=told).status_code == 202
+    assert client.post("/api/jobs/profile", json={**told, "key": "DATABASE_URL"}).status_code == 422
 
 
 def test_health_is_everybodys_and_counts_are_a_viewers(out: Path, given: dict[str, str]) -> None:
