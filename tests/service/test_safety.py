@@ -196,20 +196,23 @@ def test_who_has_not_logged_in_can_send_very_little(out: Path, given: dict[str, 
 def test_a_role_may_what_its_lines_say(out: Path, given: dict[str, str], method: str, path: str, role: str) -> None:
     client = TestClient(app(out))
     for each in ROLES:
-        status = client.request(method, path, headers=bearer(given[each])).status_code
+        status = client.request(method, path, json={}, headers=bearer(given[each])).status_code
         assert (status == 403) == (ROLES.index(each) < ROLES.index(role)), (each, status)
 
 
 def test_a_runner_changes_only_what_is_its_own(out: Path, given: dict[str, str]) -> None:
-    client = TestClient(app(out))
-
-    def cancelled(owner: tokens.Role, by: tokens.Role) -> int:
-        job = client.post("/api/jobs/profile", json={"model": "demo"}, headers=bearer(given[owner])).json()
-        return client.post(f"/api/jobs/{job['id']}/cancel", headers=bearer(given[by])).status_code
-
-    assert cancelled("runner", by="runner") == 200
-    assert cancelled("admin", by="runner") == 403
-    assert cancelled("runner", by="admin") == 200
+    client = TestClient(app(out, jobs=0))
+    another = tokens.add(out, "another", "runner")
+    made = client.post("/api/jobs/profile", json={"model": "demo"}, headers=bearer(given["runner"])).json()
+    assert made["owner"] == "the runner"
+    for what in ("cancel", "resume"):
+        for begin in ("/api", ""):
+            refused = client.post(f"{begin}/jobs/{made['id']}/{what}", headers=bearer(another))
+            assert refused.status_code == 403
+            assert "the runner's" in refused.text
+    cancel = f"/api/jobs/{made['id']}/cancel"
+    assert client.post(cancel, headers=bearer(given["runner"])).json()["state"] == "cancelled"
+    assert client.post(cancel.replace("cancel", "resume"), headers=bearer(given["admin"])).json()["state"] == "queued"
 
 
 def routes(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
@@ -253,15 +256,15 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
     made = app(out)
     words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
 
-    @made.get("/files/page")
+    @made.get("/studies/page")
     def page() -> PlainTextResponse:
         return PlainTextResponse(f"<p>{words}</p><p>more</p>")
 
-    @made.get("/files/record")
+    @made.get("/studies/record")
     def record() -> dict[str, str]:
         return {"why": words, "state": "failed"}
 
-    @made.get("/files/lines")
+    @made.get("/studies/lines")
     def lines() -> StreamingResponse:
         async def sent() -> AsyncIterator[bytes]:
             whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
@@ -272,13 +275,13 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
 
     client = TestClient(made)
     for path in ("page", "record", "lines"):
-        shown = client.get(f"/files/{path}", headers=bearer(given["viewer"])).text
+        shown = client.get(f"/studies/{path}", headers=bearer(given["viewer"])).text
         assert "10.0.0.7" not in shown
         assert "it failed: 500: …; run again" in shown
-        assert "10.0.0.7" in client.get(f"/files/{path}", headers=bearer(given["admin"])).text
-    assert client.get("/files/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
-    assert client.get("/files/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
-    assert client.get("/files/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+        assert "10.0.0.7" in client.get(f"/studies/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/studies/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/studies/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/studies/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
 
 
 def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
@@ -307,18 +310,20 @@ def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, 
 def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
     out: Path, given: dict[str, str], told: dict[str, object], words: str | None
 ) -> None:
+    made = app(out, jobs=0)
+    client = TestClient(made, headers=bearer(given["runner"]))
     told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
-    client = TestClient(app(out), headers=bearer(given["runner"]))
     answer = client.post("/api/jobs/profile", json={"model": "demo", **told})
     assert answer.status_code == (422 if words else 202), answer.text
     assert (words or "queued") in answer.text
+    assert len(made.state.queue.jobs()) == (0 if words else 1)
 
 
 def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
-    client = TestClient(app(out), headers=bearer(given["admin"]))
-    there = client.post("/api/jobs/profile", json={"model": "demo", "prompts": "/data/prompts.jsonl"})
-    assert there.status_code == 202
-    assert client.post("/api/jobs/profile", json={"model": "demo", "key": "DATABASE_URL"}).status_code == 422
+    client = TestClient(app(out, jobs=0), headers=bearer(given["admin"]))
+    told = {"model": "demo", "prompts": "/data/prompts.jsonl"}
+    assert client.post("/api/jobs/profile", json=told).status_code == 202
+    assert client.post("/api/jobs/profile", json={**told, "key": "DATABASE_URL"}).status_code == 422
 
 
 def test_health_is_everybodys_and_counts_are_a_viewers(out: Path, given: dict[str, str]) -> None:
