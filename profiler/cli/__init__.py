@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
     "Look at what is there": {
         ui.ui: "profiler.service.options:ServiceOptions",
         token.token: None,
+        ui.worker: "profiler.service.options:WorkerOptions",
         runs.show: None,
         runs.ls: None,
         runs.export: None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from profiler.cli.job import at_work
 from profiler.datasets import settings
 from profiler.errors import InheritError, UnknownName, WrongUse
 
@@ -82,10 +84,13 @@ def everywhere(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version)
     ] = False,
+    job: Annotated[Path | None, typer.Option(hidden=True, help="Folder of the job that a worker does by this.")] = None,
 ) -> None:
     """What goes for every command."""
     if quiet:
         context.with_resource(redirect_stderr(StringIO()))
+    if job:
+        context.with_resource(at_work(job))
 
 
 def wrong_use(error: TyperException) -> WrongUse:

@@ -1,4 +1,4 @@
-"""Start the profiler service: `ui`."""
+"""The profiler service: `ui` starts it, `worker` does its jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from profiler.cli.console import note
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.service import ServiceOptions
+    from profiler.service import ServiceOptions, WorkerOptions
 
 
 def ui(
@@ -40,5 +40,32 @@ def ui(
     import uvicorn
 
     # Who is at the other end is what `Safety` goes by: no header of a stranger may say otherwise.
-    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False, server_header=False)
+    # Who watches a job does not keep the service from stopping.
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def worker(options: WorkerOptions) -> None:
+    """Do jobs of a service, here or on any machine that sees its folder and its database, until Ctrl-C.
+
+    A worker that dies gives its jobs back: another takes each of them up, where it stopped.
+    """
+    import signal
+
+    from profiler.service import made_worker
+
+    made = made_worker(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    note(f"{made.name}: up to {made.most} jobs at once from {made.queue.url.render_as_string()}; Ctrl-C stops it")
+    try:
+        made.work()
+    except KeyboardInterrupt:
+        note("stopped; its jobs are left to be taken up again")
+        raise typer.Exit(130) from None

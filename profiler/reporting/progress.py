@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +27,20 @@ PAUSE = 5.0
 
 WAIT = "waiting"
 """The task of a server that is to be asked again."""
+
+Tell = Callable[[str, int, int | None, str], None]
+"""Is told a task, how much of it is done, of how much, and a few words."""
+TOLD: ContextVar[Tell | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def told_to(tell: Tell) -> Iterator[None]:
+    """Inside, TELL is told of every step as well."""
+    token = TOLD.set(tell)
+    try:
+        yield
+    finally:
+        TOLD.reset(token)
 
 
 class Bars(ExitStack):
@@ -55,6 +70,8 @@ class Bars(ExitStack):
 
     def _tell(self, task: str, done: int, total: int | None, line: str, now: bool, speed: str = "") -> None:
         """Draw how far TASK is; without a terminal write LINE, if it is time or has to be NOW."""
+        if tell := TOLD.get():
+            tell(task, done, total, speed or line)
         if drawn := self._drawn():
             if task not in self._tasks:
                 self._tasks[task] = drawn.add_task(visible(task), total=total, speed="")
@@ -178,6 +195,8 @@ class Waiting:
             if self._status:
                 self._status.stop()
             self._status, self._last = None, -PAUSE
+        elif tell := TOLD.get():
+            tell(WAIT, 0, None, text)
         elif sys.stderr.isatty():
             from rich.console import Console
             from rich.text import Text

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from profiler.errors import MissingExtra
 from profiler.service import tokens
-from profiler.service.options import ServiceOptions
+from profiler.service.options import ServiceOptions, WorkerOptions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["ServiceOptions", "application", "tokens"]
+    from profiler.service.worker import Worker
+
+__all__ = ["ServiceOptions", "WorkerOptions", "application", "made_worker", "tokens"]
 
 
 def application(options: ServiceOptions) -> FastAPI:
@@ -21,3 +23,13 @@ def application(options: ServiceOptions) -> FastAPI:
     except ModuleNotFoundError as error:
         raise MissingExtra("service", "the profiler service") from error
     return made(options)
+
+
+def made_worker(options: WorkerOptions) -> Worker:
+    """Who does the jobs of the service whose database and folder OPTIONS name."""
+    try:
+        from profiler.service.app import worker_of
+        from profiler.service.queue import Queue
+    except ModuleNotFoundError as error:
+        raise MissingExtra("service", "a worker of the profiler service") from error
+    return worker_of(options, Queue(options.database, options.out))

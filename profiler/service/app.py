@@ -8,16 +8,25 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import login, problems, runs, samples
+from profiler.http import Bounds
+from profiler.service import jobs, login, problems, runs, samples
 from profiler.service.index import Index
+from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
+from profiler.service.worker import Worker
 
 if TYPE_CHECKING:
-    from profiler.service.options import ServiceOptions
+    from profiler.service.options import ServiceOptions, WorkerOptions
 
-ROUTERS = (samples.router, runs.router, login.router)
+ROUTERS = (
+    jobs.router,
+    samples.router,
+    runs.router,
+    login.router,
+)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
@@ -26,7 +35,13 @@ def application(options: ServiceOptions) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.worker = worker = worker_of(options, app.state.queue) if options.jobs else None
+        if worker:
+            worker.start()
         yield
+        if worker:
+            await run_in_threadpool(worker.stop)
+        app.state.queue.close()
 
     app = FastAPI(
         title="inherit",
@@ -40,8 +55,18 @@ def application(options: ServiceOptions) -> FastAPI:
     app.state.doors = doors = Doors(options)
     app.add_middleware(Safety, doors=doors)
     app.state.index = Index(options.out)
+    app.state.queue = Queue(options.database, options.out)
+    app.state.worker = None
     problems.told(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(files("profiler.service") / "static")), name="static")
     return app
+
+
+def worker_of(options: ServiceOptions | WorkerOptions, queue: Queue) -> Worker:
+    """Who does the jobs of QUEUE."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    bounds = Bounds(options.allow, options.keys, options.trust_proxies).environment()
+    data = {"INHERIT_DATA": str(options.data.resolve())} if options.data else {}
+    return Worker(queue, options.out, options.jobs, environment={**bounds, **data})

@@ -38,7 +38,8 @@ def problem(request: Request, status: int, words: str) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    status = 404 if isinstance(error, Missing | UnknownName) else 422 if isinstance(error, WrongUse) else 500
+    absent = isinstance(error, Missing) or (isinstance(error, UnknownName) and request.method == "GET")
+    status = 404 if absent else 422 if isinstance(error, WrongUse) else 500
     return problem(request, status, visible(str(error)))
 
 

@@ -323,7 +323,7 @@ def check_submission(request: Request, told: Record) -> None:
             bounds.check_key(header_parts(str(value))[1])
         elif name == "url" or user_of(request).role == "admin":
             continue
-        elif not _inside(value, roots):
+        elif not _inside(value, options.out, roots):
             raise WrongUse(f"{name}: {str(value)!r} lies outside the service's folders; only an admin may name it")
 
 
@@ -339,13 +339,15 @@ def _leaves(told: object, name: str = "") -> Iterator[tuple[str, str | Path]]:
         yield name, told
 
 
-def _inside(value: str | Path, roots: Iterable[Path]) -> bool:
-    """Whether VALUE is no path, or one below ROOTS."""
+def _inside(value: str | Path, here: Path, roots: Iterable[Path]) -> bool:
+    """Whether VALUE, as it is seen from HERE, is no path, or one below ROOTS."""
     if value == "":
         return True
     try:
-        path = Path(value).expanduser()
-        names_one = isinstance(value, Path) or path.is_absolute() or ".." in path.parts or path.exists()
+        path = here / Path(value).expanduser()
+        names_one = (
+            isinstance(value, Path) or Path(value).expanduser().is_absolute() or ".." in path.parts or path.exists()
+        )
     except (OSError, ValueError, RuntimeError):  # a long text, say
         return True
     if isinstance(value, str) and "://" in value and not re.search(r"(^|@)https?://", value):

@@ -15,9 +15,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from profiler.errors import StoreError, WrongUse
 from profiler.http import marked
-from profiler.runs.options import ProfileOptions
 from profiler.service import ServiceOptions, application, tokens
-from profiler.service.safety import COOKIE, LARGEST, check_own, check_submission, decision
+from profiler.service.safety import COOKIE, LARGEST, check_own, decision
 from tests.support.command import inherit
 
 ROLES: tuple[tokens.Role, ...] = ("viewer", "runner", "admin")
@@ -199,15 +198,15 @@ def test_a_role_may_what_its_lines_say(out: Path, given: dict[str, str], method:
 def test_a_runner_changes_only_what_is_its_own(out: Path, given: dict[str, str]) -> None:
     made = app(out)
 
-    @made.post("/api/jobs/{owner}/cancel")
+    @made.post("/api/jobs/of/{owner}/cancel")
     def cancel(request: Request, owner: str) -> str:
         check_own(request, owner)
         return "cancelled"
 
     client = TestClient(made)
-    assert client.post("/api/jobs/the runner/cancel", headers=bearer(given["runner"])).status_code == 200
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["runner"])).status_code == 403
-    assert client.post("/api/jobs/eva/cancel", headers=bearer(given["admin"])).status_code == 200
+    assert client.post("/api/jobs/of/the runner/cancel", headers=bearer(given["runner"])).status_code == 200
+    assert client.post("/api/jobs/of/eva/cancel", headers=bearer(given["runner"])).status_code == 403
+    assert client.post("/api/jobs/of/eva/cancel", headers=bearer(given["admin"])).status_code == 200
 
 
 def routes(found: list[BaseRoute]) -> Iterator[tuple[str, str]]:
@@ -251,15 +250,15 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
     made = app(out)
     words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
 
-    @made.get("/jobs/page")
+    @made.get("/jobs/said/page")
     def page() -> PlainTextResponse:
         return PlainTextResponse(f"<p>{words}</p><p>more</p>")
 
-    @made.get("/jobs/record")
+    @made.get("/jobs/said/record")
     def record() -> dict[str, str]:
         return {"why": words, "state": "failed"}
 
-    @made.get("/jobs/lines")
+    @made.get("/jobs/said/lines")
     def lines() -> StreamingResponse:
         async def sent() -> AsyncIterator[bytes]:
             whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
@@ -270,13 +269,13 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
 
     client = TestClient(made)
     for path in ("page", "record", "lines"):
-        shown = client.get(f"/jobs/{path}", headers=bearer(given["viewer"])).text
+        shown = client.get(f"/jobs/said/{path}", headers=bearer(given["viewer"])).text
         assert "10.0.0.7" not in shown
         assert "it failed: 500: …; run again" in shown
-        assert "10.0.0.7" in client.get(f"/jobs/{path}", headers=bearer(given["admin"])).text
-    assert client.get("/jobs/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
-    assert client.get("/jobs/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
-    assert client.get("/jobs/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+        assert "10.0.0.7" in client.get(f"/jobs/said/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/jobs/said/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/jobs/said/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/jobs/said/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
 
 
 def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
@@ -304,27 +303,16 @@ def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, 
 def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
     out: Path, given: dict[str, str], told: dict[str, object], words: str | None
 ) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", "out": out, **told}))
-        return "queued"
-
     told = {name: value.format(out=out) if isinstance(value, str) else value for name, value in told.items()}
-    answer = TestClient(made).post("/api/jobs/profile", json=told, headers=bearer(given["runner"]))
-    assert answer.status_code == (422 if words else 200), answer.text
+    answer = TestClient(app(out)).post(
+        "/api/jobs/profile", json={"model": "demo", **told}, headers=bearer(given["runner"])
+    )
+    assert answer.status_code == (422 if words else 202), answer.text
     assert (words or "queued") in answer.text
 
 
 def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
-    made = app(out)
-
-    @made.post("/api/jobs/profile")
-    def submit(request: Request, told: dict[str, object]) -> str:
-        check_submission(request, ProfileOptions.model_validate({"model": "demo", **told}))
-        return "queued"
-
-    client = TestClient(made, headers=bearer(given["admin"]))
-    assert client.post("/api/jobs/profile", json={"prompts": "/data/prompts.jsonl"}).status_code == 200
-    assert client.post("/api/jobs/profile", json={"key": "DATABASE_URL"}).status_code == 422
+    client = TestClient(app(out), headers=bearer(given["admin"]))
+    demo = {"model": "demo"}
+    assert client.post("/api/jobs/profile", json={**demo, "prompts": "/data/prompts.jsonl"}).status_code == 202
+    assert client.post("/api/jobs/profile", json={**demo, "key": "DATABASE_URL"}).status_code == 422

@@ -1,0 +1,92 @@
+"""What can be submitted: verbs of the command, each with the record that the command makes of its options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from profiler.datasets import settings
+from profiler.errors import WrongUse
+from profiler.http import check_address, check_key_name, header_parts
+from profiler.records import Record
+from profiler.runs import profile
+from profiler.runs.options import AgreeOptions, CompareOptions, JudgeOptions, ProfileOptions, ScoreOptions
+from profiler.study import Study, study_of
+from selection import SampleOptions, SelectOptions
+
+VERBS: dict[str, type[Record]] = {
+    "profile": ProfileOptions,
+    "compare": CompareOptions,
+    "judge": JudgeOptions,
+    "agree": AgreeOptions,
+    "sample": SampleOptions,
+    "select": SelectOptions,
+    "score": ScoreOptions,
+    "study": Study,
+}
+DEMO = {"model": "demo", "suite": "mini", "quick": True}
+"""A profile for trying things out."""
+
+
+class Told(NamedTuple):
+    """What a verb is told."""
+
+    record: Record
+    options: dict[str, Any]
+    """The same as its process reads it."""
+
+
+def options(verb: str, given: Mapping[str, object], out: Path) -> Told:
+    """What VERB is told, all of it, checked as the command does; paths are seen from the service's folder, OUT."""
+    record = VERBS[verb]
+    for name, value in leaves(given):
+        check_secret(name, value)
+    if verb == "study":
+        return Told(study_of(given, out.resolve() / "study.json"), {"out": "study", **given})
+    there = {"out": "."} if "out" in record.model_fields and not record.model_fields["out"].is_required() else {}
+    told = settings.checked(record, {**there, **given}, f"inherit {verb}")
+    if isinstance(told, ProfileOptions):
+        profile.named(told)
+    if isinstance(told, ScoreOptions) and told.file == "-":
+        raise WrongUse("inherit score: `file`: a job has no stdin; name a file in the service's folder")
+    if isinstance(told, SampleOptions) and any(isinstance(one, dict) for one in told.teachers):
+        raise WrongUse("inherit sample: `teachers`: expected demo, a path, MODEL@URL or a .toml file's name")
+    return Told(told, told.model_dump(mode="json", exclude_none=True))
+
+
+def check_secret(name: str, value: str) -> None:
+    """Refuse what is or holds a secret: what is submitted is stored."""
+    match name:
+        case "key":
+            check_key_name(value)
+        case "header":
+            header_parts(value)
+        case "url":
+            check_address(value)
+    if address := re.search(r"(?:^|@)(https?://.*)", value):
+        check_address(address[1])
+
+
+def endpoints(told: Mapping[str, object]) -> tuple[str, ...]:
+    """HOST:PORT of the servers that a job asks."""
+    found: dict[str, None] = {}
+    for name, value in leaves(told):
+        if address := re.search(r"(?:^|@)(https?://.*)", value) if name in ("url", "teachers") else None:
+            parts = urlsplit(address[1])
+            found[f"{parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"] = None
+    return tuple(found)
+
+
+def leaves(told: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text that was told, under the name of its field."""
+    if isinstance(told, Mapping):
+        for inner, value in told.items():
+            yield from leaves(value, inner)
+    elif isinstance(told, list | tuple):
+        for value in told:
+            yield from leaves(value, name)
+    elif isinstance(told, str):
+        yield name, told
