@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
 from profiler.http import Bounds
-from profiler.service import jobs, login, problems, runs, samples
+from profiler.service import jobs, login, new, problems, runs, samples
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     jobs.router,
+    new.router,
     samples.router,
     runs.router,
     login.router,
