@@ -61,6 +61,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
         ui.ui: "profiler.service.options:ServiceOptions",
         ui.worker: "profiler.service.options:WorkerOptions",
         token.token: None,
+        ui.worker: "profiler.service.options:WorkerOptions",
         runs.show: None,
         runs.ls: None,
         runs.export: None,

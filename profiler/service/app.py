@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import compare, health, jobs, login, problems, runs, samples, score
+from profiler.service import compare, health, jobs, login, new, problems, runs, samples, score
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -27,6 +27,7 @@ ROUTERS = (
     score.api,
     runs.router,
     jobs.router,
+    new.router,
     login.router,
     health.router,
 )

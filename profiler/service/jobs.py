@@ -71,8 +71,8 @@ def queue(request: Request) -> Queue:
 
 def submit(request: Request, verb: str, given: dict[str, Any]) -> Job:
     """Put what a verb is told into the queue."""
-    told = verbs.options(verb, given, request.app.state.options.out)
-    check_submission(request, told)
+    record, told = verbs.options(verb, given, request.app.state.options.out)
+    check_submission(request, record.model_dump())
     job = queue(request).submit(verb, told, verbs.endpoints(told), user_of(request).name)
     if worker := request.app.state.worker:
         worker.wake.set()

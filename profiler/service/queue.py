@@ -136,8 +136,8 @@ class Queue:
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
         with self._reading() as database:
-            asked = select(JOB.state, func.count()).group_by(JOB.state)
-            found: dict[State, int] = {row[0]: row[1] for row in database.execute(asked)}
+            asked = select(JOB.state, func.count().label("jobs")).group_by(JOB.state)
+            found: dict[State, int] = {row.state: row.jobs for row in database.execute(asked)}
         return {state: found.get(state, 0) for state in STATES}
 
     def ahead(self, job: Job) -> int:
@@ -211,7 +211,8 @@ class Queue:
 
     def close(self) -> None:
         """Let the database go."""
-        self._engine.dispose()
+        if "_engine" in vars(self):
+            self._engine.dispose()
 
     def _let_go(self, database: Connection, which: Any, why: str) -> None:
         state = case((JOB.stopping, "cancelled"), else_="interrupted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from profiler.datasets import settings
@@ -31,14 +31,21 @@ DEMO = {"model": "demo", "suite": "mini", "quick": True}
 """A profile for trying things out."""
 
 
-def options(verb: str, given: Mapping[str, object], out: Path) -> dict[str, Any]:
+class Told(NamedTuple):
+    """What a verb is told."""
+
+    record: Record
+    options: dict[str, Any]
+    """The same as its process reads it."""
+
+
+def options(verb: str, given: Mapping[str, object], out: Path) -> Told:
     """What VERB is told, all of it, checked as the command does; paths are seen from the service's folder, OUT."""
     record = VERBS[verb]
     for name, value in leaves(given):
         check_secret(name, value)
     if verb == "study":
-        study_of(given, out / "study.json")
-        return {"out": "study", **given}
+        return Told(study_of(given, out.resolve() / "study.json"), {"out": "study", **given})
     there = {"out": "."} if "out" in record.model_fields and not record.model_fields["out"].is_required() else {}
     told = settings.checked(record, {**there, **given}, f"inherit {verb}")
     if isinstance(told, ProfileOptions):
@@ -47,7 +54,7 @@ def options(verb: str, given: Mapping[str, object], out: Path) -> dict[str, Any]
         raise WrongUse("inherit score: `file`: a job has no stdin; name a file in the service's folder")
     if isinstance(told, SampleOptions) and any(isinstance(one, dict) for one in told.teachers):
         raise WrongUse("inherit sample: `teachers`: expected demo, a path, MODEL@URL or a .toml file's name")
-    return told.model_dump(mode="json", exclude_none=True)
+    return Told(told, told.model_dump(mode="json", exclude_none=True))
 
 
 def check_secret(name: str, value: str) -> None:

@@ -38,13 +38,6 @@ def client(out: Path) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("body", ["", "{", "[1]", "null", "[" * 100_000, "\xff"])
-def test_a_body_that_is_no_options_is_a_problem_in_a_sentence(client: TestClient, body: str) -> None:
-    answer = client.post("/api/jobs/profile", content=body)
-    assert answer.status_code == 422
-    assert "expected the options of inherit profile as a JSON object" in answer.json()["detail"]
-
-
 def test_what_is_submitted_waits_in_the_queue_with_its_options(idle: TestClient) -> None:
     told = idle.post("/api/jobs/profile", json={**ASKED, "url": "http://127.0.0.1:9/v1"})
     assert told.status_code == 202
