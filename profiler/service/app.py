@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import compare, problems, runs, samples, score
+from profiler.service import compare, problems, reports, runs, samples, score
 from profiler.service.index import Index
 
 if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions
 
-ROUTERS = (samples.router, compare.router, score.router, score.api, runs.router)
+ROUTERS = (samples.router, compare.router, score.router, score.api, reports.router, runs.router)
 """What there is to look at and to ask for; each module of the room brings its own."""
 
 
