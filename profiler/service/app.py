@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import compare, health, jobs, login, new, problems, runs, samples, score
+from profiler.service import compare, health, jobs, login, new, problems, reports, runs, samples, score
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -30,6 +30,7 @@ ROUTERS = (
     new.router,
     login.router,
     health.router,
+    reports.router,
 )
 """What there is to look at and to ask for; each module of the room brings its own."""
 

@@ -4,7 +4,18 @@ from profiler.study import report
 from profiler.study.findings import StudyResults
 from profiler.study.plan import Study, read_study, study_of, study_text
 from profiler.study.records import Findings
-from profiler.study.stage import Stage
+from profiler.study.stage import Stage, StageRecord
 from profiler.study.stage_order import Schedule
 
-__all__ = ["Findings", "Schedule", "Stage", "Study", "StudyResults", "read_study", "report", "study_of", "study_text"]
+__all__ = [
+    "Findings",
+    "Schedule",
+    "Stage",
+    "StageRecord",
+    "Study",
+    "StudyResults",
+    "read_study",
+    "report",
+    "study_of",
+    "study_text",
+]
