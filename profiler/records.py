@@ -118,8 +118,12 @@ class Capabilities(Record):
     """The same seed gives the same sample again."""
     sampled: bool = True
     """There is chance in a sample: not all of them are the likeliest text."""
+    temperature: bool = True
+    """Takes a temperature; otherwise it draws at 1, from all tokens, and is asked nothing else."""
     bos: bool | None = None
     """Whether the first token of a text has a begin-of-text token before it; None when it can't be seen."""
+    adapted: tuple[str, ...] = ()
+    """What is asked otherwise than of most servers, in words."""
     notes: dict[str, str] = {}
     """Why a capability is missing, in the endpoint's own words."""
 
@@ -173,9 +177,20 @@ class Usage(Record):
 
     prompt: int = 0
     completion: int = 0
+    short: bool = Field(default=False, exclude_if=operator.not_)
+    """The server does not bill all that it writes: it was at least so much."""
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(prompt=self.prompt + other.prompt, completion=self.completion + other.completion)
+        return Usage(
+            prompt=self.prompt + other.prompt,
+            completion=self.completion + other.completion,
+            short=self.short or other.short,
+        )
+
+    @property
+    def least(self) -> str:
+        """What stands before the number, for a reader."""
+        return "at least " if self.short else ""
 
 
 class Generation(Record):

@@ -133,7 +133,7 @@ class TeacherProgress:
             parts.append(f"{_span(self.seconds / paid * left)} left")
         if self.cost is not None:
             expected = f" of about {self.cost / paid * (paid + left):,.2f}" if paid and left else ""
-            parts.append(f"cost {self.cost:,.2f}{expected}")
+            parts.append(f"cost {self.usage.least}{self.cost:,.2f}{expected}")
         if self.cached:
             parts.append(f"{self.cached:,} were there")
         if self.failed:

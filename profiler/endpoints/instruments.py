@@ -56,7 +56,22 @@ class AnswerReader:
             return obstacle or f"{len(request.choices)} choices are more than there are letters"
         if isinstance(request, Generate) and request.sampling.temperature and not self.can.sampled:
             return obstacle or f"it does not sample: {self.can.notes.get('sampled')}; ask with --temperature 0"
+        if not self.can.temperature and self.talks:
+            return obstacle or self._too_warm(request, how)
         return obstacle
+
+    def _too_warm(self, request: Request, how: How) -> str | None:
+        """What a model that draws at temperature 1 only can't be asked: what is greedy, or drawn otherwise."""
+        why = f"it draws at temperature 1 only ({self.can.notes.get('temperature')})"
+        match request:
+            case Generate(sampling=Sampling(temperature=1.0, top_p=1.0)):
+                return None
+            case Generate():
+                return f"{why}; ask with --temperature 1 --top-p 1"
+            case Choose() if how == "letter":
+                return f"{why}, so that a letter would be drawn by chance"
+            case _:
+                return None
 
     def _taken(self, able: tuple[How, ...]) -> tuple[How, str | None]:
         """Of the instruments that can read an answer the one to take, and why there is none that can be."""

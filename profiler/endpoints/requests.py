@@ -141,4 +141,8 @@ class Answer:
     def usage(self) -> Usage:
         """Tokens paid for this answer now; what came from the cache was paid before."""
         paid = [part.usage for part in self.parts if not part.cached]
-        return Usage(prompt=sum(each.prompt for each in paid), completion=sum(each.completion for each in paid))
+        return Usage(
+            prompt=sum(each.prompt for each in paid),
+            completion=sum(each.completion for each in paid),
+            short=any(each.short for each in paid),
+        )

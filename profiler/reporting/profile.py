@@ -62,7 +62,7 @@ def run_report(run: Run) -> Report:
 
 
 def profile_report(profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None) -> Report:
-    chart, endpoint = partial(profile_chart, profile), profile.endpoint
+    chart, endpoint, paid = partial(profile_chart, profile), profile.endpoint, profile.usage
     made = {name: by for section in profile.sections for name, by in section.scorers.items()}
     suites = {section.probe: section.suite for section in profile.sections}
     glossary = layout.glossary([Key(e.probe, e.metric, None) for e in profile.estimates], made)
@@ -97,7 +97,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
                 "weights": profile.fingerprint.id,
                 "run": profile.id,
                 "started": f"{profile.started:%Y-%m-%d %H:%M:%S %Z}, took {number(profile.seconds)} s",
-                "tokens paid": f"{count(profile.usage.prompt)} in, {count(profile.usage.completion)} out",
+                "tokens paid": f"{count(paid.prompt)} in, {paid.least}{count(paid.completion)} out",
                 "made with": ", ".join(f"{name} {version}" for name, version in profile.versions.items()),
             },
             sections=[(section.probe, _section(section)) for section in profile.sections],
@@ -387,10 +387,11 @@ def _quoted(mark: str, text: str) -> list[str]:
 
 def capabilities_text(found: Capabilities, fingerprint: Fingerprint, refusals: Mapping[str, str | None]) -> str:
     """What an endpoint can do, and which probes that allows."""
-    able = {name: value for name, value in found.model_dump().items() if name != "notes"}
+    able = {name: value for name, value in found.model_dump().items() if name not in ("notes", "adapted")}
     said = {True: "yes", False: "no", None: "can't be seen"}
     lines = [f"weights {fingerprint.id}", "", "the endpoint"]
     lines += [_line(name, said.get(value, str(value)), found.notes.get(name)) for name, value in able.items()]
+    lines += ["", "how it is asked", *(f"  {plain(words)}" for words in found.adapted)] if found.adapted else []
     lines += ["", "the probes that this allows"]
     lines += [_line(probe, said[not why], why) for probe, why in refusals.items()]
     return "\n".join(lines) + "\n"

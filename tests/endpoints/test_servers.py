@@ -224,3 +224,69 @@ async def test_a_thought_is_shown_and_exported_beside_its_answer(tmp_path: Path)
     assert done.code == 0
     rows = [orjson.loads(line) for line in (tmp_path / "rows.jsonl").read_text("utf-8").splitlines()]
     assert {(row["text"], row["thought"]) for row in rows} == {("Blue water.", "The user may want B. Or is it C")}
+
+
+HOSTED = ("max_tokens", "temperature", "top_p", "logprobs", "seed", "stop", "top_k", "min_p")
+
+
+async def test_a_hosted_model_that_refuses_the_usual_settings_is_asked_without_them() -> None:
+    script = Script(completions=False, refuses=HOSTED, says={"lake": "Blue END water."})
+    async with serving(script) as wire, client(wire) as model:
+        can = await model.capabilities()
+        assert (can.chat, can.temperature, can.seed, can.top_logprobs, can.sampled) == (True, False, False, 0, True)
+        assert len(can.adapted) == 4, can.adapted
+        warm = Sampling(temperature=1.0, max_tokens=50, stop=("END",))
+        answer = await one(model, Generate("lake", warm, n=3))
+        assert [found.text for found in answer.generations] == ["Blue "] * 3
+        assert set(wire.bodies[-1]) == {"model", "messages", "max_completion_tokens", "n"}
+
+
+@pytest.mark.parametrize("refused", HOSTED)
+async def test_each_setting_that_is_refused_is_found_by_itself(refused: str) -> None:
+    async with serving(Script(completions=False, refuses=(refused,))) as wire, client(wire) as model:
+        drawn = Sampling(temperature=1.0, max_tokens=50, stop=("END",))
+        found = await one(model, Generate("lake", drawn))
+        assert found.error is None
+        assert refused not in wire.bodies[-1]
+
+
+async def test_what_a_model_that_only_draws_at_temperature_1_can_not_be_asked_is_one_sentence() -> None:
+    async with serving(Script(completions=False, refuses=("temperature", "logprobs"))) as wire, client(wire) as model:
+        assert "ask with --temperature 1" in str(await model.refusal(Generate("q", Sampling())))
+        assert "a letter would be drawn by chance" in str(await model.refusal(LETTERED))
+        assert await model.refusal(Generate("q", Sampling(temperature=1.0))) is None
+
+
+async def test_a_servers_own_cut_of_unlikely_tokens_is_switched_off() -> None:
+    async with serving(Script(min_p=0.05)) as wire, client(wire) as model:
+        assert any("min_p 0 is sent" in words for words in (await model.capabilities()).adapted)
+        await one(model, Generate("lake", WARM))
+        assert wire.bodies[-1]["min_p"] == 0
+        await one(model, Generate("lake", Sampling()))
+        assert "min_p" not in wire.bodies[-1], "nothing is cut where the likeliest token is taken"
+    async with serving(Script(refuses=("min_p", "top_k"))) as wire, client(wire) as model:
+        await one(model, Generate("lake", WARM))
+        assert not {"min_p", "top_k"} & set(wire.bodies[-1])
+
+
+@pytest.mark.parametrize("chat", [True, False])
+async def test_a_bill_that_counts_one_of_the_samples_makes_tokens_and_cost_at_least_so_much(
+    tmp_path: Path, chat: bool
+) -> None:
+    script = Script(bills_one=True, completions=not chat, weights="b" if chat else "e")
+    async with serving(script) as wire, client(wire) as model:
+        assert any("at least" in words for words in (await model.capabilities()).adapted)
+        assert (await one(model, Generate("lake", WARM, n=3))).usage.short
+        assert not (await one(model, Generate("lake", Sampling()))).usage.short
+    async with serving(script) as wire:
+        words = ("-p", "toxicity", "--limit", "2", "--samples", "3", "-o", tmp_path)
+        assert (await inherit("profile", "wire", "--url", wire.url, *words)).code == 0
+        assert (await inherit("show", "latest", "-o", tmp_path, "--save", tmp_path / "page.html")).code == 0
+        assert " in, at least " in (tmp_path / "page.html").read_text("utf-8")
+        teacher = tmp_path / "teacher.toml"
+        teacher.write_text(f'model = "wire"\nurl = "{wire.url}"\nprice = [1e6, 1e6]\n', "utf-8")
+        drawn = ("-k", "3", "--out", tmp_path / "pool")
+        done = await inherit("sample", teacher, "--prompts", asked(tmp_path, 2), *drawn)
+        assert "cost at least " in done.err, done
+    async with serving() as wire, client(wire) as model:
+        assert not (await one(model, Generate("lake", WARM, n=3))).usage.short

@@ -72,6 +72,12 @@ class Script:
     thinks: str = ""
     """What chat writes of a thought before it answers: `apart` (reasoning_content), `tagged`, `closed` (its template
     has opened the tag), or `unseen` (billed only). A limit below 40 tokens ends within it."""
+    refuses: tuple[str, ...] = ()
+    """Names in a request that are a 400, as of some hosted models; a temperature of 1 is taken."""
+    min_p: float = 0.0
+    """Its own cut of unlikely tokens, where a request says none: of 1 only the likeliest is left, and it is known."""
+    bills_one: bool = False
+    """Bill one of the samples in a request, as llama.cpp does."""
     usage: object = ...
     """The bill says that so many tokens were written."""
     copies: bool = False
@@ -204,6 +210,9 @@ class Refusal(Exception):
 def answer(wire: Wire, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The JSON to send and the units in it."""
     script = wire.script
+    for name in script.refuses:
+        if name in body and (name, body[name]) != ("temperature", 1):
+            raise Refusal(400, f"Unsupported parameter: {name!r}")
     if script.native and path == "/completions":
         return {"content": "a form of its own"}, []
     if script.checks and body.get("model") != script.model:
@@ -221,15 +230,17 @@ def seeds(wire: Wire, body: dict[str, Any]) -> list[int]:
             raise Refusal(400, f"unrecognized argument: {named[0]}")
         if script.rarer == "heeded" and (body.get("top_k") == 1 or not body.get("temperature")):
             return [5] * count
+    if script.min_p and body.get("temperature", 1) and body.get("min_p", script.min_p) == 1:
+        return [5] * count
     if count > 1 and not script.n:
         count = 1
     if script.most and count > script.most:
         raise Refusal(400, f"Field 'n': Value must be between 1 <= value <= {script.most}, but got {count}")
     if script.greedy:
         return [0] * count
-    if count > 1 and not body.get("temperature"):
+    if count > 1 and not body.get("temperature", 1):
         raise Refusal(400, "n must be 1 when using greedy sampling")
-    if not body.get("temperature"):
+    if not body.get("temperature", 1):
         return [0] * count
     if not script.seed or body.get("seed") is None:
         wire.draws += count
@@ -267,7 +278,7 @@ def completed(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[st
             )
             units.append(f"={prompt}" if echoed else f"{prompt}#{seed}")
             used += len(weighed(script, prompt)) if echoed else len(PIECE.findall(prompt))
-            new += len(PIECE.findall(text)) if limit else int(script.bills)
+            new = (len(PIECE.findall(text)) if limit else int(script.bills)) + new * (not script.bills_one)
     usage: dict[str, Any] = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
     if script.usage is not ...:
         usage["completion_tokens"] = script.usage
@@ -298,7 +309,7 @@ def chatted(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]
     prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in body["messages"])
     if (body.get("top_logprobs") or 0) > (script.top or 99):
         raise Refusal(400, f"top_logprobs must be at most {script.top}")
-    limit = body.get("max_tokens") or 16
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or 16
     choices: list[dict[str, Any]] = []
     units: list[str] = []
     new = 0
@@ -315,7 +326,7 @@ def chatted(wire: Wire, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]
             message, finish = thought(script.thinks, text, finish, seed if limit < 40 else None)
         choices.append({"index": len(choices), "message": message, "finish_reason": finish, "logprobs": listed})
         units.append(f"{prompt}#{seed}")
-        new += len(PIECE.findall(text))
+        new = len(PIECE.findall(text)) + new * (not script.bills_one)
     used = len(PIECE.findall(prompt))
     usage: dict[str, Any] = {"prompt_tokens": used, "completion_tokens": new, "total_tokens": used + new}
     if script.thinks == "unseen":

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean
@@ -10,7 +10,7 @@ from statistics import fmean
 from profiler.endpoints import fingerprint as canary
 from profiler.endpoints.engine import SampleCall
 from profiler.endpoints.openai.reply import EchoedText, ServerReply, echoes, spell
-from profiler.endpoints.openai.transport import Body, Transport
+from profiler.endpoints.openai.transport import Body, KeyRefused, Transport
 from profiler.errors import EndpointDown, EndpointError, Refused, Unreadable, WrongUse
 from profiler.records import Capabilities, Fingerprint, Json, Sampling
 
@@ -43,6 +43,8 @@ ONE = Sampling(max_tokens=1)
 
 WILD = Sampling(temperature=2.0, max_tokens=12)
 """Two draws of it differ, unless something holds them to the likeliest token."""
+FEW = WILD.model_copy(update={"max_tokens": 4})
+
 AGAIN = "the sea, the sea, the sea, the sea, the sea, the"
 """A text whose likeliest continuation says again what stands there."""
 
@@ -74,6 +76,16 @@ class Dialect:
     """It takes a seed, whether or not it heeds it."""
     limit: str = "max_tokens"
     """What chat calls the limit of new tokens; some models only know `max_completion_tokens`."""
+    warm: bool = True
+    """It takes a temperature and a nucleus; otherwise it draws at 1 from all tokens."""
+    nucleus: bool = True
+    """It takes a nucleus that is everything beside a temperature."""
+    stops: bool = True
+    """It takes strings to stop at; otherwise texts are cut there when they have come."""
+    whole: tuple[str, ...] = ()
+    """Settings that cut unlikely tokens off and are sent as 0, since the server has values of its own for them."""
+    short: bool = False
+    """It bills one of the samples in a request."""
     scored: int = 0
     """max_tokens of a request that only weighs: 0, or 1 where the server wants at least one."""
     beside: int = 1
@@ -89,15 +101,18 @@ class Dialect:
             body |= {"messages": [*system, {"role": "user", "content": call.prompt}], self.limit: sampling.max_tokens}
         else:
             body |= {"prompt": call.prompt, "max_tokens": sampling.max_tokens}
-        body["temperature"] = sampling.temperature
+        if self.warm:
+            body["temperature"] = sampling.temperature
         if sampling.temperature:
-            body["top_p"] = sampling.top_p
+            if self.warm and (self.nucleus or sampling.top_p != 1):
+                body["top_p"] = sampling.top_p
             if self.seeds:
                 body["seed"] = sampling.seed + first
+            body |= dict.fromkeys(self.whole, 0)
         body |= sampling.rarer
         if count > 1:
             body["n"] = count
-        if sampling.stop:
+        if sampling.stop and self.stops:
             body["stop"] = list(sampling.stop)
         if call.top and call.chat:
             body |= {"logprobs": True, "top_logprobs": call.top}
@@ -168,6 +183,9 @@ class Inquiry:
         if unlisted := await self._unlisted():
             self._notes["model"] = f"the server lists no model {self._endpoint.model!r}, but {unlisted}"
         seed, sampled = await self._seed()
+        await self._stops()
+        if sampled and self._dialect.warm:
+            await self._whole()
         self._thinks = self._thinks and self._talks
         n, lists, top, (echo, bos) = await asyncio.gather(
             self._n(), self._lists(completions), self._top(), self._echo(completions)
@@ -182,7 +200,9 @@ class Inquiry:
             thinks=self._thinks,
             seed=seed,
             sampled=sampled,
+            temperature=self._dialect.warm,
             bos=bos,
+            adapted=tuple(self._adapted()),
             notes={about: str(note) for about, note in sorted(self._notes.items())},
         )
         return ServerAbility(found, self._dialect, self._talks)
@@ -206,12 +226,61 @@ class Inquiry:
         return found
 
     async def _chat(self) -> ServerReply | None:
+        """An answer through chat; what refuses the usual words is asked in those that some hosted models want."""
         found = await self._sampled("chat", ONE, chat=True)
-        if not found and "max_completion_tokens" in str(self._notes["chat"]):
-            self._dialect = replace(self._dialect, limit="max_completion_tokens")
-            if found := await self._sampled("chat", ONE, chat=True):
-                del self._notes["chat"]
+        usual, why = self._dialect, self._notes.get("chat")
+        for limit, warm in (("max_completion_tokens", True), ("max_tokens", False), ("max_completion_tokens", False)):
+            if found or not isinstance(why, Refused) or isinstance(why, KeyRefused):
+                break
+            self._dialect = replace(usual, limit=limit, warm=warm)
+            found = await self._sampled("chat", ONE, chat=True)
+        if found:
+            self._notes.pop("chat", None)
+            if not self._dialect.warm:
+                self._notes["temperature"] = f"with one it said: {why}"
+        elif why:
+            self._dialect, self._notes["chat"] = usual, why
         return found
+
+    async def _stops(self) -> None:
+        """Whether it takes strings to stop at."""
+        if not await self._sampled("stop", ONE.model_copy(update={"stop": ("\n###",)})):
+            self._dialect = replace(self._dialect, stops=False)
+
+    async def _whole(self) -> None:
+        """Of the settings that cut unlikely tokens off, those that the server knows: it may have values of its own.
+
+        With each at its strictest only the likeliest token is left, so that two draws are the same. Where they are so
+        by chance, a setting is sent that changes nothing.
+        """
+        plain, call = self._dialect, SampleCall(PROMPT, FEW, (), self._talks)
+        for name in ("top_k", "min_p"):
+            strict = [plain.draw(call, seed, 1) | {name: 1} for seed in (1, 2)]
+            drawn = await asyncio.gather(*(self._ask(name, path(call), body) for body in strict))
+            if all(drawn) and len({tuple(texts(reply)) for reply in drawn if reply}) == 1:
+                self._dialect = replace(self._dialect, whole=(*self._dialect.whole, name))
+            self._notes.pop(name, None)
+        if self._dialect.whole and not await self._sampled("whole", FEW):
+            self._dialect = plain
+        self._notes.pop("whole", None)
+
+    def _adapted(self) -> Iterator[str]:
+        """What it is asked otherwise than most."""
+        asked = self._dialect
+        if asked.limit != "max_tokens":
+            yield f"the limit of a text is sent as {asked.limit}"
+        if not asked.nucleus:
+            yield "no top_p of 1 is sent"
+        if not asked.warm:
+            yield "no temperature and no top_p are sent"
+        if not asked.seeds:
+            yield "no seed is sent"
+        if not asked.stops:
+            yield "no stop strings are sent: texts run on and are cut there, and what follows is paid for"
+        if asked.whole:
+            yield f"{' and '.join(asked.whole)} 0 is sent, so that no cut of the server's own is made"
+        if asked.short:
+            yield "its bill counts one of the samples in a request: tokens paid are at least what is said"
 
     async def _mute(self) -> EndpointError:
         """Why nothing is available, in one sentence."""
@@ -246,9 +315,15 @@ class Inquiry:
         if self._thinks:
             self._drawn = LONGER
             one = await self._sampled("seed", LONGER)
-        if not one:
+        usual = self._dialect
+        for seeds, nucleus in ((False, True), (True, False), (False, False)) if not one else ():
             # Refused, not just unheeded: then it must not be sent at all.
-            self._dialect = replace(self._dialect, seeds=False)
+            self._dialect = replace(usual, seeds=seeds, nucleus=nucleus)
+            if one := await self._sampled("drawn", self._drawn):
+                break
+        self._notes.pop("drawn", None)
+        if one and self._dialect.seeds:
+            self._notes.pop("seed", None)
         again = await self._sampled("seed", self._drawn)  # alone: together, a server's sums may round otherwise
         others = [self._drawn.model_copy(update={"seed": DRAWN.seed + step}) for step in (1, 2)]
         elsewhere = await asyncio.gather(*(self._sampled("sampled", other) for other in others))
@@ -258,7 +333,7 @@ class Inquiry:
             self._notes["seed"] = "all samples are the same"
             return False, False
         self._notes.pop("sampled", None)
-        if one and again and texts(one) != texts(again):
+        if one and again and self._dialect.seeds and texts(one) != texts(again):
             self._notes["seed"] = "the same seed gave two different samples"
         elif one and not any(map(any, seen)):
             self._notes["seed"] = "can't be seen: nothing was written within the few tokens that were asked for"
@@ -273,6 +348,9 @@ class Inquiry:
             self._notes["n"] = f"asked for {SAMPLES} samples, got {count}"
         elif distinct == 1:
             self._notes["n"] = f"asked for {SAMPLES} samples, got {SAMPLES} times the same"
+        full = sum(choice.finish_reason == "length" for choice in found.choices) * self._drawn.max_tokens
+        if found.usage and found.usage.completion_tokens and found.usage.completion_tokens < full:
+            self._dialect = replace(self._dialect, short=True)
         return count >= SAMPLES and distinct > 1
 
     async def _lists(self, completions: bool) -> bool:

@@ -165,8 +165,10 @@ class Workers:
 
     async def _drawn(self, call: SampleCall) -> Values:
         count = len(call.indices)
-        reply = await self._transport.post(path(call), self._can.dialect.draw(call, call.indices[0], count))
-        return {call.indices[place]: value for place, value in generations(reply, count, call.sampling.stop).items()}
+        dialect = self._can.dialect
+        reply = await self._transport.post(path(call), dialect.draw(call, call.indices[0], count))
+        found = generations(reply, count, call.sampling.stop, dialect.short)
+        return {call.indices[place]: value for place, value in found.items()}
 
     async def _scored(self, call: ScoreCall) -> Values:
         whole = [call.prefix + call.texts[index] for index in call.indices]

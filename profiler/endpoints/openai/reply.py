@@ -183,13 +183,20 @@ def lenient(text: str) -> object:
     return json.loads(written.decode("utf-16", "replace"))
 
 
-def generations(reply: ServerReply, count: int, stop: Sequence[str] = ()) -> dict[int, Generation | EndpointError]:
-    """The samples in a reply, by place, each cut where it should have stopped; a place without a choice is left out."""
+def generations(
+    reply: ServerReply, count: int, stop: Sequence[str] = (), short: bool = False
+) -> dict[int, Generation | EndpointError]:
+    """The samples in a reply, by place, each cut where it should have stopped; a place without a choice is left out.
+
+    SHORT: the server's bills leave out all but one of a request's samples.
+    """
     placed = reply.placed(count)
     paid = reply.usage or ReplyUsage()
     share, rest = divmod(paid.completion_tokens or 0, max(1, len(placed)))
     # The reply has one bill: the first sample carries the prompt, and each its share of what was written.
-    first, others = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest), Usage(completion=share)
+    short = short and count > 1
+    first = Usage(prompt=paid.prompt_tokens or 0, completion=share + rest, short=short)
+    others = Usage(completion=share, short=short)
     return {
         place: generation(choice, others if order else first, reply.seconds, stop, bool(paid.thinking))
         for order, (place, choice) in enumerate(sorted(placed.items()))
