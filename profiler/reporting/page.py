@@ -19,7 +19,7 @@ from profiler.reporting.table import SIGNS, Table
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from profiler.reporting.report import Report
+    from profiler.reporting.report import Figure, Report
 
 
 def html(report: Report) -> str:
@@ -32,7 +32,6 @@ def html(report: Report) -> str:
             report=report,
             record=to_jsonable_python(report.record),
             command=_pieces(report.origin.command) if report.origin else (),
-            signs=SIGNS,
             style=_source("report.css"),
             script=script,
             script_hash=b64encode(sha256(script.encode()).digest()).decode(),
@@ -42,7 +41,7 @@ def html(report: Report) -> str:
 
 def fragment(lead: Sequence[str], tables: Sequence[Table]) -> str:
     """A part of somebody else's page, such as a notebook: sentences, then tables."""
-    return _environment().get_template("fragment.html").render(lead=lead, tables=tables, signs=SIGNS)
+    return _environment().get_template("fragment.html").render(lead=lead, tables=tables)
 
 
 def _environment() -> Environment:
@@ -55,13 +54,20 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["signs"] = SIGNS
     environment.filters |= {
         "embedded": _embedded,
         "number": number,
-        "drawn": lambda figure: theme.svg(figure.draw(theme.PAGE)),
+        "drawn": _drawn,
         "specified": lambda figure: figure.draw(theme.LIGHT).to_dict(),
     }
     return environment
+
+
+def _drawn(figure: Figure) -> list[tuple[str, str]]:
+    """A chart as it is drawn for a wide page, and for a narrow one where that looks otherwise."""
+    wide, narrow = (theme.svg(figure.draw(palette)) for palette in (theme.PAGE, theme.NARROW))
+    return [("any", wide)] if wide == narrow else [("broad", wide), ("narrow", narrow)]
 
 
 def _pieces(command: Sequence[str]) -> list[str]:
