@@ -7,9 +7,10 @@ from html import unescape
 import pytest
 
 from profiler.records import Generation, Likelihood, Sample, Usage
+from profiler.reporting.page import environment
 from profiler.reporting.profile import profile_report, sample_text
 from profiler.reporting.report import render
-from profiler.reporting.samples import LONG, exchange, picked
+from profiler.reporting.samples import LONG, exchange, picked, sample_list
 from profiler.runs import sample_store
 from tests.support import builders
 from tests.support.command import inherit
@@ -130,3 +131,15 @@ def test_what_was_stored_before_options_were_is_read_and_written_the_same():
     assert not {"options", "gold"} & json.loads(plain.model_dump_json()).keys()
     assert Sample.model_validate_json(plain.model_dump_json()) == plain
     assert Sample.model_validate_json(WEIGHED.model_dump_json()) == WEIGHED
+
+
+def test_another_room_serves_the_same_fragments_without_script_or_style_of_their_own():
+    fragments = environment("profiler.service").from_string(
+        '{% from "samples.html" import samples %}{% from "cards.html" import cards, points %}'
+        '{{ samples(list, "one") }}{{ cards(told.cards) }}{{ points(told.points) }}'
+    )
+    run = builders.attributes("base", 105)
+    page = fragments.render(list=sample_list("bbq", [WEIGHED], 1), told=profile_report(run.profile))
+    assert "the young man" in page
+    assert "An answer has" in page
+    assert not re.search(r"<script|<style| style=| on[a-z]+=", page)
