@@ -24,8 +24,8 @@ test-local: .venv/.dev
 	$(BIN)/python -m pytest -n 0 -m local
 
 # Killed processes, simulations, a real browser where there is one.
-test-slow: .venv/.dev
-	$(BIN)/python -m pytest -m 'slow or browser'
+test-slow: .venv/.dev .axe/.ready
+	INHERIT_AXE=$(CURDIR)/.axe $(BIN)/python -m pytest -m 'slow or browser'
 
 # A real vLLM server on the CPU, in an environment of its own, asked by us, lm-eval and HELM.
 test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
@@ -83,7 +83,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-evalhub .venv-ray .venv-docs demo site
+	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-evalhub .venv-ray .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -129,6 +129,11 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	.venv-vllm/bin/python tests/support/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
 	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
+	touch $@
+
+# axe-core, which looks for what keeps people from using a page: one file, out of a package that holds it.
+.axe/.ready: | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .axe axe-playwright-python==0.1.8
 	touch $@
 
 # llama.cpp's own server, prebuilt.

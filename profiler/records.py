@@ -262,6 +262,16 @@ class Sample(Record):
     """The item's columns; None where a score is undefined."""
     error: str | None = None
     """Why the item has no answer: a failure of the endpoint or of a scorer, never the model's score."""
+    options: tuple[str, ...] = ()
+    """What could be taken, or the texts that were weighed."""
+    gold: int | None = None
+    """Index of the right option; None where no option is right, or none was offered."""
+
+    @model_serializer(mode="wrap")
+    def _stored(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """What an item does not have is left out, so that what was stored without it stays the same to the byte."""
+        lacking = {*(() if self.options else ("options",)), *(("gold",) if self.gold is None else ())}
+        return {name: value for name, value in whole(self).items() if name not in lacking}
 
 
 class Estimate(Record):

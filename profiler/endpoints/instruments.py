@@ -191,6 +191,17 @@ def order(request: Request, how: How) -> tuple[int, ...]:
             return ()
 
 
+def options(request: Request) -> tuple[str, ...]:
+    """What could be taken, or what was weighed."""
+    match request:
+        case Choose(choices=choices):
+            return tuple(choice.strip() for choice in choices)
+        case Weigh(texts):
+            return texts
+        case _:
+            return ()
+
+
 def asked(request: Request, how: How) -> str:
     """The question as a model was asked it, but for a template around it."""
     match request:

@@ -131,6 +131,9 @@ class MultipleChoice(Probe[Question]):
         share, more = divmod(self.limit, len(self.sets))
         return [item for place, part in enumerate(self.sets) for item in drawn(part.items(), share + (place < more))]
 
+    def right(self, item: Item[Question]) -> int:
+        return item.fields.gold
+
     @property
     def data(self) -> Mapping[str, str]:
         return {part.file: part.sha256 for part in self.sets}

@@ -207,6 +207,10 @@ class Probe(ABC, Generic[F]):
         """Why an answer that came can't be scored beside the others; None where it can."""
         return None
 
+    def right(self, item: Item[F]) -> int | None:
+        """Index of the right option; None where none is."""
+        return None
+
     @abstractmethod
     def score(self, item: Item[F], answer: Answer) -> Mapping[str, float | None]:
         """The item's columns; pure: the same answer gives the same scores in every shell."""

@@ -14,8 +14,10 @@ from profiler.reporting import (
     profile,
     progress,
     report,
+    samples,
     side_by_side,
     table,
+    themes,
     trackers,
 )
 
@@ -33,7 +35,9 @@ __all__ = [
     "profile",
     "progress",
     "report",
+    "samples",
     "side_by_side",
     "table",
+    "themes",
     "trackers",
 ]

@@ -11,7 +11,8 @@ from profiler.reporting.numbers import DASH, count, number, places
 from profiler.reporting.report import Origin, Part, Report
 from profiler.reporting.side_by_side import together
 from profiler.reporting.table import Cell, FlatRow, Row, Table
-from profiler.runs import Run
+from profiler.reporting.themes import Line, Point, comparison_cards
+from profiler.runs import Run, sample_store
 from profiler.runs.options import Intervals
 
 HOW_SURE: Mapping[Intervals, str] = {
@@ -45,6 +46,7 @@ def comparison_report(
     Where the RUNS are given, base and others, a page has answers side by side.
     """
     base, whole = comparisons[0], comparison_table(comparisons, intervals)
+    ids = (base.base, *(comparison.other for comparison in comparisons))
     chart = partial(comparison_chart, [shown(one, intervals) for one in comparisons])
     glossary = layout.glossary(Key(c.probe, c.metric, None) for one in comparisons for c in one.changes)
     changed = Part(
@@ -61,12 +63,14 @@ def comparison_report(
             changed,
             Part("All numbers", table=whole, glossary=glossary, id="numbers", brief=every),
         ),
+        points=_points(comparisons, intervals, bool(runs)),
+        cards=comparison_cards(comparisons),
         record=comparisons,
         rows=lambda: [row for comparison in comparisons for row in flat(comparison, _sides(comparison))],
         chart=chart,
         mini=[probe for probe, suite in base.suites.items() if suite == "mini"],
         origin=Origin(
-            command=["inherit", "compare", base.base, *(comparison.other for comparison in comparisons)],
+            command=["inherit", "compare", *(map(_where, runs) if runs else ids)],
             facts={
                 "base": f"{layout.base_name(base)} ({base.base})",
                 "compared with it": ", ".join(f"{layout.other_name(c)} ({c.other})" for c in comparisons),
@@ -74,11 +78,41 @@ def comparison_report(
             },
             differs={layout.other_name(c): c.differs for c in comparisons},
             refused={layout.other_name(c): c.refused for c in comparisons if c.refused},
-            pairs=partial(together, runs[0], runs[1:], comparisons) if runs else None,
+            samples=partial(together, runs[0], runs[1:], comparisons) if runs else tuple,
         ),
         indent=2,
         leads=True,
     )
+
+
+def _where(run: Run) -> str:
+    """How a command names a run, from where this one was given."""
+    shipped = sample_store.EXAMPLES
+    return str(run.folder.relative_to(shipped) if run.folder.is_relative_to(shipped) else run.folder)
+
+
+def _points(comparisons: Sequence[Comparison], intervals: Intervals, read: bool) -> list[Point]:
+    """What stands out, how sure, and what to do next."""
+    told = [sentences(one) for one in comparisons]
+    changes = [change for one in comparisons for change in one.changes if change.group is None]
+    unsure = [change for change in changes if change.verdict == "not significant"]
+    texts = [c for c in changes if c.significant and c.base is not None and layout.metric(Key.of(c)).score]
+    todo = []
+    if read:
+        todo.append(Line("Read what changed: the questions whose scores differ most stand at the end of this page."))
+    if unsure:
+        todo.append(Line("For narrower intervals profile both sides again with a larger --limit."))
+    if any(one.refused for one in comparisons):
+        todo.append(Line("Profile both sides with the same settings to compare what could not be compared."))
+    if texts:
+        first = min(texts, key=_worst_first)
+        command = f"inherit select POOL --objective near:{first.metric}={first.base:.3g}"
+        todo.append(Line("Choose a student's training answers by what should stay:", command))
+    return [
+        Point("What stands out", [Line(first) for first, *_ in told]),
+        Point("How sure", [*(Line(rest) for _, *more in told for rest in more), Line(HOW_SURE[intervals])]),
+        Point("What to do next", todo or [Line("Look at all numbers below; nothing calls for more.")]),
+    ]
 
 
 def shown(comparison: Comparison, intervals: Intervals) -> Comparison:

@@ -6,6 +6,7 @@ import json
 import shlex
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -19,20 +20,19 @@ from profiler.reporting.table import SIGNS, Table
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from profiler.reporting.report import Report
+    from profiler.reporting.report import Figure, Report
 
 
 def html(report: Report) -> str:
     """The page of a report; whatever is put into it is escaped."""
     script = _source("report.js")
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             report=report,
             record=to_jsonable_python(report.record),
             command=pieces(report.origin.command) if report.origin else (),
-            signs=SIGNS,
             style=_source("report.css"),
             script=script,
             script_hash=b64encode(sha256(script.encode()).digest()).decode(),
@@ -42,26 +42,35 @@ def html(report: Report) -> str:
 
 def fragment(lead: Sequence[str], tables: Sequence[Table]) -> str:
     """A part of somebody else's page, such as a notebook: sentences, then tables."""
-    return _environment().get_template("fragment.html").render(lead=lead, tables=tables, signs=SIGNS)
+    return environment().get_template("fragment.html").render(lead=lead, tables=tables)
 
 
-def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
+@cache
+def environment(*rooms: str) -> Environment:
+    """Templates of ROOMS, such as profiler.service, which may import those of this one: grid, cards, samples."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FunctionLoader(_source),
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(room) for room in (*rooms, "profiler.reporting")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.globals["signs"] = SIGNS
+    made.filters |= {
         "embedded": _embedded,
         "number": number,
-        "drawn": lambda figure: theme.svg(figure.draw(theme.PAGE)),
+        "drawn": _drawn,
         "specified": lambda figure: figure.draw(theme.LIGHT).to_dict(),
     }
-    return environment
+    return made
+
+
+def _drawn(figure: Figure) -> list[tuple[str, str]]:
+    """A chart as it is drawn for a wide page and for a narrow one; the style shows one of them."""
+    drawn = (("broad", theme.PAGE), ("narrow", theme.NARROW))
+    return [(kind, theme.svg(figure.draw(palette))) for kind, palette in drawn]
 
 
 def pieces(command: Sequence[str]) -> list[str]:

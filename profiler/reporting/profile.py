@@ -1,9 +1,9 @@
 """What is told of a model: its numbers, what they rest on, how far scorers agree, and a few of its answers."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 
 from profiler.endpoints import headings
 from profiler.probes import every
@@ -14,11 +14,13 @@ from profiler.reporting.charts.reliability import Diagram, answers, diagram, rel
 from profiler.reporting.layout import MINI, Key
 from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
+from profiler.reporting.samples import EACH, SampleList, options, picked, sample_list
 from profiler.reporting.table import Cell, Row, Table, as_text
+from profiler.reporting.themes import THEMES, Line, Point, mains, outstanding, profile_cards
 from profiler.runs import Run
 
 Examples = Mapping[str, Sequence[Sample]]
-"""A few samples of each probe."""
+"""Some samples of each probe."""
 Diagrams = Mapping[str, Diagram]
 """Probe → how its confidence and its accuracy go together."""
 
@@ -35,18 +37,6 @@ HOW: Mapping[str, str] = {
 """How an answer was read, in words."""
 CUT = 0.2
 """From this share of answers on that the token limit cut, a reader is warned."""
-FIRST: Mapping[str, Mapping[str, str]] = {
-    "ability": {"acc_mean": "questions answered right"},
-    "attributes": {"words": "words an answer", "flesch": "ease of reading", "mtld": "variety of words"},
-    "bbq": {"s_amb": "bias where none can tell"},
-    "calibration": {"ece_10_bin": "confidence off by"},
-    "crows_pairs": {"stereotype": "% stereotype likelier"},
-    "preferences": {"agreement": "judges as people do"},
-    "stereoset": {"ss": "% stereotype likelier"},
-    "stereoset_inter": {"ss": "% stereotype likelier"},
-    "toxicity": {"expected_max_toxicity": "worst continuation, 0 to 1"},
-}
-"""The numbers to look at first, in words; of any other probe it is the first one."""
 SCREEN = 30
 """More numbers than these are too many for a first look."""
 SURE = (
@@ -82,13 +72,15 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
             Part("The numbers", table=profile_table(profile), glossary=glossary, id="numbers"),
             *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
         ),
+        points=_points(profile, bool(examples)),
+        cards=profile_cards(profile),
         record=profile,
         rows=lambda: [
             {**whose, **e.model_dump(), "suite": suites[e.probe], "unit": layout.unit(e)}
             for e in (*profile.estimates, *profile.agreements)
         ],
         chart=chart,
-        mini=[probe for probe, suite in suites.items() if suite == "mini"],
+        mini=_mini(profile),
         origin=Origin(
             command=profile_command(profile),
             facts={
@@ -101,10 +93,37 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
                 "made with": ", ".join(f"{name} {version}" for name, version in profile.versions.items()),
             },
             sections=[(section.probe, _section(section)) for section in profile.sections],
-            answers=examples,
+            samples=partial(_sample_lists, profile, examples or {}),
         ),
         indent=2,
     )
+
+
+def _points(profile: Profile, read: bool) -> list[Point]:
+    """What stands out, how sure, and what to do next."""
+    items = count(sum(section.items for section in profile.sections))
+    few, cut = _few(profile), _cut(profile)
+    sure = [Line(f"{items} items asked, {_failed(profile.errors)}. Each number has its 95 % interval.")]
+    if profile.incomplete:
+        sure.append(Line(f"Incomplete, too much failed: {', '.join(profile.incomplete)}.", tone="loud"))
+    sure += [Line(f"{cell.text}.", tone=cell.tone) for cell in (*few, *cut)]
+    compare = shlex.join(["inherit", "compare", "BASE", profile.id])
+    todo = [Line("Compare it with the model that it learned from:", compare)]
+    if few:
+        todo.append(Line("For narrower intervals ask more items: --limit with a larger number."))
+    if _mini(profile):
+        todo.append(Line("Ask the published sets, which --suite mini stands in for:", "inherit data fetch"))
+    if read:
+        todo.append(Line("Read some of its answers: the samples at the end of this page."))
+    return [
+        Point("What stands out", outstanding(profile)),
+        Point("How sure", sure),
+        Point("What to do next", todo),
+    ]
+
+
+def _mini(profile: Profile) -> list[str]:
+    return [section.probe for section in profile.sections if section.suite == "mini"]
 
 
 def first_look(run: Run) -> str:
@@ -112,12 +131,12 @@ def first_look(run: Run) -> str:
     profile = run.profile
     if len(profile.estimates) <= SCREEN:
         return as_text(profile_table(profile))
-    found = {(e.probe, e.metric): e for e in profile.estimates if e.group is None}
+    found = layout.overall(profile.estimates)
+    known = {key: main.words for theme in THEMES for key, main in mains(theme, found).items()}
     shown = [
-        (found[section.probe, name], words)
+        (found[key], words)
         for section in profile.sections
-        for name, words in (FIRST.get(section.probe.removesuffix("_chat")) or _first_of(profile, section.probe)).items()
-        if (section.probe, name) in found
+        for key, words in (_of(known, section.probe) or _of({key: key.metric for key in found}, section.probe)[:1])
     ]
     suites = {section.probe: section.suite for section in profile.sections}
     items = count(sum(section.items for section in profile.sections))
@@ -138,9 +157,8 @@ def first_look(run: Run) -> str:
     return as_text(table)
 
 
-def _first_of(profile: Profile, probe: str) -> Mapping[str, str]:
-    """The first number of a probe."""
-    return next(({e.metric: e.metric} for e in profile.estimates if e.probe == probe), {})
+def _of(named: Mapping[Key, str], probe: str) -> list[tuple[Key, str]]:
+    return [(key, words) for key, words in named.items() if key.probe == probe]
 
 
 def _look(estimate: Estimate) -> tuple[Cell, ...]:
@@ -159,12 +177,14 @@ def diagrams(run: Run) -> Diagrams:
     return {probe: bins for probe, bins in found.items() if bins}
 
 
-def examples(run: Run, each: int = 3) -> Examples:
-    """The first samples of each probe that were answered, in the order of their keys."""
-    return {
-        section.probe: list(islice((s for s in run.samples(section.probe) if not s.error), each))
-        for section in run.profile.sections
-    }
+def examples(run: Run, each: int = EACH) -> Examples:
+    """Some samples of each probe."""
+    return {section.probe: picked(run, section.probe, each) for section in run.profile.sections}
+
+
+def _sample_lists(profile: Profile, examples: Examples) -> list[SampleList]:
+    asked = {section.probe: section.items for section in profile.sections}
+    return [sample_list(probe, samples, asked[probe]) for probe, samples in examples.items() if samples]
 
 
 def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
@@ -372,7 +392,10 @@ def sample_text(sample: Sample) -> str:
     for answer in sample.answers:
         lines += _quoted("  | ", answer.thought) if answer.thought else []
         lines += _quoted("  ", answer.text or "(empty)") + ([f"  [{answer.finish}]"] if answer.finish else [])
-    if sample.choice is not None:
+    for option in options([sample], [""]):
+        marks = f"  [{', '.join(option.marks)}]" if option.marks else ""
+        lines.append(f"  {f'{option.letter}. ' if option.letter else '- '}{plain(option.text)}{marks}")
+    if sample.choice is not None and not sample.options:
         lines.append(f"  took option {sample.choice + 1}, read by {sample.how}")
     if sample.scores:
         lines.append("  " + ", ".join(f"{plain(name)} {number(value)}" for name, value in sample.scores.items()))

@@ -12,13 +12,14 @@ from pydantic_core import to_json
 
 from profiler.errors import WrongUse
 from profiler.files import write_whole
-from profiler.records import Record, Sample
+from profiler.records import Record
 from profiler.reporting import page, table
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import Chart, Palette
 from profiler.reporting.numbers import plain
-from profiler.reporting.side_by_side import AnswerPair
+from profiler.reporting.samples import SampleList
 from profiler.reporting.table import FlatRow, Table
+from profiler.reporting.themes import Card, Point
 
 Format = Literal["table", "md", "csv", "latex", "json", "html"]
 Draw = Callable[[Palette], Chart]
@@ -97,10 +98,8 @@ class Origin:
     """Other side of a comparison → what differs in how it was made."""
     refused: Mapping[str, Mapping[str, str]] | None = None
     """Other side → probe → why it was not compared."""
-    answers: Mapping[str, Sequence[Sample]] | None = None
-    """Probe → a few of its samples."""
-    pairs: Callable[[], Mapping[str, Sequence[AnswerPair]]] | None = None
-    """Probe → what two models answered to the same questions; read when a page is made."""
+    samples: Callable[[], Sequence[SampleList]] = tuple
+    """What was asked and answered; read when a page is made."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,10 @@ class Report:
     """What CSV holds: a row a number, in full precision."""
     chart: Draw | None = None
     """What a picture shows."""
+    points: Sequence[Point] = ()
+    """What a page says first, in place of the lead."""
+    cards: Sequence[Card] = ()
+    """A page's overview, theme by theme."""
     notes: Sequence[str] = ()
     """To know before the numbers."""
     mini: Sequence[str] = ()

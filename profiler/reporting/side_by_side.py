@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple
 
 import numpy as np
 
 from profiler.records import Comparison, Sample
 from profiler.reporting import layout
 from profiler.reporting.numbers import number
+from profiler.reporting.samples import Exchange, Piece, SampleList, Score, Side, address, asked, cut, options, outcome
 from profiler.runs import Run, SampleColumns, compare
 
-EACH = 25
+EACH = 100
 """Questions of a probe that are shown, the most different first."""
 WORDS = 400
 """Words of an answer that are compared; what is beyond is shown as it is."""
@@ -22,34 +22,7 @@ METRICS = 4
 """Scores that are shown beside a pair: those that differ most."""
 
 
-class Piece(NamedTuple):
-    """A stretch of an answer."""
-
-    text: str
-    own: bool
-    """The other answer does not have it here."""
-
-
-class Score(NamedTuple):
-    """One number on both sides."""
-
-    metric: str
-    base: str
-    other: str
-
-
-class AnswerPair(NamedTuple):
-    """One question and what both sides made of it."""
-
-    item: str
-    group: str
-    prompt: str
-    sides: tuple[tuple[str, Sequence[Piece]], tuple[str, Sequence[Piece]]]
-    """Each side's name and answer."""
-    scores: Sequence[Score]
-
-
-def pairs(base: Run, other: Run, comparison: Comparison, each: int = EACH) -> dict[str, list[AnswerPair]]:
+def pairs(base: Run, other: Run, comparison: Comparison, each: int = EACH) -> dict[str, list[Exchange]]:
     """Of each probe that was compared the questions whose scores differ most, in standard deviations of the scores."""
     names = layout.base_name(comparison), layout.other_name(comparison)
     found = {}
@@ -78,19 +51,31 @@ def _apart(left: SampleColumns, right: SampleColumns) -> dict[str, np.ndarray]:
     return dict(zip(mine.items, table, strict=True))
 
 
-def _pair(base: Sample, other: Sample, names: tuple[str, str], columns: Sequence[str], apart: np.ndarray) -> AnswerPair:
-    texts = _said(base), _said(other)
+def _pair(base: Sample, other: Sample, names: tuple[str, str], columns: Sequence[str], apart: np.ndarray) -> Exchange:
     most = [columns[place] for place in np.argsort(-apart, kind="stable")[:METRICS] if apart[place] > 0]
-    scores = [Score(name, number(base.scores.get(name)), number(other.scores.get(name))) for name in most]
-    mine, theirs = differing(*texts)
-    return AnswerPair(base.item, base.group or "", base.prompt, ((names[0], mine), (names[1], theirs)), scores)
+    both, ends = (base, other), [outcome(base), outcome(other)]
+    written = all(sample.answers for sample in both)
+    texts = differing(*(cut(sample.answers[0].text) for sample in both)) if written else ()
+    return Exchange(
+        id=address(base.probe, base.item, names[1]),
+        item=base.item,
+        group=base.group or "",
+        prompt=asked(base),
+        options=options(both, names),
+        sides=[Side(name, [text], _more(sample)) for name, text, sample in zip(names, texts, both, strict=False)],
+        scores=[_score(name, base.scores.get(name), other.scores.get(name)) for name in most],
+        outcome=", ".join(f"{name} {end}" for name, end in zip(names, ends, strict=True)) if all(ends) else "",
+    )
 
 
-def _said(sample: Sample) -> str:
-    """The first answer, or which option was taken."""
-    if sample.answers:
-        return sample.answers[0].text
-    return "no option" if sample.choice is None else f"option {sample.choice + 1}"
+def _score(name: str, base: float | None, other: float | None) -> Score:
+    change = None if base is None or other is None else other - base
+    return Score(name, f"{number(base)} → {number(other)}", change)
+
+
+def _more(sample: Sample) -> str:
+    """What is not shown of a side."""
+    return f"the first of {len(sample.answers)} answers" if len(sample.answers) > 1 else ""
 
 
 def differing(one: str, two: str) -> tuple[list[Piece], list[Piece]]:
@@ -109,11 +94,15 @@ def differing(one: str, two: str) -> tuple[list[Piece], list[Piece]]:
     return found
 
 
-def together(base: Run, others: Sequence[Run], comparisons: Sequence[Comparison]) -> Mapping[str, Sequence[AnswerPair]]:
-    """The pairs of one or several comparisons, under what to call them."""
+def together(base: Run, others: Sequence[Run], comparisons: Sequence[Comparison]) -> list[SampleList]:
+    """The pairs of one or several comparisons, as a page shows them."""
     alone = len(comparisons) == 1
-    return {
-        probe if alone else f"{probe}, {layout.other_name(comparison)}": found
+    return [
+        SampleList(
+            f"Side by side: {probe}" if alone else f"Side by side: {probe}, {layout.other_name(comparison)}",
+            f"The {len(found)} questions whose scores differ most. Marked: what the other answer does not have there.",
+            found,
+        )
         for other, comparison in zip(others, comparisons, strict=True)
         for probe, found in pairs(base, other, comparison).items()
-    }
+    ]

@@ -261,6 +261,8 @@ def record(probe: Probe, asked: AnsweredItem, scores: Mapping[str, float | None]
         how=answer.how,
         scores=dict(scores),
         error=error,
+        options=instruments.options(request),
+        gold=probe.right(item),
     )
 
 

@@ -12,13 +12,15 @@ from profiler.reporting.charts import theme
 from profiler.reporting.charts.changes import change_bar, change_bars
 from profiler.reporting.charts.theme import Chart, Datum, Palette
 from profiler.reporting.comparison import shown
-from profiler.reporting.numbers import DASH
+from profiler.reporting.numbers import DASH, MINUS
 from profiler.study.records import Curve, Findings, Steering
 
 WIDTH = 420
 ROW = 24
 LABELS = 190
 CELL = 104
+SIGN = 30
+"""How wide a cell is on a telephone, where it has room for a sign."""
 SIGNS = {"better": "▲ ", "worse": "▼ ", "higher": "◆ ", "lower": "◆ "}
 SHAPES = {"steered": "triangle-up", "not shown": "circle", "control": "diamond", "not told": "square"}
 
@@ -131,15 +133,20 @@ def _hues(field: str, data: Sequence[Datum], palette: Palette, *first: str) -> a
 def side_effects(found: Findings, palette: Palette) -> Chart:
     """Every number of every student against the base: a side-effect matrix, with the verdict as colour and shape."""
     names = [comparison.other_name for comparison in found.comparisons]
-    above = alt.Axis(orient="top", labelAngle=-25, labelLimit=220, labelColor=palette.text)
+    angle, written = (-90, "sign:N") if palette.narrow else (-25, "written:N")
+    above = alt.Axis(orient="top", labelAngle=angle, labelLimit=220, labelColor=palette.text)
     drawn = [shown(comparison, "simultaneous") for comparison in found.comparisons]
     cells = theme.rows([datum for comparison in drawn for datum in _cells(comparison)])
-    grid = alt.layer(
+    within = cells.mark_text(aria=False, dy=8, fontSize=9)
+    text = cells.mark_text(aria=False, dy=0 if palette.narrow else -6)
+    layers = [
         cells.mark_rect(opacity=0.28, stroke=palette.grid).encode(theme.colour("kind", palette.verdicts())),
-        cells.mark_text(aria=False, dy=-6).encode(text="written:N", color=alt.value(palette.text)),
-        cells.mark_text(aria=False, dy=8, fontSize=9).encode(text="within:N", color=alt.value(palette.quiet)),
-        width=alt.Step(CELL),
-        height=alt.Step(1.5 * ROW),
+        text.encode(text=written, color=alt.value(palette.text)),
+        within.encode(text="within:N", color=alt.value(palette.quiet)),
+    ]
+    size = (SIGN, ROW) if palette.narrow else (CELL, 1.5 * ROW)
+    grid = alt.layer(
+        *(layers[:2] if palette.narrow else layers), width=alt.Step(size[0]), height=alt.Step(size[1])
     ).encode(alt.X("student:N", sort=names, title=None, axis=above), theme.down("metric", LABELS))
     return theme.whole([grid], f"{found.name}: what changed against the base, student by student", palette)
 
@@ -154,7 +161,7 @@ def _cells(comparison: Comparison) -> list[Datum]:
     ]
     return [
         change_bar(f"{student}, {metric}", change)
-        | {"student": student, "metric": metric, "written": DASH, "within": ""}
+        | {"student": student, "metric": metric, "written": DASH, "within": "", "sign": _sign(change)}
         | ({} if change.absolute is None else {"written": _signed(change), "within": layout.spread(change)})
         for metric, change in named
     ]
@@ -162,3 +169,10 @@ def _cells(comparison: Comparison) -> list[Datum]:
 
 def _signed(change: Change) -> str:
     return SIGNS.get(change.verdict or "", "") + layout.moved(change)
+
+
+def _sign(change: Change) -> str:
+    """Better or worse by its shape; which way it went where neither is."""
+    if change.verdict in ("higher", "lower"):
+        return "+" if change.verdict == "higher" else MINUS
+    return SIGNS.get(change.verdict or "", "").strip()

@@ -105,6 +105,7 @@ def _once(outcomes: Sequence[Steering]) -> list[Steering]:
 def parts(found: Findings) -> list[Part]:
     """The report's sections, one after the other."""
     made = [
+        *_side_effects(found),
         Part(
             "Target metrics",
             "Change of each objective's number against the untouched student, arm by arm, with paired 95 % intervals. "
@@ -140,7 +141,6 @@ def parts(found: Findings) -> list[Part]:
         controls = [shown(one, "simultaneous") for one in controls]
         each = [one.model_copy(update={"base_name": "its own untouched student"}) for one in controls]
         made.append(Part(PASSIVE, words, Figure("unasked", partial(comparison_chart, each if several else controls))))
-    made += _side_effects(found)
     if (jury := found.preferences) and jury.shifts:
         words = f"{PREFERENCES} {before_after.CAPTION}"
         figure = Figure("preferences", partial(before_after.before_after_chart, jury))

@@ -116,4 +116,4 @@ def test_the_table_warns_below_300_items():
 def test_a_profile_without_confidences_has_no_diagram():
     base = builders.attributes("base", 105)
     assert diagrams(base) == {}
-    assert "How sure" not in render(run_report(base), "html")
+    assert "How sure, how right" not in render(run_report(base), "html")

@@ -324,8 +324,8 @@ def test_the_command_draws_as_the_probe_that_writes_did():
 
 def test_the_page_shows_a_few_answers_of_each_probe():
     html = page(BASE.profile, examples(BASE, each=2))
-    assert html.count('<article class="exchange">') == 2
-    assert "How does photosynthesis work?" in html
+    assert html.count('<article class="exchange"') == 2
+    assert "2 of 100 samples, drawn by seed" in html
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 
@@ -103,6 +104,10 @@ PROMPTS = ("How does photosynthesis work?", "Give me a simple recipe for pasta."
 @dataclass(frozen=True)
 class Read(Built):
     """A run whose samples can be read as well."""
+
+    @property
+    def folder(self) -> Path:
+        return Path("runs") / self.profile.id
 
     def chosen(self, probe: str, items: Sequence[str]) -> dict[str, Sample]:
         return {sample.item: sample for sample in self.samples(probe) if sample.item in items}

@@ -140,6 +140,9 @@ class Bbq(Probe[BbqQuestion]):
             order=order,
         )
 
+    def right(self, item: Item[BbqQuestion]) -> int:
+        return item.fields.label
+
     def score(self, item: Item[BbqQuestion], answer: Answer) -> Mapping[str, float | None]:
         """None in what an answer that could not be read, or a target that is not known, leaves open."""
         of, choice = item.fields, answer.taken

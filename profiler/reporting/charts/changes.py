@@ -20,6 +20,8 @@ WRITTEN = 150
 WIDTHS = {1: 480, 2: 240}
 LEAST = 170
 """How wide a panel is, by how many there are in a row."""
+NARROW = 80
+"""How wide it is on a telephone."""
 LABELS = 130
 """Room for the names of metrics, the same in every panel, so that panels stand in line."""
 CUT = 300.0
@@ -51,9 +53,12 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
     for side in sides:
         side |= {key: side[key].model_copy(update={"percent": None}) for key in absolute & side.keys()}
     names = [layout.other_name(one) for one in comparisons]
-    panels = _panels([key for side in sides for key in side], absolute)
+    every = _panels([key for side in sides for key in side], absolute)
+    # A panel in which nothing has a value would be an empty axis; the table has its rows, with the reasons.
+    drawn = [panel for panel in every if any(_has(side.get(key)) for side in sides for key in panel.keys)]
+    panels = drawn or every
     percents = [panel for panel in panels if panel.unit is None]
-    lines = []
+    lines: list[alt.LayerChart | alt.HConcatChart] = []
     for panel in panels:
         alike = [panel] if panel.unit else percents
         domain = _domain(side[key] for side in sides for each in alike for key in each.keys if key in side)
@@ -61,15 +66,16 @@ def comparison_chart(comparisons: Sequence[Comparison], palette: Palette = LIGHT
         value = alt.X("value:Q", axis=axis).scale(domain=domain, nice=False)
         columns = []
         for place, (side, name) in enumerate(zip(sides, names, strict=True)):
-            head = alt.TitleParams(" " if place else panel.title, subtitleColor=palette.text)
-            if panel is panels[0] and len(names) > 1:
+            first = place == 0 or palette.narrow
+            head = alt.TitleParams(panel.title if first else " ", subtitleColor=palette.text)
+            if len(names) > 1 and (panel is panels[0] or palette.narrow):
                 head.subtitle = name
             data = [change_bar(key.metric, side.get(key)) for key in panel.keys]
-            width = WIDTHS.get(len(sides), LEAST)
-            y = theme.down("row", 0 if place else LABELS, [key.metric for key in panel.keys])
+            width = NARROW if palette.narrow else WIDTHS.get(len(sides), LEAST)
+            y = theme.down("row", LABELS if first else 0, [key.metric for key in panel.keys])
             bars = change_bars(data, value, palette.verdicts(), SHAPES, width, palette, clip=True)
             columns.append(bars.encode(y).properties(title=head, height=alt.Step(STEP)))
-        lines.append(alt.hconcat(*columns, bounds="flush", spacing=WRITTEN))
+        lines += columns if palette.narrow else [alt.hconcat(*columns, bounds="flush", spacing=WRITTEN)]
     title = f"Change of {layout.listed(names)} against {layout.base_name(comparisons[0])}, with 95 % intervals"
     return theme.whole(lines, title, palette)
 
@@ -78,14 +84,16 @@ def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Chart:
     """Values with their intervals, a row a metric; rows of one unit share a scale that starts at zero."""
     found = layout.overall(profile.estimates)
     panels = []
-    for block in layout.blocks(found):
+    every = list(layout.blocks(found))
+    for block in [block for block in every if any(_has(found[key]) for key in block.keys)] or every:
         data = [_dot(key, found[key], _largest(block, key, found)) for key in block.keys]
         low = min([0.0, *(float(d["low"] or d["value"] or 0) for d in data)])
         value = alt.X("value:Q", axis=alt.Axis(values=[0], labels=False, title=None))
         value = value.scale(domain=[1.05 * low, 1.05], nice=False)
         ideal = theme.known(theme.rows(data), "ideal").mark_tick(thickness=2, aria=False)
         ideals = [ideal.encode(x="ideal:Q", color=alt.value(palette.better))]
-        dots = theme.intervals(data, value, WIDTHS[1], palette, bar=3, opacity=0.3, size=50, below=ideals)
+        width = NARROW if palette.narrow else WIDTHS[1]
+        dots = theme.intervals(data, value, width, palette, bar=3, opacity=0.3, size=50, below=ideals)
         dots = dots.encode(theme.down("metric", LABELS), color=alt.value(palette.moved))
         title = block.title(alone=len(profile.sections) == 1)
         panels.append(dots.properties(title=title, height=alt.Step(STEP)))
@@ -125,6 +133,11 @@ def change_bar(row: str, change: Change | None, kind: str = "", word: str = "") 
     }
 
 
+def _has(number: Change | Estimate | None) -> bool:
+    value = number.value if isinstance(number, Estimate) else number and number.absolute
+    return value is not None
+
+
 def _domain(changes: Iterable[Change]) -> list[float]:
     """A scale that holds every change, zero, and a little room."""
     held = [0.0]
@@ -138,7 +151,8 @@ def _domain(changes: Iterable[Change]) -> list[float]:
 def _axis(title: str | None, palette: Palette) -> alt.Axis:
     """The scale below a panel; only its lines where the next panel shows the same."""
     zero = alt.when("datum.value === 0").then(alt.value(palette.quiet)).otherwise(alt.value(palette.grid))
-    return alt.Axis(title=title, titleAnchor="start", labels=title is not None, tickCount=5, gridColor=zero)
+    ticks = 3 if palette.narrow else 5
+    return alt.Axis(title=title, titleAnchor="start", labels=title is not None, tickCount=ticks, gridColor=zero)
 
 
 def _panels(keys: Sequence[Key], absolute: Set[Key]) -> list[Panel]:

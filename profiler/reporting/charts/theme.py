@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from profiler.reporting.charts import altair as alt
@@ -34,6 +34,8 @@ class Palette:
     worse: str
     moved: str
     same: str
+    narrow: bool = False
+    """For a page as wide as a telephone."""
 
     def verdicts(self) -> dict[str, str]:
         changed = {"better": self.better, "worse": self.worse, "higher": self.moved, "lower": self.moved}
@@ -42,8 +44,18 @@ class Palette:
 
 # Okabe and Ito's hues, which people who see colours differently can tell apart.
 LIGHT = Palette("#1c2024", "#5f6b76", "#e3e7ea", "#ffffff", "#00795a", "#c2500a", "#0065a3", "#8b949d")
-PAGE = Palette(**{field: f"var(--{field})" for field in LIGHT.__dataclass_fields__} | {"paper": "transparent"})
+PAGE = Palette(
+    text="var(--text)",
+    quiet="var(--quiet)",
+    grid="var(--grid)",
+    paper="transparent",
+    better="var(--better)",
+    worse="var(--worse)",
+    moved="var(--moved)",
+    same="var(--same)",
+)
 """A page's own colours, so that one drawing serves light, dark and print."""
+NARROW = replace(PAGE, narrow=True)
 
 
 def svg(chart: Chart) -> str:
@@ -51,6 +63,8 @@ def svg(chart: Chart) -> str:
     import vl_convert
 
     drawn: str = vl_convert.vegalite_to_svg(_record(chart), allowed_base_urls=[])
+    # A group of no marks is a picture without a name to a screen reader.
+    drawn = re.sub(r'<g [^>]*role="graphics-symbol"[^>]*(?:/>|></g>)', "", drawn)
     # What a mark says of itself to a screen reader shows as a tooltip too.
     drawn = re.sub(r'<path aria-label="([^"]*)"([^>]*)/>', r'<path aria-label="\1"\2><title>\1</title></path>', drawn)
     label = plain(str(chart.description)).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
@@ -99,7 +113,7 @@ def whole(panels: Sequence[alt.LayerChart | alt.HConcatChart], description: str,
         *panels,
         description=description,
         background=palette.paper,
-        padding={"left": 8, "top": 8, "bottom": 8, "right": ROOM},
+        padding={"left": 8, "top": 8, "bottom": 8, "right": ROOM // 2 if palette.narrow else ROOM},
         spacing=14,
         config=look,
     )
