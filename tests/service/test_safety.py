@@ -118,7 +118,7 @@ def test_a_proxy_names_its_users_and_nobody_else_does(out: Path) -> None:
     told = {"host": "0.0.0.0", "proxy_header": "X-Forwarded-User", "proxy_from": ["10.0.0.0/8"], "proxy_role": "runner"}
     made = app(out, **told)
     eva = {"X-Forwarded-User": "eva"}
-    assert TestClient(made, client=("10.1.2.3", 1)).get("/new", headers=eva).status_code == 404
+    assert TestClient(made, client=("10.1.2.3", 1)).get("/new", headers=eva).status_code == 200
     assert TestClient(made, client=("192.168.1.1", 1)).get("/", headers=eva).status_code == 401
     assert TestClient(made, client=("10.1.2.3", 1)).get("/").status_code == 401
     twice = [("X-Forwarded-User", "eva"), ("X-Forwarded-User", "admin")]
