@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from profiler.service.options import ServiceOptions, WorkerOptions
 
 ROUTERS = (
-    new.router,
     samples.router,
     compare.router,
     score.router,
