@@ -40,7 +40,7 @@ class ProbeCard(Record):
     """Why that is not known."""
 
 
-class Check(Record):
+class EndpointCheck(Record):
     """What an endpoint was found able to do."""
 
     capabilities: Capabilities
@@ -55,7 +55,7 @@ class NewRun(Record):
     cards: tuple[ProbeCard, ...]
     models: tuple[str, ...] | None = None
     """What the server lists; null where it was not asked."""
-    check: Check | None = None
+    check: EndpointCheck | None = None
     error: str | None = None
 
 
@@ -98,12 +98,12 @@ async def models(request: Request, address: Address) -> list[str]:
 
 
 @router.get("/api/check")
-async def check(request: Request, address: Address) -> Check:
+async def check(request: Request, address: Address) -> EndpointCheck:
     """What an endpoint can do, as `inherit doctor` finds out: by asking it a few short things."""
     async with connect(_asked(request, address).endpoint, None) as client:
         found = await client.capabilities()
         asked = [kind.build(probes.ProbeOptions(suite="mini")) for kind in probes.every().values()]
-        return Check(capabilities=found, refused=await run.refusals(client, asked))
+        return EndpointCheck(capabilities=found, refused=await run.refusals(client, asked))
 
 
 def _asked(request: Request, address: EndpointOptions) -> EndpointOptions:
@@ -111,7 +111,7 @@ def _asked(request: Request, address: EndpointOptions) -> EndpointOptions:
         raise WrongUse("name the address of a server; a model that runs here needs no check")
     for name, value in verbs.leaves(address.model_dump()):
         verbs.check_secret(name, value)
-    check_submission(request, address.model_dump())
+    check_submission(request, {"key": address.key, "header": address.header})
     return address
 
 
