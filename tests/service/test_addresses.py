@@ -15,13 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from profiler import http
 from profiler.endpoints.openai.transport import RetryLimits, Transport
 from profiler.errors import EndpointError, WrongUse
 from profiler.http import Bounds
 from profiler.records import Endpoint
-from profiler.service import ServiceOptions, application
+from profiler.service import ServiceOptions, application, tokens
 from tests.support.wire import Fault, Script, Wire, serving
 
 METADATA = "169.254.169.254"
@@ -312,3 +313,40 @@ async def test_a_planted_key_is_in_no_file_and_on_no_page(tmp_path: Path, fails:
     assert len(written) > (0 if fails else 2)
     for where, held in (pages | written).items():
         assert not [name for name, value in canaries.items() if value.encode() in held], where
+
+
+async def ended(client: TestClient, told: dict[str, object], as_whom: dict[str, str]) -> str:
+    """The id of a job that a worker of the service has done."""
+    made = await asyncio.to_thread(client.post, "/api/jobs/profile", json=told, headers=as_whom)
+    assert made.status_code == 202, made.text
+    while True:
+        job = (await asyncio.to_thread(client.get, f"/api/jobs/{made.json()['id']}", headers=as_whom)).json()
+        if job["state"] not in ("queued", "running", "interrupted"):
+            return str(job["id"])
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.slow
+async def test_a_job_of_the_service_calls_only_what_is_allowed_and_tells_a_servers_words_to_admins_only(
+    tmp_path: Path,
+) -> None:
+    given = {role: {"Authorization": f"Bearer {tokens.add(tmp_path, role, role)}"} for role in ("runner", "admin")}
+    told = {"model": "wire", "suite": "mini", "limit": 4, "probes": ["bbq"]}
+    async with serving(Script(faults=(Fault("401", says="words from inside"),))) as wire:
+        with TestClient(application(ServiceOptions(out=tmp_path, jobs=1))) as client:
+            pages = {
+                what: f"/jobs/{await ended(client, {**told, 'url': url}, given['runner'])}"
+                for what, url in (("outside", "http://10.0.0.1:80/v1"), ("inside", wire.url))
+            }
+            shown = {
+                (what, role, ending): (await asyncio.to_thread(client.get, page + ending, headers=given[role])).text
+                for what, page in pages.items()
+                for role in given
+                for ending in ("", ".json")
+            }
+    for (what, role, _), text in shown.items():
+        if what == "outside":
+            assert "10.0.0.1:80 is no address that this service may call" in text
+        else:
+            assert "401" in text
+            assert ("words from inside" in text) == (role == "admin")
