@@ -23,6 +23,7 @@ PARTS = {
     "toxicity": "Scoring toxicity: tox-block alone, and Detoxify's BERT against its own `predict`",
     "perspective": "How near tox-block comes to Perspective, on texts that no fit has seen",
     "agreement": "Agreement of verdicts against a loop over scikit-learn",
+    "service": "The profiler service",
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",

@@ -142,7 +142,7 @@ def _sides(base: str, others: list[str], chosen: list[str]) -> tuple[str, list[s
     """The base and the others, each once; of runs CHOSEN in a list the last, which is the oldest there, is the base."""
     if chosen and not base:
         *others, base = chosen
-    return base, [other for other in dict.fromkeys(others) if other != base]
+    return base, [other for other in dict.fromkeys(others) if other not in ("", base)]
 
 
 def _stamped(request: Request, id: str) -> _Stamped:

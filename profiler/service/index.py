@@ -40,6 +40,8 @@ PATIENCE = 20
 """A look at the folders may take one part in so many of the time."""
 FIRST = 4
 """Numbers of a run that a list has room for."""
+KEPT = 500
+"""Answers of the table that are remembered."""
 SHARED = 0.002
 """Seconds of a look that are too few to matter."""
 
@@ -80,6 +82,8 @@ class Index:
         self._next = 0.0
         self._made = False
         self._file = Path()
+        self._kept: dict[object, Any] = {}
+        """What was asked since the folder last changed, by the question."""
 
     def find(self, id: str, kind: Kind) -> Entry:
         """The entry of that id."""
@@ -139,8 +143,7 @@ class Index:
             told += [value, id]
         way = "DESC" if down else "ASC"
         sql = f"SELECT * FROM entry WHERE {' AND '.join(where)} ORDER BY {key} {way}, id {way} LIMIT ?"
-        with self._rows() as rows:
-            found = [_entry(row) for row in rows.execute(sql, [*told, many + 1])]
+        found = [_entry(row) for row in self._asked(sql, *told, many + 1)]
         if len(found) <= many:
             return Entries(found, None)
         last = found[many - 1]
@@ -149,9 +152,18 @@ class Index:
 
     def counts(self, kind: Kind) -> dict[str, int]:
         """How many there are in each state."""
+        found = self._asked("SELECT state, count(*) AS many FROM entry WHERE kind = ? GROUP BY state", kind)
+        return {row["state"]: row["many"] for row in found}
+
+    def _asked(self, sql: str, *told: str | float) -> list[sqlite3.Row]:
+        """What the table says; from memory while nothing in the folder has changed."""
         with self._rows() as rows:
-            found = rows.execute("SELECT state, count(*) AS many FROM entry WHERE kind = ? GROUP BY state", (kind,))
-            return {row["state"]: row["many"] for row in found}
+            kept = self._kept
+            if (sql, told) not in kept:
+                if len(kept) >= KEPT:
+                    kept.clear()
+                kept[sql, told] = rows.execute(sql, told).fetchall()
+            return list(kept[sql, told])
 
     def refresh(self) -> int:
         """Read what is new or has changed in the folder, forget what has vanished; returns how many were read."""
@@ -171,6 +183,8 @@ class Index:
                     f"INSERT OR REPLACE INTO entry VALUES ({places})",
                     (_row(_read(path, kind), stamp) for path, kind, stamp in new),
                 )
+        if new or known.keys() - seen.keys():
+            self._kept = {}
         self._made = True
         took = time.monotonic() - began
         self._next = time.monotonic() + (PATIENCE * took if took > SHARED else 0)

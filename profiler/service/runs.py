@@ -106,7 +106,7 @@ def runs(
     index = index_of(request)
     found = index.entries("run", q, state, sort, down, after, PAGE)
     shown = [name for run in found.rows for name in run.numbers]
-    often = sorted(dict.fromkeys(shown), key=lambda name: -shown.count(name))[:3]
+    often = sorted(dict.fromkeys(shown), key=lambda name: -shown.count(name))[:2]
     return RunsPage(
         runs=tuple(found.rows),
         after=found.after,

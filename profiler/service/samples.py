@@ -30,11 +30,11 @@ router = Pages(tags=["samples"])
 PAGE = 50
 """Samples of a page."""
 WINDOW = 250_000
-COSTLY = 40_000
+COSTLY = 25_000
 """Rows that are searched at a time; fewer where texts are read or two files joined."""
 TRIED = 2000
 """Rows that may hold a text and are read at a time."""
-ENOUGH = 0.15
+ENOUGH = 0.1
 """Seconds after which no further window is begun."""
 HEAD = 200
 """Characters of a prompt or an answer that a list shows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, ClassVar
 from urllib.parse import parse_qs
 
@@ -163,7 +164,7 @@ def _scored(body: bytes) -> bytes:
     words = [asked.objective] if isinstance(asked.objective, str) else asked.objective
     wanted = read_objective(words) if words else None
     names = [*asked.metrics, *(objective_metrics(wanted) if wanted else ())]
-    measures = metrics.distinct([*map(_metric, names)] or metrics.default().values())
+    measures = metrics.distinct([*map(_metric, names)] or _plain().values())
     columns = {name: np.ascontiguousarray(one) for name, one in metrics.measure(_texts(asked), measures).items()}
     told: dict[str, object] = {"scores": columns, "objective": None}
     if wanted:
@@ -185,11 +186,17 @@ def _texts(asked: ScoreRequest) -> Sequence[Text]:
     ]
 
 
+@cache
+def _plain() -> dict[str, Metric]:
+    """The metrics that are taken of a text unasked; none is installed while the service runs."""
+    return metrics.default()
+
+
 def _metric(name: str) -> Metric:
     """A metric by its name; none that would bring code, a file or a server of the asker's choice."""
     if name in ORDERED:
         return metrics.get(name)
-    known = metrics.default()
+    known = _plain()
     if name not in known:
         near = get_close_matches(name, [*known, *ORDERED], 1)
         hint = f"did you mean {near[0]!r}? " if near else ""

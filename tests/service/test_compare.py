@@ -53,6 +53,10 @@ def test_runs_chosen_in_the_list_are_compared_with_the_last_of_them(service: Tes
     assert (record["base"]["id"], [other["id"] for other in record["others"]]) == (BASE, [OTHER])
 
 
+def test_a_base_alone_asks_for_a_run_to_compare_with_it(service: TestClient) -> None:
+    assert "Add a run" in page(service, f"/compare?base={BASE}&with=&only=")
+
+
 def test_a_comparison_is_made_once(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     page(service, ADDRESS)
     monkeypatch.setattr(module.compared, "compare", None)
