@@ -35,7 +35,7 @@ DOWNLOADS = ("README.md", "card.html", "selection.json", "dataset_info.json", "r
 """Files of a folder that can be downloaded, besides the data sets of a selection."""
 
 
-class Place(NamedTuple):
+class Shelf(NamedTuple):
     """Where a kind of thing is shown."""
 
     path: str
@@ -45,9 +45,9 @@ class Place(NamedTuple):
     kinds: tuple[Kind, ...]
 
 
-POOLS = Place("pools", "Pools", "Candidates and what was chosen of them", "inherit sample", ("pool", "selection"))
-JUDGES = Place("judges", "Judges", "Verdict files", "inherit judge", ("verdicts",))
-STUDIES = Place("studies", "Studies", "Studies", "inherit study", ("study",))
+POOLS = Shelf("pools", "Pools", "Candidates and what was chosen of them", "inherit sample", ("pool", "selection"))
+JUDGES = Shelf("judges", "Judges", "Verdict files", "inherit judge", ("verdicts",))
+STUDIES = Shelf("studies", "Studies", "Studies", "inherit study", ("study",))
 
 
 class ReportList(Record):
@@ -91,7 +91,7 @@ class ReportPage(Record):
     facts: dict[str, str]
 
 
-def _listed(request: Request, place: Place, q: str, after: str | None) -> ReportList:
+def _listed(request: Request, place: Shelf, q: str, after: str | None) -> ReportList:
     index = index_of(request)
     found = [index.entries(kind, q, after=after, many=PAGE) for kind in place.kinds]
     rows = sorted((row for each in found for row in each.rows), key=lambda row: row.started, reverse=True)
@@ -165,7 +165,7 @@ def study_file(request: Request, id: str, name: str) -> Response:
     return _file(request, STUDIES, id, name)
 
 
-def _entry(index: Index, place: Place, id: str) -> Entry:
+def _entry(index: Index, place: Shelf, id: str) -> Entry:
     for kind in place.kinds:
         try:
             return index.find(id, kind)
@@ -174,7 +174,7 @@ def _entry(index: Index, place: Place, id: str) -> Entry:
     raise missing
 
 
-def _made(request: Request, place: Place, id: str) -> tuple[Path, Entry, Report]:
+def _made(request: Request, place: Shelf, id: str) -> tuple[Path, Entry, Report]:
     index = index_of(request)
     entry = _entry(index, place, id)
     path = index.place(entry)
@@ -189,7 +189,7 @@ def _report(path: Path, kind: Kind, stamp: float) -> Report:
     return READERS[kind](path)
 
 
-def _shown(request: Request, place: Place, id: str) -> ReportPage:
+def _shown(request: Request, place: Shelf, id: str) -> ReportPage:
     path, entry, report = _made(request, place, id)
     return ReportPage(
         place=place.path,
@@ -218,7 +218,7 @@ def _part(number: int, part: Part) -> ReportPart:
     )
 
 
-def _picture(request: Request, place: Place, id: str, name: str, palette: Theme) -> Response:
+def _picture(request: Request, place: Shelf, id: str, name: str, palette: Theme) -> Response:
     path, entry, report = _made(request, place, id)
     figures = {part.figure.name: part.figure for part in report.parts if part.figure}
     if name not in figures:
@@ -231,7 +231,7 @@ def _drawn(figure: Figure, path: Path, stamp: float, palette: Theme) -> str:
     return theme.svg(figure.draw(PALETTES[palette]))
 
 
-def _file(request: Request, place: Place, id: str, name: str) -> Response:
+def _file(request: Request, place: Shelf, id: str, name: str) -> Response:
     """A file of a folder; only one of those that the page offers."""
     index = index_of(request)
     entry = _entry(index, place, id)
