@@ -118,7 +118,7 @@ def test_a_proxy_names_its_users_and_nobody_else_does(out: Path) -> None:
     told = {"host": "0.0.0.0", "proxy_header": "X-Forwarded-User", "proxy_from": ["10.0.0.0/8"], "proxy_role": "runner"}
     made = app(out, **told)
     eva = {"X-Forwarded-User": "eva"}
-    assert TestClient(made, client=("10.1.2.3", 1)).get("/new", headers=eva).status_code == 404
+    assert TestClient(made, client=("10.1.2.3", 1)).get("/new", headers=eva).status_code == 200
     assert TestClient(made, client=("192.168.1.1", 1)).get("/", headers=eva).status_code == 401
     assert TestClient(made, client=("10.1.2.3", 1)).get("/").status_code == 401
     twice = [("X-Forwarded-User", "eva"), ("X-Forwarded-User", "admin")]
@@ -256,15 +256,15 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
     made = app(out)
     words = "it failed: 500: " + marked('inner "host" <10.0.0.7> é') + "; run again"
 
-    @made.get("/studies/page")
+    @made.get("/files/said/page")
     def page() -> PlainTextResponse:
         return PlainTextResponse(f"<p>{words}</p><p>more</p>")
 
-    @made.get("/studies/record")
+    @made.get("/files/said/record")
     def record() -> dict[str, str]:
         return {"why": words, "state": "failed"}
 
-    @made.get("/studies/lines")
+    @made.get("/files/said/lines")
     def lines() -> StreamingResponse:
         async def sent() -> AsyncIterator[bytes]:
             whole = b"data: " + json.dumps({"why": words}).encode() + b"\n\ndata: next\n\n"
@@ -275,13 +275,13 @@ def test_another_servers_words_are_an_admins_only_however_they_are_sent(
 
     client = TestClient(made)
     for path in ("page", "record", "lines"):
-        shown = client.get(f"/studies/{path}", headers=bearer(given["viewer"])).text
+        shown = client.get(f"/files/said/{path}", headers=bearer(given["viewer"])).text
         assert "10.0.0.7" not in shown
         assert "it failed: 500: …; run again" in shown
-        assert "10.0.0.7" in client.get(f"/studies/{path}", headers=bearer(given["admin"])).text
-    assert client.get("/studies/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
-    assert client.get("/studies/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
-    assert client.get("/studies/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
+        assert "10.0.0.7" in client.get(f"/files/said/{path}", headers=bearer(given["admin"])).text
+    assert client.get("/files/said/record", headers=bearer(given["viewer"])).json()["state"] == "failed"
+    assert client.get("/files/said/lines", headers=bearer(given["viewer"])).text.endswith("\n\ndata: next\n\n")
+    assert client.get("/files/said/page", headers=bearer(given["viewer"])).text.endswith("</p><p>more</p>")
 
 
 def test_a_token_file_that_is_broken_lets_nobody_in(out: Path, given: dict[str, str]) -> None:
