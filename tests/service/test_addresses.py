@@ -42,7 +42,7 @@ def service(out: Path, **told: object) -> FastAPI:
     """The service with a route that lists a server's models as the pages do."""
     app = application(ServiceOptions.model_validate({"out": out, **told}))
 
-    @app.get("/api/models")
+    @app.get("/api/asked")
     async def models(url: str) -> list[str]:
         transport = Transport(Endpoint(model="wire", url=url), 1, RetryLimits(tries=1))
         try:
@@ -59,7 +59,7 @@ async def asked(app: FastAPI) -> AsyncIterator[Callable[[str], object]]:
     async with where as client:
 
         async def ask(url: str) -> tuple[int, object]:
-            answer = await client.get("/api/models", params={"url": url})
+            answer = await client.get("/api/asked", params={"url": url})
             return answer.status_code, answer.json()
 
         yield ask
