@@ -120,9 +120,11 @@ def test_a_job_that_fails_keeps_the_commands_sentence_and_can_be_resumed(client:
     assert ended(client, job["id"])["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_job_that_runs_is_cancelled_and_goes_on_when_it_is_resumed(client: TestClient, out: Path) -> None:
     with model_server(latency=1.0) as url:
-        job = client.post("/api/jobs/profile", json={**ASKED, "url": url, "concurrency": 1}).json()
+        told = {**ASKED, "url": url, "concurrency": 1, "limit": 100}  # it lasts, however slow this machine is
+        job = client.post("/api/jobs/profile", json=told).json()
         pid = child_of(client, out, job["id"])
         assert client.post(f"/api/jobs/{job['id']}/cancel").json()["stopping"]
         cancelled = ended(client, job["id"])
@@ -142,9 +144,11 @@ def child_of(client: TestClient, out: Path, job: str) -> int:
     return int(worker._children[job].process.pid)
 
 
+@pytest.mark.slow
 def test_a_job_whose_process_is_killed_is_taken_up_again(client: TestClient, out: Path) -> None:
     with model_server(latency=0.3) as url:
-        job = client.post("/api/jobs/profile", json={**ASKED, "url": url, "concurrency": 1}).json()
+        told = {**ASKED, "url": url, "concurrency": 1, "limit": 60}
+        job = client.post("/api/jobs/profile", json=told).json()
         os.kill(child_of(client, out, job["id"]), signal.SIGKILL)
         done = ended(client, job["id"])
         assert (done["state"], done["turn"]) == ("done", 2)
