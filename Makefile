@@ -106,7 +106,8 @@ clean:
 .venv-ray/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-ray
 	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm]' --group test
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm]' \
+	    pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.

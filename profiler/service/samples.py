@@ -124,7 +124,7 @@ class SampleFile(NamedTuple):
     groups: tuple[str, ...]
 
 
-@router.page("/runs/{id}/samples/{probe}", "samples.html")
+@router.page("/runs/{id}/samples/{probe}", "sample_list.html")
 def samples(
     request: Request,
     id: str,
