@@ -9,7 +9,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
@@ -195,20 +195,40 @@ def wait(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(copy_context().run, run).result()
 
 
-def check_address(url: str) -> None:
+async def streamed(url: str, headers: Mapping[str, str], *, seconds: float) -> AsyncIterator[str]:
+    """The lines that a server sends as they come, the next within so many SECONDS."""
+    import aiohttp
+
+    limit = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
+    with failing():
+        async with (
+            aiohttp.ClientSession(connector=connector(), proxy=proxy(url), timeout=limit, headers=headers) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            if answer.status >= 300:
+                raise Failed(f"{answer.status} {answer.reason}", answer.status, await answer.read())
+            rest = b""
+            async for more in answer.content.iter_any():
+                *whole, rest = (rest + more).split(b"\n")
+                for line in whole:
+                    yield line.decode("utf-8", "replace").rstrip("\r")
+
+
+def check_address(url: str, option: str = "--url") -> None:
     """Refuse what is no address of a server, or holds a secret; the words never repeat one."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
         host.encode("idna")
     except ValueError as error:  # UnicodeError is one
-        raise WrongUse(f"--url is no address: {error.__cause__ or error}") from None
+        raise WrongUse(f"{option} is no address: {error.__cause__ or error}") from None
+    cure = "name a variable that holds the key with --key" if option == "--url" else f"put the token into {TOKEN}"
     if parts.username is not None or parts.password is not None:
-        raise WrongUse("--url holds a name or password (NAME:PASSWORD@); name a variable that holds the key with --key")
+        raise WrongUse(f"{option} holds a name or password (NAME:PASSWORD@); {cure}")
     if parts.query or parts.fragment:
-        raise WrongUse("--url holds more than an address (? or #); name a variable that holds the key with --key")
+        raise WrongUse(f"{option} holds more than an address (? or #); {cure}")
     if parts.scheme not in ("http", "https") or not host:
-        raise WrongUse(f"expected --url http://HOST/v1 or https://HOST/v1, found {url!r}")
+        raise WrongUse(f"expected {option} http://HOST/v1 or https://HOST/v1, found {url!r}")
 
 
 def check_key_name(name: str) -> None:
@@ -255,6 +275,8 @@ ANY_LOOPBACK = "loopback"
 """The word for every address of this machine itself."""
 KEYS = ("OPENAI_API_KEY", "INHERIT_*")
 """Variables that a service sends as keys where its admin names none."""
+TOKEN = "INHERIT_TOKEN"  # noqa: S105 - the variable's name
+"""Holds the token of whoever uses a service by the command; a service's own jobs never send it."""
 FOREIGN = ("\ufff9", "\ufffb")
 """What a server's words in an error stand between where they are not for everybody's eyes; no glyph shows it."""
 
@@ -292,7 +314,7 @@ class Bounds:
 
     def check_key(self, name: str) -> None:
         """Refuse a variable that is not to be sent."""
-        if not any(fnmatchcase(name, each) for each in self.keys):
+        if name == TOKEN or not any(fnmatchcase(name, each) for each in self.keys):
             raise WrongUse(
                 f"the variable {name} is none that this service sends as a key ({', '.join(self.keys)}); "
                 f"an admin can start it with --keys {name}"

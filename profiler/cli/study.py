@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli.console import Data, Json, note, publish
+from profiler.cli.follow import Service, follow
 from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ def study(
     show: Annotated[bool, typer.Option("--show", help="Print the study with every key, and do nothing.")] = False,
     data: Data = None,
     json: Json = False,
+    service: Service = None,
 ) -> None:
     """Teach students and see what they inherit: candidates, choices, controls, trainings, profiles, a report.
 
     Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped resumes when the
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
-    from profiler.datasets import found_in
+    from profiler.datasets import found_in, settings
     from profiler.study import Schedule, read_study, study_text
 
     if path is None:
@@ -40,6 +42,9 @@ def study(
             raise WrongUse("expected a study's file; `inherit study --show` prints one with every key")
         sys.stdout.write(study_text())
         return
+    if service is not None:
+        own = {"dry_run": dry_run, "report": so_far, "show": show, "data": data, "json": json}
+        return follow(service, "study", settings.load(Path(str(path).removeprefix("@"))), own)
     with found_in(data):
         read = read_study(Path(str(path).removeprefix("@")))
         if show:

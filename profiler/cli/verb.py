@@ -70,17 +70,27 @@ def add(app: typer.Typer, function: Act, record: str, purpose: str) -> None:
 
 def spelled(act: Act, record: type[Record]) -> Act:
     """ACT as a function of the record's fields, each of them an option."""
+    from profiler.cli import follow
     from profiler.datasets import settings
 
     _, *others = inspect.signature(act).parameters.values()
     hints = get_type_hints(act, localns={record.__name__: record}, include_extras=True)
     own = [each.replace(kind=each.KEYWORD_ONLY, annotation=hints[each.name]) for each in others]
+    usual = {each.name: each.default for each in own}
 
-    def run(**given: object) -> None:
+    def run(service: str | None = None, **given: object) -> None:
         fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
-        act(settings.checked(record, fields, f"inherit {act.__name__}"), **given)
+        told = settings.checked(record, fields, f"inherit {act.__name__}")
+        if service is None:
+            return act(told, **given)
+        asked = {name: value for name, value in given.items() if value != usual[name]}
+        return follow.follow(service, act.__name__, told.model_dump(mode="json", exclude_defaults=True), asked)
 
     parameters = [parameter(name, field) for name, field in record.model_fields.items()]
+    if act.__name__ in follow.VERBS:
+        own.append(
+            inspect.Parameter("service", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=follow.Service)
+        )
     run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
     run.__doc__ = act.__doc__
     return run

@@ -330,7 +330,8 @@ def _leaves(told: object, name: str = "") -> Iterator[tuple[str, str | Path]]:
     """Every text and path that was told, under the name of its field."""
     if isinstance(told, Mapping):
         for inner, value in told.items():
-            yield from _leaves(value, inner)
+            if inner != "model" or not told.get("url"):  # a server's own name of a model may look like a path
+                yield from _leaves(value, inner)
     elif isinstance(told, list | tuple):
         for value in told:
             yield from _leaves(value, name)
