@@ -59,8 +59,8 @@ def follow(service: str, verb: str, record: Mapping[str, Any], own: Mapping[str,
     body = json.dumps(record, default=str).encode()
     job = wait(_submitted(f"{service}/api/jobs/{verb}", body))
     page = f"{service}/jobs/{job.id}"
-    note(f"the job: {page}")
     try:
+        note(f"the job: {page}")
         job = wait(_ended(f"{service}/api/jobs/{job.id}/events"))
     except KeyboardInterrupt:
         note(f"\nno longer followed; the job goes on, and can be cancelled on its page: {page}")

@@ -18,6 +18,7 @@ LINES = [found[1] for found in re.finditer(r"^(?:    |\$ )(curl .*)$", TEXT, re.
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
+@pytest.mark.slow
 def test_every_curl_line_of_the_docs_is_answered(tmp_path: Path) -> None:
     assert len(LINES) >= 5
     job = "ID"
