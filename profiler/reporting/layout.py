@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from profiler.metrics import Metric
@@ -39,6 +40,14 @@ class Block(NamedTuple):
     family: str
     """Empty where the probe's metrics are of no family."""
     keys: list[Key]
+
+    @property
+    def metrics(self) -> Iterator[tuple[Key, list[Key]]]:
+        """Each number over all items, and those of its groups."""
+        for _, keys in groupby(self.keys, key=lambda key: key.metric):
+            own, *inside = keys
+            if own.group is None:
+                yield own, inside
 
     def title(self, alone: bool) -> str:
         """What to call it, beside other probes' blocks or among its own probe's."""

@@ -125,17 +125,21 @@ def compare(request: Request, base: Id = "", others: Others = None, only: Only =
 @router.get("/api/compare")
 def api_compare(request: Request, base: Id, others: Others = None) -> tuple[Comparison, ...]:
     """What changed from BASE to each of the runs WITH; what can't be compared is an error."""
-    if not others:
-        raise WrongUse("name a run to compare with the base: with=RUN, which may be repeated")
-    return tuple(_compared(_stamped(request, base), _stamped(request, other)) for other in others)
+    start, ends = _asked(request, base, others)
+    return tuple(_compared(start, end) for end in ends)
 
 
 @router.get("/compare/chart.svg")
 def chart(request: Request, base: Id, others: Others = None, theme: Theme = "light") -> Response:
     """The paper's figure."""
+    return picture(_drawn(*_asked(request, base, others), theme))
+
+
+def _asked(request: Request, base: str, others: list[str] | None) -> tuple[_Stamped, tuple[_Stamped, ...]]:
+    """The base and at least one other."""
     if not others:
         raise WrongUse("name a run to compare with the base: with=RUN, which may be repeated")
-    return picture(_drawn(_stamped(request, base), tuple(_stamped(request, other) for other in others), theme))
+    return _stamped(request, base), tuple(_stamped(request, other) for other in others)
 
 
 def _sides(base: str, others: list[str], chosen: list[str]) -> tuple[str, list[str]]:
@@ -198,14 +202,12 @@ def _blocks(made: list[Comparison], only: Only) -> list[ChangeBlock]:
     blocks = []
     for block in layout.blocks(key for side in found for key in side):
         rows = []
-        for key in block.keys:
-            if key.group is None:
-                inside = [other for other in block.keys if other[:2] == key[:2] and other.group is not None]
-                groups = [_row(other, [side.get(other) for side in found]) for other in inside]
-                fitting = tuple(row for row in groups if any(_fits(change, only) for change in row.changes))
-                row = _row(key, [side.get(key) for side in found])
-                if fitting or any(_fits(change, only) for change in row.changes):
-                    rows.append(row.model_copy(update={"groups": fitting}))
+        for key, inside in block.metrics:
+            groups = [_row(other, [side.get(other) for side in found]) for other in inside]
+            fitting = tuple(row for row in groups if any(_fits(change, only) for change in row.changes))
+            row = _row(key, [side.get(key) for side in found])
+            if fitting or any(_fits(change, only) for change in row.changes):
+                rows.append(row.model_copy(update={"groups": fitting}))
         if rows:
             blocks.append(ChangeBlock(probe=block.probe, family=block.family, rows=tuple(rows)))
     return blocks

@@ -69,26 +69,22 @@ def queue(request: Request) -> Queue:
     return found
 
 
-def submit(request: Request, verb: str, given: dict[str, Any]) -> Job:
+def submit(request: Request, verb: str, told: verbs.Told) -> Job:
     """Put what a verb is told into the queue."""
-    record, told = verbs.options(verb, given, request.app.state.options.out)
-    check_submission(request, record.model_dump())
-    job = queue(request).submit(verb, told, verbs.endpoints(told), user_of(request).name)
+    check_submission(request, told.record.model_dump())
+    job = queue(request).submit(verb, told.options, verbs.endpoints(told.options), user_of(request).name)
     if worker := request.app.state.worker:
         worker.wake.set()
     return job
 
 
-@router.page("/jobs", "jobs.html")
+@router.page("/jobs", "jobs.html", api="/api/jobs")
 def jobs(request: Request, state: State | None = None, before: str | None = None, limit: Limit = 50) -> JobsPage:
     """Jobs, newest first."""
     found = queue(request).jobs(state, before, limit)
     return JobsPage(
         counts=queue(request).counts(), jobs=tuple(found), next=found[-1].id if len(found) == limit else None
     )
-
-
-router.add_api_route("/api/jobs", jobs, name="api.jobs")
 
 
 @router.page("/jobs/{id}", "job.html")
@@ -193,23 +189,22 @@ def tail(path: Path) -> str:
 def _submitting(verb: str, record: type[Record]) -> None:
     """The route by which VERB is submitted: its body is the verb's RECORD, and what is wrong is the command's word."""
 
-    async def fits(request: Request) -> dict[str, Any]:
+    async def fits(request: Request) -> verbs.Told:
         try:
             given = await request.json()
         except (ValueError, RecursionError):
             given = None
         if not isinstance(given, dict):
             raise WrongUse(f"expected the options of inherit {verb} as a JSON object")
-        verbs.options(verb, given, request.app.state.options.out)
-        return given
+        return verbs.options(verb, given, request.app.state.options.out)
 
-    def submitted(request: Request, response: Response, options: Any, given: Any) -> Job:
-        job = submit(request, verb, given)
+    def submitted(request: Request, response: Response, options: Any, told: Any) -> Job:
+        job = submit(request, verb, told)
         response.headers["Location"] = f"/api/jobs/{job.id}"
         return job
 
     # What is submitted is told apart by the record; what is wrong with it is said before FastAPI would.
-    submitted.__annotations__ |= {"options": record, "given": Annotated[dict[str, Any], Depends(fits)]}
+    submitted.__annotations__ |= {"options": record, "told": Annotated[verbs.Told, Depends(fits)]}
     submitted.__doc__ = f"{(record.__doc__ or '').strip()} As `inherit {verb}`, with the same options."
     router.add_api_route(f"/api/jobs/{verb}", submitted, methods=["POST"], status_code=202, name=f"submit.{verb}")
 

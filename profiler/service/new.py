@@ -109,8 +109,8 @@ async def check(request: Request, address: Address) -> EndpointCheck:
 def _asked(request: Request, address: EndpointOptions) -> EndpointOptions:
     if not address.url:
         raise WrongUse("name the address of a server; a model that runs here needs no check")
-    for name, value in verbs.leaves(address.model_dump()):
-        verbs.check_secret(name, value)
+    for name, value, _ in verbs.leaves(address.model_dump()):
+        verbs.check_secret(name, str(value))
     check_submission(request, {"key": address.key, "header": address.header})
     return address
 
@@ -124,12 +124,13 @@ async def filled(request: Request, form: Annotated[dict[str, list[str]], Depends
     """What a button of the form asks for: a run, the demo, the server's models, a check, or what it takes."""
     wanted = form.pop("do", ["start"])[0]
     several = form.pop("probes", [])
-    told: dict[str, Any] = {name: values[0].strip() for name, values in form.items() if values[0].strip()}
-    given = {**told, **({"probes": several} if several else {})}
+    filled_in: dict[str, Any] = {name: values[0].strip() for name, values in form.items() if values[0].strip()}
+    given = {**filled_in, **({"probes": several} if several else {})}
     seen: dict[str, Any] = {}
     try:
         if wanted in ("start", "demo"):
-            job = await run_in_threadpool(submit, request, "profile", verbs.DEMO if wanted == "demo" else given)
+            told = verbs.options("profile", verbs.DEMO if wanted == "demo" else given, request.app.state.options.out)
+            job = await run_in_threadpool(submit, request, "profile", told)
             return RedirectResponse(f"/jobs/{job.id}", 303)
         address = {name: given[name] for name in ("model", "url", "chat", "key") if name in given}
         endpoint = EndpointOptions.model_validate({"model": "", **address})

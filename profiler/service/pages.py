@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.resources import files
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from profiler.reporting import layout
-from profiler.reporting.numbers import count, interval, number, places, plain
-from profiler.reporting.table import SIGNS
+from profiler.reporting.numbers import count, interval, places, plain
+from profiler.reporting.page import environment
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -24,8 +25,11 @@ V = TypeVar("V", bound=Callable[..., Any])
 class Pages(APIRouter):
     """Routes of pages, each with its record beside it."""
 
-    def page(self, path: str, template: str) -> Callable[[V], V]:
-        """Serve the record that a function returns at PATH through TEMPLATE (as `it`), and at PATH.json as it is."""
+    def page(self, path: str, template: str, api: str = "") -> Callable[[V], V]:
+        """Serve the record that a function returns at PATH through TEMPLATE (as `it`), and at PATH.json as it is.
+
+        API is a second address of the record, for programs.
+        """
 
         def add(view: V) -> V:
             signature = inspect.signature(view, eval_str=True)
@@ -44,6 +48,8 @@ class Pages(APIRouter):
             beside = "/index.json" if path == "/" else f"{path}.json"
             # First: a page's {id} would take the ending for a part of it.
             self.add_api_route(beside, view, name=f"{view.__name__}.json")
+            if api:
+                self.add_api_route(api, view, name=f"api.{view.__name__}")
             self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
             return view
 
@@ -57,13 +63,9 @@ def render(template: str, **context: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals["signs"] = SIGNS
-    environment.globals["address"] = address
-    environment.filters |= {
-        "number": number,
+    made = environment("profiler.service")
+    made.globals["address"] = address
+    made.filters |= {
         "count": count,
         "places": lambda values: places(*values),
         "interval": interval,
@@ -73,7 +75,7 @@ def _environment() -> Environment:
         "spread": layout.spread,
         "verdict": layout.verdict,
     }
-    return environment
+    return made
 
 
 def address(*parts: str, **query: str | int | Sequence[str] | None) -> str:
@@ -81,7 +83,3 @@ def address(*parts: str, **query: str | int | Sequence[str] | None) -> str:
     path = "/" + "/".join(quote(part, safe="") for part in parts)
     told = urlencode({name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}, doseq=True)
     return f"{path}?{told}" if told else path
-
-
-def _source(name: str) -> str:
-    return (files("profiler.service") / "templates" / name).read_text(encoding="utf-8")

@@ -93,7 +93,7 @@ def index_of(request: Request) -> Index:
     return found
 
 
-@router.page("/", "runs.html")
+@router.page("/", "runs.html", api="/api/runs")
 def runs(
     request: Request,
     q: Annotated[str, Query(max_length=200)] = "",
@@ -102,7 +102,7 @@ def runs(
     down: bool = True,
     after: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> RunsPage:
-    """The runs of the folder, newest first or as asked for."""
+    """The runs of the folder, newest first or as asked for, a page at a time: ask for the next with its `after`."""
     index = index_of(request)
     found = index.entries("run", q, state, sort, down, after, PAGE)
     shown = [name for run in found.rows for name in run.numbers]
@@ -117,19 +117,6 @@ def runs(
         sort=sort,
         down=down,
     )
-
-
-@router.get("/api/runs")
-def api_runs(
-    request: Request,
-    q: Annotated[str, Query(max_length=200)] = "",
-    state: State = "",
-    sort: Sort = "started",
-    down: bool = True,
-    after: Annotated[str | None, Query(max_length=1000)] = None,
-) -> RunsPage:
-    """Runs, a page at a time: ask for the next with its `after`."""
-    return runs(request, q, state, sort, down, after)
 
 
 @router.get("/api/runs/{id}")
@@ -194,19 +181,17 @@ def _blocks(estimates: Iterable[Estimate]) -> Iterable[NumberBlock]:
     found = {Key.of(e): e for e in estimates}
     for block in layout.blocks(found):
         numbers = []
-        for key in block.keys:
-            if key.group is None:
-                groups = [found[other] for other in block.keys if other[:2] == key[:2] and other.group is not None]
-                metric = layout.metric(key)
-                numbers.append(
-                    ProfileNumber(
-                        estimate=found[key],
-                        unit=metric.unit,
-                        ideal=ideal(metric.ideal),
-                        about=metric.about,
-                        groups=tuple(groups),
-                    )
+        for key, inside in block.metrics:
+            metric = layout.metric(key)
+            numbers.append(
+                ProfileNumber(
+                    estimate=found[key],
+                    unit=metric.unit,
+                    ideal=ideal(metric.ideal),
+                    about=metric.about,
+                    groups=tuple(found[group] for group in inside),
                 )
+            )
         yield NumberBlock(probe=block.probe, family=block.family, numbers=tuple(numbers))
 
 

@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
@@ -27,6 +27,7 @@ from profiler.http import BOUNDS, FOREIGN, header_parts, read_rule
 from profiler.service.health import AnswerCounts
 from profiler.service.problems import problem
 from profiler.service.tokens import HEAD, RANK, Role, Token, digest, private, tokens
+from profiler.service.verbs import leaves
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -315,28 +316,16 @@ def check_submission(request: Request, told: Mapping[str, object]) -> None:
     Variables are checked again where they are sent, addresses where they are dialled: in the job's own process.
     """
     options: ServiceOptions = request.app.state.options
-    for name, value in _leaves(told):
+    for name, value, beside in leaves(told):
+        named = name == "model" and beside.get("url")  # a server's own name of a model may look like a path
         if name == "key":
             options.bounds.check_key(str(value))
         elif name == "header":
             options.bounds.check_key(header_parts(str(value))[1])
-        elif name == "url" or user_of(request).role == "admin":
+        elif named or name == "url" or user_of(request).role == "admin":
             continue
         elif not _inside(value, options.out, (options.out, *filter(None, (options.data,)))):
             raise WrongUse(f"{name}: {str(value)!r} lies outside the service's folders; only an admin may name it")
-
-
-def _leaves(told: object, name: str = "") -> Iterator[tuple[str, str | Path]]:
-    """Every text and path that was told, under the name of its field."""
-    if isinstance(told, Mapping):
-        for inner, value in told.items():
-            if inner != "model" or not told.get("url"):  # a server's own name of a model may look like a path
-                yield from _leaves(value, inner)
-    elif isinstance(told, list | tuple):
-        for value in told:
-            yield from _leaves(value, name)
-    elif isinstance(told, str | Path):
-        yield name, told
 
 
 def _inside(value: str | Path, here: Path, roots: Iterable[Path]) -> bool:

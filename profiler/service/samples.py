@@ -124,7 +124,7 @@ class SampleFile(NamedTuple):
     groups: tuple[str, ...]
 
 
-@router.page("/runs/{id}/samples/{probe}", "sample_list.html")
+@router.page("/runs/{id}/samples/{probe}", "sample_list.html", api="/api/runs/{id}/samples/{probe}")
 def samples(
     request: Request,
     id: str,
@@ -140,7 +140,7 @@ def samples(
     down: bool = True,
     after: Annotated[str, Query(max_length=100)] = "",
 ) -> SamplesPage:
-    """Samples of a probe, a page at a time: by group, score, error, text, or where another run's differ."""
+    """Samples of a probe: by group, score, error, text, or where another run's differ; the next page by `after`."""
     index = index_of(request)
     run = index.run(id)
     about = readable(run)
@@ -179,26 +179,6 @@ def samples(
         sort=sort,
         down=down,
     )
-
-
-@router.get("/api/runs/{id}/samples/{probe}")
-def api_samples(
-    request: Request,
-    id: str,
-    probe: str,
-    group: Short = "",
-    score: Short = "",
-    low: Annotated[str, Query(max_length=30)] = "",
-    high: Annotated[str, Query(max_length=30)] = "",
-    only: Annotated[str, Query(pattern="^(|error|undefined|differs)$")] = "",
-    base: Short = "",
-    q: Short = "",
-    sort: Short = "",
-    down: bool = True,
-    after: Annotated[str, Query(max_length=100)] = "",
-) -> SamplesPage:
-    """Samples, a page at a time: ask for the next with its `after`."""
-    return samples(request, id, probe, group, score, low, high, only, base, q, sort, down, after)
 
 
 @router.page("/runs/{id}/samples/{probe}/{item:path}", "sample.html")

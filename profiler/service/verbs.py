@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -42,8 +43,8 @@ class Told(NamedTuple):
 def options(verb: str, given: Mapping[str, object], out: Path) -> Told:
     """What VERB is told, all of it, checked as the command does; paths are seen from the service's folder, OUT."""
     record = VERBS[verb]
-    for name, value in leaves(given):
-        check_secret(name, value)
+    for name, value, _ in leaves(given):
+        check_secret(name, str(value))
     if verb == "study":
         return Told(study_of(given, out.resolve() / "study.json"), {"out": "study", **given})
     there = {"out": "."} if "out" in record.model_fields and not record.model_fields["out"].is_required() else {}
@@ -73,20 +74,30 @@ def check_secret(name: str, value: str) -> None:
 def endpoints(told: Mapping[str, object]) -> tuple[str, ...]:
     """HOST:PORT of the servers that a job asks."""
     found: dict[str, None] = {}
-    for name, value in leaves(told):
-        if address := re.search(r"(?:^|@)(https?://.*)", value) if name in ("url", "teachers") else None:
+    for name, value, _ in leaves(told):
+        if address := re.search(r"(?:^|@)(https?://.*)", str(value)) if name in ("url", "teachers") else None:
             parts = urlsplit(address[1])
             found[f"{parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"] = None
     return tuple(found)
 
 
-def leaves(told: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text that was told, under the name of its field."""
+class Leaf(NamedTuple):
+    """A text or a path that was told."""
+
+    name: str
+    """Its field's."""
+    value: str | Path
+    beside: Mapping[str, object]
+    """What its field stands among."""
+
+
+def leaves(told: object, name: str = "", beside: Mapping[str, object] = MappingProxyType({})) -> Iterator[Leaf]:
+    """Every text and path that was told, under the name of its field."""
     if isinstance(told, Mapping):
         for inner, value in told.items():
-            yield from leaves(value, inner)
+            yield from leaves(value, inner, told)
     elif isinstance(told, list | tuple):
         for value in told:
-            yield from leaves(value, name)
-    elif isinstance(told, str):
-        yield name, told
+            yield from leaves(value, name, beside)
+    elif isinstance(told, str | Path):
+        yield Leaf(name, told, beside)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.process import free
+
 SETTINGS = """\
 ClusterName=one
 SlurmctldHost={host}
@@ -51,7 +53,7 @@ def slurm(folder: Path) -> Iterator[Path]:
     key, settings = folder / "key", folder / "slurm.conf"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o600)
-    found = {"host": socket.gethostname(), "ports": _ports(2), "folder": folder, "cpus": os.cpu_count()}
+    found = {"host": socket.gethostname(), "ports": (free(), free()), "folder": folder, "cpus": os.cpu_count()}
     settings.write_text(SETTINGS.format(**found), "utf-8")
     places = {"socket": "munge.socket", "log-file": "munge.log", "pid-file": "munge.pid", "seed-file": "seed"}
     munge = [f"--{name}={folder / file}" for name, file in places.items()]
@@ -78,11 +80,3 @@ def slurm(folder: Path) -> Iterator[Path]:
 
 def _program(name: str) -> str:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
-
-
-def _ports(count: int) -> list[int]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
