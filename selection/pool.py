@@ -113,8 +113,7 @@ class Pool:
         None where nothing was, or where it was measured of other candidates than those there now.
         """
         own = self.footer(segment)
-        found = [self._scores(path, columns) for path in self._score_files(segment)] if own else []
-        known = [file for file in found if own and file and file.footer.content == own.content]
+        known = [file for path in self._score_files(segment) if (file := self._scores(path, columns, own))]
         if not known:
             return None
         whole, *more = known
@@ -138,9 +137,7 @@ class Pool:
         import pyarrow as pa
 
         path, own = segment.scores(scorer), self.footer(segment)
-        known = self._scores(path, None)
-        if known and not (own and known.footer.content == own.content):
-            known = None
+        known = self._scores(path, None, own)
         table = known.table if known else self.candidates(segment, [*KEY])
         table = _with_columns(table, {name: pa.array(values, from_pandas=True) for name, values in columns.items()})
         whole = {**(known.footer.versions if known else {}), **versions}
@@ -163,11 +160,13 @@ class Pool:
         shared = segment.scores()
         return sorted(self._scored.get(segment.path, []), key=lambda path: (path != shared, path))
 
-    def _scores(self, path: str, columns: list[str] | None) -> PoolFile | None:
+    def _scores(self, path: str, columns: list[str] | None, own: Footer | None) -> PoolFile | None:
+        """A file of scores; None where there is none, or it is of other candidates than those with their OWN footer."""
         try:
-            return self._read(path, columns)
+            found = self._read(path, columns)
         except FileNotFoundError:
             return None
+        return found if own and found.footer.content == own.content else None
 
     def rows(self) -> Iterator[Candidate]:
         """Every candidate as a record, with its scores."""
