@@ -85,6 +85,16 @@ async def test_a_model_in_this_process_that_is_killed_goes_on_where_it_was(tmp_p
     killed.kill()
     assert killed.wait() == -9
     assert profile("killed").wait() == profile("whole").wait() == 0
-    again, whole = (sample_store.load("latest", tmp_path / name).profile for name in ("killed", "whole"))
-    assert 0 < again.usage.completion < whole.usage.completion
-    assert again.model_dump(exclude=SAME) == whole.model_dump(exclude=SAME)
+    again, whole = (sample_store.load("latest", tmp_path / name) for name in ("killed", "whole"))
+    assert 0 < again.profile.usage.completion < whole.profile.usage.completion
+    items = [[section.items for section in run.profile.sections] for run in (again, whole)]
+    assert items[0] == items[1]
+    pairs = list(zip(written(again), written(whole), strict=True))
+    # What is left is drawn in other batches, whose last digits may differ: a draw in a thousand falls otherwise.
+    assert sum(ours == theirs for ours, theirs in pairs) >= 0.98 * len(pairs)
+
+
+def written(run: sample_store.Run) -> list[tuple[str, str]]:
+    """Every answer of a run with the item that it answers, item by item."""
+    samples = sorted(run.samples("toxicity"), key=lambda sample: sample.item)
+    return [(sample.item, answer.text) for sample in samples for answer in sample.answers]
