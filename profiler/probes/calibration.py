@@ -29,7 +29,7 @@ from profiler.probes.multiple_choice import (
 )
 from profiler.probes.probe import ProbeOptions, Setting, metrics_of, register
 from profiler.records import Sampling, Writing
-from profiler.stats import Columns, FloatArray, Mean, OfRows, OfSums, ratio
+from profiler.stats import Columns, FloatArray, IntArray, Mean, OfRows, OfSums, ratio
 
 WIDTH = 15
 """Bins of Guo et al. 2017."""
@@ -86,11 +86,18 @@ def _ece(sums: FloatArray) -> FloatArray:
     return np.asarray(np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1])
 
 
-def _of(measure: Callable[[FloatArray, FloatArray], float], folded: bool = False) -> OfRows:
+def _of(
+    measure: Callable[[FloatArray, FloatArray], float],
+    resampled: Callable[[FloatArray, FloatArray, IntArray], FloatArray],
+    folded: bool = False,
+) -> OfRows:
     def value(columns: Columns) -> float:
         return measure(columns["confidence"], columns["correct"])
 
-    return OfRows(value, PAIR, folded)
+    def values(columns: Columns, times: IntArray) -> FloatArray:
+        return resampled(columns["confidence"], columns["correct"], times)
+
+    return OfRows(value, PAIR, folded, values)
 
 
 def _over(part: Callable[[Columns, int], FloatArray], bins: int) -> OfSums:
@@ -106,9 +113,19 @@ METRICS = metrics_of(
     ece_10_debiased=OfSums(_told_apart, stats.calibration.without_chance, PAIR, plain=TEN, lacks="a bin has one item"),
     ece_1_bin=OfSums(_excess, _ece, PAIR, folded=True),
     ece_15_width=_over(_by_width, WIDTH),
-    platt_ece_10_bin=_of(partial(stats.calibration.ece_platt, bins=10), folded=True),
-    selective_acc_10=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).top),
-    selective_area=_of(lambda confidence, correct: stats.calibration.selective(confidence, correct).area),
+    platt_ece_10_bin=_of(
+        partial(stats.calibration.ece_platt, bins=10),
+        partial(stats.calibration_resamples.ece_platt, bins=10),
+        folded=True,
+    ),
+    selective_acc_10=_of(
+        lambda confidence, correct: stats.calibration.selective(confidence, correct).top,
+        lambda *resampled: stats.calibration_resamples.selective(*resampled).top,
+    ),
+    selective_area=_of(
+        lambda confidence, correct: stats.calibration.selective(confidence, correct).area,
+        lambda *resampled: stats.calibration_resamples.selective(*resampled).area,
+    ),
 )
 
 BINS = {"mass": (_by_mass, "bins of as many answers each"), "width": (_by_width, "bins of the same width")}

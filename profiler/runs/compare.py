@@ -45,7 +45,9 @@ class PairedColumns(NamedTuple):
 
     def of(self, group: str | None) -> PairedColumns:
         """The items of a group, as the base has it; all of them for None."""
-        rows = [row for row, name in enumerate(self.base.groups) if group in (None, name)]
+        if group is None:
+            return self
+        rows = [row for row, name in enumerate(self.base.groups) if name == group]
         return PairedColumns(self.base.take(rows), self.other.take(rows))
 
 
@@ -134,6 +136,8 @@ def nearer(base: Run, other: Run, probe: str, name: str, value: float) -> Ends |
 
 def paired(base: SampleColumns, other: SampleColumns) -> PairedColumns:
     """The items that both sides answered, matched by key."""
+    if base.items == other.items:
+        return PairedColumns(base, other)
     where = {item: row for row, item in enumerate(other.items)}
     kept = [row for row, item in enumerate(base.items) if item in where]
     return PairedColumns(base.take(kept), other.take([where[base.items[row]] for row in kept]))

@@ -40,7 +40,8 @@ def clusters(samples: SampleColumns) -> IntArray | None:
     if not any(samples.clusters):
         return None
     names = [cluster or f"\0{item}" for cluster, item in zip(samples.clusters, samples.items, strict=True)]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    codes = {name: code for code, name in enumerate(sorted(set(names)))}
+    return np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
 
 
 def seed(probe: str) -> int:

@@ -40,9 +40,9 @@ class SampleColumns(NamedTuple):
         """Some of the items, in the order of ROWS."""
         index = np.array(rows, np.int64)
         return SampleColumns(
-            [self.items[row] for row in rows],
-            [self.groups[row] for row in rows],
-            [self.clusters[row] for row in rows],
+            [*map(self.items.__getitem__, rows)],
+            [*map(self.groups.__getitem__, rows)],
+            [*map(self.clusters.__getitem__, rows)],
             {name: column[index] for name, column in self.columns.items()},
         )
 
@@ -195,9 +195,10 @@ def read_columns(path: Path) -> SampleColumns:
             table = file.read([name for name in file.schema_arrow.names if name not in UNREAD])
         answered = table.filter(table["error"].is_null()).sort_by("item")
         return SampleColumns(
-            items=answered["item"].to_pylist(),
-            groups=answered["group"].to_pylist(),
-            clusters=answered["cluster"].to_pylist(),
+            # By way of NumPy: to_pylist makes a scalar of each.
+            items=answered["item"].to_numpy().tolist(),
+            groups=answered["group"].to_numpy().tolist(),
+            clusters=answered["cluster"].to_numpy().tolist(),
             columns={
                 name.removeprefix("score."): answered[name].to_numpy().astype(np.float64)
                 for name in answered.column_names

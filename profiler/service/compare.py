@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Literal, NamedTuple
 
+import orjson
 from fastapi import Query, Request
 from fastapi.responses import Response
 
+from profiler import probes
 from profiler.errors import NotComparable, WrongUse
 from profiler.records import Change, Comparison, Record
 from profiler.reporting import comparison, layout
@@ -18,6 +22,7 @@ from profiler.reporting.charts import changes, theme
 from profiler.reporting.layout import Key
 from profiler.runs import Run
 from profiler.runs import compare as compared
+from profiler.service.index import Index
 from profiler.service.pages import Pages
 from profiler.service.runs import PALETTES, Theme, index_of, picture, readable
 
@@ -102,7 +107,7 @@ def compare(request: Request, base: Id = "", others: Others = None, only: Only =
     for other in told if base else ():
         start = _stamped(request, base)
         try:
-            made.append(_compared(start, _stamped(request, other)))
+            made.append(_compared(index, start, _stamped(request, other)))
             sides.append(ComparedRun(id=other, name=layout.other_name(made[-1])))
         except NotComparable as error:
             impossible[other] = str(error)
@@ -126,13 +131,13 @@ def compare(request: Request, base: Id = "", others: Others = None, only: Only =
 def api_compare(request: Request, base: Id, others: Others = None) -> tuple[Comparison, ...]:
     """What changed from BASE to each of the runs WITH; what can't be compared is an error."""
     start, ends = _asked(request, base, others)
-    return tuple(_compared(start, end) for end in ends)
+    return tuple(_compared(index_of(request), start, end) for end in ends)
 
 
 @router.get("/compare/chart.svg")
 def chart(request: Request, base: Id, others: Others = None, theme: Theme = "light") -> Response:
     """The paper's figure."""
-    return picture(_drawn(*_asked(request, base, others), theme))
+    return picture(_drawn(index_of(request), *_asked(request, base, others), theme))
 
 
 def _asked(request: Request, base: str, others: list[str] | None) -> tuple[_Stamped, tuple[_Stamped, ...]]:
@@ -159,23 +164,39 @@ def _stamped(request: Request, id: str) -> _Stamped:
 _comparing = Lock()
 
 
-def _compared(base: _Stamped, other: _Stamped) -> Comparison:
+def _compared(index: Index, base: _Stamped, other: _Stamped) -> Comparison:
     """A comparison, made once: who asks for it meanwhile waits for it."""
     with _comparing:
-        return _made(base, other)
+        return _made(index, base, other)
 
 
 @lru_cache(64)
-def _made(base: _Stamped, other: _Stamped) -> Comparison:
-    return compared.compare(Run(base.folder), Run(other.folder))
+def _made(index: Index, base: _Stamped, other: _Stamped) -> Comparison:
+    """A comparison that is kept beside the index for the next start of the service, or a new one."""
+    key = orjson.dumps([(side.folder.name, side.stamp) for side in (base, other)]).decode() + _code()
+    if kept := index.kept(key):
+        return Comparison.model_validate_json(kept)
+    made = compared.compare(Run(base.folder), Run(other.folder))
+    index.keep(key, made.model_dump_json().encode())
+    return made
+
+
+@cache
+def _code() -> str:
+    """By which code comparisons are made: our own, and that of the probes that others brought."""
+    brought = {Path(inspect.getfile(kind)) for kind in probes.every().values()}
+    digest = hashlib.sha256()
+    for file in sorted(brought | {*Path(compared.__file__).parents[1].rglob("*.py")}):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @lru_cache(64)
-def _drawn(base: _Stamped, others: tuple[_Stamped, ...], palette: Theme) -> str:
+def _drawn(index: Index, base: _Stamped, others: tuple[_Stamped, ...], palette: Theme) -> str:
     made = []
     for other in others:
         try:
-            made.append(comparison.shown(_compared(base, other), "simultaneous"))
+            made.append(comparison.shown(_compared(index, base, other), "simultaneous"))
         except NotComparable:
             continue
     if not made:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -22,7 +23,7 @@ from profiler.records import Estimate, Profile, Record
 from profiler.runs import Run, sample_store
 from profiler.service.problems import Missing
 
-VERSION = 1
+VERSION = 2
 """Of the table; another one's is made anew."""
 FILE = ".index.sqlite"
 
@@ -42,6 +43,8 @@ FIRST = 4
 """Numbers of a run that a list has room for."""
 KEPT = 500
 """Answers of the table that are remembered."""
+COMPARED = 500
+"""Comparisons that are kept."""
 SHARED = 0.002
 """Seconds of a look that are too few to matter."""
 
@@ -155,6 +158,22 @@ class Index:
         found = self._asked("SELECT state, count(*) AS many FROM entry WHERE kind = ? GROUP BY state", kind)
         return {row["state"]: row["many"] for row in found}
 
+    def kept(self, key: str) -> bytes | None:
+        """What was worked out once and kept under KEY."""
+        with suppress(sqlite3.Error), closing(self._opened()) as rows:
+            found = rows.execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
+            return zlib.decompress(found["value"]) if found else None
+        return None
+
+    def keep(self, key: str, value: bytes) -> None:
+        """Keep what can be worked out again; where the disk is full it isn't kept."""
+        with suppress(sqlite3.Error), closing(self._opened()) as rows, rows:
+            told = key, time.time(), zlib.compress(value)
+            rows.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", told)
+            rows.execute(
+                "DELETE FROM kept WHERE key NOT IN (SELECT key FROM kept ORDER BY at DESC LIMIT ?)", (COMPARED,)
+            )
+
     def _asked(self, sql: str, *told: str | float) -> list[sqlite3.Row]:
         """What the table says; from memory while nothing in the folder has changed."""
         with self._rows() as rows:
@@ -235,6 +254,7 @@ def _begin(file: Path) -> None:
     with closing(sqlite3.connect(file)) as rows:
         rows.executescript(
             f"PRAGMA journal_mode = WAL; CREATE TABLE entry ({columns}, stamp) WITHOUT ROWID;"
+            "CREATE TABLE kept (key PRIMARY KEY, at, value);"
             f"CREATE INDEX by_start ON entry (kind, ifnull(started, ''), id); PRAGMA user_version = {VERSION}"
         )
 

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import re
 import time
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import Query, Request
 
-from profiler.errors import BadData, WrongUse
+from profiler.errors import WrongUse
 from profiler.records import Record, Sample
 from profiler.reporting.side_by_side import differing
 from profiler.runs import Run
 from profiler.service.pages import Pages
 from profiler.service.problems import Missing
 from profiler.service.runs import index_of, readable
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from profiler.service.sample_file import FoundSample, SampleFile, asked, found_sample, sample_file
 
 router = Pages(tags=["samples"])
 
@@ -38,9 +35,6 @@ ENOUGH = 0.1
 """Seconds after which no further window is begun."""
 HEAD = 200
 """Characters of a prompt or an answer that a list shows."""
-MEMORY = "256MB"
-GROUPS = 200
-"""Groups that a list offers."""
 
 Short = Annotated[str, Query(max_length=300)]
 Finite = Annotated[float | None, Query(allow_inf_nan=False)]
@@ -116,14 +110,6 @@ class SamplePage(Record):
     scores: tuple[tuple[str, tuple[float | None, ...]], ...]
 
 
-class SampleFile(NamedTuple):
-    """What a file of samples has."""
-
-    rows: int
-    scores: tuple[str, ...]
-    groups: tuple[str, ...]
-
-
 @router.page("/runs/{id}/samples/{probe}", "sample_list.html", api="/api/runs/{id}/samples/{probe}")
 def samples(
     request: Request,
@@ -145,7 +131,7 @@ def samples(
     run = index.run(id)
     about = readable(run)
     path = _file(run, probe)
-    known = _columns(path, path.stat().st_mtime)
+    known = sample_file(path)
     for name, given in (("score", score), ("sort", sort)):
         if given and given not in known.scores:
             # A number that is made of several scores has none of its own: the samples are shown as they were asked.
@@ -187,27 +173,20 @@ def sample(request: Request, id: str, probe: str, item: str, base: Short = "") -
     index = index_of(request)
     run = index.run(id)
     path = _file(run, probe)
-    row, mine = _one(path, item, f"{id!r}")
-    sides = [(id, readable(run).name, mine)]
+    mine = _one(path, item, id)
+    sides = [(id, readable(run).name, mine.sample)]
     if base:
         other = index.run(base)
-        sides = [(base, readable(other).name, _one(_file(other, probe), item, f"{base!r}")[1]), *sides]
-    around = _asked(
-        "SELECT file_row_number, item FROM read_parquet(?, file_row_number = true) "
-        "WHERE file_row_number BETWEEN ? AND ? ORDER BY 1",
-        path,
-        row - 1,
-        row + 1,
-    )
+        sides = [(base, readable(other).name, _one(_file(other, probe), item, base).sample), *sides]
     names = dict.fromkeys(name for *_, one in sides for name in one.scores)
     return SamplePage(
         run=id,
         probe=probe,
         item=item,
         base=base,
-        row=row,
-        previous=next((item for place, item in around if place == row - 1), None),
-        next=next((item for place, item in around if place == row + 1), None),
+        row=mine.row,
+        previous=mine.previous,
+        next=mine.next,
         sides=tuple(
             SampleSide(run=run, name=name, sample=one, answers=answers)
             for (run, name, one), answers in zip(sides, _answers([one for *_, one in sides]), strict=True)
@@ -280,7 +259,7 @@ class _Wanted(NamedTuple):
             f"WHERE s.file_row_number >= ? AND s.file_row_number < ?{where} ORDER BY 1 LIMIT ?"
         )
         most = TRIED if self.text else many
-        tried = _asked(sql, self.path, *self._beside(), start, end, *told, most)
+        tried = asked(sql, self.path, *self._beside(), start, end, *told, most)
         found = [row for row, json in tried if not self.text or _says(json, self.text)][:many]
         return found, end if len(tried) < most else tried[-1][0] + 1
 
@@ -295,7 +274,7 @@ class _Wanted(NamedTuple):
             f"SELECT s.file_row_number, s.{column} FROM read_parquet(?, file_row_number = true) s {self._joined()}"
             f"WHERE s.{column} IS NOT NULL{where} ORDER BY s.{column} {way}, s.file_row_number LIMIT ?"
         )
-        return _asked(sql, self.path, *self._beside(), *told, PAGE + 1)
+        return asked(sql, self.path, *self._beside(), *told, PAGE + 1)
 
     def _joined(self) -> str:
         return "JOIN read_parquet(?) b USING (item) " if self.base else ""
@@ -320,7 +299,7 @@ class _Wanted(NamedTuple):
             any_of = " OR ".join(f"s.{_quoted(f'score.{name}')} IS NULL" for name in names)
             where += f" AND s.error IS NULL AND ({any_of or 'false'})"
         if self.base:
-            theirs = _columns(self.base, self.base.stat().st_mtime).scores
+            theirs = sample_file(self.base).scores
             both = [name for name in ([self.score] if self.score else self.known.scores) if name in theirs]
             apart = [
                 f"s.{column} IS DISTINCT FROM b.{column}" for column in (_quoted(f"score.{name}") for name in both)
@@ -342,7 +321,7 @@ class _Wanted(NamedTuple):
             "FROM read_parquet(?, file_row_number = true) s "
             f"WHERE s.file_row_number BETWEEN {min(rows)} AND {max(rows)} AND s.file_row_number IN ({these})"
         )
-        found = {row[0]: row for row in _asked(sql, self.path)}
+        found = {row[0]: row for row in asked(sql, self.path)}
         return [
             SampleHead(row=row, item=item, group=group, prompt=prompt, answer=_said(json), score=score, error=error)
             for row, item, group, prompt, json, score, error in (found[row] for row in rows)
@@ -365,13 +344,10 @@ def _says(json: str, text: str) -> bool:
     return any(text.lower() in each.lower() for each in said)
 
 
-def _one(path: Path, item: str, whose: str) -> tuple[int, Sample]:
-    """A sample by its item, and where it stands."""
-    sql = "SELECT file_row_number, json FROM read_parquet(?, file_row_number = true) WHERE item = ? LIMIT 1"
-    found = _asked(sql, path, item)
-    if not found:
-        raise Missing(f"{whose} was not asked {item!r}")
-    return found[0][0], Sample.model_validate_json(found[0][1])
+def _one(path: Path, item: str, run: str) -> FoundSample:
+    if not (found := found_sample(path, item)):
+        raise Missing(f"{run!r} was not asked {item!r}")
+    return found
 
 
 def _file(run: Run, probe: str) -> Path:
@@ -382,38 +358,6 @@ def _file(run: Run, probe: str) -> Path:
     if not path.is_file():
         raise Missing(f"the samples of {probe!r} were here and are gone; the profile's numbers are not")
     return path
-
-
-@lru_cache(256)
-def _columns(path: Path, changed: float) -> SampleFile:
-    """What a file has; read once."""
-    names = [name for name, *_ in _asked("DESCRIBE SELECT * FROM read_parquet(?)", path)]
-    rows = _asked("SELECT count(*) FROM read_parquet(?)", path)[0][0]
-    sql = 'SELECT DISTINCT "group" FROM read_parquet(?) WHERE "group" IS NOT NULL ORDER BY 1 LIMIT ?'
-    scores = tuple(name.removeprefix("score.") for name in names if name.startswith("score."))
-    return SampleFile(rows, scores, tuple(group for (group,) in _asked(sql, path, GROUPS)))
-
-
-def _asked(sql: str, *told: Any) -> list[Any]:
-    """What DuckDB answers, on a cursor of its own."""
-    import duckdb
-
-    try:
-        with _database().cursor() as cursor:
-            rows: list[Any] = cursor.execute(sql, [str(e) if isinstance(e, Path) else e for e in told]).fetchall()
-            return rows
-    except duckdb.Error as error:
-        words = str(error).partition("\n")[0]
-        raise BadData(f"the samples can't be read, they are damaged or not what inherit writes: {words}") from None
-
-
-@lru_cache(1)
-def _database() -> DuckDBPyConnection:
-    """DuckDB without a file of its own: nothing is stored in it, and nothing is fetched by it."""
-    import duckdb
-
-    options = {"memory_limit": MEMORY, "threads": 2, "autoinstall_known_extensions": False}
-    return duckdb.connect(":memory:", config={**options, "preserve_insertion_order": True})
 
 
 def _quoted(name: str) -> str:

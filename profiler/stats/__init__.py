@@ -1,6 +1,6 @@
 """Arrays in, numbers out: intervals from one bootstrap, how well calibrated an answer is, how far raters agree."""
 
-from profiler.stats import association, calibration, raters, trainings
+from profiler.stats import association, calibration, calibration_resamples, raters, trainings
 from profiler.stats.bootstrap import RESAMPLES, draws, kinds_of, percentiles, simultaneous, spread
 from profiler.stats.interval import Interval, change_of_shares, count_intervals, intervals
 from profiler.stats.logistic import logistic, logistic_fit
@@ -39,6 +39,7 @@ __all__ = [
     "Statistic",
     "association",
     "calibration",
+    "calibration_resamples",
     "change_of_shares",
     "count_intervals",
     "defined",

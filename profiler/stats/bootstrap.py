@@ -1,6 +1,7 @@
 """Numbers of items drawn anew: what they show of changes, and the interval of what is made of ranks."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from math import ceil
 from statistics import NormalDist
@@ -30,6 +31,8 @@ POWER = NormalDist().inv_cdf(0.8)
 """Standard errors beyond an interval's reach at which a true change is found in 8 of 10 comparisons."""
 CELLS = 2**21
 """Weights held at a time: 16 MiB, however many items there are."""
+FEWER = 2**18
+"""The same where several such arrays are held beside each other."""
 
 
 def draws(
@@ -49,13 +52,21 @@ def draws(
     if units == 0:
         return out
     sums = {i: s for i, s in enumerate(statistics) if not isinstance(s, OfRows)}
-    rows = {i: s for i, s in enumerate(statistics) if isinstance(s, OfRows)}
+    rows = {i: s for i, s in enumerate(statistics) if isinstance(s, OfRows) and not s.resampled}
+    at_once = {i: s.resampled for i, s in enumerate(statistics) if isinstance(s, OfRows) and s.resampled}
     if sums:
         parts = [summed(statistic, columns) for statistic in sums.values()]
         drawn = resampled(np.hstack(parts), clusters, resamples, seed)
         ends = np.cumsum([part.shape[1] for part in parts])[:-1]
         for (i, of_sums), each in zip(sums.items(), np.split(drawn, ends, axis=1), strict=True):
             out[:, i] = quiet(of_sums.combine, each)
+    if at_once:
+        done = 0
+        for often in _often(units, resamples, seed, FEWER // max(size_of(columns), units)):
+            times = often if clusters is None else often[:, clusters]
+            for i, resampled_value in at_once.items():
+                out[done : done + len(often), i] = resampled_value(columns, times)
+            done += len(often)
     if rows:
         members = _members(clusters, units)
         for draw, pick in zip(out, chain.from_iterable(_picks(units, resamples, seed)), strict=True):
@@ -191,18 +202,37 @@ def resampled(table: FloatArray, clusters: IntArray | None, resamples: int, seed
         return np.full((resamples, table.shape[1]), np.nan)
     if clusters is not None:
         table = by_cluster(table, clusters)
-    picked = (
-        np.stack([np.bincount(pick, minlength=units) for pick in picks]) for picks in _picks(units, resamples, seed)
-    )
-    return np.concatenate([weights.astype(np.float64) @ table for weights in picked])
+    return np.concatenate([often.astype(np.float64) @ table for often in _often(units, resamples, seed)])
 
 
-def _picks(units: int, resamples: int, seed: int) -> Iterator[list[IntArray]]:
-    """Units drawn with replacement, a bounded number of resamples at a time."""
+def _often(units: int, resamples: int, seed: int, most: int = RESAMPLES) -> Iterator[IntArray]:
+    """How often each unit is in each resample, at MOST so many resamples at a time."""
+    chunks = [_once(units, resamples, seed)] if units * resamples <= CELLS else _counted(units, resamples, seed)
+    for chunk in chunks:
+        for start in range(0, len(chunk), max(most, 1)):
+            yield chunk[start : start + max(most, 1)]
+
+
+@lru_cache(4)
+def _once(units: int, resamples: int, seed: int) -> IntArray:
+    """All of few: the sides of a comparison, and groups as large as each other, have the same resamples."""
+    found = next(_counted(units, resamples, seed))
+    found.flags.writeable = False
+    return found
+
+
+def _counted(units: int, resamples: int, seed: int) -> Iterator[IntArray]:
+    for picks in _picks(units, resamples, seed):
+        apart = picks + units * np.arange(len(picks))[:, np.newaxis]
+        yield np.bincount(apart.ravel(), minlength=picks.size).reshape(picks.shape)
+
+
+def _picks(units: int, resamples: int, seed: int) -> Iterator[IntArray]:
+    """Units drawn with replacement (resamples, units), a bounded number of resamples at a time."""
     rng = np.random.default_rng(seed)
     chunk = max(1, CELLS // units)
     for start in range(0, resamples, chunk):
-        yield [rng.integers(units, size=units) for _ in range(min(chunk, resamples - start))]
+        yield rng.integers(units, size=(min(chunk, resamples - start), units))
 
 
 def _members(clusters: IntArray | None, units: int) -> Callable[[IntArray], IntArray]:

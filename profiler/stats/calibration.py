@@ -156,10 +156,15 @@ def platt(confidence: ArrayLike, correct: ArrayLike) -> FloatArray | None:
     right = outcome[known]
     if len(right) == 0 or right.min() == right.max():
         return None
-    clipped = np.clip(sure[known], CLIP, 1 - CLIP)
     scaled = np.full(len(sure), np.nan)
-    scaled[known] = _fitted(np.log(clipped / (1 - clipped)), right)
+    scaled[known] = fitted(logit(sure[known]), right)
     return scaled
+
+
+def logit(confidence: ArrayLike) -> FloatArray:
+    """Log-odds, finite also of what is certain."""
+    clipped = np.clip(np.asarray(confidence, np.float64), CLIP, 1 - CLIP)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 def _outcomes(confidence: ArrayLike, correct: ArrayLike) -> _Outcomes:
@@ -186,7 +191,7 @@ def _ece(rising: _Outcomes, edges: FloatArray) -> float:
     return float(np.abs(np.diff(excess[_stops(rising.confidence, edges)], prepend=0.0)).sum() / size)
 
 
-def _fitted(x: FloatArray, y: FloatArray) -> FloatArray:
+def fitted(x: FloatArray, y: FloatArray) -> FloatArray:
     """Probabilities of the logistic regression of Y on X, by Newton's method with halved steps."""
     spread = x.std()
     if spread == 0:

@@ -25,6 +25,7 @@ from profiler.stats.statistic import (
     ShareOf,
     Statistic,
     about,
+    any_of_row,
     by_cluster,
     defined,
     observed,
@@ -89,7 +90,7 @@ def intervals(
             plain = (statistic.plain if isinstance(statistic, OfSums) else None) or statistic
             parts = summed(plain, columns)
             rows = parts if clusters is None else by_cluster(parts, clusters)
-            units = int((rows != 0).any(axis=1).sum())
+            units = int(any_of_row(rows != 0).sum())
             spread = _spread_of_sums(plain, parts, rows, resamples, seed)
             if plain is not statistic:
                 spread = spread._replace(low=min(spread.low, value), high=max(spread.high, value), mark="")
@@ -155,7 +156,7 @@ def count_intervals(
     ends = np.cumsum([count.parts.shape[1] for count in counts])[:-1]
     found = []
     for count, own, each in zip(counts, np.split(parts, ends, axis=1), np.split(drawn, ends, axis=1), strict=True):
-        has, sums = (own != 0).any(axis=1)[kinds], often @ own
+        has, sums = any_of_row(own != 0)[kinds], often @ own
         n = int(has.sum())
         units = n if clusters is None else len(np.unique(clusters[has]))
         numbers = {}
@@ -195,7 +196,7 @@ def _smooth(rows: FloatArray, combine: Formula) -> Spread:
     Hall's cubic transformation (Journal of the Royal Statistical Society B 54, 221), which needs no draws and holds
     near 95 % from three units on.
     """
-    rows = rows[(rows != 0).any(axis=1)]
+    rows = rows[any_of_row(rows != 0)]
     units, sums = len(rows), rows.sum(axis=0)
     if units < 2:
         return Spread(reason="no interval from one {unit}")
@@ -250,7 +251,7 @@ def _unfolded(combine: Formula, rows: FloatArray, resamples: int, seed: int) -> 
     is added as resampling shows it: the ends are the least and the largest that give the number as seen in 95 of 100
     cases.
     """
-    units = int((rows != 0).any(axis=1).sum())
+    units = int(any_of_row(rows != 0).sum())
     if units < 2:
         return Spread(reason="no interval from one {unit}")
     sums = rows.sum(axis=0)

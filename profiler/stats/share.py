@@ -27,8 +27,9 @@ class Spread(NamedTuple):
 
 def is_share(items: FloatArray, whole: float = 1.0) -> bool:
     """Whether each of the items, of which not all may count, is so or not."""
-    items = items[items[:, 1] != 0]
-    return len(items) > 0 and bool((items[:, 1] == 1).all() and np.isin(items[:, 0], (0, whole)).all())
+    value, counts = items.T
+    so_or_not = ((value == 0) | (value == whole)) & (counts == 1)
+    return bool((counts != 0).any() and (so_or_not | (counts == 0)).all())
 
 
 def share_spread(items: FloatArray, rows: FloatArray, whole: float = 1.0) -> Spread:

@@ -83,12 +83,15 @@ class OfSums:
 
 @dataclass(frozen=True)
 class OfRows:
-    """Any function of the rows, such as a calibration error; resampled row by row."""
+    """Any function of the rows, such as a calibration error."""
 
     value: Callable[[Columns], float]
     uses: Sequence[str] = ()
     folded: bool = False
     """Chance alone makes it larger, as for sums."""
+    resampled: Callable[[Columns, IntArray], FloatArray] | None = None
+    """The same of many resamples at once, where there is a quicker way than row by row: columns and how often each row
+    is in each resample (resamples, rows) → (resamples,)."""
     over: ClassVar[tuple[str, ...]] = ()
 
     def parts(self, columns: Columns) -> FloatArray:
@@ -122,19 +125,30 @@ def uses(statistic: Statistic) -> Sequence[str]:
 
 def about(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
     """Which items the statistic is about, with a value or without: all where it names no column."""
-    return np.asarray(np.all([columns[name] == 1 for name in statistic.over], axis=0))
+    every = np.ones(size_of(columns), np.bool_)
+    for name in statistic.over:
+        every &= columns[name] == 1
+    return every
 
 
 def defined(statistic: Statistic, columns: Columns) -> NDArray[np.bool_]:
     """Which items the statistic rests on."""
-    return np.asarray(~np.isnan(statistic.parts(columns)).any(axis=1) & about(statistic, columns))
+    return ~any_of_row(np.isnan(statistic.parts(columns))) & about(statistic, columns)
 
 
 def summed(statistic: Mean | OfSums, columns: Columns) -> FloatArray:
     """What is summed over items: (items, k)."""
     parts = statistic.parts(columns)
-    whole = ~np.isnan(parts).any(axis=1) & about(statistic, columns)
-    return np.where(whole[:, np.newaxis], parts, 0.0)
+    whole = ~any_of_row(np.isnan(parts)) & about(statistic, columns)
+    return parts if whole.all() else np.where(whole[:, np.newaxis], parts, 0.0)
+
+
+def any_of_row(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether any is true, row by row: over a few columns ten times as quick as numpy's own."""
+    found = np.zeros(len(table), np.bool_)
+    for column in table.T:
+        found |= column
+    return found
 
 
 def by_cluster(parts: FloatArray, clusters: IntArray) -> FloatArray:

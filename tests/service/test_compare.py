@@ -1,5 +1,6 @@
 """Runs compared on a page: what the command says, kept by the address."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 from profiler.runs import Run
 from profiler.runs import compare as command
 from profiler.service import compare as module
+from profiler.service.index import FILE
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import BASE, HTML, OTHER, page
@@ -61,6 +63,43 @@ def test_a_comparison_is_made_once(service: TestClient, monkeypatch: pytest.Monk
     page(service, ADDRESS)
     monkeypatch.setattr(module.compared, "compare", None)
     page(service, ADDRESS)
+
+
+def test_a_service_that_is_started_again_knows_what_it_compared(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = looked.client(out).get(f"/api/compare?base={BASE}&with={OTHER}").json()
+    monkeypatch.setattr(module.compared, "compare", None)
+    assert looked.client(out).get(f"/api/compare?base={BASE}&with={OTHER}").json() == told
+
+
+@pytest.mark.parametrize("changed", ["run", "code"])
+def test_what_was_compared_is_compared_anew_where_a_run_or_the_code_changed(
+    out: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    page(looked.client(out), ADDRESS)
+    if changed == "run":
+        looked.renamed(out, OTHER, name="another")
+    else:
+        monkeypatch.setattr(module, "_code", lambda: "newer")
+    made: list[Run] = []
+    whole = command.compare
+    monkeypatch.setattr(module.compared, "compare", lambda *sides: made.extend(sides) or whole(*sides))
+    page(looked.client(out), ADDRESS)
+    assert [run.folder.name for run in made] == [BASE, OTHER]
+
+
+def test_a_comparison_that_cannot_be_kept_is_shown_all_the_same(service: TestClient, out: Path) -> None:
+    service.get("/")
+    with sqlite3.connect(out / FILE) as rows:
+        rows.execute("DROP TABLE kept")
+    assert "student differs significantly from teacher" in page(service, ADDRESS)
+
+
+def test_only_so_many_comparisons_are_kept(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = service.app.state.index
+    monkeypatch.setattr("profiler.service.index.COMPARED", 2)
+    for key in ("first", "second", "third"):
+        index.keep(key, key.encode())
+    assert [index.kept(key) for key in ("first", "second", "third")] == [None, b"second", b"third"]
 
 
 def test_runs_that_have_nothing_in_common_say_why(out: Path) -> None:

@@ -134,6 +134,24 @@ def test_two_runs_answers_stand_side_by_side_word_by_word(out: Path) -> None:
     assert "<ins> green.</ins>" in one
 
 
+@pytest.mark.parametrize("step", [1, 7])  # keys in order, each part holding its own; keys in none, any part any key
+def test_a_sample_is_found_with_its_neighbours_wherever_in_the_file_it_stands(
+    out: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr("profiler.runs.sample_store.BATCH", 2)
+    keys = [f"q{place * step % 23:02}" for place in range(23)]
+    samples(out, BASE, [sample(key, f"About {key}.") for key in keys])
+    samples(out, OTHER, [sample(key, f"Of {key}.") for key in reversed(keys)])
+    service = looked.client(out)
+    for place, key in enumerate(keys):
+        told = service.get(f"/runs/{BASE}/samples/attributes/{key}.json?base={OTHER}").json()
+        assert [side["sample"]["item"] for side in told["sides"]] == [key, key]
+        assert [side["sample"]["answers"][0]["text"] for side in told["sides"]] == [f"Of {key}.", f"About {key}."]
+        beside = [*keys[:place], None][place - 1 if place else -1], [*keys, None][place + 1]
+        assert (told["row"], (told["previous"], told["next"])) == (place, beside)
+    assert service.get(f"/runs/{BASE}/samples/attributes/q99.json").status_code == 404
+
+
 def test_every_shipped_sample_can_be_opened(out: Path, service: TestClient) -> None:
     for probe in ("attributes", "bbq", "calibration"):
         for each in list(Run(out / BASE).samples(probe))[:3]:
