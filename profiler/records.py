@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from profiler.errors import BadData, StoreError
@@ -37,11 +37,11 @@ R = TypeVar("R", bound=Record)
 def stored(record: type[R], raw: bytes, where: str) -> R:
     """The RECORD that was written as RAW; what another version wrote, or another hand, is refused in a sentence."""
     try:
-        found = json.loads(raw)
+        found = orjson.loads(raw)  # which knows no NaN and no infinity
         version = found.get("schema_version", 0) if isinstance(found, dict) else 0
         if isinstance(version, int) and version > SCHEMA:
             raise StoreError(f"{where!r} has schema {version}, this inherit knows up to {SCHEMA}; upgrade inherit")
-        return record.model_validate_json(raw)
+        return record.model_validate_json(raw, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         told = f"`{'.'.join(map(str, first['loc'])) or 'the whole'}`: {first['msg']}"
@@ -122,6 +122,8 @@ class Capabilities(Record):
     """Takes a temperature; otherwise it draws at 1, from all tokens, and is asked nothing else."""
     bos: bool | None = None
     """Whether the first token of a text has a begin-of-text token before it; None when it can't be seen."""
+    uncut: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Settings that are sent as 0 with all that is drawn, since it has values of its own for them."""
     adapted: tuple[str, ...] = ()
     """What is asked otherwise than of most servers, in words."""
     notes: dict[str, str] = {}

@@ -203,7 +203,8 @@ async def _ask_server(shares: list[TeacherProgress], questions: UniquePrompts, p
                 for share in mine:
                     share.notice = client.notice
                     fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
-                    await TeacherBlocks(share, questions, pool, fingerprint).ask(client)
+                    uncut = (await client.capabilities()).uncut if share.teacher.sampling.temperature else ()
+                    await TeacherBlocks(share, questions, pool, fingerprint, uncut).ask(client)
         except EndpointError as error:
             for share in mine:
                 share.error = None if share.done == share.total else str(error)
@@ -217,6 +218,8 @@ class TeacherBlocks:
     questions: UniquePrompts
     pool: Pool
     fingerprint: str
+    uncut: tuple[str, ...]
+    """The server's own cuts that are switched off: candidates that were drawn with them are drawn again."""
     open: dict[int, OpenBlock] = field(default_factory=dict)
 
     async def ask(self, client: Client) -> None:
@@ -242,6 +245,7 @@ class TeacherBlocks:
         teacher = self.share.teacher
         drawn = teacher.sampling.model_dump(mode="json")
         decides = [drawn, teacher.k, teacher.prompt_template, teacher.system, teacher.endpoint.chat, self.fingerprint]
+        decides += self.uncut
         for number, some in self.questions.blocks():
             said = orjson.dumps([*decides, [prompt.id for prompt in some]])
             plan = blake2b(said, digest_size=16).hexdigest()

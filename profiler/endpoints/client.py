@@ -94,7 +94,8 @@ class Client:
         A request that fails gives an answer with an error. EndpointDown and StoreError come after every answer that
         was there before them.
         """
-        flow = Flow(self._engine, self._cache, await self._reader(), (await self.fingerprint()).id, iter(requests))
+        weights, uncut = (await self.fingerprint()).id, (await self.capabilities()).uncut
+        flow = Flow(self._engine, self._cache, await self._reader(), weights, uncut, iter(requests))
         with held_off():
             async with aclosing(flow.run()) as answers:
                 async for pair in answers:
@@ -130,6 +131,7 @@ class Flow(Generic[K]):
     cache: Cache
     reader: AnswerReader
     weights: str
+    uncut: tuple[str, ...]
     requests: Iterator[tuple[K, Request]]
     pending: dict[int, PendingRequest[K]] = field(default_factory=dict)
     waiting: dict[bytes, list[tuple[int, int]]] = field(default_factory=dict)
@@ -194,7 +196,7 @@ class Flow(Generic[K]):
             self.ready.put_nowait((key, Answer(self.reader.how(request), error=error)))
             return None
         call = self.reader.call(request)
-        return PendingRequest(key, request, call, addresses(self.weights, call))
+        return PendingRequest(key, request, call, addresses(self.weights, call, self.uncut))
 
     def _take(self, number: int, index: int, value: Value | EndpointError) -> None:
         """Journal a part and hand it to all who wait for it; only the request that asked pays."""
@@ -236,12 +238,14 @@ class Flow(Generic[K]):
         self.ready.put_nowait((entry.key, answer))
 
 
-def addresses(weights: str, call: Call) -> dict[int, bytes]:
+def addresses(weights: str, call: Call, uncut: tuple[str, ...] = ()) -> dict[int, bytes]:
     """Where each part of a call is kept: by everything that decides what comes back, and by nothing else."""
     match call:
         case SampleCall(prompt, drawn, indices, chat, system, top):
             settings = (drawn.temperature, drawn.top_p, drawn.max_tokens, drawn.stop, drawn.seed)
-            rarer = (f"{name}={value}" for name, value in drawn.rarer.items())
+            # Draws that a server cut by values of its own are not those that it does not cut.
+            sent = dict.fromkeys(uncut if drawn.temperature else (), 0) | drawn.rarer
+            rarer = (f"{name}={value}" for name, value in sent.items())
             draw = CacheKey(weights, "draw", prompt, *settings, *rarer, chat, system, top)
             return {index: draw.part(index) for index in indices}
         case ScoreCall(prefix, texts, indices):

@@ -410,7 +410,7 @@ def _quoted(mark: str, text: str) -> list[str]:
 
 def capabilities_text(found: Capabilities, fingerprint: Fingerprint, refusals: Mapping[str, str | None]) -> str:
     """What an endpoint can do, and which probes that allows."""
-    able = {name: value for name, value in found.model_dump().items() if name not in ("notes", "adapted")}
+    able = {name: value for name, value in found.model_dump().items() if name not in ("notes", "uncut", "adapted")}
     said = {True: "yes", False: "no", None: "can't be seen"}
     lines = [f"weights {fingerprint.id}", "", "the endpoint"]
     lines += [_line(name, said.get(value, str(value)), found.notes.get(name)) for name, value in able.items()]

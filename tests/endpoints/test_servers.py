@@ -4,17 +4,19 @@ import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import orjson
 import pytest
 
 from profiler.endpoints import Choose, Generate, Weigh
+from profiler.endpoints.openai.discovery import Inquiry
 from profiler.endpoints.openai.transport import LARGEST
 from profiler.errors import Refused, WrongUse
 from profiler.records import Sampling
 from tests.support.ask import HASTY, answers, client, one
 from tests.support.command import asked, inherit
-from tests.support.wire import Fault, Script, serving
+from tests.support.wire import Fault, Script, Wire, serving
 
 WARM = Sampling(temperature=1.0, max_tokens=16, seed=7)
 
@@ -267,6 +269,42 @@ async def test_a_servers_own_cut_of_unlikely_tokens_is_switched_off() -> None:
     async with serving(Script(refuses=("min_p", "top_k"))) as wire, client(wire) as model:
         await one(model, Generate("lake", WARM))
         assert not {"min_p", "top_k"} & set(wire.bodies[-1])
+
+
+async def test_samples_drawn_with_a_servers_own_cut_are_not_taken_for_those_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(wire: Wire) -> list[bool]:
+        async with client(wire, tmp_path / "cache") as model:
+            answers = [await one(model, Generate("lake", how)) for how in (WARM, Sampling())]
+            return [answer.generations[0].cached for answer in answers]
+
+    async with serving(Script(min_p=0.05)) as wire:
+        with monkeypatch.context() as before:
+            before.setattr(Inquiry, "_whole", AsyncMock())
+            assert await asked(wire) == [False, False]
+        assert await asked(wire) == [False, True], "greedy answers are not cut, and stay"
+        assert await asked(wire) == [True, True]
+
+
+async def test_candidates_drawn_with_a_servers_own_cut_are_drawn_again_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, prompts = tmp_path / "teacher.toml", asked(tmp_path, 2)
+
+    async def drawn(wire: Wire) -> list[float | None]:
+        teacher.write_text(f'model = "wire"\nurl = "{wire.url}"\n', "utf-8")
+        before = len(wire.bodies)
+        done = await inherit("sample", teacher, "--prompts", prompts, "-k", "3", "--out", tmp_path / "pool")
+        assert done.code == 0, done.err
+        return [body.get("min_p") for body in wire.bodies[before:] if "question" in str(body)]
+
+    async with serving(Script(min_p=0.05)) as wire:
+        with monkeypatch.context() as before:
+            before.setattr(Inquiry, "_whole", AsyncMock())
+            assert await drawn(wire) == [None, None]
+        assert await drawn(wire) == [0, 0]
+        assert await drawn(wire) == []
 
 
 @pytest.mark.parametrize("chat", [True, False])

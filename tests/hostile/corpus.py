@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -183,6 +184,14 @@ PROFILES: dict[str, tuple[bytes, str]] = {
     "digits": (b'{"a": ' + b"9" * 5000 + b"}", "is damaged"),
 }
 NEWER = b'{"schema_version": 99}'
+NUMBERS = [b'"NaN"', b'"Infinity"', b'"1"', b"NaN", b"-Infinity", b"1e999"]
+
+
+def holding(number: bytes) -> bytes:
+    """A profile that a run has left, with another number in a place of one of its own."""
+    left = Path(__file__).parents[1] / "golden/behaviour/profile_of_a_server_that_echoes/profile.json"
+    whole = left.read_bytes().replace(b"TIME", b"2026-11-29T09:00:00Z").replace(b"{VERSIONS}", b"{}")
+    return whole.replace(b"SECONDS", b"1").replace(b'"value": 0.25', b'"value": ' + number, 1)
 
 
 class Planted:
@@ -284,6 +293,10 @@ KINDS: dict[str, list[Case]] = {
     "profiles": [
         Case(("show", f"runs/{name}"), said, ((f"runs/{name}/profile.json", content),))
         for name, (content, said) in PROFILES.items()
+    ]
+    + [
+        Case(("show", "runs/number"), "is damaged", (("runs/number/profile.json", holding(number)),))
+        for number in NUMBERS
     ]
     + [Case(("show", "runs/newer"), "upgrade inherit", (("runs/newer/profile.json", NEWER),), 1)],
     "pools": [

@@ -202,6 +202,7 @@ class Inquiry:
             sampled=sampled,
             temperature=self._dialect.warm,
             bos=bos,
+            uncut=self._dialect.whole,
             adapted=tuple(self._adapted()),
             notes={about: str(note) for about, note in sorted(self._notes.items())},
         )
