@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from unicodedata import name as character_name
 
 import numpy as np
@@ -45,6 +45,8 @@ OPENING = 240
 """Characters in which a refusal shows."""
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+APART = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "'"}
+"""Makes a blank of each ASCII mark that stands between words."""
 PERIODS = 40
 """Words in the longest phrase whose repetition is looked for."""
 ROUNDS = 4
@@ -66,6 +68,8 @@ STOP_WORDS = {
         "nl": "de het een van en is dat niet op te zijn voor met die aan ook als er maar bij worden deze",
     }.items()
 }
+COMMONEST = frozenset().union(*STOP_WORDS.values())
+"""The commonest words of all these languages."""
 CALLS_FOR = re.compile(
     r"\b(?:translat\w*|languages?|french|spanish|german|italian|portuguese|dutch|russian|ukrainian|greek|arabic|hebrew|"
     r"hindi|chinese|mandarin|japanese|korean|thai|latin|english)\b",
@@ -131,19 +135,20 @@ def language(prompt: str, text: str, finish: str | None, lang: str) -> bool:
 
     Only a clear case counts, and none where the prompt speaks of translating or of a language.
     """
-    if CALLS_FOR.search(prompt):
+    if _calls_for_another(prompt):
         return False
     if _foreign_script(text, lang):
         return True
     if lang not in STOP_WORDS:
         return False
-    words = [word.lower() for word in WORD.findall(text[:1500])]
+    words = _words(text[:1500])
     if len(words) < FOREIGN:
         return False
-    own = sum(word in STOP_WORDS[lang] for word in words)
+    common = [word for word in words if word in COMMONEST]
+    own = sum(word in STOP_WORDS[lang] for word in common)
     if own >= COMMON * len(words):
         return False
-    most = max(sum(word in each for word in words) for each in STOP_WORDS.values())
+    most = max(sum(word in each for word in common) for each in STOP_WORDS.values())
     return most >= COMMON * len(words) and most > 2 * own
 
 
@@ -152,15 +157,37 @@ def copy(prompt: str, text: str, finish: str | None, lang: str) -> bool:
 
     A prompt that is the beginning of a sentence may be said again and finished.
     """
-    asked, said = " ".join(prompt.lower().split()), " ".join(text.lower().split())
+    asked = _asked(prompt)
     if len(asked) < 20:
         return False
+    said = " ".join(text.lower().split())
     if said.startswith(asked):
         return len(said) < 2 * len(asked)
     return said in asked and 2 * len(said) >= len(asked)
 
 
 CHECKS: dict[str, Check] = {check.__name__: check for check in (empty, truncated, refusal, loop, language, copy)}
+
+
+# What is asked of a prompt is asked of each of its answers, which stand together.
+@lru_cache
+def _calls_for_another(prompt: str) -> bool:
+    return bool(CALLS_FOR.search(prompt))
+
+
+@lru_cache
+def _asked(prompt: str) -> str:
+    return " ".join(prompt.lower().split())
+
+
+def _words(text: str) -> list[str]:
+    """What WORD finds, in small letters; blanks for marks find it a few times as fast where no apostrophe decides."""
+    if not text.isascii():
+        return [*map(str.lower, WORD.findall(text))]
+    words = text.lower().translate(APART).split()
+    if "'" not in text:
+        return words
+    return [each for word in words for each in (WORD.findall(word) if "'" in word else (word,))]
 
 
 def _foreign_script(text: str, lang: str) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, groupby
 from threading import Lock
 from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.text.lexicon import NEITHER, IntArray, Lexicon, Rows, breaks
+from profiler.text.chunks import IntArray, chunks
+from profiler.text.lexicon import NEITHER, Lexicon, breaks
 
 BATCH = 1 << 20
 """Characters counted at a time."""
@@ -156,40 +157,47 @@ _lexicon = cache(Lexicon)
 
 
 def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:
-    numbers = lexicon.number(texts)
-    sizes = [len(each) for each in numbers]
-    rows = lexicon.rows[np.fromiter(chain.from_iterable(numbers), np.int64, sum(sizes))]
+    kinds, places, sizes, characters = chunks(texts, lexicon.whole)
+    numbers = lexicon.number(kinds)
+    rows = lexicon.rows[numbers]
     owner = np.repeat(np.arange(len(texts)), sizes)
-    total = {name: np.bincount(owner, rows[name], len(texts)) for name in ("tokens", "breaks", *Counts._fields[1:-1])}
-    seen = rows["first"] != NEITHER
-    between = breaks(rows["first"][seen], rows["last"][seen], owner[seen], len(texts))
+    begins, some = _before(sizes)[sizes > 0], np.flatnonzero(sizes)
+
+    def total(name: str) -> FloatArray:
+        """What the chunks of each text add up to."""
+        sums = np.zeros(len(texts))
+        sums[some] = np.add.reduceat(rows[name].astype(np.int64)[places], begins) if len(some) else 0
+        return sums
+
+    first, last = (rows[name].astype(np.int64)[places] for name in ("first", "last"))
+    seen = first != NEITHER
+    between = breaks(first[seen], last[seen], owner[seen], len(texts))
     unknown = 0.0 if lexicon.hyphenates else np.nan
     table = Counts(
-        characters=np.array([len("".join(text.split())) for text in texts], np.float64),
-        words=total["words"],
-        letters=total["letters"],
-        long=total["long"],
-        hard=total["hard"] + unknown,
-        syllables=total["syllables"] + unknown,
-        sentences=(total["tokens"] > 0) + total["breaks"] + between,
+        characters=characters.astype(np.float64),
+        words=total("words"),
+        letters=total("letters"),
+        long=total("long"),
+        hard=total("hard") + unknown,
+        syllables=total("syllables") + unknown,
+        sentences=(total("tokens") > 0) + total("breaks") + between,
     )
-    for text, counts, terms in zip(
-        texts, np.column_stack(table).tolist(), _terms(lexicon.terms, rows, owner, len(texts)), strict=True
+    many, start = (rows[name].astype(np.int64)[places] for name in ("terms", "start"))
+    terms = lexicon.terms[np.arange(many.sum()) + np.repeat(start - _before(many), many)]
+    for text, counts, known in zip(
+        texts, np.column_stack(table).tolist(), _terms(terms, np.repeat(owner, many), len(texts)), strict=True
     ):
-        text._counted = Counted(Counts(*counts), terms)
+        text._counted = Counted(Counts(*counts), known)
 
 
-def _terms(vocabulary: IntArray, rows: Rows, owner: IntArray, owners: int) -> Iterator[Terms]:
-    """Lay the chunks' terms in a row, and find each one's number and previous place in its text."""
-    many = rows["terms"].astype(np.int64)
-    terms = vocabulary[np.arange(many.sum()) + np.repeat(rows["start"] - _before(many), many)]
-    owner = np.repeat(owner, many)
+def _terms(terms: IntArray, owner: IntArray, owners: int) -> Iterator[Terms]:
+    """Find the number and the previous place of each term in its text."""
     # One plain sort brings the places of a term together; it is several times as fast as argsort.
-    size = max(len(terms), 1)
-    key = np.sort(terms * size + np.arange(len(terms)))
-    order = key % size
+    bits = len(terms).bit_length()
+    key = np.sort((terms << bits) + np.arange(len(terms)))
+    order = key & ((1 << bits) - 1)
     new = np.ones(len(terms), np.bool_)
-    new[1:] = (np.diff(key // size) > 0) | (np.diff(owner[order]) > 0)
+    new[1:] = (np.diff(key >> bits) > 0) | (np.diff(owner[order]) > 0)
     previous = np.full(len(terms), -1)
     previous[order[~new]] = order[np.flatnonzero(~new) - 1]
     kinds = np.cumsum(previous < 0) - 1
@@ -199,8 +207,9 @@ def _terms(vocabulary: IntArray, rows: Rows, owner: IntArray, owners: int) -> It
     sizes = np.bincount(owner, minlength=owners)
     kinds -= np.repeat(_before(np.bincount(owner[previous < 0], minlength=owners)), sizes)
     previous -= np.where(previous < 0, 0, np.repeat(_before(sizes), sizes))
-    ends = np.cumsum(sizes)[:-1]
-    return map(Terms, np.split(kinds.astype(np.int32), ends), np.split(previous.astype(np.int32), ends))
+    ends = np.cumsum(sizes)
+    both = np.stack([kinds, previous]).astype(np.int32)
+    return (Terms(*both[:, end - size : end]) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True))
 
 
 def _before(sizes: IntArray) -> IntArray:

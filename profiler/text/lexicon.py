@@ -13,7 +13,7 @@ import re
 import string
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler.text.chunks import IntArray
 from profiler.text.syllables import syllable_counter
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
-IntArray = NDArray[np.int64]
 Rows = NDArray[np.void]
 
 NEITHER, WORD, STOP = 0, 1, 2
@@ -59,9 +59,13 @@ FRAMEWORKS = ("torch", "tensorflow", "mxnet")
 # LexicalRichness 0.5.1 deletes digits and dashes, and makes a blank of all other ASCII punctuation.
 _TERM = str.maketrans(dict.fromkeys("0123456789-–—") | {mark: " " for mark in string.punctuation if mark != "-"})
 
-# A word among marks. Apostrophes and digits are spaCy's to judge, as are words so short that they may be in a smiley.
+# A word or a number among marks. Apostrophes, and digits beside letters, are spaCy's to judge, as is what is so short
+# that it may be in a smiley.
 _MARKS = re.escape(string.punctuation.replace("'", "")) + "–—"
-_SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}})([{_MARKS}]*)").fullmatch
+_SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}}|[0-9]{{3,}})([{_MARKS}]*)").fullmatch
+
+NUMBER = "777"
+"""Stands for all numbers: neither spaCy's rules nor Pyphen's patterns have a digit of their own in them."""
 
 _RUN = re.compile(r"([\W_]{1,8}?)\1{99,}", re.DOTALL)
 """The same mark, or the same few, a hundred times and more: spaCy takes the square of its length to take it apart."""
@@ -70,10 +74,6 @@ KEPT, PERIOD = 36, 12
 
 HALF = re.compile("[\ud800-\udfff]")
 """Half a surrogate pair, as JSON may hold, which can't be given to spaCy."""
-
-
-def _whole(text: str) -> list[str]:
-    return [str(text)] if text else []
 
 
 class Lexicon:
@@ -93,9 +93,9 @@ class Lexicon:
         # spaCy would work out a dozen things about every new token, of which we need this one.
         nlp.vocab.lex_attr_getters = {}
         self.memory_zone = nlp.memory_zone
-        # Whether it looks at each run between blanks on its own.
+        # Whether it looks at a text as a whole, not at each run between blanks on its own.
         plain = type(self.tokenizer) is Tokenizer and all(len(rule.split()) <= 1 for rule in self.tokenizer.rules)
-        self.split: Callable[[str], list[str]] = str.split if plain else _whole
+        self.whole = not plain
         rules = self.tokenizer.rules if plain else ()
         self.exceptions = frozenset(found[2] for found in map(_SHAPE, rules) if found)
         """Words that spaCy takes apart, or together with the marks around them."""
@@ -115,12 +115,12 @@ class Lexicon:
         self.shapes: dict[str, int | None] = {}
         self.shaped: Rows = np.zeros(0, ROW)
 
-    def number(self, texts: Iterable[str]) -> list[list[int]]:
-        """Number the chunks of each text, and learn those that are new."""
+    def number(self, chunks: Sequence[str]) -> IntArray:
+        """Number chunks, and learn those that are new."""
         if self.held > LIMIT:
             self.forget()
         known = len(self.numbers)
-        numbers = [list(map(self.numbers.__getitem__, self.split(text))) for text in texts]
+        numbers = np.fromiter(map(self.numbers.__getitem__, chunks), np.int64, len(chunks))
         if new := list(islice(self.numbers, known, None)):
             self._learn(new)
         return numbers
@@ -145,21 +145,23 @@ class Lexicon:
         for place, found in runs.items():
             rows[place] = self._run(found)
         terms = [new[place].lower().translate(_TERM).split() for place in odd]
-        rows["terms"][shaped] = 1
+        rows["terms"][shaped] = [not word.isdigit() for word in words]
         rows["terms"][odd] = list(map(len, terms))
         order = np.array([*shaped, *odd], np.int64)
         rows["start"][order] = len(self.terms) + np.cumsum(rows["terms"][order]) - rows["terms"][order]
-        numbered = [self.vocabulary[word] for word in chain(words, *terms)]
+        letters = (word for word in words if not word.isdigit())
+        numbered = [self.vocabulary[word] for word in chain(letters, *terms)]
         self.rows = np.concatenate([self.rows, rows])
         self.terms = np.concatenate([self.terms, np.array(numbered, np.int64)])
 
     def _shape(self, before: str, word: str, after: str) -> int | None:
-        """The number of the row that spaCy makes of any plain English word between these marks; None if it varies."""
+        """The number of the row that spaCy makes of any such word or number between these marks; None if it varies."""
         if self.lang != "en" or word in self.exceptions:
             return None
-        # What stands in for the word has capitals where spaCy's rules look for them: next to a mark.
+        # What stands in for a word has capitals where spaCy's rules look for them: next to a mark.
         first, second, third = (letter.isupper() for letter in (word[0], word[-2], word[-1]))
-        word = ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
+        plain = ("Q" if first else "q") + ("X" if second else "x") + ("V" if third else "v")
+        word = NUMBER if word.isdigit() else plain
         chunk = before + word + after
         if chunk not in self.shapes:
             with self.memory_zone():
@@ -173,7 +175,7 @@ class Lexicon:
     def _filled(self, shapes: list[int], words: list[str]) -> Rows:
         """The shapes' rows with the words in them."""
         size = np.array(list(map(len, words)), np.int32)
-        syllables = np.array([self.syllables(word) for word in words], np.int32)
+        syllables = np.array([self.syllables(NUMBER if word.isdigit() else word) for word in words], np.int32)
         rows: Rows = self.shaped[shapes]
         rows["letters"] += size
         rows["long"] += size > LONG

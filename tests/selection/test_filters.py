@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from selection import filters
 from selection.filters import CHECKS, filter_bits
 from selection.near_duplicates import repeated_rows, similarity_bands
 
@@ -108,3 +111,9 @@ def test_all_but_the_first_prompts_answers_are_repeats(parts: int, tmp_path: Pat
     rows = {int(row) for some in repeated_rows(read, parts, tmp_path) for row in some}
     assert rows == {3, 4}, "the same answer twice to one prompt is that prompt's own business"
     assert not [*tmp_path.iterdir()]
+
+
+@settings(max_examples=200)
+@given(st.text(st.sampled_from("aZé9_-'’. \n\x1c"), max_size=30))
+def test_the_words_of_an_answer_are_found_alike_with_and_without_the_quick_way(text):
+    assert filters._words(text) == [word.lower() for word in filters.WORD.findall(text)]

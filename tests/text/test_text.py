@@ -11,11 +11,13 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from profiler.text import lexicon
+from profiler.text.chunks import chunks
 from profiler.text.counting import Batch, Text, count
 from profiler.text.lexicon import Lexicon
 
@@ -45,6 +47,9 @@ PIECES = [
         "¯\\_(ツ)_/¯",
     ),
 ]
+
+
+MARKS = st.text(st.sampled_from(string.punctuation + "–—"), max_size=3)
 
 
 @cache
@@ -99,6 +104,31 @@ def test_a_run_of_blanks_is_one_space_of_whatever_kind_it_is():
 def test_letters_with_a_mark_are_split_as_spacy_splits_them(letters, mark, twice):
     text = letters + mark + (" " + letters if twice else "")
     assert Text(text).counts == counted_by_spacy(text)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(MARKS, st.from_regex(r"[0-9]{1,9}", fullmatch=True), MARKS), min_size=1, max_size=4))
+def test_a_number_among_marks_is_taken_as_spacy_takes_it(pieces):
+    text = " ".join(map("".join, pieces))
+    assert Text(text).counts == counted_by_spacy(text)
+    assert len(Text(text).terms.kinds) == 0
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.text(st.sampled_from(["a", "B", "é", "語", "\ud83d", *sorted({*"".join(BLANKS)})]), max_size=12), max_size=5
+    )
+)
+@example([])
+def test_texts_are_parted_at_blanks_as_python_parts_them(texts):
+    for whole in (False, True):
+        found = chunks(texts, whole)
+        stands = np.split(found.places, np.cumsum(found.sizes)[:-1]) if texts else []
+        expected = [[text] if whole and text else [] if whole else text.split() for text in texts]
+        assert [[found.kinds[place] for place in some] for some in stands] == expected
+        assert found.characters.tolist() == [len("".join(text.split())) for text in texts]
+        assert len(set(found.kinds)) == len(found.kinds)
 
 
 def test_every_english_exception_is_taken_as_spacy_takes_it():
@@ -167,7 +197,7 @@ def test_a_full_lexicon_forgets_and_goes_on(monkeypatch):
     small = Lexicon("en")
     held = []
     for number in range(100):
-        assert len(small.number([f"word{number} other{number} words."])[0]) == 3
+        assert len(small.number([f"word{number}", f"other{number}", "words."])) == 3
         assert len(small.rows) == len(small.numbers)
         held.append(small.held)
     assert max(held) < 2500
