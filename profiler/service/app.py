@@ -62,6 +62,7 @@ def application(options: ServiceOptions) -> FastAPI:
     app.state.index = Index(options.out)
     app.state.queue = Queue(options.database, options.out)
     app.state.worker = None
+    app.state.watches = {}
     problems.told(app)
     for router in ROUTERS:
         app.include_router(router)

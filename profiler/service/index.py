@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
@@ -87,6 +88,8 @@ class Index:
         self._file = Path()
         self._kept: dict[object, Any] = {}
         """What was asked since the folder last changed, by the question."""
+        self.pages: dict[object, Any] = {}
+        """What was answered since then; another dictionary after each change."""
 
     def find(self, id: str, kind: Kind) -> Entry:
         """The entry of that id."""
@@ -193,25 +196,29 @@ class Index:
         began = time.monotonic()
         with closing(self._opened()) as rows:
             known = {row["id"]: row["stamp"] for row in rows.execute("SELECT id, stamp FROM entry")}
-            seen = {path.name: (path, kind, stamp) for path, kind, stamp in _found(self.out)}
-            new = [entry for id, entry in seen.items() if known.get(id) != entry[2]]
+            seen = {name: (kind, stamp) for name, kind, stamp in _found(self.out)}
+            new = [(name, kind, stamp) for name, (kind, stamp) in seen.items() if known.get(name) != stamp]
             with rows:
                 rows.executemany("DELETE FROM entry WHERE id = ?", [(id,) for id in known.keys() - seen.keys()])
                 places = ", ".join("?" * (len(Entry.model_fields) + 1))
                 rows.executemany(
                     f"INSERT OR REPLACE INTO entry VALUES ({places})",
-                    (_row(_read(path, kind), stamp) for path, kind, stamp in new),
+                    (_row(_read(self.out / name, kind), stamp) for name, kind, stamp in new),
                 )
         if new or known.keys() - seen.keys():
-            self._kept = {}
+            self._kept, self.pages = {}, {}
         self._made = True
         took = time.monotonic() - began
         self._next = time.monotonic() + (PATIENCE * took if took > SHARED else 0)
         return len(new)
 
-    @contextmanager
-    def _rows(self) -> Iterator[sqlite3.Connection]:
-        """The table, not older than what a look at the folders is worth."""
+    @property
+    def due(self) -> bool:
+        """Whether another look at the folders is worth its while, and nobody has begun it."""
+        return time.monotonic() >= self._next and not (self._made and self._look.locked())
+
+    def look(self) -> None:
+        """Look at the folders where that is due."""
         # One looks; who comes meanwhile reads what is there, but for the first time.
         if time.monotonic() >= self._next and self._look.acquire(blocking=not self._made):
             try:
@@ -219,6 +226,11 @@ class Index:
                     self._refreshed()
             finally:
                 self._look.release()
+
+    @contextmanager
+    def _rows(self) -> Iterator[sqlite3.Connection]:
+        """The table, not older than what a look at the folders is worth."""
+        self.look()
         with closing(self._opened()) as rows:
             yield rows
 
@@ -259,24 +271,26 @@ def _begin(file: Path) -> None:
         )
 
 
-def _found(out: Path) -> Iterator[tuple[Path, Kind, float]]:
-    """Every folder or file of a kind, with what changes when its record does."""
+def _found(out: Path) -> Iterator[tuple[str, Kind, float]]:
+    """Every folder or file of a kind by its name, with what changes when its record does."""
     if not out.is_dir():
         return
-    for path in out.iterdir():
-        if path.suffix == ".jsonl":
-            yield path, "verdicts", path.stat().st_mtime_ns
-            continue
-        for name, kind in RECORDS.items():
-            try:
-                found = (path / name).stat()
-            except OSError:
-                continue
-            yield path, kind, found.st_mtime_ns + found.st_size
-            break
-        else:
-            if (path / "samples").is_dir():
-                yield path, "run", 0
+    with os.scandir(out) as entries:
+        for entry in entries:
+            if entry.name.endswith(".jsonl"):
+                yield entry.name, "verdicts", entry.stat().st_mtime_ns
+            elif entry.is_dir():
+                yield from _of_folder(entry)
+
+
+def _of_folder(entry: os.DirEntry[str]) -> Iterator[tuple[str, Kind, float]]:
+    for name, kind in RECORDS.items():
+        with suppress(OSError):
+            found = os.stat(f"{entry.path}/{name}")
+            yield entry.name, kind, found.st_mtime_ns + found.st_size
+            return
+    if os.path.isdir(f"{entry.path}/samples"):
+        yield entry.name, "run", 0
 
 
 def _read(path: Path, kind: Kind) -> Entry:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +17,11 @@ from profiler.service import verbs
 from profiler.service.pages import Pages
 from profiler.service.queue import WAITING, Job, Queue, State
 from profiler.service.safety import check_own, check_submission, user_of
+from profiler.service.watching import Seen, watching
 from profiler.service.worker import TAIL, folder_of
 
 router = Pages(tags=["jobs"])
 
-LOOK = 0.5
-"""Seconds between two looks for something new to tell a watcher."""
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
@@ -141,20 +139,27 @@ async def events(
 
     An event's id is its number: a client that comes back with Last-Event-ID is told what came since.
     """
-    folder = folder_of(request.app.state.options.out, id)
-    place, seen, told = 0, 0, None
-    while True:
-        fresh, place, seen = await asyncio.to_thread(lines, folder / "progress.jsonl", place, seen)
-        for number, step in fresh:
-            if number > last_event_id:
-                yield ServerSentEvent(data=step, event="step", id=str(number))
-        if (found.state, found.turn, found.stopping) != told:
-            told = (found.state, found.turn, found.stopping)
-            yield ServerSentEvent(data=found, event="state")
-        if found.state not in (*WAITING, "running"):
-            return
-        await asyncio.sleep(LOOK)
-        found = await asyncio.to_thread(queue(request).get, id)
+    path = folder_of(request.app.state.options.out, id) / "progress.jsonl"
+    with watching(request.app.state.watches, id, _look(queue(request), path, id)) as watch:
+        async for event in watch.events(last_event_id):
+            yield event
+
+
+def _look(queue: Queue, path: Path, id: str) -> Callable[[], Seen]:
+    """How what is new of a job is found."""
+    place, number, state = 0, 0, ""
+    told: tuple[State, int, bool] | None = None
+
+    def look() -> Seen:
+        nonlocal place, number, state, told
+        job = queue.get(id)  # before its steps: where it is over, none is missed
+        fresh, place, number = lines(path, place, number)
+        if (job.state, job.turn, job.stopping) != told:
+            told, state = (job.state, job.turn, job.stopping), job.model_dump_json()
+        steps = [(place, step.model_dump_json()) for place, step in fresh]
+        return Seen(steps, state, job.state not in (*WAITING, "running"))
+
+    return look
 
 
 def lines(path: Path, place: int = 0, number: int = 0) -> tuple[list[tuple[int, JobStep]], int, int]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
+from fastapi.routing import APIRoute
 
 from profiler.reporting import layout
 from profiler.reporting.numbers import count, interval, places, plain
@@ -19,17 +20,22 @@ from profiler.reporting.page import environment
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+KEPT = 200
+"""Answers that are kept of a state of the folder."""
+
 V = TypeVar("V", bound=Callable[..., Any])
 
 
 class Pages(APIRouter):
     """Routes of pages, each with its record beside it."""
 
-    def page(self, path: str, template: str, api: str = "") -> Callable[[V], V]:
+    def page(self, path: str, template: str, api: str = "", kept: bool = False) -> Callable[[V], V]:
         """Serve the record that a function returns at PATH through TEMPLATE (as `it`), and at PATH.json as it is.
 
-        API is a second address of the record, for programs.
+        API is a second address of the record, for programs. What is made of nothing but the address and the index may
+        be KEPT until the folder changes.
         """
+        way = KeptRoute if kept else None
 
         def add(view: V) -> V:
             signature = inspect.signature(view, eval_str=True)
@@ -47,13 +53,41 @@ class Pages(APIRouter):
             )
             beside = "/index.json" if path == "/" else f"{path}.json"
             # First: a page's {id} would take the ending for a part of it.
-            self.add_api_route(beside, view, name=f"{view.__name__}.json")
+            self.add_api_route(beside, view, name=f"{view.__name__}.json", route_class_override=way)
             if api:
-                self.add_api_route(api, view, name=f"api.{view.__name__}")
-            self.add_api_route(path, shown, name=view.__name__, include_in_schema=False, response_class=HTMLResponse)
+                self.add_api_route(api, view, name=f"api.{view.__name__}", route_class_override=way)
+            about: dict[str, Any] = {"include_in_schema": False, "response_class": HTMLResponse}
+            self.add_api_route(path, shown, name=view.__name__, route_class_override=way, **about)
             return view
 
         return add
+
+
+class KeptRoute(APIRoute):
+    """A route whose answers are kept until the runs' folder changes: many readers wait for one of them only."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        made = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            index = request.app.state.index
+            if index.due:
+                await run_in_threadpool(index.look)
+            pages: dict[object, tuple[bytes, str]] = index.pages  # what is made meanwhile is of this state at least
+            # The foot of a page tells who is logged in.
+            who = request.state.user, bool(request.cookies.get("inherit_session"))
+            key = request.url.path, request.url.query, who
+            if key not in pages:
+                answer = await made(request)
+                if answer.status_code != 200:
+                    return answer
+                if len(pages) >= KEPT:
+                    pages.clear()
+                pages[key] = bytes(answer.body), answer.headers["content-type"]
+            body, kind = pages[key]
+            return Response(body, headers={"content-type": kind})
+
+        return answered
 
 
 def render(template: str, **context: Any) -> str:

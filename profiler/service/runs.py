@@ -93,7 +93,7 @@ def index_of(request: Request) -> Index:
     return found
 
 
-@router.page("/", "runs.html", api="/api/runs")
+@router.page("/", "runs.html", api="/api/runs", kept=True)
 def runs(
     request: Request,
     q: Annotated[str, Query(max_length=200)] = "",

@@ -2,13 +2,15 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 
 from profiler.runs.sample_store import read_profile
-from profiler.service.index import FILE, Index
+from profiler.service import tokens
+from profiler.service.index import FILE, Entries, Index, Kind
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import BASE, HTML, OTHER, page
@@ -46,6 +48,48 @@ def test_runs_are_found_by_a_word_and_by_state(service: TestClient) -> None:
     assert [run["id"] for run in service.get("/api/runs?q=TEACHER").json()["runs"]] == [BASE]
     assert [run["id"] for run in service.get("/api/runs?state=damaged").json()["runs"]] == ["20261127-damaged-ab"]
     assert "No run fits" in page(service, "/?q=nothing-like-it")
+
+
+@pytest.mark.parametrize("address", ["/", "/index.json", "/api/runs"])
+def test_a_list_of_runs_is_made_once_until_the_folder_changes(
+    out: Path, service: TestClient, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    made: list[str] = []
+    entries = Index.entries
+
+    def counted(self: Index, kind: Kind, search: str = "", *others: Any, **more: Any) -> Entries:
+        made.append(search)
+        return entries(self, kind, search, *others, **more)
+
+    monkeypatch.setattr(Index, "entries", counted)
+    monkeypatch.setattr("profiler.service.index.PATIENCE", 0)
+    first = [service.get(address, params={"q": "e"}, headers=HTML) for _ in range(3)]
+    assert {(told.status_code, told.text, told.headers["content-type"]) for told in first} == {
+        (200, first[0].text, first[0].headers["content-type"])
+    }
+    assert service.get(address, params={"q": "student"}).text != first[0].text
+    assert made == ["e", "student"]
+    shutil.copytree(out / BASE, out / "20261130-newest")
+    assert "20261130-newest" in service.get(address, params={"q": "e"}).text
+    shutil.rmtree(out / "20261130-newest")
+    assert service.get(address, params={"q": "e"}).text == first[0].text
+    assert service.get(address, params={"sort": "nothing"}).status_code == 422
+
+
+def test_a_list_that_is_kept_tells_each_reader_who_they_are_and_nobody_else(out: Path) -> None:
+    secrets = [tokens.add(out, name, "viewer") for name in ("eva", "otto")]
+    for _ in range(2):
+        for name, token, other in zip(("eva", "otto"), secrets, ("otto", "eva"), strict=True):
+            service = looked.client(out)
+            service.post("/login", data={"token": token})
+            for _ in range(2):
+                told = page(service, "/")
+                assert f"{name} (viewer)" in told
+                assert f"{other} (viewer)" not in told
+    app = looked.client(out).app
+    known, unknown = TestClient(app), TestClient(app)
+    known.headers["Authorization"] = f"Bearer {secrets[0]}"
+    assert [reader.get("/api/runs").status_code for reader in (known, unknown, known)] == [200, 401, 200]
 
 
 @pytest.mark.parametrize("sort", ["started", "name", "items"])
