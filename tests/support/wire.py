@@ -489,6 +489,7 @@ def application(wire: Wire) -> web.Application:
     app[VOCABULARY] = []
     app.router.add_post("/v1/completions", reply)
     app.router.add_post("/v1/chat/completions", reply)
+    app.router.add_post("/v1/openai/deployments/{name}/chat/completions", reply)
     app.router.add_post("/completions", reply)
     app.router.add_post("/chat/completions", reply)
     app.router.add_get("/v1/models", models)
