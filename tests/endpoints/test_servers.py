@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from profiler.endpoints import Choose, Generate, Weigh
+from profiler.endpoints.openai import discovery, transport
 from profiler.endpoints.openai.discovery import Inquiry
 from profiler.endpoints.openai.transport import LARGEST
 from profiler.errors import Refused, WrongUse
@@ -328,3 +329,24 @@ async def test_a_bill_that_counts_one_of_the_samples_makes_tokens_and_cost_at_le
         assert "cost at least " in done.err, done
     async with serving() as wire, client(wire) as model:
         assert not (await one(model, Generate("lake", WARM, n=3))).usage.short
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("drip"), Fault("drip", after=4), Fault("drip", "The nurse told"), Fault("hang")]
+)
+async def test_doctor_ends_in_its_time_however_slowly_a_server_answers(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "ALL", 1.0)
+    async with serving(Script(faults=(fault,))) as wire:
+        done = await inherit("doctor", "wire", "--url", wire.url)
+        assert done.code == 1
+        assert f"{wire.url} did not answer the first small questions within 1 s; is it busy?" in done.err
+
+
+async def test_doctor_ends_where_a_reply_has_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST", 2**22)
+    async with serving(Script(faults=(Fault("endless"),))) as wire:
+        done = await inherit("doctor", "wire", "--url", wire.url)
+        assert done.code == 1
+        assert "the server sent a reply of more than " in done.err

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
@@ -28,8 +28,8 @@ class Fault:
     """Something that goes wrong on requests whose body holds `match`."""
 
     kind: str
-    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate,
-    bomb (a few hundred KB of gzip that unpack to 320 MB)."""
+    """A status such as 500, or hang, truncate, garbage, reset, null, empty, short, surrogate, drip (a byte now and
+    then, for ever), endless (as many as are taken), bomb (a few hundred KB of gzip that unpack to 320 MB)."""
     match: str = ""
     times: int | None = None
     """Only the first so many; None is forever."""
@@ -406,6 +406,17 @@ async def reply(request: web.Request) -> web.StreamResponse:
         wire.busy -= 1
 
 
+async def unending(request: web.Request, kind: str) -> web.StreamResponse:
+    """A reply that has begun, and does not end while anyone reads it."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        while True:
+            await response.write(b" " if kind == "drip" else bytes(2**20))
+            await asyncio.sleep(0.05 if kind == "drip" else 0)
+    return response
+
+
 @cache
 def bomb() -> bytes:
     return gzip.compress(bytes(2**23), 1) * 40
@@ -425,6 +436,8 @@ async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fa
         data = data.replace(b'"text": "', b'"text": "caf\xe9 ')
     if kind == "bomb":
         return web.Response(body=bomb(), content_type="application/json", headers={"Content-Encoding": "gzip"})
+    if kind in {"drip", "endless"}:
+        return await unending(request, kind)
     if kind == "garbage":
         data, units = b"<html>Bad gateway</html>", []
     response = web.Response(body=data, content_type="application/json")
@@ -476,6 +489,7 @@ def application(wire: Wire) -> web.Application:
     app[VOCABULARY] = []
     app.router.add_post("/v1/completions", reply)
     app.router.add_post("/v1/chat/completions", reply)
+    app.router.add_post("/v1/openai/deployments/{name}/chat/completions", reply)
     app.router.add_post("/completions", reply)
     app.router.add_post("/chat/completions", reply)
     app.router.add_get("/v1/models", models)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean
@@ -28,8 +30,8 @@ QUESTION = 60.0
 SHORT = 20.0
 """Seconds for the question that some servers answer without an end."""
 
-ALL = 300.0
-"""Seconds for all questions together."""
+ALL = 600.0
+"""Seconds for all questions together, those to the fixed text that tells weights apart among them."""
 
 SAMPLES = 4
 """Samples asked for at once, to see that they differ."""
@@ -147,6 +149,28 @@ class ServerAbility:
     """Text is asked for through chat."""
 
 
+class Allowance:
+    """How long a server may still take for small questions, however it spends the time."""
+
+    def __init__(self, url: str | None) -> None:
+        self._url, self._all = url, ALL
+        self._left = ALL
+
+    @asynccontextmanager
+    async def spent(self) -> AsyncIterator[None]:
+        """What the block takes is taken off; it is ended where nothing is left."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        except TimeoutError:
+            raise EndpointDown(
+                f"{self._url} did not answer the first small questions within {self._all:.0f} s; is it busy?"
+            ) from None
+        finally:
+            self._left -= time.monotonic() - started
+
+
 class Inquiry:
     """One round of questions to a server."""
 
@@ -165,15 +189,6 @@ class Inquiry:
 
     async def ability(self) -> ServerAbility:
         """What the server can do; raises where it does nothing at all."""
-        try:
-            async with asyncio.timeout(ALL):
-                return await self._asked()
-        except TimeoutError:
-            raise EndpointDown(
-                f"{self._endpoint.url} did not answer the first small questions within {ALL:.0f} s; is it busy?"
-            ) from None
-
-    async def _asked(self) -> ServerAbility:
         completions, chat = map(bool, await asyncio.gather(self._sampled("completions", ONE, chat=False), self._chat()))
         if not completions:
             await self._elsewhere()

@@ -28,6 +28,7 @@ class OpenAIEngine:
         self.endpoint = endpoint
         self._concurrency = concurrency
         self._transport = Transport(endpoint, concurrency, patience or RetryLimits())
+        self._allowance = discovery.Allowance(endpoint.url)
         self._asked: asyncio.Lock = asyncio.Lock()
         self._found: ServerAbility | None = None
         self._heeded: set[tuple[str, bool]] = set()
@@ -36,12 +37,15 @@ class OpenAIEngine:
         return (await self._ability()).capabilities
 
     async def fingerprint(self) -> Fingerprint:
-        return await discovery.fingerprint(self._transport, await self._ability())
+        ability = await self._ability()
+        async with self._allowance.spent():
+            return await discovery.fingerprint(self._transport, ability)
 
     async def _ability(self) -> ServerAbility:
         async with self._asked:
             if self._found is None:
-                self._found = await discovery.Inquiry(self._transport).ability()
+                async with self._allowance.spent():
+                    self._found = await discovery.Inquiry(self._transport).ability()
         return self._found
 
     async def _checked(self, calls: AsyncIterable[Keyed]) -> AsyncGenerator[Keyed, None]:

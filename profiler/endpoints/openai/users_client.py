@@ -66,7 +66,8 @@ class UsersClient:
         ask: Any = self._client.get if method == "GET" else partial(self._client.post, body=body)
         act = partial(ask, path, cast_to=openai.HttpxBinaryResponseContent, options=options)
         try:
-            answer = (await self._run(act)).response
+            async with asyncio.timeout(seconds):  # the client's own limit is for each piece that comes
+                answer = (await self._run(act)).response
         except openai.APIStatusError as error:
             answer = error.response
         except openai.APITimeoutError:
