@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 
+LINKLESS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What file systems say that have no links, as of a memory card: there two writers in the same instant both win."""
+
+
 @contextmanager
 def disk(path: Path) -> Iterator[None]:
     """Say plainly what the disk refused."""
@@ -38,13 +42,38 @@ def write_whole(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = part_of(path)
         try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_part(part, content)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def create_whole(path: Path, content: bytes) -> bool:
+    """Write a file in one step unless there is one: of several writers the first wins; False to those that are late."""
+    with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = part_of(path)
+        try:
+            _write_part(part, content)
+            os.link(part, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in LINKLESS:
+                raise
+            if path.exists():
+                return False
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return True
+
+
+def _write_part(part: Path, content: bytes) -> None:
+    with part.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def part_of(path: Path) -> Path:

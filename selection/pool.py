@@ -58,13 +58,23 @@ class PoolFile(NamedTuple):
     table: pa.Table
 
 
+class FileKnown(NamedTuple):
+    """What a file of candidates says of itself, and how many it holds."""
+
+    footer: Footer
+    rows: int
+
+
 class Pool:
     """The candidates at a path, or at an address such as s3://bucket/pool."""
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
+        # What is known of the files, so that they are listed once and each is asked once.
+        self._segments: list[Segment] | None = None
         self._scored: dict[str, list[str]] | None = None
-        """Path of a segment → its files of scores, once they were listed."""
+        """Path of a segment → its files of scores."""
+        self._files: dict[Segment, FileKnown] = {}
         name = self.storage.name
         try:
             with self.storage.open("pool.json") as file:
@@ -80,8 +90,10 @@ class Pool:
 
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
-        paths = sorted(path.split("/") for path in self.storage.find("candidates"))
-        return [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
+        if self._segments is None:
+            paths = sorted(path.split("/") for path in self.storage.find("candidates"))
+            self._segments = [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
+        return [*self._segments]
 
     def blocks(self) -> Iterator[list[Segment]]:
         """The segments of each block: a block has all the candidates of its prompts."""
@@ -91,18 +103,38 @@ class Pool:
     def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
         """Keep candidates as one file, whole or not at all."""
         said = Footer.model_validate({"content": _content_digest(candidates), **footer})
+        self.look_again()
         self._write(f"candidates/{segment.path}", candidates, said)
+
+    def seal(self, segment: Segment, candidates: pa.Table, plan: str, failed: Mapping[str, str]) -> bool:
+        """Keep what was answered to a PLAN; False where another writer was first: what is whole is never replaced."""
+        said = Footer(content=_content_digest(candidates), plan=plan, failed=dict(failed))
+        path, content = f"candidates/{segment.path}", _parquet(candidates, said)
+        self.look_again()
+        if not self.storage.create(path, content):
+            there = self.footer(segment)
+            if there and there.plan == plan and not there.failed:
+                return False
+            self.look_again()
+            self.storage.write(path, content)
+        return True
 
     def footer(self, segment: Segment) -> Footer | None:
         """What a file of candidates says of itself; None where there is no such file."""
         try:
-            return self._read(f"candidates/{segment.path}", []).footer
+            return self._known(segment).footer
         except FileNotFoundError:
             return None
 
     def size(self, segment: Segment) -> int:
         """How many candidates a file holds."""
-        return len(self.candidates(segment, []))
+        return self._known(segment).rows
+
+    def _known(self, segment: Segment) -> FileKnown:
+        if segment not in self._files:
+            found = self._read(f"candidates/{segment.path}", [])
+            self._files[segment] = FileKnown(found.footer, len(found.table))
+        return self._files[segment]
 
     def candidates(self, segment: Segment, columns: list[str] | None = None) -> pa.Table:
         return self._read(f"candidates/{segment.path}", columns).table
@@ -146,8 +178,8 @@ class Pool:
             listed.append(path)
 
     def look_again(self) -> None:
-        """List the files of scores anew: others have added some."""
-        self._scored = None
+        """List the files anew when they are asked for: others have added some."""
+        self._segments, self._scored, self._files = None, None, {}
 
     def _score_files(self, segment: Segment) -> list[str]:
         """The files of a segment's scores: the one that many metrics share, then those of single scorers."""
@@ -182,13 +214,7 @@ class Pool:
                 yield Candidate.model_validate({**row, **more})
 
     def _write(self, path: str, table: pa.Table, footer: Footer) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        said = {FOOTER: footer.model_dump_json().encode()}
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
-        self.storage.write(path, bytes(sink.getvalue().to_pybytes()))
+        self.storage.write(path, _parquet(table, footer))
 
     def _read(self, path: str, columns: list[str] | None) -> PoolFile:
         """A file of the pool, or those COLUMNS of it; one that can't be read is named."""
@@ -206,6 +232,16 @@ class Pool:
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
+
+
+def _parquet(table: pa.Table, footer: Footer) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    said = {FOOTER: footer.model_dump_json().encode()}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(said), sink, compression="zstd")
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _with_columns(table: pa.Table, columns: Mapping[str, object]) -> pa.Table:

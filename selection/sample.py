@@ -273,7 +273,8 @@ class TeacherBlocks:
                 rows.append((*key, prompt.text, text, finish, teacher.sampling.seed + index, *same, read, new))
         if rows:
             table = candidate_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
-            self.pool.write(self._segment(number), table, plan=block.plan, failed=failed)
+            if not self.pool.seal(self._segment(number), table, block.plan, failed):
+                self.share.notice = f"block {number} was there already, from another writer, and is kept as it is"
 
     def _segment(self, number: int) -> Segment:
         return Segment(number, file_name(self.share.teacher.name))
@@ -319,6 +320,7 @@ def _known_weights(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
 
     On another machine, or without its journal, a server that wobbles is known again by what it answers.
     """
+    pool.about = Pool(pool.storage.name).about  # another writer may have said more since
     before = pool.about.fingerprints.get(teacher.name)
     if before is None:
         known = {**pool.about.fingerprints, teacher.name: measured}

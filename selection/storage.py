@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from profiler.errors import MissingExtra, StoreError, WrongUse
-from profiler.files import cache_root, write_whole
+from profiler.files import cache_root, create_whole, write_whole
 from profiler.http import Bounds
 
 
@@ -41,6 +41,10 @@ class FolderStorage:
     def write(self, path: str, content: bytes) -> None:
         write_whole(self.folder / path, content)
 
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a file unless there is one already, whoever wrote it; whether this is the one that was written."""
+        return create_whole(self.folder / path, content)
+
 
 class RemoteStorage:
     """The same anywhere else; the journal stays on this machine, where SQLite's locks hold."""
@@ -61,8 +65,8 @@ class RemoteStorage:
     def find(self, kind: str) -> list[str]:
         with _plain_errors(self.name):
             self._files.invalidate_cache()
-            found = self._files.glob(f"{self._root}/{kind}/*/*.parquet")
-        return ["/".join(path.split("/")[-3:]) for path in found]
+            found = self._files.find(f"{self._root}/{kind}")  # all at once; a glob asks folder by folder
+        return ["/".join(path.split("/")[-3:]) for path in found if path.endswith(".parquet")]
 
     def has(self, path: str) -> bool:
         with _plain_errors(self.name):
@@ -79,6 +83,16 @@ class RemoteStorage:
             whole = f"{self._root}/{path}"
             self._files.makedirs(whole.rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(whole, content)
+
+    def create(self, path: str, content: bytes) -> bool:
+        with _plain_errors(self.name):
+            whole = f"{self._root}/{path}"
+            self._files.makedirs(whole.rpartition("/")[0], exist_ok=True)
+            try:
+                self._files.pipe_file(whole, content, mode="create")
+            except FileExistsError:
+                return False
+        return True
 
 
 Storage = FolderStorage | RemoteStorage

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from profiler.cli import app
 from profiler.errors import BadData, MissingExtra, StoreError, WrongUse
+from profiler.files import create_whole
 from profiler.places import Finished, Task
-from selection import Pool, score
+from selection import Pool, PoolContents, Segment, candidate_table, score
 from selection.import_file import import_file
-from selection.storage import RemoteStorage
+from selection.storage import FolderStorage, RemoteStorage
 from tests.support.candidates import lines, run, written
 from tests.support.candidates import rows as candidates
 from tests.support.pool import asked, questions, rows, teacher
@@ -114,10 +117,10 @@ async def test_what_was_answered_before_a_bucket_failed_is_not_paid_again(
     kind = fsspec.get_filesystem_class("memory")
     write = kind.pipe_file
 
-    def full(files: object, path: str, content: bytes) -> None:
+    def full(files: object, path: str, content: bytes, **mode: str) -> None:
         if "candidates" in path:
             raise RuntimeError("quota exceeded")
-        write(files, path, content)
+        write(files, path, content, **mode)
 
     asking = questions(tmp_path)
     async with serving() as wire:
@@ -128,6 +131,57 @@ async def test_what_was_answered_before_a_bucket_failed_is_not_paid_again(
         await asked(asking, [teacher(wire)], bucket)
         assert len(wire.units("question")) == 15
     assert len(rows(bucket)) == 15
+
+
+def answers(text: str, plan: str = "plan", **failed: str) -> tuple[pa.Table, str, dict[str, str]]:
+    names = {"prompt_id": ["p"], "source": ["a"], "index": [0], "prompt": ["Why?"]}
+    return candidate_table({**names, "text": [text]}), plan, failed
+
+
+@pytest.mark.parametrize("there", ["folder", "bucket"])
+def test_of_two_writers_of_a_block_the_first_wins(tmp_path: Path, bucket: str, there: str) -> None:
+    where = bucket if there == "bucket" else tmp_path / "pool"
+    one, two = Pool.create(where, PoolContents(sources=("a",))), Pool(where)
+    part = Segment(0, "a")
+    assert one.seal(part, *answers("half", q="timed out"))
+    assert two.seal(part, *answers("whole")), "what failed is asked again, by whoever can"
+    assert not one.seal(part, *answers("late"))
+    assert [row.text for row in Pool(where).rows()] == ["whole"]
+    assert two.seal(part, *answers("more", plan="another")), "another plan is another block"
+    assert [row.text for row in one.rows()] == ["more"]
+
+
+def test_a_file_system_without_links_keeps_the_first_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", refused)
+    assert [create_whole(tmp_path / "file", content) for content in (b"first", b"late")] == [True, False]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"first"]
+
+
+async def test_a_writer_that_is_late_says_so_and_goes_on(tmp_path: Path, bucket: str) -> None:
+    async with serving() as wire:
+        await asked(questions(tmp_path), [teacher(wire)], bucket)
+        first = {path: files.cat(path) for files in [fsspec.filesystem("memory")] for path in files.find(bucket)}
+        footer = Pool.footer
+        with pytest.MonkeyPatch.context() as patch:
+            # The other has not sealed yet when this one looks, once.
+            patch.setattr(Pool, "footer", lambda *_: patch.setattr(Pool, "footer", footer))
+            (share,) = await asked(questions(tmp_path), [teacher(wire)], bucket)
+    assert share.done == 5
+    assert share.notice == "block 0 was there already, from another writer, and is kept as it is"
+    assert {path: fsspec.filesystem("memory").cat(path) for path in first} == first
+
+
+def test_a_selection_lists_the_pool_once_for_candidates_and_once_for_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = import_file(written(tmp_path / "rows.jsonl", candidates(prompts=6, sources=("a", "b"))), tmp_path / "pool")
+    listed, find = [], FolderStorage.find
+    monkeypatch.setattr(FolderStorage, "find", lambda self, kind: listed.append(kind) or find(self, kind))
+    run("select", tmp_path / "pool", "-O", "max:words", "-m", "words", "-o", tmp_path / "out")
+    assert sorted(listed) == ["candidates", "scores"], pool.storage.name
 
 
 def test_a_file_address_is_a_folder_of_this_machine(tmp_path: Path) -> None:
