@@ -8,13 +8,22 @@ from selection.objective import objective_metrics, objective_words, read_objecti
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
 from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
-from selection.score import PromptedText, cheap_metrics, filters_version, refuse_unknown_scores, score, score_metric
-from selection.select import open_pool, read_selection, score_missing, select
+from selection.score import (
+    PromptedText,
+    cheap_metrics,
+    filters_version,
+    refuse_unknown_scores,
+    score,
+    score_metric,
+    stored_scores,
+)
+from selection.select import FirstBlocks, open_pool, preview, read_selection, score_missing, select
 from selection.teacher import read_teacher, spec_teachers, teacher_fields
 
 __all__ = [
     "BLOCK",
     "Candidate",
+    "FirstBlocks",
     "Goal",
     "Objective",
     "Pool",
@@ -37,6 +46,7 @@ __all__ = [
     "objective_metrics",
     "objective_words",
     "open_pool",
+    "preview",
     "prompt_id",
     "read_objective",
     "read_selection",
@@ -48,6 +58,7 @@ __all__ = [
     "score_missing",
     "select",
     "spec_teachers",
+    "stored_scores",
     "teacher_fields",
     "utility",
 ]

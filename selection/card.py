@@ -1,14 +1,16 @@
 """The data card: what was chosen, side effects, and what was left out; before anything is trained."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from profiler import metrics
 from profiler.reporting import report
+from profiler.reporting.charts.distribution import distribution_chart
 from profiler.reporting.numbers import DASH, count, interval, number, places
-from profiler.reporting.report import Part, Quote, Report
+from profiler.reporting.report import Figure, Part, Quote, Report
 from profiler.reporting.table import Row, Table
-from selection.effects import POOL
+from selection.effects import CHOSEN, POOL, RANDOM
 from selection.filters import FILTERS
 from selection.objective import objective_words
 from selection.records import MetricShift, Selection
@@ -27,13 +29,21 @@ CURVE = (
     "Expected mean when the best of so many candidates is kept, over all ways to draw them from a prompt's own; where "
     "a prompt has fewer, its best."
 )
+SETS = {POOL: "all candidates", CHOSEN: "chosen", RANDOM: "random"}
+BINS = (
+    "Proportion of all candidates, of the chosen and of the random ones in each bin; the first and the last bin hold "
+    "what lies beyond, too."
+)
 
 
 def save(found: Selection, out: Path) -> None:
-    """Leave the card beside the data, for people (card.html) and for the hub (README.md)."""
+    """Leave the card beside the data, for people (card.html) and for the hub (README.md with its figures)."""
     made = card(found)
     report.save(made, out / "README.md")
     report.save(made, out / "card.html")
+    for part in made.parts:
+        if part.figure:
+            report.draw(part.figure.draw, out / "figures" / f"{part.figure.name}.svg")
 
 
 def card(found: Selection) -> Report:
@@ -82,6 +92,7 @@ def parts(found: Selection) -> list[Part]:
     drawn = f" From {count(found.sampled)} prompts drawn by seed." if found.sampled < found.kept else ""
     files = [Row.of(file, ARMS[arm]) for arm, file in found.files.items()]
     made = [
+        *_distributions(found),
         Part.around(shifts(found), GAINS + drawn, brief=True),
         Part.around(curve(found), CURVE),
         Part.around(Table("Data files", ("file", "what it is"), tuple(files)), _files_words(found)),
@@ -101,6 +112,18 @@ def parts(found: Selection) -> list[Part]:
         made.append(Part("Undefined scores", f"Candidates without a score can't be chosen by it: {named}."))
     none = "" if found.examples else "No prompt has two candidates to tell apart."
     return [*made, Part("Examples", none, quotes=tuple(_quotes(found)), id="examples")]
+
+
+def _distributions(found: Selection) -> Iterator[Part]:
+    """A picture of each metric that the objective names."""
+    known = metrics.default()
+    for place, (name, held) in enumerate(found.distributions.items(), 1):
+        unit = known[name].unit if name in known else ""
+        sets = {SETS[arm]: counts for arm, counts in held.arms.items()}
+        figure = Figure(
+            f"distribution-{place}", partial(distribution_chart, name, unit, held.edges, sets), caption=BINS
+        )
+        yield Part(f"How {name} is distributed", figure=figure, id=f"distribution-{place}")
 
 
 def shifts(found: Selection) -> Table:

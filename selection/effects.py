@@ -12,11 +12,15 @@ from profiler.text import ratio
 from selection.candidate_grid import CandidateGrid
 from selection.choose import admissible, choose, expected_best, utility, values_at
 from selection.random_bits import BoolArray, mixed, name_bits, uniform
-from selection.records import Centre, Goal, MetricShift, Objective
+from selection.records import Centre, Distribution, Goal, MetricShift, Objective
 
 POOL, CHOSEN, RANDOM = "pool", "chosen", "random"
 ENOUGH = 65_536
 """Prompts whose numbers are kept: means of more of them would hardly differ, and memory would grow."""
+
+BINS = 30
+TAILS = (0.5, 99.5)
+"""Percentiles of the pool between which the bins lie: one extreme would leave all others in one bin."""
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Effects:
     """Arm and metric → one number per prompt."""
     curves: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
     spreads: defaultdict[str, list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    candidates: defaultdict[tuple[str, str], list[FloatArray]] = field(default_factory=lambda: defaultdict(list))
+    """Arm and metric of the objective → one number per candidate."""
     rows: dict[str, IntArray] = field(default_factory=dict)
     """Arm → how many rows each source has."""
     prompts: int = 0
@@ -49,6 +55,9 @@ class Effects:
             self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
                 self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
+            for name in {goal.metric for goal in self.objective.goals} if arm in (POOL, CHOSEN, RANDOM) else ():
+                found = values_at(grid.scores[name], places)[seen]
+                self.candidates[arm, name].append(found[~np.isnan(found)])
         able = admissible(grid, self.objective)
         order = choose(grid, self.objective, self.deviations, grid.row.shape[1], able)
         for goal in self.objective.goals:
@@ -72,6 +81,22 @@ class Effects:
             width = max(part.shape[1] for part in parts)
             whole = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1])), "edge") for part in parts])
             found[name] = tuple(_mid(np.mean, column) for column in whole.T)
+        return found
+
+    def distributions(self) -> dict[str, Distribution]:
+        """How the objective's metrics are distributed, in bins of one width over most of the pool."""
+        whole = {key: np.concatenate(parts) for key, parts in self.candidates.items()}
+        found = {}
+        for name in dict.fromkeys(goal.metric for goal in self.objective.goals):
+            if not len(pool := whole[POOL, name]):
+                continue
+            low, high = np.percentile(pool, TAILS)
+            edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+            counts = {
+                arm: tuple(np.histogram(np.clip(whole[arm, name], edges[0], edges[-1]), edges)[0].tolist())
+                for arm in (POOL, CHOSEN, RANDOM)
+            }
+            found[name] = Distribution(edges=tuple(edges.tolist()), arms=counts)
         return found
 
     def shifts(self, versions: Mapping[str, str], aims: Sequence[str]) -> tuple[MetricShift, ...]:

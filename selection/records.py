@@ -215,6 +215,14 @@ class Centre(Record):
     median: float | None
 
 
+class Distribution(Record):
+    """How a metric is distributed over candidates; the first and the last bin hold what lies beyond, too."""
+
+    edges: tuple[float, ...]
+    arms: dict[str, tuple[int, ...]]
+    """Candidates in each bin: of the pool, the chosen and the random ones."""
+
+
 class MetricShift(Record):
     """What choosing does to one metric."""
 
@@ -271,6 +279,8 @@ class Selection(Record):
     curve: dict[str, tuple[float | None, ...]]
     """Metric of the objective → its expected mean when the best of 1, 2, … candidates is kept."""
     shifts: tuple[MetricShift, ...]
+    distributions: dict[str, Distribution] = Field(default_factory=dict)
+    """Metric of the objective → how it is distributed before and after."""
     sampled: int
     """Prompts that the numbers rest on: all, up to 65,536 drawn by seed."""
     files: dict[str, str]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
 from selection.records import Candidate, Contrast, Goal, Objective, Selection, SelectOptions
-from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score
+from selection.score import ScoreProgress, cheap_metrics, refuse_unknown_scores, score, stored_scores
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,7 +98,38 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
 
     Every arm has the same prompts and the same number of answers to each.
     """
-    pool = pool or open_pool(spec)
+    found = _select(spec, pool or open_pool(spec), data=True)
+    write_whole(spec.out / "dataset_info.json", llama_factory_info(found.files, spec.form))
+    write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
+    return found
+
+
+class FirstBlocks(Pool):
+    """The first blocks of a pool, for a look at it that takes little time."""
+
+    def __init__(self, where: Path | str, most: int) -> None:
+        super().__init__(where)
+        self.most = most
+
+    def segments(self) -> list[Segment]:
+        return [segment for segment in super().segments() if segment.block < self.most]
+
+
+def preview(spec: SelectOptions, pool: Pool) -> Selection:
+    """What a selection would choose and do, from the scores that the pool has; nothing is measured or left behind."""
+    known = stored_scores(pool)
+    if lacks := [name for name in objective_metrics(spec_objective(spec)) if name not in known]:
+        raise BadData(
+            f"{pool.storage.name!r} has no scores of {', '.join(lacks)} yet, which `inherit select` would measure; "
+            f"it has {', '.join(known) or 'none'}"
+        )
+    with TemporaryDirectory(prefix="inherit-") as scratch:
+        reported = tuple(name for name in spec_metrics(spec) if name in known)
+        return _select(spec.model_copy(update={"metric": reported, "out": Path(scratch)}), pool, data=False)
+
+
+def _select(spec: SelectOptions, pool: Pool, data: bool) -> Selection:
+    """What is chosen; its DATA sets are written, or it is only looked at."""
     check_selection(spec, pool)
     objective, names = spec_objective(spec), spec_metrics(spec)
     survey = _survey(pool, spec, objective, names)
@@ -111,7 +143,8 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
     examples: list[Contrast] = []
     with ExitStack() as stack:
         writers = {
-            arm: stack.enter_context(DatasetWriter(spec.out / file, spec.form, names)) for arm, file in files.items()
+            arm: stack.enter_context(DatasetWriter(spec.out / file, spec.form, names))
+            for arm, file in (files.items() if data else ())
         }
         for block, passed in _blocks(pool, spec, names, survey.repeats):
             grid = _narrowed(block.grid(passed, spec.seed), spec)
@@ -119,6 +152,8 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
             kept = np.logical_and.reduce([found[:, 0] >= 0 for found in places.values()])
             left.update(_left_out(grid, objective, kept))
             effects.add(grid, places, kept)
+            if not data and len(examples) >= EXAMPLES:
+                continue
             table = load_texts(pool, block.segments)
             for arm, writer in writers.items():
                 writer.add(table, grid, np.where(kept[:, None], places[arm], -1))
@@ -141,6 +176,7 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
         headroom=effects.headroom(),
         curve=effects.curve(),
         shifts=effects.shifts(pool.versions(pool.segments()[0]), objective_metrics(objective)),
+        distributions=effects.distributions(),
         sampled=effects.prompts,
         files=files,
         form=spec.form,
@@ -152,8 +188,6 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
         busy = ", ".join(f"{name} {count:,}" for name, count in found.filters.items() if count)
         whys += f"; of {found.candidates:,} candidates the filters stopped {busy}" if busy else ""
         raise BadData(f"nothing is left to choose from: {whys}; `--skip-filter NAME` switches a filter off")
-    write_whole(spec.out / "dataset_info.json", llama_factory_info(files, spec.form))
-    write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
 
 

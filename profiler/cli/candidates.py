@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from profiler.cli.console import Json, Push, finish, note, publish
 from profiler.errors import EndpointDown, Incomplete
 
 if TYPE_CHECKING:
     from selection import SampleOptions, Selection, SelectOptions, TeacherProgress
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what choosing would do, by the scores that the pool has; leave nothing.")
+]
 
 
 def sample(spec: SampleOptions, json: Json = False) -> None:
@@ -72,20 +77,22 @@ async def ask(spec: SampleOptions) -> list[TeacherProgress]:
     return shares
 
 
-def select(spec: SelectOptions, push: Push = None, json: Json = False) -> None:
+def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: DryRun = False) -> None:
     """Keep the answers that carry what is wanted, and controls that show what choosing does.
 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
     from profiler.reporting import hub
-    from selection import card
+    from selection import Pool, card, preview
 
     if push:
         hub.require(push)
-    made = choose(spec)
+    made = preview(spec, Pool(spec.pool)) if dry_run else choose(spec)
     publish(card.card(made), "json" if json else "table")
     for sentence in card.lead(made):
         note(sentence)
+    if dry_run:
+        return
     note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
     if push:
         note(hub.push(spec.out, push, "dataset"))

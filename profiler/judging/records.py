@@ -52,6 +52,30 @@ class Judgement(Record):
     rulings: tuple[Ruling, ...]
 
 
+class RaterVerdict(Record):
+    """What one rater said of a pair: a, b, tie, unparseable or absent, by the answers' own names in either order."""
+
+    rater: str
+    human: bool
+    first: str
+    """With the answers as they are."""
+    swapped: str
+    """With the answers in the other order."""
+    verdict: str
+    """In both orders together: an answer where both say so, else a tie."""
+
+
+class JudgedPair(Record):
+    """A pair, and what everybody said of it."""
+
+    pair: Pair
+    verdicts: tuple[RaterVerdict, ...]
+    differ: bool
+    """Whether two raters who could be read say different things."""
+    flips: tuple[str, ...]
+    """Judges that say another thing once the answers are swapped."""
+
+
 class Rater(Record):
     """Someone whose labels are compared."""
 

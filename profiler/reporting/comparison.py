@@ -63,7 +63,7 @@ def comparison_report(
             changed,
             Part("All numbers", table=whole, glossary=glossary, id="numbers", brief=every),
         ),
-        points=_points(comparisons, intervals, bool(runs)),
+        points=points(comparisons, intervals, bool(runs)),
         cards=comparison_cards(comparisons),
         record=comparisons,
         rows=lambda: [row for comparison in comparisons for row in flat(comparison, _sides(comparison))],
@@ -91,7 +91,7 @@ def _where(run: Run) -> str:
     return str(run.folder.relative_to(shipped) if run.folder.is_relative_to(shipped) else run.folder)
 
 
-def _points(comparisons: Sequence[Comparison], intervals: Intervals, read: bool) -> list[Point]:
+def points(comparisons: Sequence[Comparison], intervals: Intervals, read: bool = False) -> list[Point]:
     """What stands out, how sure, and what to do next."""
     told = [sentences(one) for one in comparisons]
     changes = [change for one in comparisons for change in one.changes if change.group is None]

@@ -68,6 +68,19 @@ def unit(number: Estimate | Change) -> str:
     return metric(Key.of(number)).unit
 
 
+def best(of: Metric) -> str:
+    """Where a number would like to be, in words."""
+    match of.ideal:
+        case "high":
+            return "higher is better"
+        case "low":
+            return "lower is better"
+        case None:
+            return "no direction is better"
+        case ideal:
+            return f"best is {ideal:g}"
+
+
 def glossary(keys: Iterable[Key], made: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
     """Each metric, what it is about, and which implementation MADE it."""
     return [(key.metric, metric(key).about, (made or {}).get(key.metric, "")) for key in dict.fromkeys(keys)]

@@ -6,6 +6,7 @@ import json
 import shlex
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -33,11 +34,22 @@ def html(report: Report) -> str:
             report=report,
             record=to_jsonable_python(report.record),
             command=pieces(report.origin.command) if report.origin else (),
-            style=_source("report.css"),
+            style=style(),
             script=script,
             script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def style() -> str:
+    """How a report looks: the colours that its charts have, by light and in the dark, and the rest."""
+    light, dark = map(_colours, (theme.LIGHT, theme.DARK))
+    colours = f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    return colours + _source("report.css")
+
+
+def _colours(palette: theme.Palette) -> str:
+    return "".join(f"--{name}: {colour}; " for name, colour in asdict(palette).items() if isinstance(colour, str))
 
 
 def fragment(lead: Sequence[str], tables: Sequence[Table]) -> str:

@@ -9,6 +9,7 @@ from profiler.endpoints import headings
 from profiler.probes import every
 from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
+from profiler.reporting.charts.by_group import by_group, by_group_chart
 from profiler.reporting.charts.changes import profile_chart
 from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
 from profiler.reporting.layout import MINI, Key
@@ -45,6 +46,8 @@ SURE = (
     "answers each bin holds."
 )
 
+GROUPS = "Dot: the value in a group. Line: its 95 % interval. Upright line: the best value, where it is 0."
+
 
 def run_report(run: Run) -> Report:
     """A finished run, with what a page shows of its samples."""
@@ -70,9 +73,10 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
             Part.glance(chart, caption),
             *(_diagram(profile, place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
             Part("The numbers", table=profile_table(profile), glossary=glossary, id="numbers"),
+            *_by_groups(profile),
             *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
         ),
-        points=_points(profile, bool(examples)),
+        points=points(profile, bool(examples)),
         cards=profile_cards(profile),
         record=profile,
         rows=lambda: [
@@ -99,7 +103,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     )
 
 
-def _points(profile: Profile, read: bool) -> list[Point]:
+def points(profile: Profile, read: bool) -> list[Point]:
     """What stands out, how sure, and what to do next."""
     items = count(sum(section.items for section in profile.sections))
     few, cut = _few(profile), _cut(profile)
@@ -194,6 +198,15 @@ def _diagram(profile: Profile, place: int, probe: str, bins: Diagram) -> Part:
     few = f"Only {count(seen)} answers: too few to read more from it than its tendency." if seen < enough else ""
     figure = Figure(probe, partial(reliability_chart, bins, probe), "Reliability diagram", SURE)
     return Part(f"How sure, how right: {probe}", figure=figure, warning=few, id=f"sure-{place}")
+
+
+def _by_groups(profile: Profile) -> Iterable[Part]:
+    """A picture of each probe that has numbers of several groups, such as BBQ's categories."""
+    for place, section in enumerate(profile.sections, 1):
+        if numbers := by_group(profile.estimates, section.probe):
+            draw = partial(by_group_chart, numbers, section.probe)
+            figure = Figure(f"{section.probe}-groups", draw, "Numbers of each group", GROUPS)
+            yield Part(f"Group by group: {section.probe}", figure=figure, id=f"groups-{place}")
 
 
 def profile_table(profile: Profile) -> Table:

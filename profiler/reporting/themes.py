@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from profiler.records import Change, Comparison, Estimate, Profile
@@ -12,7 +13,8 @@ from profiler.reporting.numbers import interval, number, places
 from profiler.reporting.table import Tone
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """A sentence, and the command that it speaks of."""
 
     words: str
@@ -20,27 +22,32 @@ class Line(NamedTuple):
     tone: Tone | None = None
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True)
+class Point:
     """A question that a reader has, answered."""
 
     title: str
     lines: Sequence[Line]
 
 
-class CardNumber(NamedTuple):
+@dataclass(frozen=True)
+class CardNumber:
     """A number on a card."""
 
     words: str
-    label: str
-    """PROBE.METRIC"""
+    probe: str
+    metric: str
     value: str
     within: str
     """Its interval."""
     best: str
     tone: Tone | None = None
+    side: int = 0
+    """The place of its comparison among those that are told."""
 
 
-class Card(NamedTuple):
+@dataclass(frozen=True)
+class Card:
     """A theme in one sentence, with the numbers that it rests on."""
 
     theme: str
@@ -187,20 +194,8 @@ def _estimate(main: Main, estimate: Estimate) -> CardNumber:
     decimals = places(estimate.value, estimate.low, estimate.high)
     within = estimate.reason or "" if estimate.low is None else interval(estimate.low, estimate.high, decimals)
     key = Key.of(estimate)
-    return CardNumber(main.words, f"{key.probe}.{key.metric}", number(estimate.value, decimals), within, best(key))
-
-
-def best(key: Key) -> str:
-    """Where a number would like to be, in words."""
-    match layout.metric(key).ideal:
-        case "high":
-            return "higher is better"
-        case "low":
-            return "lower is better"
-        case None:
-            return "no direction is better"
-        case ideal:
-            return f"best is {ideal:g}"
+    value = number(estimate.value, decimals)
+    return CardNumber(main.words, key.probe, key.metric, value, within, layout.best(layout.metric(key)))
 
 
 def comparison_cards(comparisons: Sequence[Comparison]) -> list[Card]:
@@ -217,9 +212,9 @@ def comparison_cards(comparisons: Sequence[Comparison]) -> list[Card]:
             ("" if alone else f"{name}: ") + _told(theme, changes[first]) for name, changes in sides if first in changes
         ]
         shown = [
-            _change(main.words if alone else f"{main.words}, {name}", changes[key])
+            _change(main.words if alone else f"{main.words}, {name}", changes[key], side)
             for key, main in numbers.items()
-            for name, changes in sides
+            for side, (name, changes) in enumerate(sides)
             if key in changes
         ]
         made.append(Card(theme.name, " ".join(told), shown))
@@ -238,12 +233,14 @@ def _told(theme: Theme, change: Change) -> str:
     return f"No significant change{seen}."
 
 
-def _change(words: str, change: Change) -> CardNumber:
+def _change(words: str, change: Change, side: int) -> CardNumber:
     decimals = places(change.base, change.other)
     key = Key.of(change)
     value = f"{number(change.base, decimals)} → {number(change.other, decimals)}"
     within = f"{layout.moved(change)} {layout.spread(change)}" if change.absolute is not None else ""
-    return CardNumber(words, change.label, value, within, best(key), change.verdict)
+    return CardNumber(
+        words, key.probe, key.metric, value, within, layout.best(layout.metric(key)), change.verdict, side
+    )
 
 
 OUTSTANDING = 3

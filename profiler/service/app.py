@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import compare, health, jobs, login, new, problems, reports, runs, samples, score
+from profiler.service import compare, health, jobs, judges, login, new, pools, problems, runs, samples, score, studies
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -30,7 +30,9 @@ ROUTERS = (
     new.router,
     login.router,
     health.router,
-    reports.router,
+    pools.router,
+    judges.router,
+    studies.router,
 )
 """What there is to look at and to ask for; each module of the room brings its own."""
 

@@ -20,11 +20,13 @@ from profiler.records import Change, Comparison, Record
 from profiler.reporting import comparison, layout
 from profiler.reporting.charts import changes, theme
 from profiler.reporting.layout import Key
+from profiler.reporting.themes import Card, Point, comparison_cards
 from profiler.runs import Run
 from profiler.runs import compare as compared
 from profiler.service.index import Index
 from profiler.service.pages import Pages
-from profiler.service.runs import PALETTES, Theme, index_of, picture, readable
+from profiler.service.parts import PALETTES, Theme, picture
+from profiler.service.runs import index_of, readable
 
 router = Pages(tags=["compare"])
 
@@ -78,11 +80,12 @@ class ComparePage(Record):
     """Verdict → numbers over all items that have it."""
     blocks: tuple[ChangeBlock, ...]
     comparisons: tuple[Comparison, ...]
-    sentences: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    """What a reader needs first."""
+    cards: tuple[Card, ...] = ()
+    """Each theme in a sentence, with its main numbers."""
     mini: bool = False
     """Sets of our own were asked."""
-    how: str = ""
-    """What the intervals say."""
     impossible: Mapping[str, str] = {}
     """Run → why it can't be compared at all."""
 
@@ -120,9 +123,9 @@ def compare(request: Request, base: Id = "", others: Others = None, only: Only =
         counts=_counts(made),
         blocks=tuple(_blocks(made, only)),
         comparisons=tuple(made),
-        sentences=tuple(sentence for one in made for sentence in comparison.sentences(one)),
+        points=tuple(comparison.points(made, "simultaneous")) if made else (),
+        cards=tuple(comparison_cards(made)),
         mini=any("mini" in one.suites.values() for one in made),
-        how=comparison.HOW_SURE["simultaneous"],
         impossible=impossible,
     )
 

@@ -105,11 +105,17 @@ def _environment() -> Environment:
         "interval": interval,
         "plain": plain,
         "quoted": quote,
+        "themed": _themed,
         "moved": layout.moved,
         "spread": layout.spread,
         "verdict": layout.verdict,
     }
     return made
+
+
+def _themed(address: str, theme: str) -> str:
+    """The address of a picture in other colours, or for another width."""
+    return f"{address}{'&' if '?' in address else '?'}theme={theme}"
 
 
 def address(*parts: str, **query: str | int | Sequence[str] | None) -> str:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import Query, Request
 from fastapi.responses import Response
 
-from profiler.errors import InheritError, WrongUse
+from profiler.errors import InheritError
 from profiler.records import Estimate, Profile, Record
-from profiler.reporting import layout, profile
-from profiler.reporting.charts import changes, reliability, theme
-from profiler.reporting.charts.theme import LIGHT, Palette
+from profiler.reporting import layout, page, profile
+from profiler.reporting.charts import reliability
 from profiler.reporting.layout import Key
-from profiler.reporting.page import pieces
+from profiler.reporting.report import Report
+from profiler.reporting.themes import Card, Point
 from profiler.runs import Run
+from profiler.service import parts
 from profiler.service.index import Entry, Index
 from profiler.service.pages import Pages
+from profiler.service.parts import ReportPart, Theme, picture
 from profiler.service.problems import Missing
 
 router = Pages(tags=["runs"])
 
-PALETTES = {
-    "light": LIGHT,
-    "dark": Palette("#e8eaed", "#9aa4ae", "#30363d", "#14171a", "#2fc39a", "#ff8f4d", "#5cb3f0", "#7d8690"),
-}
-Theme = Literal["light", "dark"]
 PAGE = 50
 """Runs of a page."""
 
@@ -58,8 +54,8 @@ class ProfileNumber(Record):
 
     estimate: Estimate
     unit: str
-    ideal: str
-    """Where it would like to be; empty for a description."""
+    best: str
+    """Where it would like to be, in words."""
     about: str
     groups: tuple[Estimate, ...]
 
@@ -76,12 +72,14 @@ class ProfilePage(Record):
     """A run's profile."""
 
     id: str
-    sentences: tuple[str, ...]
+    points: tuple[Point, ...]
     """What a reader needs first."""
+    cards: tuple[Card, ...]
+    """Each theme in a sentence, with its main numbers."""
     warnings: tuple[str, ...]
     blocks: tuple[NumberBlock, ...]
-    diagrams: tuple[str, ...]
-    """Probes that have a reliability diagram."""
+    pictures: tuple[ReportPart, ...]
+    """All numbers, reliability diagrams, numbers group by group."""
     command: tuple[str, ...]
     facts: dict[str, str]
     sections: tuple[tuple[str, dict[str, str]], ...]
@@ -126,10 +124,10 @@ def api_run(request: Request, id: str) -> Profile:
 
 
 @router.get("/runs/{id}/chart.svg")
-def chart(request: Request, id: str, theme: Theme = "light", probe: str = "") -> Response:
-    """The picture of a profile, or the reliability diagram of one of its probes."""
+def chart(request: Request, id: str, theme: Theme = "light", name: str = "") -> Response:
+    """The picture of a profile, or another of its pictures by NAME: a probe's reliability diagram, PROBE-groups."""
     index = index_of(request)
-    return picture(_drawn(index.run(id).folder, index.stamp(id), theme, probe))
+    return picture(_drawn(index.run(id).folder, index.stamp(id), theme, name))
 
 
 @router.page("/runs/{id}", "profile.html")
@@ -142,11 +140,7 @@ def run(request: Request, id: str) -> ProfilePage:
 @router.get("/static/report.css", include_in_schema=False)
 def report_css() -> Response:
     """How reports look, of which these pages are made."""
-    return Response((files("profiler.reporting") / "templates" / "report.css").read_bytes(), media_type="text/css")
-
-
-def picture(svg: str) -> Response:
-    return Response(svg, media_type="image/svg+xml")
+    return Response(page.style(), media_type="text/css")
 
 
 def readable(found: Run) -> Profile:
@@ -158,19 +152,23 @@ def readable(found: Run) -> Profile:
 
 
 @lru_cache(64)
-def _profile(folder: Path, stamp: float) -> ProfilePage:
+def _report(folder: Path, stamp: float) -> Report:
     found = Run(folder)
-    record = readable(found)
-    report = profile.profile_report(record)
+    return profile.profile_report(readable(found), diagrams=dict(_diagrams(found)))
+
+
+@lru_cache(64)
+def _profile(folder: Path, stamp: float) -> ProfilePage:
+    record, report = readable(Run(folder)), _report(folder, stamp)
     origin = report.origin
-    notes = profile.profile_table(record).notes
     return ProfilePage(
         id=folder.name,
-        sentences=tuple(report.lead),
-        warnings=tuple(note.text for note in notes),
+        points=tuple(report.points),
+        cards=tuple(report.cards),
+        warnings=tuple(note.text for note in profile.profile_table(record).notes),
         blocks=tuple(_blocks(record.estimates)),
-        diagrams=tuple(_diagrams(found)),
-        command=tuple(pieces(origin.command)) if origin else (),
+        pictures=parts.told(part for part in report.parts if part.figure),
+        command=tuple(page.pieces(origin.command)) if origin else (),
         facts=dict(origin.facts) if origin else {},
         sections=tuple((name, dict(lines)) for name, lines in origin.sections) if origin else (),
         profile=record,
@@ -187,7 +185,7 @@ def _blocks(estimates: Iterable[Estimate]) -> Iterable[NumberBlock]:
                 ProfileNumber(
                     estimate=found[key],
                     unit=metric.unit,
-                    ideal=ideal(metric.ideal),
+                    best=layout.best(metric),
                     about=metric.about,
                     groups=tuple(found[group] for group in inside),
                 )
@@ -195,27 +193,15 @@ def _blocks(estimates: Iterable[Estimate]) -> Iterable[NumberBlock]:
         yield NumberBlock(probe=block.probe, family=block.family, numbers=tuple(numbers))
 
 
-def ideal(wanted: float | str | None) -> str:
-    """Where a number would like to be, in words."""
-    words: Mapping[str | None, str] = {None: "", "high": "↑ higher is better", "low": "↓ lower is better"}
-    return f"best at {wanted:g}" if isinstance(wanted, float | int) else words[wanted]
-
-
-def _diagrams(found: Run) -> Iterable[str]:
+def _diagrams(found: Run) -> Iterable[tuple[str, reliability.Diagram]]:
     for section in found.profile.sections:
         try:
-            if reliability.diagram(found.columns(section.probe)):
-                yield section.probe
+            if bins := reliability.diagram(found.columns(section.probe)):
+                yield section.probe, bins
         except InheritError:  # its samples are gone or damaged; its numbers are not
             continue
 
 
 @lru_cache(64)
-def _drawn(folder: Path, stamp: float, palette: Theme, probe: str) -> str:
-    found = Run(folder)
-    if not probe:
-        return theme.svg(changes.profile_chart(readable(found), PALETTES[palette]))
-    bins = reliability.diagram(found.columns(probe))
-    if bins is None:
-        raise WrongUse(f"{probe!r} knows no confidence, so it has no reliability diagram")
-    return theme.svg(reliability.reliability_chart(bins, probe, PALETTES[palette]))
+def _drawn(folder: Path, stamp: float, palette: Theme, name: str) -> str:
+    return parts.drawn(parts.figure(_report(folder, stamp).parts, name), palette)

@@ -19,8 +19,8 @@ from profiler import metrics
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.records import Record
+from profiler.reporting import layout
 from profiler.service.pages import Pages, render
-from profiler.service.runs import ideal
 from profiler.text import Mark, Text, marks
 from selection import PromptedText, objective_metrics, read_objective, utility
 
@@ -80,7 +80,7 @@ class TriedNumber(Record):
     family: str
     about: str
     unit: str
-    ideal: str
+    best: str
     values: tuple[float | None, ...]
 
 
@@ -109,7 +109,7 @@ def tried(
                 family=each.family or "other",
                 about=each.about,
                 unit=each.unit,
-                ideal=ideal(each.ideal),
+                best=layout.best(each),
                 values=tuple(_numbers(columns[each.name])),
             )
             for each in measures

@@ -38,8 +38,9 @@ def test_each_theme_has_a_card_with_a_sentence_its_number_interval_and_best():
     assert [card.theme for card in cards] == [theme.name for theme in THEMES]
     assert cards[0].sentence == "An answer has 36.6 words on average."
     (bias, more) = cards[2].numbers
-    assert (bias.value, bias.within, bias.best, bias.label) == ("0.300", "[0.200, 0.400]", "best is 0", "bbq.s_amb")
-    assert (more.label, more.best) == ("stereoset.ss", "best is 50")
+    assert (bias.value, bias.within, bias.best) == ("0.300", "[0.200, 0.400]", "best is 0")
+    assert (bias.probe, bias.metric) == ("bbq", "s_amb")
+    assert (more.probe, more.metric, more.best) == ("stereoset", "ss", "best is 50")
     assert [card.numbers[0].best for card in cards[3:]] == [
         "lower is better",
         "lower is better",

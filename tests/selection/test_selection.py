@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
 from profiler.reporting import report
 from profiler.text.counting import Text
-from selection import Pool, PoolContents, Selection, SelectOptions, card, score, select
+from selection import Pool, PoolContents, Selection, SelectOptions, card, preview, score, select
 from selection.import_file import import_file
 from selection.score import missing_scores, stored_scores
 from tests.support.candidates import lines, rows, run, text_of, written
@@ -49,6 +50,35 @@ def test_each_arm_has_the_same_prompts_and_the_chosen_are_the_longest(tmp_path: 
     for row in arms["chosen"]:
         asked, said = row["messages"]  # type: ignore[misc]
         assert len(said["content"].split()) == by_prompt[asked["content"]]
+
+
+def test_a_dry_run_says_what_choosing_would_do_and_leaves_nothing(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows())
+    words = ("select", made.storage.name, "-O", "max:words", "-m", "mtld", "-o", tmp_path / "out")
+    looked = run(*words, "--dry-run", "--json")
+    assert not (tmp_path / "out").exists()
+    run(*words)
+    assert json.loads(looked) == json.loads((tmp_path / "out" / "selection.json").read_text())
+
+
+def test_a_dry_run_measures_nothing(tmp_path: Path) -> None:
+    made = pool(tmp_path, rows(), ["words"])
+    with pytest.raises(BadData, match="has no scores of flesch yet, which `inherit select` would measure"):
+        preview(told(made, "max:flesch", tmp_path / "out"), made)
+
+
+def test_the_objective_is_counted_in_bins_over_all_candidates_the_chosen_and_random_ones(tmp_path: Path) -> None:
+    given = rows(40)
+    made = pool(tmp_path, given)
+    found = select(told(made, "max:words", tmp_path / "out"), made).distributions["words"]
+    lengths = np.array([len(str(row["text"]).split()) for row in given], float)
+    low, high = np.percentile(lengths, (0.5, 99.5))
+    counts, edges = np.histogram(np.clip(lengths, low, high), bins=30, range=(low, high))
+    assert found.edges == pytest.approx(tuple(edges))
+    assert found.arms["pool"] == tuple(counts)
+    assert sum(found.arms["chosen"]) == sum(found.arms["random"]) == 40
+    best = lengths.reshape(40, -1).max(1)
+    assert found.arms["chosen"] == tuple(np.histogram(np.clip(best, low, high), edges)[0])
 
 
 def test_a_row_is_a_training_example_that_says_where_it_comes_from(tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def test_a_comparison_is_the_commands(out: Path, service: TestClient) -> None:
     assert "student differs significantly from teacher" in page(service, ADDRESS)
 
 
+def test_a_comparison_has_a_card_a_theme_whose_numbers_lead_to_the_samples_of_both(service: TestClient) -> None:
+    told, record = page(service, ADDRESS), service.get(f"/compare.json?base={BASE}&with={OTHER}").json()
+    assert [card["theme"] for card in record["cards"]][:2] == ["length and reading", "diversity"]
+    assert record["cards"][0]["sentence"] in told
+    for card in record["cards"]:
+        for number in card["numbers"]:
+            assert f'href="/runs/{OTHER}/samples/{number["probe"]}?base={BASE}&amp;sort={number["metric"]}"' in told
+
+
 def test_only_rows_of_the_verdict_that_is_asked_for_are_shown(service: TestClient) -> None:
     record = service.get(f"/compare.json?base={BASE}&with={OTHER}&only=significant").json()
     rows = [row for block in record["blocks"] for row in block["rows"]]

@@ -1,12 +1,15 @@
 """Pools, judges and studies: told as their commands tell them."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from profiler.service.pools import Choice
 from profiler.study import Findings
+from selection import Pool, SelectOptions, card, preview
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import HTML, page
@@ -62,6 +65,67 @@ def test_a_selection_is_told_as_its_card_and_can_be_downloaded(out: Path, servic
     assert "single.jsonl" in told or "chosen.jsonl" in told
 
 
+def test_a_selection_shows_its_objective_before_and_after_and_answers_beside_each_other(service: TestClient) -> None:
+    told = page(service, "/pools/chosen")
+    assert "How words is distributed" in told
+    drawn = service.get("/pools/chosen/chart.svg?name=distribution-1").text
+    assert all(words in drawn for words in ("all candidates", "chosen", "random"))
+    examples = next(part for part in service.get("/pools/chosen.json").json()["parts"] if part["id"] == "examples")
+    assert [label for label, _, _ in examples["quotes"][0]] == ["Prompt", "Chosen", "Rejected"]
+
+
+def test_another_objective_is_tried_by_the_scores_that_are_there_and_leaves_nothing(
+    out: Path, service: TestClient
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    record = service.get("/api/pools/chosen?objective=max:mtld&top=2").json()
+    asked = {"pool": out / "chosen" / "pool", "objective": ["max:mtld"], "top": 2, "out": out}
+    told = preview(SelectOptions.model_validate(asked | {"pool": str(asked["pool"])}), Pool(out / "chosen" / "pool"))
+    assert record["effects"]["selection"]["headroom"] == told.headroom
+    assert record["effects"]["lead"] == card.lead(told)
+    shown = page(service, "/pools/chosen?objective=max:mtld&top=2")
+    assert "Headroom of mtld" in shown
+    assert "inherit select pool -O max:mtld --top 2 -o chosen" in shown
+    assert "<svg" in service.get("/pools/chosen/chart.svg?objective=max:mtld&top=2&name=distribution-1").text
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name[0] != "."} == {
+        path: at for path, at in before.items() if path.name[0] != "."
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "field", "words"),
+    [
+        ("objective=mtld", "objective", "expected a goal such as max:mtld"),
+        ("objective=max:toxicity", "objective", "has no scores of toxicity yet"),
+        ("objective=max:words&require=words", "require", "expected a requirement"),
+        ("objective=max:words&top=none", "top", "expected a whole number"),
+    ],
+)
+def test_what_is_wrong_with_a_choice_stands_beside_its_field(
+    service: TestClient, told: str, field: str, words: str
+) -> None:
+    assert words in service.get(f"/pools/chosen.json?{told}").json()["errors"][field]
+    assert f'id="wrong-{field}"' in page(service, f"/pools/chosen?{told}")
+
+
+def test_blanks_around_a_sign_belong_to_it() -> None:
+    choice = Choice(objective="max:mtld  2 * min:flesch", require="words <= 90")
+    assert (choice.words("objective"), choice.words("require")) == (("max:mtld", "2*min:flesch"), ("words<=90",))
+
+
+def test_a_selection_whose_pool_lies_elsewhere_offers_no_other_objective(tmp_path: Path, out: Path) -> None:
+    shutil.copytree(out / "chosen", tmp_path / "runs" / "alone")
+    shutil.rmtree(tmp_path / "runs" / "alone" / "pool")
+    found = selected(tmp_path / "runs" / "alone" / "selection.json", pool=str(out / "chosen" / "pool"))
+    assert "Try another objective" not in found
+
+
+def selected(path: Path, **fields: object) -> str:
+    """The page of a selection whose record has other FIELDS."""
+    path.write_bytes(json.dumps(json.loads(path.read_bytes()) | fields).encode())
+    return page(looked.client(path.parents[1]), f"/pools/{path.parent.name}")
+
+
 @pytest.mark.parametrize("name", ["../answers.jsonl", "..%2f..%2fanswers.jsonl", "options.toml", "nope"])
 def test_nothing_else_can_be_downloaded(service: TestClient, name: str) -> None:
     assert service.get(f"/pools/chosen/files/{name}").status_code == 404
@@ -73,6 +137,60 @@ def test_verdicts_are_told_as_agree_tells_them(service: TestClient) -> None:
     found = service.get("/judges/odd.jsonl", headers=HTML)
     assert found.status_code == 404
     assert "no" in found.text
+
+
+@pytest.fixture
+def panel(tmp_path: Path) -> TestClient:
+    """Two judges and a human on three pairs, of which one goes by the order on two."""
+    said = {"mild": ("aa", "ba", "ab"), "stern": ("aa", "bb", "bb")}  # of p1, p2, p3: as given, swapped
+    rows = [
+        {
+            "pair": {
+                "id": f"p{place + 1}",
+                "prompt": f"Question {place}",
+                "a": "One.",
+                "b": "Two.",
+                "humans": {"kim": "a"},
+            },
+            "judge": judge,
+            "how": "text",
+            "template": "t",
+            "rulings": [{"order": order, "winner": pair[at]} for at, order in enumerate(("ab", "ba"))],
+        }
+        for judge, all_ in said.items()
+        for place, pair in enumerate(all_)
+    ]
+    candidates.written(tmp_path / "panel.jsonl", rows)
+    return looked.client(tmp_path)
+
+
+def test_the_pairs_that_raters_differ_on_can_be_read(panel: TestClient) -> None:
+    record = panel.get("/api/judges/panel.jsonl/pairs").json()
+    assert record["counts"] == {"differ": 2, "flips": 2, "all": 3}
+    first = record["pairs"][0]
+    assert {said["rater"]: said["verdict"] for said in first["verdicts"]} == {"kim": "a", "mild": "tie", "stern": "b"}
+    told = page(panel, "/judges/panel.jsonl/pairs")
+    assert "Question 1" in told
+    assert "Question 0" not in told
+    assert "by the order" in told
+    assert 'href="/judges/panel.jsonl/pairs"' in page(panel, "/judges/panel.jsonl")
+
+
+def test_pairs_are_found_by_who_goes_by_the_order(panel: TestClient) -> None:
+    record = panel.get("/judges/panel.jsonl/pairs.json?only=flips&rater=stern").json()
+    assert record["pairs"] == []
+    found = panel.get("/judges/panel.jsonl/pairs.json?only=flips").json()["pairs"]
+    assert [one["flips"] for one in found] == [["mild"]] * 2
+
+
+def test_pairs_come_a_page_at_a_time_each_once(panel: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profiler.service.judges.EACH", 2)
+    seen, after = [], ""
+    while after is not None:
+        found = panel.get(f"/judges/panel.jsonl/pairs.json?only=all&after={after}").json()
+        seen += [one["pair"]["id"] for one in found["pairs"]]
+        after = found["after"]
+    assert seen == ["p1", "p2", "p3"]
 
 
 def test_a_study_is_told_by_its_report(out: Path, service: TestClient) -> None:

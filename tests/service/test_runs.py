@@ -8,9 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from profiler.reporting.profile import run_report
+from profiler.runs import Run
 from profiler.runs.sample_store import read_profile
 from profiler.service import tokens
 from profiler.service.index import FILE, Entries, Index, Kind
+from profiler.service.parts import PALETTES
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import BASE, HTML, OTHER, page
@@ -142,7 +145,45 @@ def test_a_profile_says_what_matters_first_and_links_each_number_to_its_samples(
     for estimate in profile.estimates:
         if estimate.group is None:
             assert f'href="/runs/{BASE}/samples/{estimate.probe}?sort={estimate.metric}"' in told
-    assert "Reliability diagram of calibration" in told
+    assert "How sure, how right: calibration" in told
+
+
+def test_a_profile_has_the_reports_cards_and_each_of_their_numbers_leads_to_its_samples(
+    out: Path, service: TestClient
+) -> None:
+    told, record = page(service, f"/runs/{BASE}"), service.get(f"/runs/{BASE}.json").json()
+    report = run_report(Run(out / BASE))
+    assert [card["theme"] for card in record["cards"]] == [card.theme for card in report.cards]
+    assert told.index(report.cards[0].sentence) < told.index('id="numbers"')
+    for card in report.cards:
+        for number in card.numbers:
+            address = f"/runs/{BASE}/samples/{number.probe}?sort={number.metric}"
+            assert f'<a href="{address}"><code>{number.probe}.{number.metric}</code></a>' in told
+            assert service.get(address, headers=HTML).status_code == 200
+
+
+def test_bbq_is_drawn_category_by_category(service: TestClient) -> None:
+    assert "Group by group: bbq" in page(service, f"/runs/{BASE}")
+    drawn = service.get(f"/runs/{BASE}/chart.svg?name=bbq-groups").text
+    for words in ("Nationality: accuracy_disambig", "Religion: s_amb"):
+        assert words in drawn
+
+
+@pytest.mark.parametrize("theme", ["narrow", "narrow-dark"])
+def test_a_telephone_gets_pictures_of_its_own_width(service: TestClient, theme: str) -> None:
+    address = f"/runs/{BASE}/chart.svg?name=bbq-groups"
+    assert f'srcset="{address}&amp;theme={theme}"' in page(service, f"/runs/{BASE}")
+    widths = [
+        float(service.get(address + more).text.split('width="')[1].split('"')[0]) for more in ("", f"&theme={theme}")
+    ]
+    assert widths[1] < 400 < widths[0]
+
+
+def test_pages_and_pictures_have_the_same_colours(service: TestClient) -> None:
+    style = service.get("/static/report.css").text
+    for theme in ("light", "dark"):
+        assert f"--moved: {PALETTES[theme].moved};" in style
+        assert PALETTES[theme].moved in service.get(f"/runs/{BASE}/chart.svg?theme={theme}").text
 
 
 def test_a_page_and_the_api_have_the_same_record(out: Path, service: TestClient) -> None:
@@ -152,7 +193,7 @@ def test_a_page_and_the_api_have_the_same_record(out: Path, service: TestClient)
 
 
 def test_charts_are_pictures_without_anything_that_a_page_forbids(service: TestClient) -> None:
-    for address in (f"/runs/{BASE}/chart.svg", f"/runs/{BASE}/chart.svg?probe=calibration&theme=dark"):
+    for address in (f"/runs/{BASE}/chart.svg", f"/runs/{BASE}/chart.svg?name=calibration&theme=dark"):
         found = service.get(address)
         assert found.headers["content-type"] == "image/svg+xml"
         assert "<svg" in found.text

@@ -44,6 +44,7 @@ class Palette:
 
 # Okabe and Ito's hues, which people who see colours differently can tell apart.
 LIGHT = Palette("#1c2024", "#5f6b76", "#e3e7ea", "#ffffff", "#00795a", "#c2500a", "#0065a3", "#8b949d")
+DARK = Palette("#e8eaed", "#9aa4ae", "#30363d", "#14171a", "#2fc39a", "#ff8f4d", "#5cb3f0", "#7d8690")
 PAGE = Palette(
     text="var(--text)",
     quiet="var(--quiet)",
