@@ -25,6 +25,7 @@ def profile(
     like: ProfileResult | Place | None = ...,
     client: Client | None = ...,
     url: str | None = ...,
+    replica: Sequence[str] = ...,
     chat: bool = ...,
     key: str = ...,
     header: Sequence[str] = ...,
@@ -66,6 +67,7 @@ def profile(
 
     Options:
         url: An OpenAI-compatible server, up to and including /v1.
+        replica: A further address of the same model: requests go wherever there is room; may be repeated.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
         header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
@@ -171,6 +173,7 @@ def judge(
     *,
     client: Client | None = ...,
     url: str | None = ...,
+    replica: Sequence[str] = ...,
     chat: bool = ...,
     key: str = ...,
     header: Sequence[str] = ...,
@@ -196,6 +199,7 @@ def judge(
 
     Options:
         url: An OpenAI-compatible server, up to and including /v1.
+        replica: A further address of the same model: requests go wherever there is room; may be repeated.
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
         header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
@@ -421,6 +425,9 @@ def study(
     recipe: Mapping[str, object] = ...,
     profile: Sequence[object] = ...,
     guard: Mapping[str, float] = ...,
+    on: str = ...,
+    at_once: int = ...,
+    resources: Mapping[Literal['sample', 'score', 'select', 'train', 'profile', 'preferences'], object] = ...,
     bases: Mapping[str, str] = ...,
 ) -> Result[Findings]:
     """See what students inherit, arm by arm, as a PLAN file and the options say; what is done is not done again.
@@ -446,6 +453,9 @@ def study(
         recipe: Keys of `inherit train --show` but student, data, out and seed.
         profile: Probes that every student is asked.
         guard: PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked.
+        on: Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION.
+        at_once: Stages that may run here at the same time; those that only ask servers are not counted.
+        resources: What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train, profile and preferences.
         bases: Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 
 def load(

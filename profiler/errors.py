@@ -77,6 +77,14 @@ class Unreachable(FetchFailed):
     """Its host does not answer, or connections are forbidden."""
 
 
+class StagesFailed(InheritError):
+    """Stages of a study failed; what does not need them is done."""
+
+    def __init__(self, words: str, codes: Iterable[int]) -> None:
+        super().__init__(words)
+        self.exit_code = min(codes)
+
+
 class ServerFailed(InheritError):
     """A server that we start for a model does not run; the message says why."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from profiler.errors import StoreError
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+LOOK = 0.1
+"""Seconds between two looks at a lock that somebody has."""
 
 
 LINKLESS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
@@ -98,6 +102,31 @@ def locked(path: Path) -> BaseFileLock:
     if not lock.is_locked:
         raise BlockingIOError(f"{str(path)!r} is locked")
     return lock
+
+
+def held(path: Path) -> bool:
+    """Whether somebody has the lock on PATH."""
+    try:
+        if path.exists():
+            locked(path).release()
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def wait_locked(path: Path) -> Iterator[None]:
+    """Nobody else holds the lock on PATH meanwhile; whoever has it is waited for."""
+    while True:
+        try:
+            lock = locked(path)
+            break
+        except BlockingIOError:
+            time.sleep(LOOK)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def cache_root() -> Path:

@@ -75,6 +75,8 @@ class Endpoint(Record):
     """The name that the server lists, or a path or hub id that runs in this process."""
     url: str | None = None
     """Address of an OpenAI-compatible server, up to and including /v1; None runs the model here."""
+    replicas: tuple[str, ...] = ()
+    """Further addresses of the same model: a request goes wherever there is room."""
     engine: Literal["local", "vllm"] = "local"
     """What runs a model that has no url: this process, or a vLLM server that is started for it."""
     key: str = "OPENAI_API_KEY"
@@ -87,7 +89,7 @@ class Endpoint(Record):
     @model_serializer(mode="wrap")
     def _stored(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
         """What is not used is left out, so that what was stored without it stays the same to the byte."""
-        return {name: value for name, value in whole(self).items() if name != "header" or value}
+        return {name: value for name, value in whole(self).items() if name not in ("header", "replicas") or value}
 
     @property
     def place(self) -> str:

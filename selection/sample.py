@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import orjson
@@ -21,11 +23,11 @@ from profiler.datasets import Prompts, found_in, prompts
 from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
 from profiler.errors import BadData, EndpointError, StoreError, WeightsChanged, WrongUse
-from profiler.files import locked
+from profiler.files import locked, wait_locked
 from profiler.records import Fingerprint, Usage
 from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
 from selection.records import PoolContents, SampleOptions, Teacher
-from selection.storage import storage_at
+from selection.storage import Storage, storage_at
 from selection.teacher import spec_teachers, teacher_fields
 
 PAUSE = 0.5
@@ -156,11 +158,13 @@ class OpenBlock:
     """Prompt → its samples, or why it has none."""
 
 
-async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) -> AsyncIterator[list[TeacherProgress]]:
+async def sample(
+    spec: SampleOptions, questions: UniquePrompts | None = None, journal: Path | None = None
+) -> AsyncIterator[list[TeacherProgress]]:
     """Ask teachers and keep their candidates in the pool at OUT; yields how far each of them is.
 
     A teacher that goes away keeps what it has answered, says so in its share, and leaves the others at work; the
-    same call resumes where it was.
+    same call resumes where it was. Several may draw into one pool at once, each with a JOURNAL of its own.
     """
     import pyarrow.parquet  # noqa: F401 - now: at the first block it would hold up answers for a tenth of a second
 
@@ -168,15 +172,17 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
     survey = questions.survey
     pool = _open_pool(spec, questions.prompts.name, survey.digest, teachers)
     shares = [TeacherProgress(teacher, survey.count) for teacher in teachers]
+    journal = journal or pool.storage.journal
     try:
-        lock = locked(pool.storage.journal.with_name(f"{pool.storage.journal.name}.lock"))
+        lock = locked(journal.with_name(f"{journal.name}.lock"))
     except BlockingIOError:
         raise StoreError(f"another inherit is drawing into {spec.out}; both would pay for the same answers") from None
     # Servers are asked side by side; models in this process, which share its processor, one after the other.
     servers: dict[str, list[TeacherProgress]] = {}
     for share in shares:
         servers.setdefault(share.teacher.endpoint.url or "", []).append(share)
-    work = [asyncio.create_task(_ask_server(some, questions, pool, spec.concurrency)) for some in servers.values()]
+    asked = [_ask_server(some, questions, pool, journal, spec.concurrency) for some in servers.values()]
+    work = [*map(asyncio.create_task, asked)]
     try:
         while True:
             done, waiting = await asyncio.wait(work, timeout=PAUSE)
@@ -192,14 +198,16 @@ async def sample(spec: SampleOptions, questions: UniquePrompts | None = None) ->
         lock.release()
 
 
-async def _ask_server(shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, concurrency: int) -> None:
+async def _ask_server(
+    shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, journal: Path, concurrency: int
+) -> None:
     """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
     endpoints: dict[str, list[TeacherProgress]] = {}
     for share in shares:
         endpoints.setdefault(share.teacher.endpoint.model_dump_json(), []).append(share)
     for _, mine in sorted(endpoints.items()):
         try:
-            async with connect(mine[0].teacher.endpoint, pool.storage.journal, concurrency=concurrency) as client:
+            async with connect(mine[0].teacher.endpoint, journal, concurrency=concurrency) as client:
                 for share in mine:
                     share.notice = client.notice
                     fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
@@ -283,6 +291,16 @@ class TeacherBlocks:
 def _open_pool(spec: SampleOptions, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
     """The pool at OUT, with these teachers among those it knows, and beside it what they are asked."""
     where = storage_at(spec.out)
+    with _pool_record(where):
+        return _told_pool(spec, where, name, digest, teachers)
+
+
+def _pool_record(where: Storage) -> AbstractContextManager[None]:
+    """Nobody else on this machine changes what is told of a pool meanwhile."""
+    return wait_locked(where.journal.with_name(f"{where.journal.stem}.record.lock"))
+
+
+def _told_pool(spec: SampleOptions, where: Storage, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:
     there = Pool(spec.out).about if where.has("pool.json") else PoolContents(prompts={name: digest}, sources=())
     if digest not in there.prompts.values():
         raise WrongUse(
@@ -311,7 +329,7 @@ def _open_pool(spec: SampleOptions, name: str, digest: str, teachers: Sequence[T
 
 def _decisive(teacher: Teacher) -> Teacher:
     """What of a teacher decides its answers: not its address, its price, or how many of them there are."""
-    endpoint = teacher.endpoint.model_copy(update={"url": None, "key": ""})
+    endpoint = teacher.endpoint.model_copy(update={"url": None, "replicas": (), "key": ""})
     return teacher.model_copy(update={"endpoint": endpoint, "price": None, "k": 0})
 
 
@@ -320,17 +338,20 @@ def _known_weights(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:
 
     On another machine, or without its journal, a server that wobbles is known again by what it answers.
     """
-    pool.about = Pool(pool.storage.name).about  # another writer may have said more since
-    before = pool.about.fingerprints.get(teacher.name)
+    with _pool_record(pool.storage):
+        about = Pool(pool.storage.name).about
+        before = about.fingerprints.get(teacher.name)
+        if before is None:
+            known = {**about.fingerprints, teacher.name: measured}
+            pool.about = Pool.create(pool.storage.name, about.model_copy(update={"fingerprints": known})).about
     if before is None:
-        known = {**pool.about.fingerprints, teacher.name: measured}
-        pool.about = Pool.create(pool.storage.name, pool.about.model_copy(update={"fingerprints": known})).about
-    elif not canary.agree(before, measured):
+        return measured.id
+    if not canary.agree(before, measured):
         raise WeightsChanged(
             f"the model behind {teacher.name!r} is not the one whose candidates are in {pool.storage.name!r}; give the "
             "teacher another `name` in a .toml file, or choose another --out"
         )
-    return (before or measured).id
+    return before.id
 
 
 def _span(seconds: float) -> str:

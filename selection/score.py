@@ -10,7 +10,7 @@ import numpy as np
 from profiler import metrics
 from profiler.errors import UnknownName
 from profiler.metrics import Metric, measure, measured
-from profiler.places import Place, Task
+from profiler.places import Place, Task, run
 from profiler.text import Text
 from selection import filters, near_duplicates
 from selection.judge_score import JudgeProgress, is_judge, judge_blocks, read_judge, unjudged
@@ -127,7 +127,7 @@ def _scored_at(place: Place, pool: Pool, work: Work) -> Iterator[int]:
         for scorer, names in groups.items()
     )
     left = {segment: len(groups) for segment, groups in parts.items()}
-    for task, rows in place.run(tasks):
+    for task, rows in run(place, tasks):
         segment = task.given[1]
         left[segment] -= 1
         if not left[segment]:

@@ -10,7 +10,7 @@ from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
 
-ENDPOINT = ("model", "url", "key", "header", "chat")
+ENDPOINT = ("model", "url", "replicas", "key", "header", "chat")
 DRAWN = tuple(Sampling.model_fields)
 OWN = ("name", "k", "prompt_template", "system", "price")
 BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
@@ -47,6 +47,9 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
         if name not in (*ENDPOINT, *DRAWN, *OWN):
             raise UnknownName("field of a teacher", name, (*ENDPOINT, *DRAWN, *OWN), "docs/selection.md")
 
+    if isinstance(several := fields.get("url"), list | tuple):
+        fields |= {"url": several[0] if several else None, "replicas": [*several[1:]]}
+
     def some(names: Iterable[str]) -> dict[str, object]:
         return {name: fields[name] for name in names if name in fields}
 
@@ -71,7 +74,7 @@ def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:
 def _named_fields(word: str) -> dict[str, object]:
     model, at, url = word.rpartition("@http")
     if not word.endswith(".toml"):
-        return {"model": model, "url": f"http{url}"} if at else {"model": word}
+        return {"model": model, "url": f"http{url}".split(",")} if at else {"model": word}
     path = Path(word).expanduser()
     try:
         found = settings.parse_toml(path.read_text("utf-8"), path.name)

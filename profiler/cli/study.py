@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +12,13 @@ import typer
 
 from profiler.cli.console import Data, Json, note, publish
 from profiler.cli.follow import Service, follow
-from profiler.errors import CheckFailed, WrongUse
+from profiler.errors import BadData, CheckFailed, StagesFailed, WrongUse
 
 if TYPE_CHECKING:
     from profiler.study import Schedule
+
+LOOK = 1.0
+"""Seconds between two looks at how far stages are."""
 
 
 def study(
@@ -25,6 +30,15 @@ def study(
         bool, typer.Option("--report", help="Write the report of what is done so far, and do nothing else.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the study with every key, and do nothing.")] = False,
+    on: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Where stages run: here, ray[://HOST:PORT], slurm[:PARTITION].")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Stages that may run here at once, beside those that only ask servers.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show how far each stage is, until nothing runs; do nothing else.")
+    ] = False,
     data: Data = None,
     json: Json = False,
     service: Service = None,
@@ -42,11 +56,13 @@ def study(
             raise WrongUse("expected a study's file; `inherit study --show` prints one with every key")
         sys.stdout.write(study_text())
         return
+    path = Path(str(path).removeprefix("@"))
+    changes = {name: value for name, value in (("on", on), ("at_once", at_once)) if value is not None}
     if service is not None:
-        own = {"dry_run": dry_run, "report": so_far, "show": show, "data": data, "json": json}
-        return follow(service, "study", settings.load(Path(str(path).removeprefix("@"))), own)
+        own = {"dry_run": dry_run, "report": so_far, "show": show, "watch": watch, "data": data, "json": json}
+        return follow(service, "study", settings.load(path) | changes, own)
     with found_in(data):
-        read = read_study(Path(str(path).removeprefix("@")))
+        read = read_study(path, **changes)
         if show:
             sys.stdout.write(study_text(read))
             return
@@ -57,19 +73,42 @@ def study(
             sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
             schedule.refuse_unready()
             return
+        if watch:
+            return show_stages(schedule)
         if not so_far:
             try:
                 carry_out(schedule)
+            except StagesFailed:
+                with suppress(BadData, CheckFailed):  # where no student is done there is nothing to report
+                    tell(schedule, json)
+                raise
             except KeyboardInterrupt:
                 note(f"\nstopped; what was done is kept: `inherit study {path}` resumes")
                 raise typer.Exit(130) from None
         tell(schedule, json)
 
 
+def show_stages(schedule: Schedule) -> None:
+    """Show the stages anew whenever one of them is further, as long as somebody works on the study."""
+    from profiler.study import report
+
+    shown = ""
+    while True:
+        driven, steps = schedule.workspace.driven(), schedule.plan()
+        if (told := report.stages_text(steps)) != shown:
+            sys.stdout.write(("\x1b[H\x1b[2J" if sys.stdout.isatty() else "\n" * bool(shown)) + told)
+            sys.stdout.flush()
+            shown = told
+        if not driven and not any(step.state == "running" for step in steps):
+            return
+        time.sleep(LOOK)
+
+
 def carry_out(schedule: Schedule) -> None:
-    """Do everything that is to do."""
+    """Do everything that is to do; an error says which stages failed, once nothing else can be done."""
     from profiler.reporting.progress import Bar, Waiting
     from profiler.study import Stage
+    from profiler.study import carry_out as carried_out
 
     schedule.refuse_unready()
     waiting = Waiting()
@@ -87,7 +126,13 @@ def carry_out(schedule: Schedule) -> None:
             waiting.say(f"{what} · {words}")
 
     with waiting, Bar() as bar:
-        schedule.run(say, began)
+        failed = carried_out(schedule, say, began)
+    if failed:
+        told = "; ".join(f"{stage.name}: {failure.words}" for stage, failure in failed.items())
+        raise StagesFailed(
+            f"{len(failed)} of {len(schedule.stages)} stages failed, the same command tries them again. {told}",
+            [failure.exit_code for failure in failed.values()],
+        )
 
 
 def tell(schedule: Schedule, json: bool) -> None:

@@ -273,5 +273,15 @@ def connect(
     else:
         from profiler.endpoints.openai.engine import OpenAIEngine
 
-        engine = OpenAIEngine(endpoint, concurrency=concurrency)
+        if endpoint.replicas:
+            from profiler.endpoints.openai.transport import RetryLimits
+            from profiler.endpoints.replicas import Replicas
+
+            names = [endpoint.url, *endpoint.replicas]
+            each = [endpoint.model_copy(update={"url": at, "replicas": ()}) for at in names]
+            patience = RetryLimits(tries=3)  # what one can't answer, another can
+            servers = [OpenAIEngine(one, concurrency=concurrency, patience=patience) for one in each]
+            engine = Replicas(servers, names)
+        else:
+            engine = OpenAIEngine(endpoint, concurrency=concurrency)
     return Client(engine, Cache(cache), endpoint, scoring_method)

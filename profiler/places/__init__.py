@@ -1,5 +1,6 @@
-"""Where tasks of work run: on a Ray cluster or as Slurm jobs; the work itself knows nothing of it."""
+"""Where tasks of work run: processes here, a Ray cluster, Slurm jobs; the work itself knows nothing of it."""
 
-from profiler.places.place import Finished, Place, Task, place_at
+from profiler.places.here import Processes, ThisProcess
+from profiler.places.place import HERE, Failure, Finished, Place, Site, Task, place_at, run
 
-__all__ = ["Finished", "Place", "Task", "place_at"]
+__all__ = ["HERE", "Failure", "Finished", "Place", "Processes", "Site", "Task", "ThisProcess", "place_at", "run"]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from typing import Any
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
 from profiler.errors import EndpointDown, MissingExtra
-from profiler.places.place import TRIES, Finished, Task, attempted, finished, lost
+from profiler.places.place import TRIES, Finished, Task, attempted, lost
 
 AHEAD = 4
 """Tasks handed over for each processor of the cluster: enough that none waits, few enough to hold."""
+PAUSE = 1.0
+"""Seconds to wait for a task to end, before whoever waits is asked whether there is more to do."""
+LINGER = 30.0
+"""Seconds that a process of its own stays once its task is over and nobody takes it away."""
 
 
 class RayCluster:
@@ -20,26 +27,84 @@ class RayCluster:
     def __init__(self, address: str | None = None) -> None:
         self.address = address
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Finished]:
+    @contextmanager
+    def open(self) -> Iterator[RaySite]:
         with _connected(self.address) as ray:
+            site = RaySite(ray)
+            try:
+                yield site
+            finally:
+                site.stop()
 
-            def begun(task: Task) -> Any:
-                wants = {"num_gpus": task.gpus, "max_retries": TRIES - 1, "name": task.name}
-                return ray.remote(attempted).options(**wants).remote(task)
 
-            coming = iter(tasks)
-            most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
-            running = {begun(task): task for task in islice(coming, most)}
-            died = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
-            while running:
-                (ended,), _ = ray.wait([*running], num_returns=1)
-                task = running.pop(ended)
-                try:
-                    told = ray.get(ended)
-                except died as error:
-                    raise lost(task, type(error).__name__) from None
-                running |= {begun(after): after for after in islice(coming, 1)}
-                yield finished(task, told)
+class _Running(NamedTuple):
+    """A task, the process of its own that it may have, and how often it was begun."""
+
+    task: Task
+    actor: Any
+    tries: int
+
+
+class RaySite:
+    """The tasks that a cluster was handed."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self.most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self._running: dict[Any, _Running] = {}
+
+    def begin(self, tasks: Sequence[Task], tries: int = 1) -> None:
+        for task in tasks:
+            wants = {"num_gpus": task.gpus, "num_cpus": task.processors}
+            if task.outlives:
+                own = {"name": f"{task.name} {secrets.token_hex(4)}", "lifetime": "detached", "namespace": "inherit"}
+                actor = self._ray.remote(_Own).options(**wants, **own).remote()
+                self._running[actor.do.remote(task)] = _Running(task, actor, tries)
+            else:
+                # A worker that dies is replaced by Ray itself.
+                work = self._ray.remote(attempted).options(**wants, max_retries=TRIES - 1, name=task.name)
+                self._running[work.remote(task)] = _Running(task, None, TRIES)
+
+    def ended(self) -> Sequence[Finished]:
+        errors = self._ray.exceptions
+        died = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, errors.RayActorError)
+        if not self._running:
+            time.sleep(PAUSE)
+            return ()
+        over = []
+        for reference in self._ray.wait([*self._running], num_returns=1, timeout=PAUSE)[0]:
+            one = self._running.pop(reference)
+            try:
+                told = self._ray.get(reference)
+            except died as error:
+                if one.tries < TRIES:
+                    self.begin([one.task], one.tries + 1)
+                    continue
+                told = lost(one.task, type(error).__name__)
+            self._take_away(one)
+            over.append(Finished(one.task, told))
+        return over
+
+    def stop(self) -> None:
+        """End what runs in a process of its own; the rest ends with this one."""
+        for one in self._running.values():
+            self._take_away(one)
+
+    def _take_away(self, one: _Running) -> None:
+        if one.actor is not None:
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.kill(one.actor)
+
+
+class _Own:
+    """A process for one task, which ends by itself where whoever began it is gone."""
+
+    def do(self, task: Task) -> Any:
+        told = attempted(task)
+        leaving = threading.Timer(LINGER, os._exit, [0])
+        leaving.daemon = True
+        leaving.start()
+        return told
 
 
 @contextmanager

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from profiler.errors import EndpointDown, MissingExtra
-from profiler.places.place import TRIES, Finished, Task, attempted, finished, lost
+from profiler.places.place import TRIES, Finished, Task, attempted, lost
 
 JOBS = 500
 """Jobs of an array at most; of more tasks several go into a job."""
@@ -23,7 +25,7 @@ LAG = 10.0
 
 
 class SlurmJobs:
-    """An array of jobs for each number of GPUs; what died is handed in again.
+    """An array of jobs for tasks that want the same; what died is handed in again.
 
     Whether a job lives is read from the queue alone: not every cluster keeps accounts.
     """
@@ -31,42 +33,77 @@ class SlurmJobs:
     def __init__(self, partition: str = "") -> None:
         self.partition = partition
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Finished]:
-        waiting = [*tasks]
-        for _ in range(TRIES):
-            died: list[Task] = []
-            running = [job for gpus in {task.gpus for task in waiting} for job in self._handed_in(waiting, gpus)]
-            seen = dict.fromkeys((job.job_id for job, _ in running), time.monotonic())
-            try:
-                while running:
-                    seen |= dict.fromkeys(seen.keys() & _queued(seen), time.monotonic())
-                    for job, group in tuple(running):
-                        if job.paths.result_pickle.exists():
-                            running.remove((job, group))
-                            yield from map(finished, group, job.result())
-                        elif time.monotonic() - seen[job.job_id] > LAG:
-                            running.remove((job, group))
-                            died += group
-                    time.sleep(PAUSE if running else 0)
-            finally:
-                for job, _ in running:
-                    job.cancel(check=False)
-            if not (waiting := died):
-                return
-        raise lost(waiting[0], f"what it said is in {LOGS}")
+    @contextmanager
+    def open(self) -> Iterator[SlurmSite]:
+        site = SlurmSite(self.partition)
+        try:
+            yield site
+        finally:
+            site.stop()
 
-    def _handed_in(self, tasks: Sequence[Task], gpus: float) -> list[tuple[Any, Sequence[Task]]]:
-        """The jobs that do the tasks that want so many GPUs, and which each does."""
+
+@dataclass
+class _Running:
+    """A job, the tasks that it does, how often they were handed in, and when it was last seen in the queue."""
+
+    job: Any
+    tasks: Sequence[Task]
+    tries: int
+    seen: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class SlurmSite:
+    """The jobs that were handed in."""
+
+    partition: str
+    most: int = 2**31
+    running: list[_Running] = field(default_factory=list)
+
+    def begin(self, tasks: Sequence[Task], tries: int = 1) -> None:
+        for wants in dict.fromkeys((task.gpus, task.processors) for task in tasks):
+            alike = [task for task in tasks if (task.gpus, task.processors) == wants]
+            self.running += [_Running(job, group, tries) for job, group in self._handed_in(alike)]
+
+    def ended(self) -> Sequence[Finished]:
+        queued = {*_queued([one.job.job_id for one in self.running])}
+        over: list[Finished] = []
+        died: list[_Running] = []
+        for one in tuple(self.running):
+            if one.job.job_id in queued:
+                one.seen = time.monotonic()
+            if one.job.paths.result_pickle.exists():
+                self.running.remove(one)
+                over += map(Finished, one.tasks, one.job.result())
+            elif time.monotonic() - one.seen > LAG:
+                self.running.remove(one)
+                died.append(one)
+        for tries in {one.tries for one in died}:
+            tasks = [task for one in died if one.tries == tries for task in one.tasks]
+            if tries < TRIES:
+                self.begin(tasks, tries + 1)
+            else:
+                over += [Finished(task, lost(task, f"what it said is in {LOGS}")) for task in tasks]
+        time.sleep(0 if over else PAUSE)
+        return over
+
+    def stop(self) -> None:
+        """Take back what waits or runs."""
+        for one in self.running:
+            one.job.cancel(check=False)
+
+    def _handed_in(self, tasks: Sequence[Task]) -> list[tuple[Any, Sequence[Task]]]:
+        """The jobs that do tasks which want the same, and which each does."""
         try:
             import submitit
         except ImportError:
             raise MissingExtra("slurm", "--on slurm") from None
-        alike = [task for task in tasks if task.gpus == gpus]
-        together = ceil(len(alike) / JOBS)
-        groups = [tuple(alike[start : start + together]) for start in range(0, len(alike), together)]
+        together = ceil(len(tasks) / JOBS)
+        groups = [tuple(tasks[start : start + together]) for start in range(0, len(tasks), together)]
+        wants = {"cpus_per_task": max(1, tasks[0].processors), "gpus_per_node": ceil(tasks[0].gpus)}
         try:
             executor = submitit.AutoExecutor(folder=LOGS / "%j", cluster="slurm")
-            executor.update_parameters(name="inherit", cpus_per_task=1, gpus_per_node=ceil(gpus), timeout_min=24 * 60)
+            executor.update_parameters(name="inherit", **wants, timeout_min=24 * 60)
             if self.partition:
                 executor.update_parameters(slurm_partition=self.partition)
             with executor.batch():

@@ -26,6 +26,8 @@ class EndpointOptions(Record):
     """demo, a path or hub id (runs here), or a name that --url serves."""
     url: str | None = None
     """An OpenAI-compatible server, up to and including /v1."""
+    replica: tuple[str, ...] = ()
+    """A further address of the same model: requests go wherever there is room; may be repeated."""
     chat: bool = False
     """Ask through chat messages instead of plain completions."""
     key: str = "OPENAI_API_KEY"
@@ -36,7 +38,10 @@ class EndpointOptions(Record):
     @property
     def endpoint(self) -> Endpoint:
         """Where the model is reached."""
-        return Endpoint(model=self.model, url=self.url, key=self.key, header=self.header, chat=self.chat)
+        if self.replica and not self.url:
+            raise WrongUse("--replica: expected the model's first address as --url")
+        place = {"model": self.model, "url": self.url, "replicas": self.replica}
+        return Endpoint.model_validate({**place, "key": self.key, "header": self.header, "chat": self.chat})
 
 
 class ProfileOptions(ProbeOptions, EndpointOptions):

@@ -87,10 +87,14 @@ async def ask_probes(
     concurrency: int = 64,
     scoring_method: ScoringMethod = "auto",
     fallback: Callable[[str], Probe] | None = None,
+    journal: Path | None = None,
 ) -> Run:
-    """Leave a run of a model, which may be REACHED behind a server of our own; FALLBACK builds forms in words."""
+    """Leave a run of a model, which may be REACHED behind a server of our own; FALLBACK builds forms in words.
+
+    Answers are kept in a JOURNAL beside all runs, or in one of your own.
+    """
     async with connect(
-        reached or endpoint, out / "cache.sqlite", concurrency=concurrency, scoring_method=scoring_method
+        reached or endpoint, journal or out / "cache.sqlite", concurrency=concurrency, scoring_method=scoring_method
     ) as client:
         await client.fingerprint()  # a model that is not there is said before data are looked for
         asked = await asyncio.to_thread(build)

@@ -2,6 +2,7 @@
 
 from profiler.study import report
 from profiler.study.findings import StudyResults
+from profiler.study.graph import carry_out
 from profiler.study.plan import Study, read_study, study_of, study_text
 from profiler.study.records import Findings
 from profiler.study.stage import Stage, StageRecord
@@ -14,6 +15,7 @@ __all__ = [
     "StageRecord",
     "Study",
     "StudyResults",
+    "carry_out",
     "read_study",
     "report",
     "study_of",

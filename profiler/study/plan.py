@@ -10,8 +10,10 @@ from pydantic import Field
 from profiler import metrics, probes
 from profiler.datasets import Prompts, prompts, settings, template_of
 from profiler.errors import UnknownName, WrongUse
+from profiler.places import place_at
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
+from profiler.study.stage import Kind
 from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
 
@@ -70,6 +72,13 @@ class Aim(Record):
     @property
     def reports(self) -> str:
         return self.report or f"attributes.{self.objective.goals[0].metric}"
+
+
+class Resources(Record):
+    """What a stage wants to have for itself."""
+
+    gpus: float = Field(default=0, ge=0)
+    processors: int = Field(default=1, ge=1)
 
 
 class StudyProbe(Record):
@@ -141,6 +150,13 @@ class Study(Record):
     """Probes that every student is asked."""
     guard: dict[str, float] = Field(default_factory=dict)
     """PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked."""
+    on: str = "here"
+    """Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION."""
+    at_once: int = Field(1, ge=1)
+    """Stages that may run here at the same time; those that only ask servers are not counted."""
+    resources: dict[Kind, Resources] = Field(default_factory=dict)
+    """What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train,
+    profile and preferences."""
     bases: dict[str, str] = Field(default_factory=dict)
     """Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 
@@ -167,9 +183,9 @@ class Study(Record):
         return recipe_of(fields, "recipe")
 
 
-def read_study(path: Path) -> Study:
-    """The study in a file; files that it names are looked for beside it."""
-    return study_of(settings.load(path), path)
+def read_study(path: Path, **changes: object) -> Study:
+    """The study in a file, with CHANGES; files that it names are looked for beside it."""
+    return study_of(settings.load(path) | changes, path)
 
 
 def study_of(fields: Mapping[str, object], path: Path) -> Study:
@@ -212,6 +228,8 @@ def _sound(study: Study, path: Path) -> Study:
         raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
     if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
         raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
+    if place_at(study.on) and study.at_once > 1:
+        raise WrongUse(f"{path}: `at_once` is for this machine; {study.on} has its own places: leave it out")
     _teaching(study, path)
     active_filters(study.skip_filters)
     if mine := [key for key in study.recipe if key in OWN]:

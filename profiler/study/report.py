@@ -20,7 +20,7 @@ from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
-from profiler.study.stage import Kind
+from profiler.study.stage import Kind, State
 from profiler.study.stage_order import Step
 
 UNITS = {"tokens": "tokens at most", "cost": "money at most"}
@@ -249,6 +249,18 @@ def plan_text(steps: Sequence[Step]) -> str:
         once = f"{shared} of the trainings are controls; those whose answers are the same are done once"
         notes.append(Cell(once, "quiet"))
     return as_text(Table("The plan", ("stage", "state", "size"), tuple(made), notes=tuple(notes)))
+
+
+def stages_text(steps: Sequence[Step]) -> str:
+    """The stages while they are carried out: what runs and how far it is, what failed, and what the rest waits for."""
+
+    def said(step: Step) -> str:
+        return f"for {', '.join(step.waits_for)}" if step.waits_for else step.news
+
+    made = [Row.of(f"{step.kind} {step.title}", step.state, Cell(said(step), "quiet")) for step in steps]
+    states = [step.state for step in steps]
+    told = ", ".join(f"{states.count(state)} {state}" for state in get_args(State) if state in states)
+    return as_text(Table("The stages", ("stage", "state", "how far"), tuple(made), notes=(Cell(told),)))
 
 
 def plan_json(steps: Sequence[Step]) -> str:

@@ -15,11 +15,14 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from profiler.errors import BadData, StoreError
-from profiler.files import locked, write_whole
+from profiler.files import held, locked, part_of, wait_locked, write_whole
 from profiler.records import Record
 
 Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
-State = Literal["done", "to do", "waits"]
+State = Literal["done", "running", "failed", "to do", "waits"]
+PAUSE = 1.0
+"""Seconds between two words of a stage that others can read."""
+
 Say = Callable[[str, int, int, str], None]
 """What it is about, so many done, of so many, and a few words."""
 
@@ -38,6 +41,23 @@ class StageRecord(Record):
     """That it took, from the first start to the end where it was never stopped; else since the last start."""
 
 
+class StageNews(Record):
+    """What is known of a stage that is not over; at-work/KIND-KEY.json."""
+
+    what: str
+    done: int = 0
+    total: int = 0
+    words: str = ""
+    error: str | None = None
+    """Why it failed, the last time."""
+
+    @property
+    def line(self) -> str:
+        """In a few words."""
+        far = f"{self.done:,} of {self.total:,} " if self.total else ""
+        return self.error or f"{far}{self.words}".strip()
+
+
 @dataclass(eq=False)
 class Stage:
     """One thing to do once what it needs is done."""
@@ -53,6 +73,12 @@ class Stage:
     """What it will cost, by unit: prompts, candidates, tokens, items, cost."""
     shared: bool = False
     """May turn out to be the same as another that is before it: a control that several objectives share."""
+    asks: bool = False
+    """Only asks a server: it takes nobody's place on this machine."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.title}"
 
     @cached_property
     def given(self) -> dict[str, JsonValue]:
@@ -74,8 +100,10 @@ class Workspace:
 
     def done(self, stage: Stage) -> StageRecord | None:
         """The record of a stage; None where it, or anything that it needs, is not done."""
-        if not all(self.done(need) for need in stage.needs):
-            return None
+        return self.record(stage) if all(self.done(need) for need in stage.needs) else None
+
+    def record(self, stage: Stage) -> StageRecord | None:
+        """The record of a stage whose needs are done."""
         path = self.path(stage)
         if not path.is_file():
             return None
@@ -88,7 +116,11 @@ class Workspace:
     def state(self, stage: Stage) -> State:
         if self.done(stage):
             return "done"
-        return "to do" if all(self.done(need) for need in stage.needs) else "waits"
+        if not all(self.done(need) for need in stage.needs):
+            return "waits"
+        if self.at_work(stage):
+            return "running"
+        return "failed" if (news := self.news(stage)) and news.error else "to do"
 
     def result(self, stage: Stage) -> Path:
         """Where the result of a stage that is done lies."""
@@ -97,21 +129,62 @@ class Workspace:
         raise BadData(f"{stage.kind} {stage.title!r} is not done; `inherit study` resumes it")
 
     def do(self, stage: Stage, say: Say) -> StageRecord:
-        """Do a stage that is not done."""
-        if found := self.done(stage):
-            return found
-        begun = time.monotonic()
-        result = stage.work(stage.key, say)
-        made = StageRecord(
-            kind=stage.kind,
-            title=stage.title,
-            key=stage.key,
-            inputs=stage.given,
-            result=str(result.relative_to(self.folder)),
-            seconds=round(time.monotonic() - begun, 1),
-        )
-        write_whole(self.path(stage), made.model_dump_json(indent=1).encode() + b"\n")
-        return made
+        """Do a stage that is not done; one that somebody does already is waited for, and found done."""
+        with wait_locked(self._beside(stage, "lock")):
+            if found := self.done(stage):
+                return found
+            told = 0.0
+
+            def tell(what: str, done: int, total: int, words: str) -> None:
+                nonlocal told
+                say(what, done, total, words)
+                if (now := time.monotonic()) - told > PAUSE:
+                    told = now
+                    self._tell(stage, StageNews(what=what, done=done, total=total, words=words))
+
+            begun = time.monotonic()
+            self._tell(stage, StageNews(what=stage.name))
+            result = stage.work(stage.key, tell)
+            made = StageRecord(
+                kind=stage.kind,
+                title=stage.title,
+                key=stage.key,
+                inputs=stage.given,
+                result=str(result.relative_to(self.folder)),
+                seconds=round(time.monotonic() - begun, 1),
+            )
+            write_whole(self.path(stage), made.model_dump_json(indent=1).encode() + b"\n")
+            self._beside(stage, "json").unlink(missing_ok=True)
+            return made
+
+    def driven(self) -> bool:
+        """Whether somebody carries the study out."""
+        return held(self.folder / ".lock")
+
+    def at_work(self, stage: Stage) -> bool:
+        """Whether somebody does a stage now, wherever that is."""
+        return held(self._beside(stage, "lock"))
+
+    def news(self, stage: Stage) -> StageNews | None:
+        """How far a stage is, or why it failed; None where nothing was heard of it."""
+        try:
+            return StageNews.model_validate_json(self._beside(stage, "json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def fail(self, stage: Stage, why: str) -> None:
+        """Keep why a stage failed, until it is tried again."""
+        self._beside(stage, "json").parent.mkdir(parents=True, exist_ok=True)
+        self._tell(stage, StageNews(what=stage.name, error=why))
+
+    def _tell(self, stage: Stage, news: StageNews) -> None:
+        path = self._beside(stage, "json")
+        part = part_of(path)
+        part.write_text(news.model_dump_json(), "utf-8")  # nothing is lost with it: the disk is not waited for
+        part.replace(path)
+
+    def _beside(self, stage: Stage, ending: str) -> Path:
+        return self.folder / "at-work" / f"{stage.kind}-{stage.key}.{ending}"
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from profiler.errors import StoreError
-from profiler.files import write_whole
 from profiler.records import Record
 from profiler.study.plan import ARMS, Study
 from profiler.study.records import Pupil
-from profiler.study.stage import Say, Stage, StageRecord, State, Workspace
+from profiler.study.stage import Stage, State, Workspace
 from profiler.study.stages import Stages
 from training import ready
 
@@ -37,6 +36,9 @@ class Step(Record):
     size: dict[str, float]
     """What it costs at most: prompts, candidates, tokens, items, money."""
     shared: bool = False
+    waits_for: tuple[str, ...] = ()
+    news: str = ""
+    """How far it is, or why it failed."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,22 @@ class Schedule:
         known = {stage: stage.key for stage, state in states.items() if state != "waits"}
         same = {known.get(stage, str(id(stage))): stage for stage in reversed(states)}
         return [
-            Step(kind=stage.kind, title=stage.title, state=state, size=dict(stage.size), shared=stage.shared)
+            Step(
+                kind=stage.kind,
+                title=stage.title,
+                state=state,
+                size=dict(stage.size),
+                shared=stage.shared,
+                waits_for=tuple(need.name for need in stage.needs if states[need] != "done"),
+                news=self._news(stage) if state in ("running", "failed") else "",
+            )
             for stage, state in states.items()
             if stage in same.values()
         ]
+
+    def _news(self, stage: Stage) -> str:
+        news = self.workspace.news(stage)
+        return news.line if news else ""
 
     def refuse_unready(self) -> None:
         """Refuse what a training would fail for once its candidates are paid: parts, students, room on the disk."""
@@ -102,17 +116,6 @@ class Schedule:
                 f"the students to train take at least {needed / 1e9:,.1f} GB, and {str(there)!r} has room for "
                 f"{free / 1e9:,.1f}; make room, or choose another folder with `out`"
             )
-
-    def run(self, say: Say, began: Callable[[Stage, int, int], None]) -> list[StageRecord]:
-        """Do what is not done, in order; stopped at any moment, it resumes from there."""
-        made = []
-        with self.workspace.lock():
-            write_whole(self.workspace.folder / "settings.json", self.study.model_dump_json(indent=1).encode() + b"\n")
-            for place, stage in enumerate(self.stages, 1):
-                if not self.workspace.done(stage):
-                    began(stage, place, len(self.stages))
-                made.append(self.workspace.do(stage, say))
-        return made
 
 
 def _taught(study: Study, student: str) -> Iterator[Pupil]:

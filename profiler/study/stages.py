@@ -26,6 +26,9 @@ from selection import Pool, SampleOptions, SelectOptions, Teacher, UniquePrompts
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
 """Keys of a recipe that change no number, or say where things lie."""
 
+WHERE = ("url", "replicas", "key")
+"""Of an endpoint what decides no answer."""
+
 
 @dataclass
 class Stages:
@@ -66,19 +69,22 @@ class Stages:
             "sample",
             teacher.name,
             lambda: {
-                "teacher": teacher.model_dump(mode="json", exclude={"price": True, "endpoint": {"url", "key"}}),
+                "teacher": teacher.model_dump(mode="json", exclude={"price": True, "endpoint": set(WHERE)}),
                 "weights": weights(teacher.endpoint),
                 "prompts": survey.digest,
                 "lang": self.study.lang,
             },
             lambda key, say: wait(self._sample(teacher, say)),
             size=size,
+            asks=bool(teacher.endpoint.url),
         )
 
     async def _sample(self, teacher: Teacher, say: Say) -> Path:
         asked = self.study.model_dump(include={"prompts", "column", "lang", "limit"})
         spec = SampleOptions(teachers=(selection.teacher_fields(teacher),), out=str(self.pool), **asked)
-        async for shares in selection.sample(spec, self.prompts):
+        # A file of the teacher's own: SQLite's locks hold on one machine alone, and another may ask another teacher.
+        journal = self.pool / f"cache-{short_digest(teacher.name)}.sqlite"
+        async for shares in selection.sample(spec, self.prompts, journal):
             for share in shares:
                 say(f"sample {share.teacher.name}", share.done, share.total, share.words())
         if gone := [share for share in shares if share.error]:
@@ -210,11 +216,15 @@ class Stages:
             lambda: {"weights": weights(endpoint), "chat": endpoint.chat, **_probe_inputs(ask, probe)},
             lambda key, say: self._profile(endpoint, teacher.name, say, [probe]),
             size={"items": probe.count},
+            asks=bool(endpoint.url),
         )
 
     def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
         watcher = Watcher(step=lambda at: say(f"profile {title}: {at.probe}", at.done, at.total, ""))
-        found = wait(ask_probes(endpoint, lambda: probes, self.workspace.folder / "runs", title, watcher))
+        runs = self.workspace.folder / "runs"
+        # A file for each model, as for each teacher.
+        journal = runs / f"cache-{short_digest(weights(endpoint))}.sqlite"
+        found = wait(ask_probes(endpoint, lambda: probes, runs, title, watcher, journal=journal))
         report.save(run_report(found), found.folder / "report.html")
         return found.folder
 

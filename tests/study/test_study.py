@@ -27,6 +27,7 @@ from profiler.runs.compare import compare, nearer
 from profiler.runs.sample_store import Run
 from profiler.study import plan, report
 from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
+from profiler.study.graph import carry_out
 from profiler.study.records import Findings, Pupil, Steering
 from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule
@@ -124,7 +125,7 @@ def carried_out(path: Path, seed: int = 7) -> tuple[Schedule, Findings]:
     schedule = Schedule.of(plan.read_study(path))
     until(schedule, "train")
     trained(schedule, seed)
-    schedule.run(quiet, quiet)
+    assert not carry_out(schedule, quiet, quiet)
     return schedule, StudyResults(schedule).findings()
 
 
@@ -182,7 +183,7 @@ def test_nothing_is_done_twice(finished: Path) -> None:
     schedule, found = Schedule.of(plan.read_study(finished)), findings(finished)
     before = {file: file.stat().st_mtime_ns for file in schedule.workspace.folder.glob("stages/*")}
     assert {step.state for step in schedule.plan()} == {"done"}
-    schedule.run(quiet, quiet)
+    assert not carry_out(schedule, quiet, quiet)
     assert findings(finished) == found
     assert {file: file.stat().st_mtime_ns for file in schedule.workspace.folder.glob("stages/*")} == before
 
@@ -205,7 +206,7 @@ def test_a_stage_whose_result_was_removed_is_done_again(finished: Path) -> None:
     found, schedule = findings(finished), Schedule.of(plan.read_study(finished))
     shutil.rmtree(schedule.workspace.folder / found.pupils[0].run)
     assert [step.title for step in schedule.plan() if step.state != "done"] == ["base"]
-    schedule.run(quiet, quiet)
+    assert not carry_out(schedule, quiet, quiet)
     assert findings(finished).comparisons[0].changes == found.comparisons[0].changes
 
 

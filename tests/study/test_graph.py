@@ -1,0 +1,222 @@
+"""A study's stages as a graph: side by side where there is room, a failure alone, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from profiler.errors import EndpointDown, WrongUse
+from profiler.files import locked
+from profiler.places import Task
+from profiler.places.here import HereSite, Processes
+from profiler.study import carry_out, plan
+from profiler.study.plan import study_of
+from profiler.study.report import stages_text
+from profiler.study.stage import Kind, Stage, Workspace
+from profiler.study.stage_order import Schedule
+from tests.support import stages
+from tests.support.command import inherit
+from tests.support.places import ROOT
+from tests.support.study import written
+from tests.support.wire import serving
+
+
+def quiet(*_: object) -> None:
+    """What nobody listens to."""
+
+
+class Plan:
+    """Stages made by hand, and which of them were done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.space = Workspace(folder)
+        self.done: list[str] = []
+        self.stages: list[Stage] = []
+
+    def stage(
+        self,
+        kind: Kind,
+        title: str,
+        needs: tuple[Stage, ...] = (),
+        work: Callable[[], object] = quiet,
+        same: str = "",
+        asks: bool = False,
+    ) -> Stage:
+        def does(key: str, say: object) -> Path:
+            work()
+            self.done.append(title)
+            (self.space.folder / key).touch()
+            return self.space.folder / key
+
+        made = Stage(kind, title, lambda: {"what": same or title}, does, needs, asks=asks)
+        self.stages.append(made)
+        return made
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(stages.study(self.space.folder, 1), self.space, self.stages, [], {})
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Plan:
+    return Plan(tmp_path)
+
+
+def fails() -> None:
+    raise EndpointDown("'one' went away")
+
+
+def test_a_stage_that_fails_fails_alone_and_only_what_needs_it_waits(made: Plan) -> None:
+    one, two = made.stage("sample", "one", work=fails), made.stage("sample", "two")
+    first = made.stage("train", "of one", (one,))
+    made.stage("train", "of two", (two,))
+    failed = carry_out(made.schedule, quiet, quiet)
+    assert made.done == ["two", "of two"]
+    assert {stage.title: failure.words for stage, failure in failed.items()} == {"one": "'one' went away"}
+    assert made.space.state(one) == "failed"
+    assert made.space.state(first) == "waits"
+    told = stages_text(made.schedule.plan())
+    assert "'one' went away" in told
+    assert "for sample one" in told
+    assert "2 done, 1 failed, 1 waits" in told
+
+
+def test_a_stage_that_failed_is_tried_again_by_the_next_call(made: Plan) -> None:
+    made.stage("sample", "one", work=fails)
+    assert carry_out(made.schedule, quiet, quiet)
+    made.stages.clear()
+    made.stage("sample", "one")
+    assert not carry_out(made.schedule, quiet, quiet)
+    assert [step.state for step in made.schedule.plan()] == ["done"]
+
+
+def test_stages_that_only_ask_servers_are_asked_at_once(made: Plan) -> None:
+    both = threading.Barrier(2, timeout=60)
+    made.stage("sample", "one", work=both.wait, asks=True)
+    made.stage("sample", "two", work=both.wait, asks=True)
+    assert not carry_out(made.schedule, quiet, quiet)
+    assert {*made.done} == {"one", "two"}
+
+
+def test_two_stages_that_turn_out_to_be_the_same_are_done_once(made: Plan) -> None:
+    asked = made.stage("sample", "one")
+    for title in ("random of one", "random of one, too"):
+        made.stage("train", title, (asked,), same="alike")
+    assert not carry_out(made.schedule, quiet, quiet)
+    assert made.done == ["one", "random of one"]
+
+
+def test_a_stage_that_somebody_is_at_is_seen_to_run_and_is_waited_for(made: Plan) -> None:
+    stage = made.stage("sample", "one")
+    lock = locked(made.space.folder / "at-work" / f"sample-{stage.key}.lock")
+    assert made.space.state(stage) == "running"
+
+    def end() -> None:
+        (made.space.folder / stage.key).touch()
+        other = Plan(made.space.folder)
+        record = {"kind": "sample", "title": "one", "key": stage.key, "inputs": {}, "result": stage.key, "seconds": 1.0}
+        (made.space.folder / "stages").mkdir()
+        other.space.path(stage).write_text(json.dumps(record), "utf-8")
+        lock.release()
+
+    threading.Timer(0.3, end).start()
+    assert not carry_out(made.schedule, quiet, quiet)
+    assert made.done == [], "the other has done it"
+
+
+@pytest.mark.slow
+async def test_the_command_goes_on_where_a_teacher_is_gone_and_says_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.student.NEEDED", ())
+    async with serving() as one:
+        teachers = [
+            {"model": "wire", "url": one.url, "name": "one"},
+            {"model": "wire", "url": "http://127.0.0.1:9/v1", "name": "gone"},
+        ]
+        few = {"teachers": teachers, "profile": [{"probe": "ability", "suite": "mini", "limit": 2}], "guard": {}}
+        aims = {"length": {"goals": ["max:words"], "report": "ability.acc_mean"}}
+        path = written(tmp_path, objectives=aims, **few)
+        done = await inherit("study", path)
+        assert done.code == 1
+        assert "stages failed, the same command tries them again. sample gone: 'gone' went away" in done.err
+        watched = await inherit("study", path, "--watch")
+    lines = {line.split("  ")[0].strip(): line for line in watched.out.splitlines()}
+    assert " failed " in lines["sample gone"]
+    assert lines["sample one"].split()[-1] == "done"
+    assert lines["profile base"].split()[-1] == "done"
+    assert "for sample gone" in next(line for name, line in lines.items() if name.startswith("score"))
+
+
+def test_places_of_this_machine_and_a_cluster_are_not_both_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="`at_once` is for this machine"):
+        plan.read_study(written(tmp_path), on="slurm", at_once=2)
+    with pytest.raises(WrongUse, match="--on: expected here, ray"):
+        plan.read_study(written(tmp_path), on="moon")
+
+
+def test_what_a_stage_wants_is_read_and_a_wrong_kind_is_refused(tmp_path: Path) -> None:
+    fields = {**stages.study(tmp_path, 1).model_dump(), "arms": ["single"]}
+    read = study_of({**fields, "resources": {"train": {"gpus": 2}}}, tmp_path / "study.json")
+    assert read.resources["train"].gpus == 2
+    with pytest.raises(WrongUse, match="resources"):
+        study_of({**fields, "resources": {"teach": {"gpus": 2}}}, tmp_path / "study.json")
+
+
+def test_a_task_that_wants_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(WrongUse, match="train big wants 2 GPUs; this machine has 1"):
+        HereSite(2).begin([Task("train big", quiet, (), gpus=2)])
+
+
+def devices_of(folder: Path, name: str) -> str:
+    """The devices of this process; the first one waits until both are there, the mortal is killed once."""
+    (folder / name).touch()
+    if name == "mortal" and not (folder / "killed").exists():
+        (folder / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    until = time.monotonic() + 60
+    while len([*folder.glob("[ab]")]) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+@pytest.mark.slow
+def test_processes_run_at_once_with_devices_of_their_own_and_a_killed_one_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    told: dict[str, str] = {}
+    with Processes(2).open() as site:
+        site.begin([Task(name, devices_of, (tmp_path, name), gpus=1) for name in ("a", "b", "mortal")])
+        while len(told) < 3:
+            told |= {task.name: said for task, said in site.ended()}
+    assert {told["a"], told["b"]} == {"3", "5"}
+    assert told["mortal"] in ("3", "5")
+    assert (tmp_path / "killed").exists()
+
+
+@pytest.mark.slow
+def test_what_runs_when_its_driver_is_killed_ends_and_the_next_driver_takes_it_up(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.stages", str(tmp_path / "study"), "3"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "2", "INHERIT_TEST_TRAININGS": "4"}
+    driver = subprocess.Popen(command, env=environment, cwd=ROOT)
+    begun = tmp_path / "study" / "begun"
+    while not begun.exists() or len(begun.read_text("utf-8").splitlines()) < 3:
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    assert subprocess.run(command, env=environment, cwd=ROOT, check=False, timeout=300).returncode == 0
+    numbers = [line.split()[0] for line in begun.read_text("utf-8").splitlines()]
+    assert sorted(numbers) == ["0", "1", "2", "3"], "none was begun twice"
+    assert len([*(tmp_path / "study" / "stages").iterdir()]) == 1 + 2 * 4
