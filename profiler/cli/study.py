@@ -13,7 +13,7 @@ from profiler.cli.follow import Service, follow
 from profiler.errors import CheckFailed, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.study import Schedule
+    from profiler.study import Schedule, Study
 
 
 def study(
@@ -25,6 +25,9 @@ def study(
         bool, typer.Option("--report", help="Write the report of what is done so far, and do nothing else.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the study with every key, and do nothing.")] = False,
+    assume: Annotated[
+        Path | None, typer.Option(help="What --dry-run reckons with in place of ours: tokens a second, money, sizes.")
+    ] = None,
     data: Data = None,
     json: Json = False,
     service: Service = None,
@@ -43,20 +46,16 @@ def study(
         sys.stdout.write(study_text())
         return
     if service is not None:
-        own = {"dry_run": dry_run, "report": so_far, "show": show, "data": data, "json": json}
+        own = {"dry_run": dry_run, "assume": assume, "report": so_far, "show": show, "data": data, "json": json}
         return follow(service, "study", settings.load(Path(str(path).removeprefix("@"))), own)
     with found_in(data):
         read = read_study(Path(str(path).removeprefix("@")))
         if show:
             sys.stdout.write(study_text(read))
             return
-        schedule = Schedule.of(read)
         if dry_run:
-            from profiler.study import report
-
-            sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
-            schedule.refuse_unready()
-            return
+            return foresee(read, assume, json)
+        schedule = Schedule.of(read)
         if not so_far:
             try:
                 carry_out(schedule)
@@ -64,6 +63,24 @@ def study(
                 note(f"\nstopped; what was done is kept: `inherit study {path}` resumes")
                 raise typer.Exit(130) from None
         tell(schedule, json)
+
+
+def foresee(study: Study, assume: Path | None, json: bool) -> None:
+    """Print what is done, what is to do and what it takes; an error where it could not be carried out here."""
+    from profiler.study import Schedule, away, forecast, read_assumptions, report
+
+    told = read_assumptions(assume)
+    if gone := away(study):
+        found = forecast(study, told)
+        sys.stdout.write(report.plan_json(None, found) if json else report.forecast_text(found))
+        note(f"before it is carried out here, {', '.join(gone)} would be downloaded")
+        return
+    schedule = Schedule.of(study)
+    steps, found = schedule.plan(), forecast(study, told, schedule)
+    sys.stdout.write(
+        report.plan_json(steps, found) if json else f"{report.plan_text(steps)}\n{report.forecast_text(found)}"
+    )
+    schedule.refuse_unready()
 
 
 def carry_out(schedule: Schedule) -> None:
