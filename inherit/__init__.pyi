@@ -416,6 +416,8 @@ def study(
     limit: int | None = ...,
     k: int = ...,
     best_of: Sequence[int] = ...,
+    best_of_students: Sequence[str] = ...,
+    best_of_arms: Sequence[Literal['base', 'first', 'random', 'single', 'multi', 'multi-random', 'equal']] = ...,
     sampling: Mapping[str, object] = ...,
     objectives: Mapping[str, object] = ...,
     arms: Sequence[Literal['base', 'first', 'random', 'single', 'multi', 'multi-random', 'equal']] = ...,
@@ -444,6 +446,8 @@ def study(
         limit: Prompts, picked by seed.
         k: Candidates per prompt and teacher.
         best_of: Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught.
+        best_of_students: Students that `best_of` is for; all if left out.
+        best_of_arms: Arms that `best_of` is for: single, multi, equal; all of those in `arms` if left out.
         sampling: What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed, prompt_template, system, price.
         objectives: A name → goals.
         arms: Of base, first, random, single, multi, multi-random, equal.

@@ -15,7 +15,7 @@ from profiler.cli.follow import Service, follow
 from profiler.errors import BadData, CheckFailed, StagesFailed, WrongUse
 
 if TYPE_CHECKING:
-    from profiler.study import Schedule
+    from profiler.study import Schedule, Study
 
 LOOK = 1.0
 """Seconds between two looks at how far stages are."""
@@ -39,6 +39,9 @@ def study(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show how far each stage is, until nothing runs; do nothing else.")
     ] = False,
+    assume: Annotated[
+        Path | None, typer.Option(help="What --dry-run reckons with in place of ours: tokens a second, money, sizes.")
+    ] = None,
     data: Data = None,
     json: Json = False,
     service: Service = None,
@@ -59,20 +62,24 @@ def study(
     path = Path(str(path).removeprefix("@"))
     changes = {name: value for name, value in (("on", on), ("at_once", at_once)) if value is not None}
     if service is not None:
-        own = {"dry_run": dry_run, "report": so_far, "show": show, "watch": watch, "data": data, "json": json}
+        own = {
+            "dry_run": dry_run,
+            "assume": assume,
+            "report": so_far,
+            "show": show,
+            "watch": watch,
+            "data": data,
+            "json": json,
+        }
         return follow(service, "study", settings.load(path) | changes, own)
     with found_in(data):
         read = read_study(path, **changes)
         if show:
             sys.stdout.write(study_text(read))
             return
-        schedule = Schedule.of(read)
         if dry_run:
-            from profiler.study import report
-
-            sys.stdout.write(report.plan_json(schedule.plan()) if json else report.plan_text(schedule.plan()))
-            schedule.refuse_unready()
-            return
+            return foresee(read, assume, json)
+        schedule = Schedule.of(read)
         if watch:
             return show_stages(schedule)
         if not so_far:
@@ -102,6 +109,24 @@ def show_stages(schedule: Schedule) -> None:
         if not driven and not any(step.state == "running" for step in steps):
             return
         time.sleep(LOOK)
+
+
+def foresee(study: Study, assume: Path | None, json: bool) -> None:
+    """Print what is done, what is to do and what it takes; an error where it could not be carried out here."""
+    from profiler.study import Schedule, away, forecast, read_assumptions, report
+
+    told = read_assumptions(assume)
+    if gone := away(study):
+        found = forecast(study, told)
+        sys.stdout.write(report.plan_json(None, found) if json else report.forecast_text(found))
+        note(f"before it is carried out here, {', '.join(gone)} would be downloaded")
+        return
+    schedule = Schedule.of(study)
+    steps, found = schedule.plan(), forecast(study, told, schedule)
+    sys.stdout.write(
+        report.plan_json(steps, found) if json else f"{report.plan_text(steps)}\n{report.forecast_text(found)}"
+    )
+    schedule.refuse_unready()
 
 
 def carry_out(schedule: Schedule) -> None:

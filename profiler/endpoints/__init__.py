@@ -6,7 +6,7 @@ from profiler.endpoints.client import Client, connect
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
 from profiler.endpoints.instruments import AnswerReader, ScoringMethod, read_letter
-from profiler.endpoints.local.engine import LocalEngine, digest, find
+from profiler.endpoints.local.engine import LocalEngine, digest, find, here
 from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
@@ -48,6 +48,7 @@ __all__ = [
     "fingerprint",
     "headings",
     "held_off",
+    "here",
     "instruments",
     "lettered",
     "read_letter",

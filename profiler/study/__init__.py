@@ -1,7 +1,9 @@
 """A study: students taught by teachers towards objectives, and what each of them inherited."""
 
 from profiler.study import report
+from profiler.study.assumptions import Assumptions, read_assumptions
 from profiler.study.findings import StudyResults
+from profiler.study.forecast import Forecast, away, forecast
 from profiler.study.graph import carry_out
 from profiler.study.plan import Study, read_study, study_of, study_text
 from profiler.study.records import Findings
@@ -9,13 +11,18 @@ from profiler.study.stage import Stage, StageRecord
 from profiler.study.stage_order import Schedule
 
 __all__ = [
+    "Assumptions",
     "Findings",
+    "Forecast",
     "Schedule",
     "Stage",
     "StageRecord",
     "Study",
     "StudyResults",
+    "away",
     "carry_out",
+    "forecast",
+    "read_assumptions",
     "read_study",
     "report",
     "study_of",

@@ -131,6 +131,10 @@ class Study(Record):
     """Candidates per prompt and teacher."""
     best_of: tuple[int, ...] = ()
     """Also teach the best of only so many candidates, say [1, 2, 4]: what more of them bring once they are taught."""
+    best_of_students: tuple[str, ...] = ()
+    """Students that `best_of` is for; all if left out."""
+    best_of_arms: tuple[Arm, ...] = ()
+    """Arms that `best_of` is for: single, multi, equal; all of those in `arms` if left out."""
     sampling: dict[str, object] = Field(default_factory=dict)
     """What goes for every teacher: temperature, top_p and the like, max_tokens, stop, seed,
     prompt_template, system, price."""
@@ -165,6 +169,11 @@ class Study(Record):
         """The teachers, with what the study says of all of them."""
         defaults = {**template_of(self.column), **self.sampling, "k": self.k}
         return tuple(read_teacher(one, defaults) for one in self.teachers)
+
+    def fewer(self, student: str, arm: Arm) -> tuple[int, ...]:
+        """So many candidates, best of which a student of this arm is taught as well."""
+        meant = student in (self.best_of_students or self.students) and arm in (self.best_of_arms or self.arms)
+        return tuple(sorted(self.best_of)) if meant and ARMS[arm].controls else ()
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -216,6 +225,7 @@ def _placed(study: Study, folder: Path) -> Study:
         "out": study.out if Path(study.out).is_absolute() else str(folder / study.out),
         "prompts": placed(study.prompts),
         "students": tuple(map(placed, study.students)),
+        "best_of_students": tuple(map(placed, study.best_of_students)),
         "teachers": tuple(map(model, study.teachers)),
         "profile": tuple(asks),
     }
@@ -226,8 +236,7 @@ def _sound(study: Study, path: Path) -> Study:
     """Refuse what can't be meant, before anything is paid for."""
     if not study.objectives or not study.students or not study.seeds:
         raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
-    if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
-        raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
+    _fewer(study, path)
     if place_at(study.on) and study.at_once > 1:
         raise WrongUse(f"{path}: `at_once` is for this machine; {study.on} has its own places: leave it out")
     _teaching(study, path)
@@ -238,6 +247,21 @@ def _sound(study: Study, path: Path) -> Study:
         raise WrongUse(f"{path}: `recipe.merge` is false, and a student is profiled with its adapter worked in")
     _telling(study, path)
     return study
+
+
+def _fewer(study: Study, path: Path) -> None:
+    """What is taught the best of fewer candidates."""
+    if wrong := [many for many in study.best_of if not 1 <= many < study.k]:
+        raise WrongUse(f"{path}: `best_of` holds {wrong[0]}; expected numbers from 1 to {study.k - 1}, below `k`")
+    chosen = [arm for arm in study.arms if ARMS[arm].controls]
+    for key, named, known in (
+        ("best_of_students", study.best_of_students, study.students),
+        ("best_of_arms", study.best_of_arms, chosen),
+    ):
+        if named and not study.best_of:
+            raise WrongUse(f"{path}: `{key}` says whom `best_of` is for, and there is no `best_of`")
+        if other := [name for name in named if name not in known]:
+            raise WrongUse(f"{path}: `{key}` holds {other[0]!r}; expected some of {', '.join(known) or 'none'}")
 
 
 def _teaching(study: Study, path: Path) -> None:

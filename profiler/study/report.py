@@ -18,6 +18,7 @@ from profiler.reporting.numbers import DASH, count, interval, number, places
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
+from profiler.study.forecast import Forecast, GpuHours, Workload
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.stage import Kind, State
@@ -263,8 +264,39 @@ def stages_text(steps: Sequence[Step]) -> str:
     return as_text(Table("The stages", ("stage", "state", "how far"), tuple(made), notes=(Cell(told),)))
 
 
-def plan_json(steps: Sequence[Step]) -> str:
-    return orjson.dumps([step.model_dump(mode="json") for step in steps], option=orjson.OPT_INDENT_2).decode() + "\n"
+def forecast_text(told: Forecast) -> str:
+    """What is left of a study, in requests, tokens, hours of GPUs and money."""
+    gpus = list(told.assumptions.gpus)
+    made = []
+    for work in told.works:
+        hours = (_spent(work.gpus.get(gpu)) for gpu in gpus)
+        made.append(Row.of(f"{work.kind}: {work.model}", *map(count, _counts(work)), number(work.paid, 2), *hours))
+    sums = (count(sum(counts)) for counts in zip(*map(_counts, told.works), strict=True))
+    paid = sum(work.paid for work in told.works if work.paid is not None)
+    made.append(Row.of("all", *sums, number(paid or None, 2), *(_spent(told.gpus[gpu]) for gpu in gpus)))
+    columns = ("work", "stages", "requests", "tokens read", "written", "trained on", "paid to servers")
+    notes = ["Hours and money are of assumptions, which `--assume FILE` changes; nothing was loaded or asked."]
+    if told.away:
+        notes.append(f"not on this machine, so the whole study is reckoned: {', '.join(told.away)}")
+    if told.unsized:
+        notes.append(f"no hours, as their size is not known (`sizes` of the assumptions): {', '.join(told.unsized)}")
+    heads = (*columns, *(f"{gpu}: hours, money" for gpu in gpus))
+    return as_text(Table("What it takes", heads, tuple(made), notes=tuple(Cell(line, "quiet") for line in notes)))
+
+
+def _counts(work: Workload) -> tuple[int, ...]:
+    return work.stages, work.requests, work.read, work.written, work.taught
+
+
+def _spent(on: GpuHours | None) -> str:
+    return ", ".join("< 0.01" if 0 < one < 0.01 else number(one) for one in (on.hours, on.cost)) if on else DASH
+
+
+def plan_json(steps: Sequence[Step] | None, told: Forecast) -> str:
+    """Stages with their states, None where what they are is not on this machine; and what is left takes."""
+    listed = None if steps is None else [step.model_dump(mode="json") for step in steps]
+    whole = {"steps": listed, "forecast": told.model_dump(mode="json")}
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def _size(size: Mapping[str, float]) -> str:

@@ -66,7 +66,7 @@ class Schedule:
         scored = make.score(sampled)
         selects: dict[tuple[object, ...], Stage] = {}
         taught: list[PupilStages] = []
-        for pupil in (pupil for student in study.students for pupil in _taught(study, student)):
+        for pupil in (pupil for student in study.students for pupil in pupils(study, student)):
             choice = (pupil.objective, pupil.sources, pupil.seed, pupil.best_of)
             if choice not in selects:
                 selects[choice] = make.select(pupil, scored)
@@ -118,13 +118,12 @@ class Schedule:
             )
 
 
-def _taught(study: Study, student: str) -> Iterator[Pupil]:
+def pupils(study: Study, student: str) -> Iterator[Pupil]:
     """Controls first: what they share is then seen to be done."""
     every = tuple(teacher.name for teacher in study.asked)
     for seed, arm in product(study.seeds, ARMS):
         if arm != "base" and arm in study.arms:
             groups = [(name,) for name in study.single or every] if ARMS[arm].alone else [every]
-            many = (*sorted(study.best_of), None) if ARMS[arm].controls else (None,)
-            for sources, objective, best_of in product(groups, study.objectives, many):
+            for sources, objective, best_of in product(groups, study.objectives, (*study.fewer(student, arm), None)):
                 which = {"objective": objective, "sources": sources, "best_of": best_of, "seed": seed}
                 yield Pupil.model_validate({"student": student, "arm": arm, **which})

@@ -330,6 +330,15 @@ async def test_a_student_is_taught_the_best_of_each_number_of_candidates_and_the
     assert "single of one, best of 2" in (tmp_path / "study" / "report.md").read_text("utf-8")
 
 
+def test_the_best_of_fewer_candidates_is_taught_to_those_that_it_is_for(tmp_path: Path) -> None:
+    tiny.checkpoint(tmp_path / "other", "llama")
+    fewer = {"best_of": [2, 1], "best_of_students": ["other"], "best_of_arms": ["single"]}
+    schedule = Schedule.of(plan.read_study(written(tmp_path, students=["student", "other"], **fewer)))
+    found = {(Path(one.student).name, one.arm, one.best_of) for one in (made.pupil for made in schedule.pupils)}
+    assert {made for made in found if made[2]} == {("other", "single", 1), ("other", "single", 2)}
+    assert ("student", "single", None) in found
+
+
 def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
     fields = {"teachers": [{"model": "m", "url": "http://127.0.0.1:9/v1", "price": [1.0, 2.0]}], "k": 3}
     schedule = Schedule.of(plan.read_study(written(tmp_path, **fields)))
@@ -371,6 +380,17 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
         ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
         ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
+        (
+            {"best_of_arms": ["single"]},
+            WrongUse,
+            "`best_of_arms` says whom `best_of` is for, and there is no `best_of`",
+        ),
+        (
+            {"best_of": [2], "best_of_arms": ["random"]},
+            WrongUse,
+            "`best_of_arms` holds 'random'; expected some of single",
+        ),
+        ({"best_of": [2], "best_of_students": ["x"]}, WrongUse, "`best_of_students` holds 'x'"),
         ({"k": 0}, WrongUse, "`k`: expected at least 1"),
         ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),
     ],

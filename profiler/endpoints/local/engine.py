@@ -275,6 +275,16 @@ def at_hand(model: str) -> Path | None:
     return None
 
 
+def here(model: str) -> Path | None:
+    """The folder of a checkpoint that is on this machine; None for one that would be downloaded."""
+    try:
+        from huggingface_hub import snapshot_download
+
+        return at_hand(model) or Path(snapshot_download(model, allow_patterns=FILES, local_files_only=True))
+    except (ModuleNotFoundError, OSError, ValueError):  # the hub's errors are of these
+        return None
+
+
 def fetched(name: str) -> Path:
     """The local copy of a hub repository, downloaded on first use."""
     try:
