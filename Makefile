@@ -35,7 +35,7 @@ test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 test-servers: .venv/.dev .venv-llamacpp/.ready
 	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python $(BIN)/python -m pytest -n 0 -m servers
 
-# Work on a real Ray of two nodes and, where Debian's slurm-wlm and munge are, a real Slurm.
+# Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm.
 test-cluster: .venv-ray/.ready
 	RAY_raylet_start_wait_time_s=120 .venv-ray/bin/python -m pytest -n 0 -m cluster tests/places
 
@@ -106,8 +106,8 @@ clean:
 .venv-ray/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-ray
 	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm]' \
-	    pytest pytest-asyncio pytest-xdist hypothesis
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm,remote]' \
+	    s3fs 'moto[server]' pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.

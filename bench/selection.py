@@ -1,6 +1,6 @@
 """What scoring and selecting cost: 52,000 prompts of ten candidates each, against a tenth of them.
 
-    python -m bench.selection [PROMPTS …]
+    python -m bench.selection [PROMPTS …] [--words 100] [--on ray]
 
 Candidates have 100 words of tox-block's vocabulary, drawn by rank as words of a language are, and among them numbers
 that no other text has. `inherit select` runs twice for each size: once it measures everything, then it only chooses.
@@ -8,9 +8,11 @@ that no other text has. `inherit select` runs twice for each size: once it measu
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,24 +47,30 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    sizes = [int(word) for word in sys.argv[1:]] or SIZES
+    parser = argparse.ArgumentParser()
+    parser.add_argument("prompts", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--words", type=int, default=WORDS)
+    parser.add_argument("--on", default="here")
+    given = parser.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for prompts in sizes:
+        for prompts in given.prompts:
             pool = Path(folder) / str(prompts)
-            make(pool, prompts)
-            found[prompts] = [run(pool, pool.with_name(f"{prompts}-{name}")) for name in ("whole", "again")]
-    report(found)
+            make(pool, prompts, given.words)
+            outs = [pool.with_name(f"{prompts}-{name}") for name in ("whole", "again")]
+            found[prompts] = [run(pool, out, given.on) for out in outs]
+            shutil.rmtree(pool)
+    report(found, given.words)
 
 
-def make(folder: Path, prompts: int) -> None:
+def make(folder: Path, prompts: int, words: int = WORDS) -> None:
     """A pool as `inherit sample` leaves it."""
     pool = Pool.create(folder, PoolContents(sources=("made",)))
     for block, start in enumerate(range(0, prompts, BLOCK)):
-        pool.write(Segment(block, "made"), candidate_table(columns(start, min(start + BLOCK, prompts))))
+        pool.write(Segment(block, "made"), candidate_table(columns(start, min(start + BLOCK, prompts), words)))
 
 
-def columns(start: int, end: int) -> dict[str, list[object]]:
+def columns(start: int, end: int, words: int) -> dict[str, list[object]]:
     rng = np.random.default_rng(start)
     made: dict[str, list[object]] = {name: [] for name in ("prompt_id", "index", "prompt", "text")}
     for number in range(start, end):
@@ -70,14 +78,14 @@ def columns(start: int, end: int) -> dict[str, list[object]]:
         made["prompt_id"] += [prompt_id(prompt)] * K
         made["index"] += range(K)
         made["prompt"] += [prompt] * K
-        made["text"] += texts(rng, K, WORDS)
+        made["text"] += texts(rng, K, words)
     count = len(made["text"])
     return {
         **made,
         "source": ["made"] * count,
         "finish": ["stop"] * count,
         "seed": made["index"],
-        "tokens": [WORDS] * count,
+        "tokens": [words] * count,
     }
 
 
@@ -101,9 +109,9 @@ CHANCES /= CHANCES[-1]
 """Zipf 1949: a word's share falls with its rank."""
 
 
-def run(pool: Path, out: Path) -> Run:
+def run(pool: Path, out: Path, on: str) -> Run:
     start, before = time.perf_counter(), computed()
-    process = subprocess.Popen([*COMMAND, str(pool), *WANTED, "--out", str(out)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*COMMAND, str(pool), *WANTED, "--out", str(out), "--on", on], stdout=subprocess.DEVNULL)
     held = [0.0]
     watch = threading.Thread(target=watched, args=(process, held))
     watch.start()
@@ -147,9 +155,9 @@ def megabytes(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-def report(found: dict[int, list[Run]]) -> None:
+def report(found: dict[int, list[Run]], words: int) -> None:
     print(
-        f"{K} candidates of {WORDS} words a prompt; all metrics of length, readability, diversity and quality, and "
+        f"{K} candidates of {words} words a prompt; all metrics of length, readability, diversity and quality, and "
         "tox-block; two workers; whole commands from their start to their end, the card included.\n"
     )
     print("| prompts | candidates | | s | processor, s | candidates/s | memory, MB |")
