@@ -23,7 +23,7 @@ class Seen(NamedTuple):
     over: bool
 
 
-class Watch:
+class JobWatch:
     """One job, looked at for everybody who watches it."""
 
     def __init__(self, look: Callable[[], Seen]) -> None:
@@ -72,11 +72,11 @@ class Watch:
 
 
 @contextmanager
-def watching(watches: dict[str, Watch], id: str, look: Callable[[], Seen]) -> Iterator[Watch]:
+def watching(watches: dict[str, JobWatch], id: str, look: Callable[[], Seen]) -> Iterator[JobWatch]:
     """The watch of a job: the one that there is, or a new one; it ends with its last watcher."""
     watch = watches.get(id)
     if watch is None or watch.over:  # a job that was resumed is watched anew
-        watch = watches[id] = Watch(look)
+        watch = watches[id] = JobWatch(look)
     watch.watchers += 1
     try:
         yield watch
