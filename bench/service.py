@@ -1,4 +1,4 @@
-"""The profiler service: many runs, a million samples, two full profiles compared, texts measured over HTTP."""
+"""The profiler service: many runs and readers, a million samples, profiles compared, texts measured, jobs watched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +19,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
+from bench import crowd
+from bench.client import LATENCY
+from bench.crowd import WATCHERS
 from profiler import metrics
 from profiler.records import Generation, Profile, Sample
 from profiler.runs.sample_store import EXAMPLES, Journal, Run, read_profile, save_profile
@@ -29,7 +31,6 @@ from profiler.text import Text
 RUNS = 10_000
 SAMPLES = 1_000_000
 BBQ = 58_492
-READERS = 50
 TEXTS = 1_000
 TEACHER, STUDENT = (EXAMPLES / "example" / name for name in ("teacher", "student"))
 WORDS = ("the", "model", "answers", "light", "water", "bread", "green", "people", "said", "because", "winter", "paper")
@@ -102,8 +103,29 @@ def many_runs(out: Path) -> None:
         service.get("/")
         pages = ["/", "/?q=model-7", "/?sort=name", "/?sort=items&down=false"] * 15
         line("runs page, p95", ms(p95([*map(service.get, pages)])), "100 ms")
-        with ThreadPoolExecutor(READERS) as readers:
-            line(f"the same, {READERS} readers at once", ms(p95([*readers.map(service.get, pages * 5)])), "100 ms")
+        others = [f"/?q=model-{place % 100}&sort=name&after=%5B%22{place}%22,%22%22%5D" for place in range(500)]
+        for what, asked in (("the same pages", pages * 25), ("pages that nobody had asked for", others)):
+            took = crowd.read(service.place, asked)
+            known = ms(p95([each.first for each in took])), ms(p95([each.whole for each in took]))
+            line(f"{crowd.READERS} readers at once of {what}, first byte, p95", known[0], "100 ms")
+            line("… whole page, p95", known[1], "")
+
+
+def watchers(out: Path) -> None:
+    """Jobs alone and watched take turns, on a server that answers after 100 ms."""
+    command = [sys.executable, "-m", "bench.client", "serve", str(LATENCY)]
+    with served(out) as service, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        url = server.stdout.readline().strip()
+        pairs = [
+            [crowd.sampled(service.place, service.pid, out, url, 2 * turn + bool(many), many) for many in (0, WATCHERS)]
+            for turn in range(5)
+        ]
+        server.terminate()
+    slower = statistics.median(watched.seconds / alone.seconds for alone, watched in pairs) - 1
+    more = [(watched.service - alone.service) / watched.seconds for alone, watched in pairs]
+    line(f"{WATCHERS} watchers add to a job's time, median of 5 pairs", f"{slower:+.1%}", "5 %")
+    line("… of one core to the service's, median", f"{statistics.median(more):.1%}", "")
 
 
 def many_samples(out: Path) -> None:
@@ -220,8 +242,9 @@ def scores(out: Path) -> None:
 def main() -> None:
     print("| what | found | wanted below, or at least |")
     print("|---|---:|---:|")
-    wanted = sys.argv[1:] or ["many_runs", "scores", "full_profiles", "many_samples"]
-    for part in (part for part in (many_runs, scores, full_profiles, many_samples) if part.__name__ in wanted):
+    wanted = sys.argv[1:] or ["many_runs", "watchers", "scores", "full_profiles", "many_samples"]
+    parts = (many_runs, watchers, scores, full_profiles, many_samples)
+    for part in (part for part in parts if part.__name__ in wanted):
         with tempfile.TemporaryDirectory() as folder:
             part(Path(folder))
     load = Path("/proc/loadavg").read_text("utf-8").split()[0]

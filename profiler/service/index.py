@@ -267,7 +267,8 @@ def _begin(file: Path) -> None:
         rows.executescript(
             f"PRAGMA journal_mode = WAL; CREATE TABLE entry ({columns}, stamp) WITHOUT ROWID;"
             "CREATE TABLE kept (key PRIMARY KEY, at, value);"
-            f"CREATE INDEX by_start ON entry (kind, ifnull(started, ''), id); PRAGMA user_version = {VERSION}"
+            + "".join(f"CREATE INDEX by_{name} ON entry (kind, ifnull({name}, ''), id);" for name in SORTS)
+            + f"PRAGMA user_version = {VERSION}"
         )
 
 

@@ -56,7 +56,8 @@ def draws(
     at_once = {i: s.resampled for i, s in enumerate(statistics) if isinstance(s, OfRows) and s.resampled}
     if sums:
         parts = [summed(statistic, columns) for statistic in sums.values()]
-        drawn = resampled(np.hstack(parts), clusters, resamples, seed)
+        parts = parts if clusters is None else [by_cluster(part, clusters) for part in parts]
+        drawn = resampled(np.hstack(parts), None, resamples, seed)
         ends = np.cumsum([part.shape[1] for part in parts])[:-1]
         for (i, of_sums), each in zip(sums.items(), np.split(drawn, ends, axis=1), strict=True):
             out[:, i] = quiet(of_sums.combine, each)
