@@ -11,6 +11,7 @@ import typer
 
 from profiler.cli import ours
 from profiler.cli.console import Json, Push, note
+from profiler.cli.elsewhere import Gpus, On, Processors, handed, options
 from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def train(
         str | None, typer.Option(help="wandb, mlflow, tensorboard or trackio: where the trainer reports to.")
     ] = None,
     push: Push = None,
+    on: On = "here",
+    gpus: Gpus = 0,
+    processors: Processors = 1,
     json: Json = False,
 ) -> None:
     """Train a student on chosen answers, as a recipe says.
@@ -37,6 +41,12 @@ def train(
     from profiler.reporting import hub
     from training import Recipe, read_recipe
 
+    if not (show or check):
+        own = {"set": changes or (), "processes": processes, "log": log, "push": push, "json": json}
+        usual = {"processes": 1, "log": None, "push": None}
+        words = ["train", *([str(recipe)] if recipe else []), *options(own, usual)]
+        if handed(on, gpus, processors, words):
+            return
     if show and not recipe and not changes:
         sys.stdout.write(settings.text(Recipe))
         return

@@ -70,18 +70,22 @@ def add(app: typer.Typer, function: Act, record: str, purpose: str) -> None:
 
 def spelled(act: Act, record: type[Record]) -> Act:
     """ACT as a function of the record's fields, each of them an option."""
-    from profiler.cli import follow
+    from profiler.cli import elsewhere, follow
     from profiler.datasets import settings
 
     _, *others = inspect.signature(act).parameters.values()
     hints = get_type_hints(act, localns={record.__name__: record}, include_extras=True)
     own = [each.replace(kind=each.KEYWORD_ONLY, annotation=hints[each.name]) for each in others]
+    if act.__name__ in elsewhere.VERBS:
+        own += elsewhere.PARAMETERS
     usual = {each.name: each.default for each in own}
 
     def run(service: str | None = None, **given: object) -> None:
         fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
         told = settings.checked(record, fields, f"inherit {act.__name__}")
         if service is None:
+            if act.__name__ in elsewhere.VERBS and elsewhere.done(act.__name__, told, given, usual):
+                return None
             return act(told, **given)
         asked = {name: value for name, value in given.items() if value != usual[name]}
         return follow.follow(service, act.__name__, told.model_dump(mode="json", exclude_defaults=True), asked)

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -95,6 +96,9 @@ class HereSite:
 
     def __init__(self, places: int) -> None:
         self._places = places
+        # "forkserver" where there is one; on Windows each process starts from nothing.
+        several = sys.platform != "win32"
+        self._processes = multiprocessing.get_context("forkserver") if several else multiprocessing.get_context("spawn")
         self._gpus = devices()
         self._free = [*self._gpus]
         self._waiting: list[tuple[Task, int]] = []
@@ -104,6 +108,8 @@ class HereSite:
         for task in tasks:
             if ceil(task.gpus) > len(self._gpus):
                 raise WrongUse(f"{task.name} wants {ceil(task.gpus)} GPUs; this machine has {len(self._gpus)}")
+            # One server imports what tasks need, and each starts as a copy of it.
+            self._processes.set_forkserver_preload([task.work.__module__])
         self._waiting += [(task, 1) for task in tasks]
         self._start()
 
@@ -118,8 +124,8 @@ class HereSite:
                 continue
             mine = tuple(self._free[: ceil(task.gpus)])
             del self._free[: len(mine)]
-            ours, theirs = multiprocessing.get_context("spawn").Pipe(duplex=False)
-            process = multiprocessing.get_context("spawn").Process(target=_alone, args=(task, theirs, mine))
+            ours, theirs = self._processes.Pipe(duplex=False)
+            process = self._processes.Process(target=_alone, args=(task, theirs, mine, dict(os.environ)))
             process.start()
             theirs.close()
             self._running[ours] = _Running(task, process, mine, tries)
@@ -164,8 +170,10 @@ def _received(pipe: Connection) -> tuple[object] | None:
         pipe.close()
 
 
-def _alone(task: Task, pipe: Connection, gpus: Sequence[str]) -> None:
-    """Do a task as the whole work of this process."""
+def _alone(task: Task, pipe: Connection, gpus: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Do a task as the whole work of this process, in the environment of the one that began it."""
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,20 +37,41 @@ def driven_twice(folder: Path, on: str, **environment: str) -> None:
     assert len([*(folder / "study" / "stages").iterdir()]) == 1 + 2 * TRAININGS
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers have their cluster's environment."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("INHERIT_TEST_SECONDS", "8")
-    monkeypatch.setenv("INHERIT_TEST_TRAININGS", str(TRAININGS))
+Place = tuple[str, dict[str, str]]
+"""What --on is told, and where the cluster is."""
 
 
-def test_a_killed_driver_leaves_what_runs_on_ray_to_end_and_the_next_takes_it_up(tmp_path: Path) -> None:
-    with ray_cluster(2) as address:
-        driven_twice(tmp_path, "ray", RAY_ADDRESS=address)
+@pytest.fixture(scope="module", params=["ray", "slurm"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    settings = {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "8", "INHERIT_TEST_TRAININGS": str(TRAININGS)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():  # workers have their cluster's environment
+            patch.setenv(name, value)
+        if request.param == "ray":
+            with ray_cluster(2) as address:
+                yield "ray", {"RAY_ADDRESS": address}
+        elif why := slurm.missing():
+            pytest.skip(why)
+        else:
+            with slurm.slurm(tmp_path_factory.mktemp("cluster") / "slurm") as conf:
+                yield "slurm", {"SLURM_CONF": str(conf)}
 
 
-@pytest.mark.skipif(bool(slurm.missing()), reason=slurm.missing() or "-")
-def test_a_killed_driver_leaves_what_runs_on_slurm_to_end_and_the_next_takes_it_up(tmp_path: Path) -> None:
-    with slurm.slurm(tmp_path / "slurm") as settings:
-        driven_twice(tmp_path, "slurm", SLURM_CONF=str(settings))
+def test_a_killed_driver_leaves_what_runs_to_end_and_the_next_takes_it_up(place: Place, tmp_path: Path) -> None:
+    on, where = place
+    driven_twice(tmp_path, on, **where)
+
+
+def test_a_command_says_the_same_elsewhere_as_here(place: Place, tmp_path: Path) -> None:
+    on, where = place
+    lines = [f'{{"text": "A text of some words, the {number}th of them."}}\n' for number in range(20)]
+    (tmp_path / "texts.jsonl").write_text("".join(lines), "utf-8")
+    command = [sys.executable, "-c", "from profiler.cli import main; main()", "score", "texts.jsonl", "-m", "mtld"]
+    said = {}
+    for name in ("here", on):
+        line = [*command, "--json", "--on", name]
+        done = subprocess.run(line, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said[name] = done.stdout
+    assert said["here"]
+    assert said[on] == said["here"]
