@@ -423,6 +423,7 @@ def study(
     recipe: Mapping[str, object] = ...,
     profile: Sequence[object] = ...,
     guard: Mapping[str, float] = ...,
+    reported: str | None = ...,
     bases: Mapping[str, str] = ...,
 ) -> Result[Findings]:
     """See what students inherit, arm by arm, as a PLAN file and the options say; what is done is not done again.
@@ -450,6 +451,7 @@ def study(
         recipe: Keys of `inherit train --show` but student, data, out and seed.
         profile: Probes that every student is asked.
         guard: PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked.
+        reported: A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md).
         bases: Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 
 def load(
