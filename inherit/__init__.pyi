@@ -430,6 +430,7 @@ def study(
     on: str = ...,
     at_once: int = ...,
     resources: Mapping[Literal['sample', 'score', 'select', 'train', 'profile', 'preferences'], object] = ...,
+    reported: str | None = ...,
     bases: Mapping[str, str] = ...,
 ) -> Result[Findings]:
     """See what students inherit, arm by arm, as a PLAN file and the options say; what is done is not done again.
@@ -460,6 +461,7 @@ def study(
         on: Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION.
         at_once: Stages that may run here at the same time; those that only ask servers are not counted.
         resources: What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train, profile and preferences.
+        reported: A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md).
         bases: Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 
 def load(

@@ -12,8 +12,10 @@ from profiler.records import Change, Comparison, Endpoint
 from profiler.runs import Run, as_judges, registered, versions
 from profiler.runs.compare import compare, nearer
 from profiler.stats import trainings
+from profiler.study.beside import beside
 from profiler.study.plan import ARMS
 from profiler.study.records import Cost, Curve, Findings, Guard, Pupil, Steering
+from profiler.study.reported import read_reported
 from profiler.study.stage import Stage
 from profiler.study.stage_order import PupilStages, Schedule
 from profiler.study.stages import Stages, weights
@@ -49,16 +51,19 @@ class StudyResults:
         pool = next(stage for stage in self.schedule.stages if stage.kind == "score")
         asked = [stage for stage in self.schedule.stages if stage.kind == "sample"]
         base = self.runs[self.pupils[0]].profile
+        told = read_reported(Path(self.study.reported)) if self.study.reported else None
         once = {made.key: made for made in map(self.workspace.done, self.schedule.stages) if made}
         return Findings(
             name=self.study.name,
             pupils=tuple(self.pupils),
             outcomes=tuple(self._outcomes(taught)),
             shown=tuple(shown),
-            comparisons=tuple(self.held(self._base(pupil), pupil) for pupil in shown),
+            comparisons=tuple(self.held(self.base(pupil), pupil) for pupil in shown),
             guards=tuple(self._guards(shown)),
             curves=tuple(self._curves()),
             preferences=self._preferences(shown),
+            reported=tuple(beside(one, self) for one in told.numbers) if told else (),
+            reported_by=told.source if told else "",
             warnings=tuple(self._warnings()),
             mini=tuple(part.probe for part in base.sections if part.suite == "mini"),
             costs=tuple(Cost(kind=one.kind, title=one.title, seconds=one.seconds) for one in once.values()),
@@ -84,7 +89,7 @@ class StudyResults:
     def name(self, pupil: Pupil) -> str:
         return pupil.among(self.study.students, self.study.seeds, pupil.title)
 
-    def _base(self, pupil: Pupil) -> Pupil:
+    def base(self, pupil: Pupil) -> Pupil:
         return next(one for one in self.pupils if one.arm == "base" and one.student == pupil.student)
 
     def _control(self, pupil: Pupil) -> Pupil | None:
@@ -132,7 +137,7 @@ class StudyResults:
             want=goal.want,
             probe=probe,
             metric=metric,
-            change=self.change(self._base(pupil), pupil, target.reports),
+            change=self.change(self.base(pupil), pupil, target.reports),
             control=self.name(control) if control else None,
             gain=gain,
             nearer=near,
@@ -146,7 +151,7 @@ class StudyResults:
             known = registered(probe, metric)
             sign = 1 if known and known.ideal == "low" else -1
             for pupil in shown:
-                change = self.change(self._base(pupil), pupil, number)
+                change = self.change(self.base(pupil), pupil, number)
                 worse = None if change is None or change.absolute is None else sign * change.absolute
                 ends = [sign * end for end in (change.low, change.high) if end is not None] if change else []
                 yield Guard(
@@ -180,7 +185,7 @@ class StudyResults:
         teachers = {name: f"{name} (teacher)" if name in judges else name for name in asked_of}
         judges |= {teachers[name]: Run(self.workspace.result(stage)) for name, stage in asked_of.items()}
         lines = [
-            StudentJudge(self.name(pupil), self.name(self._base(pupil)), teachers[source])
+            StudentJudge(self.name(pupil), self.name(self.base(pupil)), teachers[source])
             for pupil in taught
             for source in pupil.sources
             if source in teachers

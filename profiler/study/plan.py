@@ -13,6 +13,7 @@ from profiler.errors import UnknownName, WrongUse
 from profiler.places import place_at
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
+from profiler.study.reported import read_reported
 from profiler.study.stage import Kind
 from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
@@ -161,6 +162,8 @@ class Study(Record):
     resources: dict[Kind, Resources] = Field(default_factory=dict)
     """What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train,
     profile and preferences."""
+    reported: str | None = None
+    """A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md)."""
     bases: dict[str, str] = Field(default_factory=dict)
     """Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 
@@ -228,6 +231,7 @@ def _placed(study: Study, folder: Path) -> Study:
         "best_of_students": tuple(map(placed, study.best_of_students)),
         "teachers": tuple(map(model, study.teachers)),
         "profile": tuple(asks),
+        "reported": study.reported and placed(study.reported),
     }
     return study.model_copy(update=there)
 
@@ -290,12 +294,16 @@ def _telling(study: Study, path: Path) -> None:
         for metric in objective_metrics(target.objective):
             if ":" not in metric:  # what is loaded by its path is loaded when it is used
                 metrics.get(metric)
-        _reported(study, f"objectives.{name}", target.reports, path)
+        _told(study, f"objectives.{name}", target.reports, path)
     for metric in study.guard:
-        _reported(study, "guard", metric, path)
+        _told(study, "guard", metric, path)
+    for one in read_reported(Path(study.reported)).numbers if study.reported else ():
+        _told(study, f"reported: {one.what}", one.number, path)
+        if unknown := [arm for arm in one.arms if arm not in ARMS]:
+            raise UnknownName(f"arm of {one.what!r}", unknown[0], ARMS, "inherit study --show")
 
 
-def _reported(study: Study, where: str, named: str, path: Path) -> None:
+def _told(study: Study, where: str, named: str, path: Path) -> None:
     """A number that the profile will hold."""
     probe, _, metric = named.partition(".")
     if probe not in (asked := [one.probe for one in study.profile]):

@@ -7,6 +7,7 @@ from typing import Literal
 from profiler.judging import Jury
 from profiler.records import SCHEMA, Change, Comparison, Record
 from profiler.study.plan import ARMS, Arm
+from profiler.study.reported import Beside
 
 
 class Pupil(Record):
@@ -129,6 +130,9 @@ class Findings(Record):
     curves: tuple[Curve, ...]
     preferences: Jury | None = None
     """Students, what they were and their teachers as judges; None where `profile` does not ask `preferences`."""
+    reported: tuple[Beside, ...] = ()
+    """Numbers of others, beside those of this study."""
+    reported_by: str = ""
     warnings: tuple[str, ...]
     """What a reader must know before the numbers."""
     mini: tuple[str, ...] = ()

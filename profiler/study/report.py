@@ -14,7 +14,7 @@ from profiler.reporting.charts import before_after
 from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.comparison import HOW_SURE, NAMED, comparison_table, flat, shown, significant
 from profiler.reporting.judging import preference_table
-from profiler.reporting.numbers import DASH, count, interval, number, places
+from profiler.reporting.numbers import DASH, count, interval, number, places, with_interval
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
@@ -149,6 +149,13 @@ def parts(found: Findings) -> list[Part]:
     if found.guards:
         words = "How much worse a number is than the untouched student's."
         made.append(Part.around(guards(found), words, brief=True))
+    if found.reported:
+        words = (
+            f"Numbers of {found.reported_by}, and what the same students have here, with 95 % intervals. Other "
+            "weights, scorers, prompts or recipes make other numbers; those reported have no intervals, so nothing is "
+            "tested."
+        )
+        made.append(Part.around(beside(found), words))
     taught = [Row.of(one.title, ARMS[one.arm].about, " + ".join(one.sources) or DASH, one.run) for one in found.pupils]
     arms = Table("Arms", ("student", "what it is", "teachers", "profile"), tuple(taught))
     took = [Row.of(f"{cost.kind} {cost.title}", number(cost.seconds)) for cost in found.costs]
@@ -225,6 +232,18 @@ def guards(found: Findings) -> Table:
         which = f"{guard.probe}.{guard.metric}"
         made.append(Row.of(guard.pupil.title, which, worse, number(guard.allowed), verdict))
     return Table("Guarded", ("student", "number", "worse by", "allowed", "verdict"), tuple(made))
+
+
+def beside(found: Findings) -> Table:
+    """Each reported number beside what the study gives for it."""
+    made = []
+    for one in found.reported:
+        told, decimals = one.reported, places(one.here, one.low, one.high)
+        here = with_interval(one.here, one.low, one.high, decimals) if one.here is not None else one.reason
+        sides = (f"{told.bound} {number(told.value)}".strip(), here, one.lies or DASH)
+        made.append(Row.of(told.what, *sides, "; ".join(one.students) or DASH, Cell(told.where, "quiet")))
+    columns = ("number", "reported", "here", "reported lies", "student here", "where it is reported")
+    return Table("Beside what was reported", columns, tuple(made))
 
 
 def guarded(guard: Guard) -> str:
