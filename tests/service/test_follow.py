@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +14,9 @@ import pytest
 from profiler.cli.follow import VERBS
 from profiler.service import tokens, verbs
 from tests.support.killing import ROOT
-from tests.support.service import model_server
+from tests.support.service import COMMAND, model_server, service
 
-COMMAND = (sys.executable, "-c", "from profiler.cli import main; main()")
 ASKED = ("--suite", "mini", "--quick", "--probe", "bbq")
-
-
-@contextmanager
-def service(out: Path, *others: str) -> Iterator[str]:
-    command = [*COMMAND, "ui", "--port", "0", "--no-browser", "--out", str(out), *others]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
 
 
 def inherit(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -48,9 +48,13 @@ class Tab:
     """A page in a browser, steered through its DevTools protocol."""
 
     def __init__(self, socket):
-        self._socket, self._last = socket, 0
+        self._socket, self._last, self._loads = socket, 0, 0
         self.console = []
         """What the console said, and what was thrown."""
+        self.asked = []
+        """The addresses that it asked for."""
+        self.dialogs = []
+        """What an alert of the page said."""
 
     async def ask(self, method, **given):
         self._last += 1
@@ -63,15 +67,37 @@ class Tab:
 
     async def _told(self):
         told = await self._socket.receive_json(timeout=PATIENCE)
-        if told.get("method") in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
-            self.console.append(told["params"])
+        match told.get("method"):
+            case "Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded":
+                self.console.append(told["params"])
+            case "Network.requestWillBeSent":
+                self.asked.append(told["params"]["request"]["url"])
+            case "Page.loadEventFired":
+                self._loads += 1
+            case "Page.javascriptDialogOpening":
+                self.dialogs.append(told["params"]["message"])
+                # Its answer is read with whatever comes next; until it is closed the page stands still.
+                await self._socket.send_json(
+                    {"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}
+                )
         return told
 
     async def open(self, address):
         """Go to an address, and wait until all of it is there."""
+        before = self._loads
         await self.ask("Page.navigate", url=address)
-        while (await self._told()).get("method") != "Page.loadEventFired":
-            pass
+        while self._loads == before:
+            await self._told()
+
+    async def until(self, script):
+        """Wait until an expression holds on the page, whichever it is by then."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                # An evaluation that a navigation interrupts is an error of the protocol.
+                with contextlib.suppress(AssertionError):
+                    if await self.run(f"document.readyState === 'complete' && Boolean({script})"):
+                        return
+                await asyncio.sleep(0.05)
 
     async def run(self, script):
         """The value of an expression on the page, which its policy does not bind."""
@@ -117,7 +143,7 @@ async def tab(folder):
                 pages = [page for page in await reply.json() if page["type"] == "page"]
             async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 page = Tab(socket)
-                for domain in ("Page", "Runtime", "Log"):
+                for domain in ("Page", "Runtime", "Log", "Network"):
                     await page.ask(f"{domain}.enable")
                 await page.look()
                 yield page

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
 
 from tests.support.killing import ROOT
 
+COMMAND = (sys.executable, "-c", "from profiler.cli import main; main()")
 OVER = ("done", "failed", "cancelled")
 PATIENCE = 240.0
 
@@ -28,6 +30,18 @@ def model_server(**says: Any) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.kill()
+
+
+@contextmanager
+def service(out: Path, *others: str) -> Iterator[str]:
+    """The address of `inherit ui` over a folder."""
+    command = [*COMMAND, "ui", "--port", "0", "--no-browser", "--out", str(out), *others]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def ended(client: TestClient, job: str) -> dict[str, Any]:
