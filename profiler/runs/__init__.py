@@ -12,6 +12,7 @@ from profiler.runs import (
     sample_store,
     score_texts,
     scorer_agreement,
+    tags,
 )
 from profiler.runs.compare import matching, registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
@@ -38,5 +39,6 @@ __all__ = [
     "scored",
     "scorer_agreement",
     "section",
+    "tags",
     "versions",
 ]
