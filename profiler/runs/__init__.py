@@ -13,6 +13,7 @@ from profiler.runs import (
     score_texts,
     scorer_agreement,
     tags,
+    workload,
 )
 from profiler.runs.compare import matching, registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
@@ -41,4 +42,5 @@ __all__ = [
     "section",
     "tags",
     "versions",
+    "workload",
 ]
