@@ -18,7 +18,7 @@ from selection.score import (
     stored_scores,
 )
 from selection.select import FirstBlocks, open_pool, preview, read_selection, score_missing, select
-from selection.teacher import read_teacher, spec_teachers, teacher_fields
+from selection.teacher import read_price, read_teacher, spec_teachers, teacher_fields
 
 __all__ = [
     "BLOCK",
@@ -49,6 +49,7 @@ __all__ = [
     "preview",
     "prompt_id",
     "read_objective",
+    "read_price",
     "read_selection",
     "read_teacher",
     "refuse_unknown_scores",

@@ -22,12 +22,7 @@ def spec_teachers(spec: SampleOptions) -> list[Teacher]:
     defaults = spec.model_dump(include={*DRAWN, "k", "system", "chat", "key", "header"})
     defaults |= {"prompt_template": spec.prompt_template} if spec.prompt_template else template_of(spec.column)
     if spec.price:
-        read, _, written = spec.price.partition("/")
-        try:
-            defaults["price"] = float(read), float(written)
-        except ValueError:
-            wanted = "expected a price such as 0.5/1.5 (read/written, a million tokens)"
-            raise WrongUse(f"{wanted}, found {spec.price!r}") from None
+        defaults["price"] = read_price(spec.price)
     found = [read_teacher(named, defaults) for named in spec.teachers]
     if not found:
         raise WrongUse("expected at least one teacher: demo, a path or hub id, MODEL@URL, or a .toml file")
@@ -84,4 +79,18 @@ def _named_fields(word: str) -> dict[str, object]:
         raise BadData(f"{path.name} is not UTF-8: byte {error.start:,}; save it as UTF-8") from None
     if "model" not in found:
         raise BadData(f"{path.name}: expected at least `model = …`, found {', '.join(found) or 'nothing'}")
+    return found
+
+
+def read_price(words: str) -> tuple[float, float] | None:
+    """Money for a million tokens read, and for a million written; None for no words."""
+    if not words:
+        return None
+    read, _, written = words.partition("/")
+    try:
+        found = float(read), float(written)
+    except ValueError:
+        found = (-1.0, -1.0)
+    if not all(0 <= each < float("inf") for each in found):
+        raise WrongUse(f"expected a price such as 0.5/1.5 (read/written, a million tokens), found {words!r}")
     return found

@@ -64,6 +64,7 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
         ui.worker: "profiler.service.options:WorkerOptions",
         runs.show: None,
         runs.ls: None,
+        runs.tag: None,
         runs.export: None,
         card.card: None,
         data.data: None,

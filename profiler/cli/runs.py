@@ -1,4 +1,4 @@
-"""Look at what runs left: `compare`, `show`, `ls`, `export`."""
+"""Look at what runs left: `compare`, `show`, `ls`, `tag`, `export`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import orjson
 import typer
 
 from profiler.cli.console import Format, Json, Out, Run, Save, keep_options, note, publish
@@ -104,13 +105,35 @@ def show(
 
 def ls(
     what: Annotated[Literal["runs", "metrics", "probes", "scorers"], typer.Argument()] = "runs",
+    tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; may be repeated.")] = None,
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
     """List runs, metrics or probes."""
     from profiler.reporting import listing
 
-    sys.stdout.write(listing.text(listing.rows(what, out), json))
+    if tag and what != "runs":
+        raise WrongUse(f"--tag is for runs, and {what} have none")
+    found = listing.rows(what, out, tag or ())
+    sys.stdout.write(listing.text(found, json) if found or json or not tag else f"no run is tagged {' '.join(tag)}\n")
+
+
+def tag(
+    run: Run,
+    tags: Annotated[list[str] | None, typer.Argument(help="Words that the run is to have as well.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take these tags away instead.")] = False,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Tag a run, to find it again with `inherit ls --tag`; without TAGS, print those that it has."""
+    from profiler.runs import sample_store
+    from profiler.runs.tags import read_tags, save_tags
+
+    folder = sample_store.load(run, out).folder
+    found, given = read_tags(folder), tags or []
+    if given:
+        found = save_tags(folder, [each for each in found if each not in given] if remove else [*found, *given])
+    sys.stdout.write(orjson.dumps(found).decode() + "\n" if json else "".join(f"{each}\n" for each in found))
 
 
 def export(

@@ -14,7 +14,7 @@ from profiler.files import disk
 from profiler.metrics import KINDS
 from profiler.records import Sample
 from profiler.reporting.table import FlatRow, as_columns, as_csv, columns
-from profiler.runs import sample_store
+from profiler.runs import sample_store, tags
 
 
 def text(rows: Sequence[FlatRow], json: bool) -> str:
@@ -24,10 +24,12 @@ def text(rows: Sequence[FlatRow], json: bool) -> str:
     return as_columns(rows) if rows else "nothing here yet; `inherit profile demo` makes a first run\n"
 
 
-def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path) -> list[FlatRow]:
+def rows(what: Literal["runs", "metrics", "probes", "scorers"], out: Path, tag: Sequence[str] = ()) -> list[FlatRow]:
     match what:
         case "runs":
-            return [*map(_finished, sample_store.runs(out)), *map(_stopped, sample_store.stopped(out))]
+            tagged = [run for run in sample_store.runs(out) if not tag or {*tag} <= {*tags.read_tags(run.folder)}]
+            found = [*map(_finished, tagged), *map(_stopped, () if tag else sample_store.stopped(out))]
+            return [{**row, "tags": row.get("tags")} for row in found] if any("tags" in row for row in found) else found
         case "metrics":
             return [
                 {"metric": metric.name, "unit": metric.unit, "made by": metric.version, "about": metric.about}
@@ -138,6 +140,7 @@ def _finished(run: sample_store.Run) -> FlatRow:
         "items": sum(part.items for part in profile.sections),
         "failed": profile.errors,
         "state": "incomplete" if profile.incomplete else "done",
+        **({"tags": " ".join(found)} if (found := tags.read_tags(run.folder)) else {}),
     }
 
 

@@ -12,6 +12,8 @@ from profiler.runs import (
     sample_store,
     score_texts,
     scorer_agreement,
+    tags,
+    workload,
 )
 from profiler.runs.compare import matching, registered
 from profiler.runs.run import BATCH, AnsweredItem, Progress, scored, section, versions
@@ -38,5 +40,7 @@ __all__ = [
     "scored",
     "scorer_agreement",
     "section",
+    "tags",
     "versions",
+    "workload",
 ]

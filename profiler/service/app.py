@@ -11,7 +11,21 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.staticfiles import StaticFiles
 
-from profiler.service import compare, health, jobs, judges, login, new, pools, problems, runs, samples, score, studies
+from profiler.service import (
+    compare,
+    forms,
+    health,
+    jobs,
+    judges,
+    login,
+    new,
+    pools,
+    problems,
+    runs,
+    samples,
+    score,
+    studies,
+)
 from profiler.service.index import Index
 from profiler.service.queue import Queue
 from profiler.service.safety import Doors, Safety
@@ -28,6 +42,7 @@ ROUTERS = (
     runs.router,
     jobs.router,
     new.router,
+    forms.router,
     login.router,
     health.router,
     pools.router,

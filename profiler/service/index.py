@@ -21,10 +21,10 @@ import orjson
 
 from profiler.errors import InheritError
 from profiler.records import Estimate, Profile, Record
-from profiler.runs import Run, sample_store
+from profiler.runs import Run, sample_store, tags
 from profiler.service.problems import Missing
 
-VERSION = 2
+VERSION = 3
 """Of the table; another one's is made anew."""
 FILE = ".index.sqlite"
 
@@ -67,6 +67,7 @@ class Entry(Record):
     """Why it can't be read, where it can't."""
     numbers: Mapping[str, float | None] = {}
     """The numbers to look at first: PROBE.METRIC → value."""
+    tags: tuple[str, ...] = ()
 
 
 class Entries(NamedTuple):
@@ -131,6 +132,7 @@ class Index:
         down: bool = True,
         after: str | None = None,
         many: int = 50,
+        tag: str = "",
     ) -> Entries:
         """Entries of a kind that hold all words of SEARCH, from behind the key AFTER on."""
         column = sort if sort in SORTS else "started"
@@ -142,6 +144,9 @@ class Index:
         if state:
             where.append("state = ?")
             told.append(state)
+        if tag:
+            where.append("instr(tags, ?)")
+            told.append(orjson.dumps(tag).decode())
         key = f"ifnull({column}, '')"
         if after is not None:
             value, id = _key(after)
@@ -160,6 +165,11 @@ class Index:
         """How many there are in each state."""
         found = self._asked("SELECT state, count(*) AS many FROM entry WHERE kind = ? GROUP BY state", kind)
         return {row["state"]: row["many"] for row in found}
+
+    def tags(self) -> list[str]:
+        """The tags that runs have."""
+        found = self._asked("SELECT DISTINCT value FROM entry, json_each(tags) ORDER BY value")
+        return [row["value"] for row in found]
 
     def kept(self, key: str) -> bytes | None:
         """What was worked out once and kept under KEY."""
@@ -316,6 +326,7 @@ def _read(path: Path, kind: Kind) -> Entry:
         failed=profile.errors,
         state="incomplete" if profile.incomplete else "done",
         numbers={f"{e.probe}.{e.metric}": e.value for e in _first(profile)},
+        tags=tags.read_tags(path),
     )
 
 
@@ -325,13 +336,15 @@ def _first(profile: Profile) -> list[Estimate]:
 
 
 def _row(entry: Entry, stamp: float) -> Sequence[Any]:
-    values = entry.model_dump()
-    return [*(orjson.dumps(value).decode() if isinstance(value, dict) else value for value in values.values()), stamp]
+    values = entry.model_dump().values()
+    return [*(orjson.dumps(value).decode() if isinstance(value, dict | tuple) else value for value in values), stamp]
 
 
 def _entry(row: sqlite3.Row) -> Entry:
     values = {name: row[name] for name in Entry.model_fields}
-    return Entry.model_construct(**values | {"numbers": orjson.loads(values["numbers"])})
+    return Entry.model_construct(
+        **values | {"numbers": orjson.loads(values["numbers"]), "tags": tuple(orjson.loads(values["tags"]))}
+    )
 
 
 def _key(after: str) -> tuple[Any, str]:

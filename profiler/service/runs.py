@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 from fastapi import Query, Request
-from fastapi.responses import Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse, Response
 
 from profiler.errors import InheritError
 from profiler.records import Estimate, Profile, Record
@@ -18,9 +20,10 @@ from profiler.reporting.layout import Key
 from profiler.reporting.report import Report
 from profiler.reporting.themes import Card, Point
 from profiler.runs import Run
+from profiler.runs.tags import read_tags, save_tags
 from profiler.service import parts
 from profiler.service.index import Entry, Index
-from profiler.service.pages import Pages
+from profiler.service.pages import Pages, address
 from profiler.service.parts import ReportPart, Theme, picture
 from profiler.service.problems import Missing
 
@@ -45,8 +48,17 @@ class RunsPage(Record):
     """PROBE.METRIC of the numbers that are shown beside each."""
     q: str = ""
     state: State = ""
+    tag: str = ""
+    tags: tuple[str, ...] = ()
+    """Those that runs of the folder have."""
     sort: Sort = "started"
     down: bool = True
+
+
+class RunTags(Record):
+    """The tags that a run is to have."""
+
+    tags: tuple[str, ...]
 
 
 class ProfileNumber(Record):
@@ -83,6 +95,7 @@ class ProfilePage(Record):
     command: tuple[str, ...]
     facts: dict[str, str]
     sections: tuple[tuple[str, dict[str, str]], ...]
+    tags: tuple[str, ...]
     profile: Profile
 
 
@@ -96,13 +109,14 @@ def runs(
     request: Request,
     q: Annotated[str, Query(max_length=200)] = "",
     state: State = "",
+    tag: Annotated[str, Query(max_length=40)] = "",
     sort: Sort = "started",
     down: bool = True,
     after: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> RunsPage:
     """The runs of the folder, newest first or as asked for, a page at a time: ask for the next with its `after`."""
     index = index_of(request)
-    found = index.entries("run", q, state, sort, down, after, PAGE)
+    found = index.entries("run", q, state, sort, down, after, PAGE, tag)
     shown = [name for run in found.rows for name in run.numbers]
     often = sorted(dict.fromkeys(shown), key=lambda name: -shown.count(name))[:2]
     return RunsPage(
@@ -112,6 +126,8 @@ def runs(
         numbers=tuple(often),
         q=q,
         state=state,
+        tag=tag,
+        tags=tuple(index.tags()),
         sort=sort,
         down=down,
     )
@@ -121,6 +137,22 @@ def runs(
 def api_run(request: Request, id: str) -> Profile:
     """A run's profile, as profile.json holds it."""
     return index_of(request).run(id).profile
+
+
+@router.post("/api/runs/{id}/tags")
+def tag(request: Request, id: str, told: RunTags) -> RunTags:
+    """Let a run have these tags and no others."""
+    index = index_of(request)
+    made = save_tags(index.run(id).folder, told.tags)
+    index.refresh()
+    return RunTags(tags=made)
+
+
+@router.post("/runs/{id}/tags", include_in_schema=False)
+async def tag_by_hand(request: Request, id: str) -> Response:
+    told = parse_qs((await request.body()).decode("utf-8", "replace")).get("tags", [""])[0]
+    await run_in_threadpool(tag, request, id, RunTags(tags=tuple(told.replace(",", " ").split())))
+    return RedirectResponse(address("runs", id), 303)
 
 
 @router.get("/runs/{id}/chart.svg")
@@ -171,6 +203,7 @@ def _profile(folder: Path, stamp: float) -> ProfilePage:
         command=tuple(page.pieces(origin.command)) if origin else (),
         facts=dict(origin.facts) if origin else {},
         sections=tuple((name, dict(lines)) for name, lines in origin.sections) if origin else (),
+        tags=read_tags(folder),
         profile=record,
     )
 

@@ -53,6 +53,7 @@ NEEDS: tuple[tuple[str, str, Role | None], ...] = (
     ("POST", "/try", "viewer"),
     ("POST", "/pools", "viewer"),
     ("POST", "/api/score", "viewer"),
+    ("POST", "/api/runs", "runner"),
     ("POST", "/api/jobs", "runner"),
     ("DELETE", "/api/jobs", "runner"),
     ("POST", "/api/check", "runner"),

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from profiler.datasets import settings
 from profiler.errors import WrongUse
 from profiler.http import check_address, check_key_name, header_parts
@@ -56,6 +58,23 @@ def options(verb: str, given: Mapping[str, object], out: Path) -> Told:
     if isinstance(told, SampleOptions) and any(isinstance(one, dict) for one in told.teachers):
         raise WrongUse("inherit sample: `teachers`: expected demo, a path, MODEL@URL or a .toml file's name")
     return Told(told, told.model_dump(mode="json", exclude_none=True))
+
+
+def wrong(verb: str, given: Mapping[str, object]) -> dict[str, str]:
+    """Field → what is wrong with what VERB is told there, as far as each can be told by itself."""
+    record = VERBS[verb]
+    found = {name: f"inherit {verb} takes no {name!r}" for name in given if name not in record.model_fields}
+    try:
+        record.model_validate({name: value for name, value in given.items() if name not in found})
+    except ValidationError as error:
+        for problem in error.errors():
+            found.setdefault(str(problem["loc"][0]) if problem["loc"] else "", settings.expected(problem))
+    for name, value, _ in leaves(given):
+        try:
+            check_secret(name, str(value))
+        except WrongUse as error:
+            found[name] = str(error)
+    return found
 
 
 def check_secret(name: str, value: str) -> None:

@@ -1,5 +1,6 @@
 """The list of runs, and the profile of one."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from profiler.runs.sample_store import read_profile
 from profiler.service import tokens
 from profiler.service.index import FILE, Entries, Index, Kind
 from profiler.service.parts import PALETTES
+from profiler.service.safety import needed
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import BASE, HTML, OTHER, page
+from tests.support import candidates
 
 
 @pytest.fixture
@@ -233,3 +236,31 @@ def test_links_of_pages_lead_somewhere(service: TestClient) -> None:
     for link in (part.split('"')[0] for part in told.split('href="/?')[1:]):
         parse_qs(urlsplit(link).query)
         assert service.get("/?" + link.replace("&amp;", "&"), headers=HTML).status_code == 200
+
+
+def test_tags_are_set_on_the_page_and_found_by_the_command(out: Path, service: TestClient) -> None:
+    answer = service.post(f"/runs/{BASE}/tags", data={"tags": "baseline, paper"}, follow_redirects=False)
+    assert answer.headers["location"] == f"/runs/{BASE}"
+    assert 'value="baseline paper"' in page(service, f"/runs/{BASE}")
+    listed = json.loads(candidates.run("ls", "--tag", "paper", "--out", out, "--json"))
+    assert [row["tags"] for row in listed] == ["baseline paper"]
+    assert [each["id"] for each in service.get("/api/runs?tag=paper").json()["runs"]] == [BASE]
+    assert '<a href="/?tag=baseline">#baseline</a>' in page(service, "/?tag=paper")
+
+
+def test_tags_of_the_command_are_seen_on_the_page(out: Path, service: TestClient) -> None:
+    assert service.get("/api/runs").json()["tags"] == []
+    assert candidates.run("tag", out / BASE, "old", "kept", "--out", out) == "kept\nold\n"
+    assert candidates.run("tag", out / BASE, "old", "--remove", "--out", out) == "kept\n"
+    service.app.state.index.refresh()  # type: ignore[attr-defined]
+    assert service.get("/api/runs").json()["tags"] == ["kept"]
+    assert "kept" in candidates.run("ls", "--out", out)
+
+
+def test_a_tag_that_is_none_is_refused(service: TestClient) -> None:
+    found = service.post(f"/api/runs/{BASE}/tags", json={"tags": ["<b>"]})
+    assert (found.status_code, "expected a tag of letters" in found.json()["detail"]) == (422, True)
+
+
+def test_a_viewer_sets_no_tags() -> None:
+    assert needed("POST", f"/runs/{BASE}/tags") == needed("POST", f"/api/runs/{BASE}/tags") == "runner"
