@@ -81,7 +81,14 @@ def sampled(place: str, pid: int, out: Path, url: str, seed: int, watchers: int,
     """A job that asks a server of bench.client, and so many who watch it."""
     file = out / "prompts.jsonl"
     file.write_bytes(b"".join(orjson.dumps({"prompt": f"Question {n}: what is it?"}) + b"\n" for n in range(prompts)))
-    told = {"teachers": [f"bench@{url}"], "prompts": str(file), "out": f"pool-{seed}", "k": 1, "max_tokens": 256}
+    told = {
+        "teachers": [f"bench@{url}"],
+        "prompts": str(file),
+        "out": f"pool-{seed}",
+        "k": 1,
+        "temperature": 0,
+        "max_tokens": 256,
+    }
     before = _processor(pid)
     job = _api(place, "POST", "/api/jobs/sample", orjson.dumps(told | {"seed": seed}))["id"]
     with _watched(place, job, watchers) as watching:

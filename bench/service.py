@@ -103,7 +103,7 @@ def many_runs(out: Path) -> None:
         service.get("/")
         pages = ["/", "/?q=model-7", "/?sort=name", "/?sort=items&down=false"] * 15
         line("runs page, p95", ms(p95([*map(service.get, pages)])), "100 ms")
-        others = [f"/?q=model-{place % 100}&sort=name&after=%5B%22{place}%22,%22%22%5D" for place in range(500)]
+        others = [f"/?q=model-{place % 100}&sort=name&after=%5B%22model-99%22,%22{place}%22%5D" for place in range(500)]
         for what, asked in (("the same pages", pages * 25), ("pages that nobody had asked for", others)):
             took = crowd.read(service.place, asked)
             known = ms(p95([each.first for each in took])), ms(p95([each.whole for each in took]))

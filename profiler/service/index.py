@@ -150,8 +150,9 @@ class Index:
         key = f"ifnull({column}, '')"
         if after is not None:
             value, id = _key(after)
-            where.append(f"({key}, id) {'<' if down else '>'} (?, ?)")
-            told += [value, id]
+            less = "<" if down else ">"
+            where.append(f"{key} {less}= ? AND ({key}, id) {less} (?, ?)")  # of a pair alone the table knows no index
+            told += [value, value, id]
         way = "DESC" if down else "ASC"
         sql = f"SELECT * FROM entry WHERE {' AND '.join(where)} ORDER BY {key} {way}, id {way} LIMIT ?"
         found = [_entry(row) for row in self._asked(sql, *told, many + 1)]
