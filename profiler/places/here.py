@@ -68,8 +68,10 @@ class ThisProcess:
 class Processes:
     """Each task in a process of its own, which goes on where this one is killed."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, gpus: float = 0) -> None:
         self.places = places
+        if (wants := ceil(gpus)) > (there := len(devices())):
+            raise WrongUse(f"a task wants {wants} GPU{'s' * (wants > 1)}, and this machine has {there}")
 
     @contextmanager
     def open(self) -> Iterator[HereSite]:
@@ -99,15 +101,12 @@ class HereSite:
         # "forkserver" where there is one; on Windows each process starts from nothing.
         several = sys.platform != "win32"
         self._processes = multiprocessing.get_context("forkserver") if several else multiprocessing.get_context("spawn")
-        self._gpus = devices()
-        self._free = [*self._gpus]
+        self._free = devices()
         self._waiting: list[tuple[Task, int]] = []
         self._running: dict[Connection, _Running] = {}
 
     def begin(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
-            if ceil(task.gpus) > len(self._gpus):
-                raise WrongUse(f"{task.name} wants {ceil(task.gpus)} GPUs; this machine has {len(self._gpus)}")
             # One server imports what tasks need, and each starts as a copy of it.
             self._processes.set_forkserver_preload([task.work.__module__])
         self._waiting += [(task, 1) for task in tasks]

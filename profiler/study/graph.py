@@ -33,8 +33,9 @@ def carry_out(
     WORK does a stage in another process.
     """
     study, workspace = schedule.study, schedule.workspace
+    most = max((wants.gpus for wants in study.resources.values()), default=0.0)
     alone = study.on == HERE and study.at_once == 1
-    place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once)
+    place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once, most)
     with workspace.lock(), place.open() as site:
         write_whole(workspace.folder / "settings.json", study.model_dump_json(indent=1).encode() + b"\n")
         return Graph(schedule, site, say, began, None if alone else work).walk()

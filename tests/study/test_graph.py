@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ import pytest
 from profiler.errors import EndpointDown, WrongUse
 from profiler.files import locked
 from profiler.places import Task
-from profiler.places.here import HereSite, Processes
+from profiler.places.here import Processes
 from profiler.study import carry_out, plan
-from profiler.study.plan import study_of
+from profiler.study.plan import Resources, study_of
 from profiler.study.report import stages_text
 from profiler.study.stage import Kind, Stage, Workspace
 from profiler.study.stage_order import Schedule
@@ -172,10 +173,15 @@ def test_what_a_stage_wants_is_read_and_a_wrong_kind_is_refused(tmp_path: Path) 
         study_of({**fields, "resources": {"teach": {"gpus": 2}}}, tmp_path / "study.json")
 
 
-def test_a_task_that_wants_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_gpus_for_a_stage_than_there_are_are_refused_before_anything_runs(
+    made: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with pytest.raises(WrongUse, match="train big wants 2 GPUs; this machine has 1"):
-        HereSite(2).begin([Task("train big", quiet, (), gpus=2)])
+    made.stage("train", "big")
+    wants = {"at_once": 2, "resources": {"train": Resources(gpus=2)}}
+    schedule = replace(made.schedule, study=made.schedule.study.model_copy(update=wants))
+    with pytest.raises(WrongUse, match="a task wants 2 GPUs, and this machine has 1"):
+        carry_out(schedule, quiet, quiet)
 
 
 def devices_of(folder: Path, name: str) -> str:
