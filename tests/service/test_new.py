@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -44,14 +43,6 @@ def test_the_demo_is_one_button(client: TestClient) -> None:
     answer = client.post("/new", data={"do": "demo"}, follow_redirects=False)
     options = client.get("/api" + answer.headers["location"]).json()["options"]
     assert (options["model"], options["suite"], options["quick"]) == ("demo", "mini", True)
-
-
-def test_the_button_of_an_empty_folder_leads_to_the_demos_job(client: TestClient) -> None:
-    form = client.get("/", headers={"accept": "text/html"}).text.partition("<form")[2].partition("</form>")[0]
-    action, *fields = re.findall(r'(?:action|name|value)="([^"]*)"', form)
-    answer = client.post(action, data=dict(zip(fields[::2], fields[1::2], strict=True)), follow_redirects=False)
-    assert answer.status_code == 303, answer.text
-    assert client.get("/api" + answer.headers["location"]).json()["options"]["model"] == "demo"
 
 
 def test_what_is_wrong_with_a_form_is_said_on_it_and_what_was_filled_in_stays(client: TestClient) -> None:
