@@ -7,7 +7,7 @@ from selection.filters import active_filters
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
-from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
+from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, refuse_incomplete, sample
 from selection.score import PromptedText, cheap_metrics, filters_version, refuse_unknown_scores, score, score_metric
 from selection.select import open_pool, read_selection, score_missing, select
 from selection.teacher import read_teacher, spec_teachers, teacher_fields
@@ -41,6 +41,7 @@ __all__ = [
     "read_objective",
     "read_selection",
     "read_teacher",
+    "refuse_incomplete",
     "refuse_unknown_scores",
     "sample",
     "score",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import Data, Json, note, publish
+from profiler.cli.console import Data, Json, note, publish, resumable
 from profiler.cli.follow import Service, follow
 from profiler.errors import CheckFailed, WrongUse
 
@@ -58,11 +58,8 @@ def study(
             schedule.refuse_unready()
             return
         if not so_far:
-            try:
+            with resumable(f"`inherit study {path}` resumes"):
                 carry_out(schedule)
-            except KeyboardInterrupt:
-                note(f"\nstopped; what was done is kept: `inherit study {path}` resumes")
-                raise typer.Exit(130) from None
         tell(schedule, json)
 
 

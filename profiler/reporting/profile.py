@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from profiler.endpoints import headings
+from profiler.errors import FAILED
 from profiler.probes import every
-from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
+from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import profile_chart
 from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
