@@ -150,13 +150,13 @@ def sample(
 ) -> Result[PoolContents]:
     """Draw k candidates per prompt from each of TEACHERS; `path` is the pool that `select` chooses from."""
     from profiler.cli import candidates
-    from selection import Pool, SampleOptions
+    from selection import Pool, SampleOptions, refuse_incomplete
 
     with reached(client, {}) as place:
         named = [{"model": fspath(one), **place} if place and not isinstance(one, Mapping) else one for one in teachers]
         told = checked(SampleOptions, "sample", {**options, "teachers": named}, ("client",))
         shares = wait(candidates.ask(told))
-    candidates.refuse_gone(shares)
+    refuse_incomplete(shares)
     pool = Pool(told.out)
     told_of = [
         f"{one.teacher.name}: {one.done - one.failed:,} of {one.total:,} prompts, {one.words()}" for one in shares

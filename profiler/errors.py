@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+FAILED = 0.1
+"""Share of what was asked that may fail in work that counts as whole."""
+
 UNSEEN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 """Control characters, which a terminal would obey → how they are written."""
 
@@ -105,6 +108,15 @@ class Incomplete(InheritError):
     """Too much of what was asked failed; what was answered is kept, and the same command resumes from there."""
 
     exit_code = 4
+
+    @classmethod
+    def of(cls, failed: str, last: str | None = None) -> "Incomplete":
+        """What FAILED, how much of it, and why it did last."""
+        why = f"; the last: {last}" if last else ""
+        return cls(
+            f"incomplete: more than {FAILED:.0%} failed: {failed}{why}. "
+            "What was answered is kept: run the same command again to resume"
+        )
 
 
 class CheckFailed(InheritError):

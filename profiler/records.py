@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from profiler.errors import BadData, StoreError
+from profiler.errors import FAILED, BadData, StoreError
 
 SCHEMA = 1
 
@@ -52,9 +52,6 @@ def stored(record: type[R], raw: bytes, where: str) -> R:
 
 MOST_SEED = 2**62
 """What every server and every generator of random numbers can take, with room for the samples after it."""
-
-FAILED = 0.1
-"""Proportion of a probe's items that may fail in a run that counts as whole."""
 
 
 class Flag(NamedTuple):

@@ -7,7 +7,7 @@ from selection.filters import active_filters
 from selection.objective import objective_metrics, objective_words, read_objective
 from selection.pool import BLOCK, Pool, Segment, candidate_table, prompt_id
 from selection.records import Candidate, Goal, Objective, PoolContents, SampleOptions, Selection, SelectOptions, Teacher
-from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, sample
+from selection.sample import PromptSurvey, TeacherProgress, UniquePrompts, refuse_incomplete, sample
 from selection.score import (
     PromptedText,
     cheap_metrics,
@@ -52,6 +52,7 @@ __all__ = [
     "read_price",
     "read_selection",
     "read_teacher",
+    "refuse_incomplete",
     "refuse_unknown_scores",
     "sample",
     "score",

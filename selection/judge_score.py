@@ -46,6 +46,8 @@ class JudgeProgress(NamedTuple):
     """How far judging is, in candidates."""
 
     done: int
+    compared: int
+    """Comparisons that were asked for."""
     failed: int
     """Comparisons in which the endpoint failed."""
     unparseable: int
@@ -130,7 +132,7 @@ async def _judged(
             won[place] += share
             played[place] += 1
     scores = np.divide(won, played, out=np.full(len(won), np.nan), where=played > 0)
-    return scores, JudgeProgress(len(won), failed, unparseable, error)
+    return scores, JudgeProgress(len(won), len(met), failed, unparseable, error)
 
 
 def preference(judgement: Judgement) -> float | None:

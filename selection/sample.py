@@ -22,7 +22,16 @@ import orjson
 from profiler.datasets import Prompts, found_in, prompts
 from profiler.endpoints import Answer, Client, Generate, connect
 from profiler.endpoints import fingerprint as canary
-from profiler.errors import BadData, EndpointError, StoreError, WeightsChanged, WrongUse
+from profiler.errors import (
+    FAILED,
+    BadData,
+    EndpointDown,
+    EndpointError,
+    Incomplete,
+    StoreError,
+    WeightsChanged,
+    WrongUse,
+)
 from profiler.files import locked, wait_locked
 from profiler.records import Fingerprint, Usage
 from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
@@ -286,6 +295,19 @@ class TeacherBlocks:
 
     def _segment(self, number: int) -> Segment:
         return Segment(number, file_name(self.share.teacher.name))
+
+
+def refuse_incomplete(shares: Sequence[TeacherProgress]) -> None:
+    """Raise if a teacher went away, or failed too often."""
+    if gone := [share for share in shares if share.error]:
+        whys = "; ".join(
+            f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
+        )
+        raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to resume")
+    if lost := [share for share in shares if share.failed > FAILED * share.total]:
+        raise Incomplete.of(
+            "; ".join(f"{one.teacher.name!r} {one.failed:,} of {one.total:,}: {one.last_error}" for one in lost)
+        )
 
 
 def _open_pool(spec: SampleOptions, name: str, digest: str, teachers: Sequence[Teacher]) -> Pool:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from profiler import metrics
-from profiler.errors import UnknownName
+from profiler.errors import FAILED, Incomplete, UnknownName
 from profiler.metrics import Metric, measure, measured
 from profiler.places import Place, Task, run
 from profiler.text import Text
@@ -102,9 +102,14 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1, place: Place | Non
     for judge in map(read_judge, filter(is_judge, names)):
         blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
         total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
+        failed, compared, last = 0, 0, None
         for progress in judge_blocks(pool, blocks, judge) if blocks else ():
             done += progress.done
+            failed, compared = failed + progress.failed, compared + progress.compared
             yield ScoreProgress(done, total, progress)
+            last = progress.error or last
+        if failed > FAILED * compared:
+            raise Incomplete.of(f"{judge.name} {failed:,} of {compared:,} comparisons", last)
 
 
 Work = Sequence[tuple[Segment, tuple[str, ...]]]

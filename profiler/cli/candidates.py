@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import Json, Push, finish, note, publish
-from profiler.errors import EndpointDown, Incomplete
+from profiler.cli.console import Json, Push, finish, note, publish, resumable
 
 if TYPE_CHECKING:
     from selection import SampleOptions, Selection, SelectOptions, TeacherProgress
@@ -24,6 +22,8 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
     What the options say goes for every teacher; a .toml file (model, url, name, temperature, system, …) says otherwise
     for one. Stopped at any moment, the same command resumes.
     """
+    from selection import refuse_incomplete
+
     shares = finish(ask(spec))
     for share in shares:
         if json:
@@ -33,21 +33,7 @@ def sample(spec: SampleOptions, json: Json = False) -> None:
                 f"{share.teacher.name}: {share.done - share.failed:,} of {share.total:,} prompts, {share.words()}\n"
             )
     note(f"{spec.out}: pool.json, candidates/")
-    refuse_gone(shares)
-
-
-def refuse_gone(shares: Sequence[TeacherProgress]) -> None:
-    """Raise if a teacher went away."""
-    from profiler.records import FAILED
-
-    if gone := [share for share in shares if share.error]:
-        whys = "; ".join(
-            f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
-        )
-        raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to resume")
-    if lost := [share for share in shares if share.failed > FAILED * share.total]:
-        whys = "; ".join(f"{one.teacher.name!r} {one.failed:,} of {one.total:,}: {one.last_error}" for one in lost)
-        raise Incomplete(f"incomplete: more than {FAILED:.0%} failed: {whys}. Run the same command again to resume")
+    refuse_incomplete(shares)
 
 
 async def ask(spec: SampleOptions) -> list[TeacherProgress]:
@@ -87,7 +73,8 @@ def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: 
 
     if push:
         hub.require(push)
-    made = preview(spec, Pool(spec.pool)) if dry_run else choose(spec)
+    with resumable():
+        made = preview(spec, Pool(spec.pool)) if dry_run else choose(spec)
     publish(card.card(made), "json" if json else "table")
     for sentence in card.lead(made):
         note(sentence)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
-from collections.abc import Coroutine
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -70,8 +73,32 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, or say how to resume after Ctrl-C."""
     from profiler.http import wait
 
-    try:
+    with resumable():
         return wait(work)
+
+
+@contextmanager
+def resumable(how: str = "run the same command again to resume") -> Iterator[None]:
+    """What is stopped inside says HOW it goes on."""
+    try:
+        yield
     except KeyboardInterrupt:
-        note("\nstopped; what was answered is kept: run the same command again to resume")
+        note(f"\nstopped; what was done is kept: {how}")
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Inside, a polite kill and a closed terminal stop us as Ctrl-C does, so that what we started is stopped too."""
+    # Only the main thread may listen to signals; a page or a test that serves from another stops it itself.
+    listens = threading.current_thread() is threading.main_thread()
+    polite = [number for number in signal.Signals if listens and number.name in ("SIGTERM", "SIGHUP")]
+    # Who has said otherwise is left alone: under nohup, a closed terminal is nothing.
+    ours = [number for number in polite if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import Json, Out, keep_options, note, publish
-from profiler.errors import WrongUse
+from profiler.cli.console import Json, Out, keep_options, note, publish, resumable
+from profiler.errors import FAILED, Incomplete, WrongUse
 
 if TYPE_CHECKING:
     from profiler.datasets import Row
@@ -31,7 +31,7 @@ def score(options: ScoreOptions, json: Json = False) -> None:
     from profiler.reporting.progress import Bar
     from profiler.runs import score_texts
 
-    with Bar() as bar:
+    with resumable(), Bar() as bar:
         found = score_texts.scores(options, partial(bar.step, "score", total=0))
     show(found.estimates, json)
     keep_options(options, options.save)
@@ -52,6 +52,9 @@ def rescore(options: RescoreOptions, json: Json = False) -> None:
         note(f"{len(found.errors):,} of them could not be scored, and are in no number:")
     for error in found.errors[:5]:
         note(f"  {error}")
+    if len(found.errors) > FAILED * found.answered:
+        of = f"{len(found.errors):,} of {found.answered:,} answers"
+        raise Incomplete(f"incomplete: more than {FAILED:.0%} could not be scored: {of}; the first: {found.errors[0]}")
 
 
 def scored(options: RescoreOptions, rows: Iterable[Row]) -> tuple[Probe, RescoreResult]:

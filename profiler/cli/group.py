@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from profiler.cli.console import stoppable
 from profiler.cli.job import at_work
 from profiler.datasets import settings
 from profiler.errors import InheritError, UnknownName, WrongUse
@@ -89,6 +90,7 @@ def everywhere(
     """What goes for every command."""
     if quiet:
         context.with_resource(redirect_stderr(StringIO()))
+    context.with_resource(stoppable())
     if job:
         context.with_resource(at_work(job))
 

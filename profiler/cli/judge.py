@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from profiler.cli.console import Format, Json, Save, finish, keep_options, note, publish
-from profiler.errors import WrongUse
+from profiler.errors import FAILED, Incomplete, Unreadable, WrongUse
 
 if TYPE_CHECKING:
     from profiler.judging import Judgement, Jury, Pair, StudentJudge, Template
@@ -28,7 +28,23 @@ def judge(options: JudgeOptions, json: Json = False) -> None:
     from profiler.reporting.judging import jury_report
 
     path = ask(options, finish)
-    publish(jury_report(judging.compare_raters(judging.read_labels([path]))), "json" if json else "table")
+    made = judging.compare_raters(judging.read_labels([path]))
+    publish(jury_report(made), "json" if json else "table")
+    refuse_incomplete(made, path)
+
+
+def refuse_incomplete(jury: Jury, path: Path) -> None:
+    """Raise where too many of a judge's verdicts failed, or none of them names an answer."""
+    from profiler.judging import Judgement
+
+    (said,) = (rater for rater in jury.raters if rater.kind == "judge")
+    asked = said.labels + said.unparseable + said.failed
+    if said.failed > FAILED * asked:
+        made = map(Judgement.model_validate_json, path.read_bytes().splitlines())
+        *_, last = (ruling.error for one in made for ruling in one.rulings if ruling.error)
+        raise Incomplete.of(f"{said.name} {said.failed:,} of {asked:,} verdicts", last)
+    if not said.labels:
+        raise Unreadable(f"none of {asked:,} verdicts names an answer; {path} has them. Try another --prompt")
 
 
 def ask(options: JudgeOptions, finish: Callable[[Coroutine[Any, Any, list[Judgement]]], list[Judgement]]) -> Path:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from profiler.cli.console import Json, coloured, finish, note, publish
 from profiler.cli.serve import choose, reached
-from profiler.errors import Incomplete
 
 if TYPE_CHECKING:
     from profiler.probes import Probe
@@ -23,9 +22,9 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
 
     The run is a folder: profile.json, its samples, and a report.html that needs no network.
     """
-    from profiler.records import FAILED
     from profiler.reporting import report
     from profiler.reporting.profile import first_look, run_report
+    from profiler.runs.profile import refuse_incomplete
 
     run = ask(options, finish)
     told = run_report(run)
@@ -36,11 +35,7 @@ def profile(options: ProfileOptions, json: Json = False) -> None:
         sys.stdout.write(coloured(first_look(run)))
     note(f"the page: {run.folder / 'report.html'}")
     note(f"next: inherit compare {run.folder} OTHER, where OTHER is a run of another model that was asked the same")
-    if failed := run.profile.incomplete:
-        raise Incomplete(
-            f"incomplete: more than {FAILED:.0%} failed: {', '.join(failed)}{last_error(run)}. "
-            "What was answered is kept: run the same command again to resume"
-        )
+    refuse_incomplete(run)
 
 
 def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Run], offline: bool = False) -> Run:
@@ -67,15 +62,6 @@ def ask(options: ProfileOptions, finish: Callable[[Coroutine[Any, Any, Run]], Ru
     if options.log:
         trackers.log(run.profile, options.log, run.folder)
     return run
-
-
-def last_error(run: Run) -> str:
-    """Why an item failed."""
-    for section in run.profile.sections:
-        errors = [sample.error for sample in run.samples(section.probe) if sample.error]
-        if errors:
-            return f"; the last: {errors[-1]}"
-    return ""
 
 
 def doctor(options: EndpointOptions, json: Json = False) -> None:

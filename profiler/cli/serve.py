@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from profiler.cli.console import note
+from profiler.cli.console import note, stoppable
 from profiler.errors import EndpointDown, WrongUse
 from profiler.files import cache_root
 
@@ -106,17 +104,3 @@ def place(plan: ServerPlan) -> Path:
     """Where the log of a server goes if nobody says otherwise."""
     name = re.sub(r"[^\w.-]+", "-", plan.name).strip("-.") or "model"
     return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.log"
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Inside, a polite kill and a closed terminal stop us as Ctrl-C does, so that what we started is stopped too."""
-    # Only the main thread may listen to signals; a page or a test that serves from another stops it itself.
-    listens = threading.current_thread() is threading.main_thread()
-    signals = [number for number in signal.Signals if listens and number.name in ("SIGTERM", "SIGHUP")]
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

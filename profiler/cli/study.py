@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import Data, Json, note, publish
+from profiler.cli.console import Data, Json, note, publish, resumable
 from profiler.cli.follow import Service, follow
 from profiler.errors import BadData, CheckFailed, StagesFailed, WrongUse
 
@@ -84,14 +84,12 @@ def study(
             return show_stages(schedule)
         if not so_far:
             try:
-                carry_out(schedule)
+                with resumable(f"`inherit study {path}` resumes"):
+                    carry_out(schedule)
             except StagesFailed:
                 with suppress(BadData, CheckFailed):  # where no student is done there is nothing to report
                     tell(schedule, json)
                 raise
-            except KeyboardInterrupt:
-                note(f"\nstopped; what was done is kept: `inherit study {path}` resumes")
-                raise typer.Exit(130) from None
         tell(schedule, json)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiler.cli import ours
-from profiler.cli.console import Json, Push, note
+from profiler.cli.console import Json, Push, note, resumable
 from profiler.cli.elsewhere import Gpus, On, Processors, handed, options
 from profiler.errors import TrainingFailed, WrongUse
 
@@ -58,7 +58,8 @@ def train(
     else:
         if push:
             hub.require(push)
-        done = together(read, processes, log) if processes > 1 else alone(read, log)
+        with resumable():
+            done = together(read, processes, log) if processes > 1 else alone(read, log)
         sys.stdout.write(done.model_dump_json(indent=1) + "\n" if json else summary(done))
         note(after(done))
         if push:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from profiler.endpoints import headings
+from profiler.errors import FAILED
 from profiler.probes import every
-from profiler.records import FAILED, Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
+from profiler.records import Capabilities, Endpoint, Estimate, Fingerprint, Profile, Sample, Section
 from profiler.reporting import layout
 from profiler.reporting.charts.by_group import by_group, by_group_chart
 from profiler.reporting.charts.changes import profile_chart

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profiler import probes
 from profiler.endpoints import ScoringMethod, connect
-from profiler.errors import StoreError
+from profiler.errors import Incomplete, StoreError
 from profiler.files import write_whole
 from profiler.probes import Probe, forms
 from profiler.records import Endpoint, Profile
@@ -112,6 +112,13 @@ async def ask_probes(
                 return Run(out / event.id)
             watcher.step(event)
     raise StoreError(f"the run of {name!r} ended without a profile")
+
+
+def refuse_incomplete(run: Run) -> None:
+    """Raise where too much of a run failed."""
+    if failed := run.profile.incomplete:
+        errors = [one.error for part in run.profile.sections for one in run.samples(part.probe) if one.error]
+        raise Incomplete.of(", ".join(failed), errors[-1] if errors else None)
 
 
 def warnings(asked: Sequence[Probe]) -> list[str]:

@@ -10,14 +10,13 @@ import orjson
 from pydantic import JsonValue
 
 import selection
-from profiler.errors import EndpointDown
 from profiler.files import write_whole
 from profiler.http import wait
 from profiler.probes import Preferences, Probe
 from profiler.records import Endpoint
 from profiler.reporting import report
 from profiler.reporting.profile import run_report
-from profiler.runs.profile import Watcher, ask_probes
+from profiler.runs.profile import Watcher, ask_probes, refuse_incomplete
 from profiler.study.plan import ARMS, Study, StudyProbe
 from profiler.study.records import Pupil
 from profiler.study.stage import Say, Stage, Workspace, short_digest
@@ -87,11 +86,7 @@ class Stages:
         async for shares in selection.sample(spec, self.prompts, journal):
             for share in shares:
                 say(f"sample {share.teacher.name}", share.done, share.total, share.words())
-        if gone := [share for share in shares if share.error]:
-            raise EndpointDown(
-                f"{gone[0].teacher.name!r} went away: {gone[0].error}. What was answered is kept: run the same command "
-                "again to resume"
-            )
+        selection.refuse_incomplete(shares)
         return self.pool
 
     def unanswered(self) -> dict[str, str]:
@@ -116,7 +111,7 @@ class Stages:
             pool = Pool(self.pool)
             selection.refuse_unknown_scores(pool, self.names)
             for step in selection.score(pool, self.names):
-                say("score", step.done, step.total, "")
+                say("score", step.done, step.total, step.judge.words() if step.judge else "")
             return self.pool
 
         many = sum(stage.size["candidates"] for stage in needs)
@@ -226,6 +221,7 @@ class Stages:
         journal = runs / f"cache-{short_digest(weights(endpoint))}.sqlite"
         found = wait(ask_probes(endpoint, lambda: probes, runs, title, watcher, journal=journal))
         report.save(run_report(found), found.folder / "report.html")
+        refuse_incomplete(found)
         return found.folder
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.errors import BadData, Incomplete, UnknownName, WrongUse
 from profiler.judging import Judgement, Pair, Ruling
 from profiler.text.counting import Text
 from selection import Pool, judge_score, score, select
 from selection.import_file import import_file
-from selection.score import refuse_unknown_scores, score_metric
+from selection.score import ScoreProgress, refuse_unknown_scores, score_metric
 from tests.selection.test_selection import told
 from tests.support.candidates import lines, rows, text_of, written
 from tests.support.wire import Fault, Script, Wire, serving
@@ -90,9 +90,10 @@ async def test_a_comparison_that_fails_is_no_score_and_is_asked_again(tmp_path: 
         wire.faults.append(Fault("400", match="number 1", says="too long"))
         name = judge(wire)
         pool = import_file(written(tmp_path / "a.jsonl", good_and_bad()), tmp_path / "pool")
-        (step,) = [one for one in await in_thread(lambda: list(score(pool, [name]))) if one.judge]  # type: ignore[attr-defined]
-        assert step.judge.failed == 12
-        assert "too long" in step.judge.error
+        steps: list[ScoreProgress] = []
+        with pytest.raises(Incomplete, match="12 of 36 comparisons; the last: 400: too long"):
+            await in_thread(lambda: steps.extend(score(pool, [name])))
+        assert [step.judge.failed for step in steps if step.judge] == [12]
         found = {row.text: row.scores[name] for row in pool.rows()}
         assert [text for text, value in found.items() if value is None] == [
             row["text"] for row in good_and_bad() if "number 1" in str(row["prompt"])

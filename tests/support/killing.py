@@ -16,6 +16,9 @@ GRACE = 0.05
 
 ROOT = Path(__file__).parents[2]
 
+COMMAND = ("-c", "from profiler.cli import main; main()")
+"""The command, for a Python of its own."""
+
 
 async def kill_in_the_middle(command: Sequence[str], wire: Wire, rng: random.Random, most: float = 0.5) -> float:
     """Run a command until up to `most` seconds after its first new answer, kill -9 it, and say when."""

@@ -492,6 +492,7 @@ def application(wire: Wire) -> web.Application:
     app.router.add_post("/v1/openai/deployments/{name}/chat/completions", reply)
     app.router.add_post("/completions", reply)
     app.router.add_post("/chat/completions", reply)
+    app.router.add_post("/v1alpha1/comments:analyze", reply)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/models", models)
     app.router.add_post("/tokenize", tokens)
