@@ -1,6 +1,5 @@
 """The service's frame: pages with their records beside them, and errors in a sentence."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ def client(tmp_path: Path) -> TestClient:
 def test_an_empty_folder_says_how_a_first_run_is_made(client: TestClient) -> None:
     assert "inherit profile demo" in client.get("/").text
     assert client.get("/index.json").json()["runs"] == []
-
-
-def test_the_button_of_an_empty_folder_leads_to_the_demos_job(client: TestClient) -> None:
-    form = client.get("/").text.partition("<form")[2].partition("</form>")[0]
-    action, *fields = re.findall(r'(?:action|name|value)="([^"]*)"', form)
-    answer = client.post(action, data=dict(zip(fields[::2], fields[1::2], strict=True)), follow_redirects=False)
-    assert answer.status_code == 303, answer.text
-    assert client.get("/api" + answer.headers["location"]).json()["options"]["model"] == "demo"
 
 
 def test_what_is_not_there_is_a_sentence_on_a_page_and_a_problem_document_for_a_program(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 """The list of runs, and the profile of one."""
 
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -28,6 +29,15 @@ def test_an_empty_folder_offers_the_command_and_the_demo(tmp_path: Path) -> None
     empty = page(looked.client(tmp_path), "/")
     assert "inherit profile demo" in empty
     assert "Run the demo" in empty
+
+
+def test_the_button_of_an_empty_folder_leads_to_the_demos_job(tmp_path: Path) -> None:
+    client = looked.client(tmp_path)
+    form = page(client, "/").partition("<form")[2].partition("</form>")[0]
+    action, *fields = re.findall(r'(?:action|name|value)="([^"]*)"', form)
+    answer = client.post(action, data=dict(zip(fields[::2], fields[1::2], strict=True)), follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    assert client.get("/api" + answer.headers["location"]).json()["options"]["model"] == "demo"
 
 
 def test_every_run_is_listed_with_its_state(service: TestClient) -> None:
