@@ -1,21 +1,24 @@
 """A study: students taught by teachers towards objectives, and what each of them inherited."""
 
-from profiler.study import report
+from profiler.study import charts, report
 from profiler.study.findings import StudyResults
 from profiler.study.graph import carry_out
 from profiler.study.plan import Study, read_study, study_of, study_text
 from profiler.study.records import Findings
 from profiler.study.stage import Stage, StageRecord
-from profiler.study.stage_order import Schedule
+from profiler.study.stage_order import Schedule, StageGraph, StageNode
 
 __all__ = [
     "Findings",
     "Schedule",
     "Stage",
+    "StageGraph",
+    "StageNode",
     "StageRecord",
     "Study",
     "StudyResults",
     "carry_out",
+    "charts",
     "read_study",
     "report",
     "study_of",
