@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
 
 from profiler.records import Change, Comparison
@@ -16,6 +16,7 @@ from profiler.reporting.numbers import DASH, MINUS
 from profiler.study.records import Curve, Findings, Steering
 
 WIDTH = 420
+NARROW = 200
 ROW = 24
 LABELS = 190
 CELL = 104
@@ -102,6 +103,23 @@ def _taught(title: str, outcomes: list[Steering], most: int, palette: Palette) -
         alt.Y("value:Q", title=f"change{', %' if percent else ''}"),
         _hues("taught", data, palette, palette.quiet),
     )
+
+
+def losses(trainings: Mapping[str, Sequence[float]], palette: Palette) -> Chart:
+    """Mean loss a token of each training, step by step."""
+    data: list[Datum] = [
+        {"student": title, "step": step, "loss": loss}
+        for title, steps in trainings.items()
+        for step, loss in enumerate(steps, 1)
+    ]
+    line = alt.Chart(alt.InlineData(values=data)).mark_line(strokeWidth=1.6)
+    told = line.encode(
+        alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
+        alt.Y("loss:Q", title="loss a token").scale(zero=False),
+        _hues("student", data, palette),
+    )
+    layer = alt.LayerChart(layer=[told], width=NARROW if palette.narrow else WIDTH, height=180)
+    return theme.whole([layer], "Mean loss a token of each student, step by step", palette)
 
 
 def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart:

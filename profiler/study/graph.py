@@ -92,6 +92,9 @@ class Graph:
                 else:
                     begun.append(self._task(stage))
         self.left = [stage for stage in self.left if stage in missing]
+        if begun or not missing:
+            plan = self.schedule.graph().model_dump_json(indent=1)  # for who looks at the study
+            write_whole(self.workspace.folder / "plan.json", plan.encode() + b"\n")
         self.site.begin(begun)
         return foreign
 

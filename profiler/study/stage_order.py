@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Self
 
 from profiler.errors import StoreError
 from profiler.records import Record
 from profiler.study.plan import ARMS, Study
 from profiler.study.records import Pupil
-from profiler.study.stage import Stage, State, Workspace
+from profiler.study.stage import Kind, Stage, State, Workspace
 from profiler.study.stages import Stages
 from training import ready
 
@@ -39,6 +40,42 @@ class Step(Record):
     waits_for: tuple[str, ...] = ()
     news: str = ""
     """How far it is, or why it failed."""
+
+
+class StageNode(Record):
+    """A stage of a study, and what it needs."""
+
+    kind: Kind
+    title: str
+    key: str | None
+    """Under which it is done; null as long as it waits for others."""
+    state: State
+    needs: tuple[str, ...]
+    """KIND TITLE of each."""
+    news: str = ""
+    """How far it is, or why it failed."""
+
+
+class StageGraph(Record):
+    """The stages of a study as they were when one was last begun; plan.json."""
+
+    stages: tuple[StageNode, ...]
+
+    def now(self, folder: Path) -> Self:
+        """As they are now, in the study's FOLDER."""
+        return self.model_copy(update={"stages": tuple(_now(node, Workspace(folder)) for node in self.stages)})
+
+
+def _now(node: StageNode, workspace: Workspace) -> StageNode:
+    if node.key is None:
+        return node
+    stage = Stage(node.kind, node.title, dict, lambda key, say: Path())
+    stage.__dict__["key"] = node.key
+    news = workspace.news(stage)
+    state: State = "done" if workspace.path(stage).is_file() else "running" if workspace.at_work(stage) else "to do"
+    if state == "to do" and news and news.error:
+        state = "failed"
+    return node.model_copy(update={"state": state, "news": news.line if news and state != "done" else ""})
 
 
 @dataclass(frozen=True)
@@ -97,6 +134,28 @@ class Schedule:
             for stage, state in states.items()
             if stage in same.values()
         ]
+
+    def graph(self) -> StageGraph:
+        """Every stage with what it needs; what is the same thing stands in it once."""
+        known = {stage: None if self.workspace.state(stage) == "waits" else stage.key for stage in self.stages}
+        first = {key or str(id(stage)): stage for stage, key in reversed(known.items())}
+
+        def same(stage: Stage) -> Stage:
+            return first[known[stage] or str(id(stage))]
+
+        return StageGraph(
+            stages=tuple(
+                StageNode(
+                    kind=stage.kind,
+                    title=stage.title,
+                    key=key,
+                    state=self.workspace.state(stage),
+                    needs=tuple(dict.fromkeys(same(need).name for need in stage.needs)),
+                )
+                for stage, key in known.items()
+                if same(stage) is stage
+            )
+        )
 
     def _news(self, stage: Stage) -> str:
         news = self.workspace.news(stage)

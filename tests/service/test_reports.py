@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from profiler.files import locked
 from profiler.service.pools import Choice
-from profiler.study import Findings
+from profiler.study import Findings, StageGraph, StageNode, StageRecord
 from selection import Pool, SelectOptions, card, preview
 from tests.hostile import texts
 from tests.service import looked
 from tests.service.looked import HTML, page
 from tests.support import candidates
+from training import Recipe, Training
 
 RESULTS = Path(__file__).parents[2] / "examples" / "steer_length" / "results"
 
@@ -203,6 +205,59 @@ def test_a_study_is_told_by_its_report(out: Path, service: TestClient) -> None:
 
 def test_a_study_that_has_not_ended_says_so(service: TestClient) -> None:
     assert "resumes it" in page(service, "/studies/begun")
+
+
+def planned(out: Path) -> TestClient:
+    """A study in which one stage is done, one failed, one runs and one waits."""
+    folder = out / "mine"
+    (folder / "stages").mkdir(parents=True)
+    (folder / "at-work").mkdir()
+    (folder / "settings.json").write_text("{}")
+    stages = [
+        StageNode(kind="sample", title="demo", key="1", state="to do", needs=()),
+        StageNode(kind="train", title="<b>", key="2", state="to do", needs=("sample demo",)),
+        StageNode(kind="train", title="two", key="3", state="to do", needs=("sample demo",)),
+        StageNode(kind="profile", title="two", key=None, state="waits", needs=("train two",)),
+    ]
+    (folder / "plan.json").write_text(StageGraph(stages=tuple(stages)).model_dump_json())
+    done = StageRecord(kind="sample", title="demo", key="1", inputs={}, result="pools", seconds=1)
+    (folder / "stages" / "sample-1.json").write_text(done.model_dump_json())
+    (folder / "at-work" / "train-2.json").write_text('{"what": "train <b>", "error": "no room"}')
+    return looked.client(out)
+
+
+def test_a_studys_stages_are_a_graph_with_their_states_as_they_are_now(tmp_path: Path) -> None:
+    service = planned(tmp_path)
+    held = locked(tmp_path / "mine" / "at-work" / "train-3.lock")
+    graph = service.get("/api/studies/mine").json()["graph"]
+    assert [(box["name"], box["stage"]["state"], box["column"], box["row"]) for box in graph] == [
+        ("sample demo", "done", 0, 0),
+        ("train <b>", "failed", 1, 0),
+        ("train two", "running", 1, 1),
+        ("profile two", "waits", 2, 0),
+    ]
+    told = page(service, "/studies/mine")
+    assert told.count("<rect") == 4
+    assert told.count("<path d=") == 3
+    assert "no room" in told
+    assert "<b>" not in told
+    held.release()
+
+
+def test_a_study_shows_how_its_students_learned(tmp_path: Path) -> None:
+    service = planned(tmp_path)
+    folder = tmp_path / "mine"
+    record = StageRecord(kind="train", title="two", key="3", inputs={}, result="students/3", seconds=1)
+    (folder / "stages" / "train-3.json").write_text(record.model_dump_json())
+    (folder / "students" / "3").mkdir(parents=True)
+    counts = dict.fromkeys(("examples", "tokens", "learned", "trained", "parameters", "steps", "seconds"), 2)
+    recipe = Recipe(student="s", data="d", out="o")
+    made = Training(recipe=recipe, data="", student="", losses=(2.5, 1.5), model=None, versions={}, **counts)
+    (folder / "students" / "3" / "training.json").write_text(made.model_dump_json())
+    assert "Students&#39; losses" in page(service, "/studies/mine")
+    drawn = service.get("/studies/mine/chart.svg?name=losses").text
+    assert "loss a token" in drawn
+    assert "two" in drawn
 
 
 def test_what_is_of_another_kind_or_not_there_is_a_sentence(service: TestClient) -> None:

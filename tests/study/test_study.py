@@ -30,7 +30,7 @@ from profiler.study.findings import StudyResults, over_seeds, related, tells_its
 from profiler.study.graph import carry_out
 from profiler.study.records import Findings, Pupil, Steering
 from profiler.study.stage import Stage
-from profiler.study.stage_order import Schedule
+from profiler.study.stage_order import Schedule, StageGraph
 from profiler.study.stages import weights
 from selection.objective import read_goal
 from selection.pool import Pool
@@ -177,6 +177,18 @@ def test_what_the_report_says_of_a_student_is_what_its_profile_says(finished: Pa
         told = {e.metric: e.value for e in run.profile.estimates if e.probe == "attributes"}
         assert outcome.change
         assert outcome.change.other == pytest.approx(told["words"])
+
+
+def test_a_study_leaves_its_stages_and_what_each_needs(finished: Path) -> None:
+    schedule = Schedule.of(plan.read_study(finished))
+    left = StageGraph.model_validate_json((schedule.workspace.folder / "plan.json").read_bytes())
+    graph = left.now(schedule.workspace.folder)
+    assert {node.state for node in graph.stages} == {"done"}
+    assert len(graph.stages) == len(schedule.plan())
+    names = [f"{node.kind} {node.title}" for node in graph.stages]
+    for place, node in enumerate(graph.stages):
+        assert {*node.needs} <= {*names[:place]}
+        assert len(node.needs) == {"score": 2, "select": 1, "train": 1}.get(node.kind, len(node.needs))
 
 
 def test_nothing_is_done_twice(finished: Path) -> None:
