@@ -195,7 +195,7 @@ def test_an_azure_client_asks_its_deployment_by_its_own_header(here: Path) -> No
         client = openai.AzureOpenAI(
             base_url=f"{wire.url}/openai", api_key=KEY, api_version="2026-01-01", http_client=http
         )
-        with pytest.raises(inherit.InheritError):  # the fake server has no deployments
+        with pytest.raises(inherit.InheritError):  # the fake server has no such model
             inherit.profile("gpt", client=client, chat=True, prompts=asked(here, 1))
     client.close()
     assert ("/v1/openai/deployments/gpt/chat/completions", KEY) in asked_of
