@@ -158,6 +158,30 @@ async def test_the_command_goes_on_where_a_teacher_is_gone_and_says_what_failed(
     assert "for sample gone" in next(line for name, line in lines.items() if name.startswith("score"))
 
 
+@pytest.mark.slow
+async def test_processes_of_their_own_leave_the_same_bytes_as_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.student.NEEDED", ())
+    left = []
+    async with serving() as one:
+        for name, more in (("alone", ()), ("several", ("--at-once", "2"))):
+            (tmp_path / name).mkdir()
+            teachers = [{"model": "wire", "url": one.url, "name": "one"}]
+            aims = {"length": {"goals": ["max:words"], "report": "ability.acc_mean"}}
+            few = {"profile": [{"probe": "ability", "suite": "mini", "limit": 2}], "guard": {}}
+            path = written(tmp_path / name, objectives=aims, teachers=teachers, **few)
+            await inherit(
+                "study", path, *more
+            )  # where nothing is installed that trains, trainings fail, and they alone
+            out = tmp_path / name / "study"
+            files = [*out.glob("stages/*"), *out.glob("pools/*/candidates/*/*"), *out.glob("selections/*/*.jsonl")]
+            left.append({f.relative_to(out): f.read_bytes() for f in files if f.parent.name != "stages"})
+            left[-1] |= {f.relative_to(out): b"" for f in files if f.parent.name == "stages"}
+    assert left[0] == left[1]
+    assert {path.name.partition("-")[0] for path in left[0]} >= {"profile", "sample", "score", "select"}
+
+
 def test_places_of_this_machine_and_a_cluster_are_not_both_asked_for(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="`at_once` is for this machine"):
         plan.read_study(written(tmp_path), on="slurm", at_once=2)
