@@ -20,6 +20,14 @@ from profiler.runs.options import AgreeOptions, CompareOptions, JudgeOptions, Pr
 from profiler.study import Study, study_of
 from selection import SampleOptions, SelectOptions
 
+
+class StudyJob(Study):
+    """Students x teachers x objectives x arms x seeds."""
+
+    out: str = "study"
+    """Folder for everything that is made; a stage that is in it is not done again."""
+
+
 VERBS: dict[str, type[Record]] = {
     "profile": ProfileOptions,
     "compare": CompareOptions,
@@ -28,7 +36,7 @@ VERBS: dict[str, type[Record]] = {
     "sample": SampleOptions,
     "select": SelectOptions,
     "score": ScoreOptions,
-    "study": Study,
+    "study": StudyJob,
 }
 DEMO = {"model": "demo", "suite": "mini", "quick": True}
 """A profile for trying things out."""
@@ -48,7 +56,8 @@ def options(verb: str, given: Mapping[str, object], out: Path) -> Told:
     for name, value, _ in leaves(given):
         check_secret(name, str(value))
     if verb == "study":
-        return Told(study_of(given, out.resolve() / "study.json"), {"out": "study", **given})
+        whole = {"out": StudyJob.model_fields["out"].default, **given}
+        return Told(study_of(whole, out.resolve() / "study.json"), whole)
     there = {"out": "."} if "out" in record.model_fields and not record.model_fields["out"].is_required() else {}
     told = settings.checked(record, {**there, **given}, f"inherit {verb}")
     if isinstance(told, ProfileOptions):

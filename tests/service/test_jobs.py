@@ -87,6 +87,13 @@ def test_a_secret_is_refused_not_repeated_and_stored_nowhere(idle: TestClient, o
     assert not any(b"Planted" in path.read_bytes() for path in out.rglob("*") if path.is_file())
 
 
+def test_a_study_needs_no_folder_of_its_own(idle: TestClient) -> None:
+    told = {"prompts": "mini", "teachers": ["demo"], "objectives": {"length": {"goals": ["max:words"]}}}
+    answer = idle.post("/api/jobs/study", json={**told, "arms": ["single"]})
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["options"]["out"] == "study"
+
+
 def test_the_records_stand_in_the_openapi_document(idle: TestClient) -> None:
     paths = idle.get("/api/openapi.json").json()["paths"]
     body = paths["/api/jobs/profile"]["post"]["requestBody"]["content"]["application/json"]["schema"]
