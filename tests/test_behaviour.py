@@ -33,7 +33,7 @@ VARIES = (
     (r"[\d,.]+ (items|tokens)/s", r"RATE \1/s"),
     (r"(tokens written), [\d,]+/s", r"\1, RATE/s"),
     (r" · about [\d,]+ (s|min) left", ""),
-    (r"(?m)^.* (\d+)/(\d+)  .*\n", lambda found: found[0] if found[1] == found[2] else ""),
+    (r"(?m)^.* (\d+)/(\d+|\?)  .*\n", lambda found: found[0] if found[1] == found[2] else ""),
     (r"took [\d.,]+ (ms|s|min|h)\b", "took SECONDS"),
     (r"https?://(?!127)[\w.-]+", "https://HOST"),
     (r"(inherit_\* tasks by itself: ).*", r"\1KNOWN"),
