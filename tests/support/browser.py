@@ -89,9 +89,9 @@ class Tab:
         while self._loads == before:
             await self._told()
 
-    async def until(self, script):
+    async def until(self, script, patience=PATIENCE):
         """Wait until an expression holds on the page, whichever it is by then."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while True:
                 # An evaluation that a navigation interrupts is an error of the protocol.
                 with contextlib.suppress(AssertionError):
