@@ -60,11 +60,6 @@ def questions(folder: Path, count: int) -> str:
     return rows(folder, "questions.jsonl", [{"prompt": f"question {number} end"} for number in range(count)])
 
 
-def teacher(folder: Path, url: str) -> str:
-    (folder / "wire.toml").write_text(f'model = "wire"\nurl = "{url}"\n', "utf-8")
-    return str(folder / "wire.toml")
-
-
 def pairs(folder: Path) -> str:
     made = [{"id": str(i), "prompt": f"question {i}", "a": f"Say {i}.", "b": f"Don't {i}."} for i in range(200)]
     return rows(folder, "pairs.jsonl", made)
@@ -153,7 +148,7 @@ WORKS = {
     ),
     "select": Work(
         lambda at, url: [
-            *("select", rows(at, "answers.jsonl", candidates.rows(60, 4)), "-O", f"max:judge:{teacher(at, url)}"),
+            *("select", rows(at, "answers.jsonl", candidates.rows(60, 4)), "-O", f"max:judge:wire@{url}"),
             *("--skip-filter", "all", "--out", str(at / "chosen")),
         ],
         files("chosen/*.jsonl"),
