@@ -119,7 +119,7 @@ async def _judged(
 ) -> tuple[FloatArray, JudgeProgress]:
     """The score of each candidate of a block; NaN where no comparison gave one."""
     met = list(_pairs(tables, judge.rounds))
-    games = {pair.id: (one, other) for pair, one, other in met}
+    found: dict[str, float] = {}
     won, played = (np.zeros(sum(map(len, tables))) for _ in range(2))
     failed, unparseable, error = 0, 0, None
     async for judgement, _ in ask_judge(client, judge.name, [pair for pair, _, _ in met], judge.shown):
@@ -128,9 +128,12 @@ async def _judged(
             why = next((ruling.error for ruling in judgement.rulings if ruling.error), None)
             failed, unparseable, error = failed + bool(why), unparseable + (not why), why or error
             continue
-        for place, share in zip(games[judgement.pair.id], (liked, 1 - liked), strict=True):
-            won[place] += share
-            played[place] += 1
+        found[judgement.pair.id] = liked
+    # Added up in the order of the pairs, not of the answers: the same verdicts give the same last digit.
+    for pair, one, other in met:
+        if (share := found.get(pair.id)) is not None:
+            won[[one, other]] += share, 1 - share
+            played[[one, other]] += 1
     scores = np.divide(won, played, out=np.full(len(won), np.nan), where=played > 0)
     return scores, JudgeProgress(len(won), len(met), failed, unparseable, error)
 
