@@ -27,6 +27,8 @@ PARTS = {
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",
+    "replicas": "Several servers of one model",
+    "study": "A study with one place and with two",
     "engines": "One model in this process and behind vLLM",
     "helm": "A profile against `helm-run`",
     "local": "The in-process engine against lm-eval's `hf`",
