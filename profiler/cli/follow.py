@@ -57,12 +57,21 @@ def follow(service: str, verb: str, record: Mapping[str, Any], own: Mapping[str,
         raise WrongUse(f"{', '.join(told)} can't be asked of a service: leave it out, and look at the job's page")
     service = service.rstrip("/")
     body = json.dumps(record, default=str).encode()
-    job = wait(_submitted(f"{service}/api/jobs/{verb}", body))
-    page = f"{service}/jobs/{job.id}"
-    try:
+    page = ""
+
+    async def followed() -> ServiceJob:
+        # One loop for both: from here on Ctrl-C is its own to take, and can't be lost between two of them.
+        nonlocal page
+        job = await _submitted(f"{service}/api/jobs/{verb}", body)
+        page = f"{service}/jobs/{job.id}"
         note(f"the job: {page}")
-        job = wait(_ended(f"{service}/api/jobs/{job.id}/events"))
+        return await _ended(f"{service}/api/jobs/{job.id}/events")
+
+    try:
+        job = wait(followed())
     except KeyboardInterrupt:
+        if not page:
+            raise
         note(f"\nno longer followed; the job goes on, and can be cancelled on its page: {page}")
         raise typer.Exit(130) from None
     sys.stdout.write(f"{page}\n" + (f"{job.result}\n" if job.result else ""))
