@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ VARIABLE = "INHERIT_OFFICIAL"
 
 os.environ["INHERIT_OFFLINE"] = "1"
 os.environ.pop("INHERIT_DATA", None)
+for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+    # Whoever runs the tests in the background may ignore these, and what a test starts would inherit that.
+    if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

@@ -34,7 +34,7 @@ class GpuHours(Record):
     cost: float
 
 
-class Workload(Record):
+class ModelWork(Record):
     """What one model does in stages of one kind."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class Workload(Record):
 class Forecast(Record):
     """What is left of a study to do."""
 
-    works: tuple[Workload, ...]
+    works: tuple[ModelWork, ...]
     away: tuple[str, ...]
     """What is not on this machine, and so is reckoned with as the assumptions say."""
     unsized: tuple[str, ...]
@@ -93,7 +93,7 @@ def away(study: Study) -> list[str]:
 
 def forecast(study: Study, told: Assumptions, schedule: Schedule | None = None) -> Forecast:
     """What a SCHEDULE still has to do; without one the whole study, of which nothing has to be on this machine."""
-    made: dict[tuple[Kind, str, bool], Workload] = {}
+    made: dict[tuple[Kind, str, bool], ModelWork] = {}
     reckoning = Reckoning(study, told, schedule)
     for one in reckoning.works():
         key = one.kind, one.model, one.paid is None
@@ -115,7 +115,7 @@ class Reckoning:
     told: Assumptions
     schedule: Schedule | None
 
-    def works(self) -> Iterator[Workload]:
+    def works(self) -> Iterator[ModelWork]:
         """Of what is not done; what several arms share is one training."""
         study, done = self.study, self._done
         taught = (pupil for student in study.students for pupil in pupils(study, student))
@@ -200,26 +200,26 @@ class Reckoning:
         requests = known.texts or ours.requests / shipped
         return Load(items * requests, items * known.characters, items * ours.written / shipped)
 
-    def _sampling(self, teacher: Teacher) -> Workload:
+    def _sampling(self, teacher: Teacher) -> ModelWork:
         many = self._prompts.count * teacher.k
         asked = self._prompts.characters + len(teacher.prompt_template or "") + len(teacher.system)
         load = Load(many, many * asked, many * teacher.sampling.max_tokens)
         return self._work("sample", teacher.endpoint.model, [load], teacher)
 
-    def _training(self, pupil: Pupil) -> Workload:
+    def _training(self, pupil: Pupil) -> ModelWork:
         """Of prompts, and of answers as long as its teachers write them."""
         recipe = self.study.taught(pupil.student, "", "", pupil.seed)
         limits = [one.sampling.max_tokens for one in self.study.asked if one.name in pupil.sources]
         prompt = (self._prompts.characters + len(recipe.prompt_template)) / self.told.characters
         answer = self.told.written * sum(limits) / len(limits)
         tokens = self._prompts.count * min(prompt + answer, recipe.length) * recipe.epochs
-        return Workload(kind="train", model=pupil.student, stages=1, taught=round(tokens))
+        return ModelWork(kind="train", model=pupil.student, stages=1, taught=round(tokens))
 
-    def _work(self, kind: Kind, model: str, loads: Iterable[Load], teacher: Teacher | None = None) -> Workload:
+    def _work(self, kind: Kind, model: str, loads: Iterable[Load], teacher: Teacher | None = None) -> ModelWork:
         requests, characters, most = (sum(part) for part in zip(*loads, strict=True))
         read, written = characters / self.told.characters, most * self.told.written
         price = teacher.price if teacher else None
-        return Workload(
+        return ModelWork(
             kind=kind,
             model=model,
             stages=1,
@@ -259,14 +259,14 @@ def _asked(request: Request) -> Load:
     return Load(len(texts), sum(map(len, texts)), 0)
 
 
-def _both(one: Workload, other: Workload) -> Workload:
+def _both(one: ModelWork, other: ModelWork) -> ModelWork:
     """Two works of one model together."""
     sums = {name: getattr(one, name) + getattr(other, name) for name in COUNTS}
     paid = None if one.paid is None or other.paid is None else one.paid + other.paid
     return one.model_copy(update={**sums, "paid": paid})
 
 
-def _priced(work: Workload, study: Study, told: Assumptions) -> Workload:
+def _priced(work: ModelWork, study: Study, told: Assumptions) -> ModelWork:
     """With the hours that it takes of each kind of GPU, unless a server is paid for it or the size is unknown."""
     billions = told.billions(work.model)
     if billions is None or work.paid is not None:

@@ -18,7 +18,7 @@ from profiler.reporting.numbers import DASH, count, interval, number, places, wi
 from profiler.reporting.report import Figure, Part, Report
 from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
-from profiler.study.forecast import Forecast, GpuHours, Workload
+from profiler.study.forecast import Forecast, GpuHours, ModelWork
 from profiler.study.plan import ARMS
 from profiler.study.records import Findings, Guard, Steering
 from profiler.study.stage import Kind, State
@@ -303,7 +303,7 @@ def forecast_text(told: Forecast) -> str:
     return as_text(Table("What it takes", heads, tuple(made), notes=tuple(Cell(line, "quiet") for line in notes)))
 
 
-def _counts(work: Workload) -> tuple[int, ...]:
+def _counts(work: ModelWork) -> tuple[int, ...]:
     return work.stages, work.requests, work.read, work.written, work.taught
 
 

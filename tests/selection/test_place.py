@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,21 @@ fsspec = pytest.importorskip("fsspec")
 class Backwards:
     """A place that does the last task first, each twice."""
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Finished]:
-        for task in reversed([*tasks]):
-            task.work(*task.given)
-            yield Finished(task, task.work(*task.given))
+    most = 2**31
+
+    def __init__(self) -> None:
+        self.waiting: list[Task] = []
+
+    def open(self) -> AbstractContextManager[Backwards]:
+        return nullcontext(self)
+
+    def begin(self, tasks: Sequence[Task]) -> None:
+        self.waiting += tasks
+
+    def ended(self) -> Sequence[Finished]:
+        task = self.waiting.pop()
+        task.work(*task.given)
+        return [Finished(task, task.work(*task.given))]
 
 
 def test_a_place_leaves_the_files_that_are_made_here_in_whatever_order(tmp_path: Path) -> None:

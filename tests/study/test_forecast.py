@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from profiler.study import forecast, plan, read_assumptions
-from profiler.study.forecast import Forecast, Workload
+from profiler.study.forecast import Forecast, ModelWork
 from profiler.study.stage_order import Schedule
 from tests.support.command import inherit
 from tests.support.places import ROOT
@@ -28,7 +28,7 @@ speeds = [{ billions = 7, reads = 100, writes = 10, trains = 50, source = "made 
 """
 
 
-def works(found: Forecast) -> dict[tuple[str, str], Workload]:
+def works(found: Forecast) -> dict[tuple[str, str], ModelWork]:
     return {(work.kind, work.model): work for work in found.works}
 
 

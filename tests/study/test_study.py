@@ -267,7 +267,10 @@ def test_the_page_holds_names_as_text_only(finished: Path) -> None:
     assert "<script>" not in render(report.study_report(warned), "md")
 
 
-async def test_teachers_are_asked_what_students_are_and_the_report_says_what_these_took(tmp_path: Path) -> None:
+async def test_teachers_are_asked_what_students_are_and_the_report_says_what_these_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tiny.SIZES, "max_position_embeddings", 1024)  # a pair of answers is longer than the usual 256
     asks = [PLAIN["profile"][0], {"probe": "preferences", "suite": "mini", "limit": 6}]
     short = {"short": PLAIN["objectives"]["short"]}
     async with serving() as one:
@@ -285,6 +288,7 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
         for s in found.preferences.shifts
         if (s.student, s.against, s.metric) == ("single of one, short", "majority", "agreement")
     )
+    assert humans is not None
     assert humans == pytest.approx(told)
     report.save(found, tmp_path / "report")
     assert "with one, its teacher" in (tmp_path / "report" / "report.md").read_text("utf-8")
