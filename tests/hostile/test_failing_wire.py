@@ -131,7 +131,7 @@ async def test_a_study_goes_no_further_with_candidates_that_failed(
 
 
 @pytest.mark.slow
-async def test_a_study_goes_no_further_with_a_profile_that_failed(
+async def test_a_profile_that_failed_is_a_stage_that_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.student.NEEDED", ())
@@ -143,7 +143,8 @@ async def test_a_study_goes_no_further_with_a_profile_that_failed(
             profile=[study.PLAIN["profile"][0], {**probe, "scorers": [perspective(scorer, monkeypatch)]}],
             guard={},
         )
-        resumed(await inherit("study", plan), "toxicity 8 of 8")
+        done = await inherit("study", plan)
+        assert done.code != 0
+        assert "profile base: incomplete: more than 10% failed: toxicity 8 of 8" in done.err
         listed = await inherit("ls", "--out", tmp_path / "study" / "runs", "--json")
         assert [row["state"] for row in orjson.loads(listed.out)] == ["incomplete"]
-        assert not teacher.sent
