@@ -87,6 +87,13 @@ def resumable(how: str = "run the same command again to resume") -> Iterator[Non
         raise typer.Exit(130) from None
 
 
+def _stop(*_: object) -> None:
+    # A script that starts us in the background makes us deaf to Ctrl-C, not to a polite kill.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Inside, a polite kill and a closed terminal stop us as Ctrl-C does, so that what we started is stopped too."""
@@ -96,7 +103,7 @@ def stoppable() -> Iterator[None]:
     # Who has said otherwise is left alone: under nohup, a closed terminal is nothing.
     ours = [number for number in polite if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(number, _stop)
     try:
         yield
     finally:

@@ -32,6 +32,7 @@ def at_work(folder: Path) -> Iterator[None]:
     """Inside, progress is a line in FOLDER, which no other process works at; without a worker, the work ends."""
     from profiler.reporting.progress import told_to
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the worker was started deaf to Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     threading.Thread(target=_end_with_worker, daemon=True).start()
     lock = _lock(folder / "lock")

@@ -173,6 +173,7 @@ def _alone(task: Task, pipe: Connection, gpus: Sequence[str], environment: Mappi
     """Do a task as the whole work of this process, in the environment of the one that began it."""
     os.environ.clear()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # even where whoever began it is deaf to Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)

@@ -131,9 +131,7 @@ async def test_a_study_goes_no_further_with_candidates_that_failed(
 
 
 @pytest.mark.slow
-async def test_a_profile_that_failed_is_a_stage_that_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_profile_that_failed_is_a_stage_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.student.NEEDED", ())
     async with serving() as scorer, serving() as teacher:
         probe = {"probe": "toxicity", "prompts": "asked.jsonl", "samples": 1, "sampling": {"max_tokens": 4}}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.kills import WORKS
 from tests.support.forked import forked
+from tests.support.killing import COMMAND, ROOT
 from tests.support.wire import Script, serving
 
 pytestmark = pytest.mark.slow
@@ -35,6 +37,24 @@ async def test_who_is_stopped_says_how_it_goes_on_and_pays_for_nothing_twice(tmp
             units = wire.units(WORKS[name].paid)
             assert len(units) - len({*units}) <= 64 * WORKS[name].each, "no more than was in flight"
             assert WORKS[name].numbers(at)
+
+
+async def test_a_polite_kill_stops_what_a_script_started_in_the_background(tmp_path: Path) -> None:
+    """There a shell has SIGINT ignored."""
+    async with serving(Script(latency=0.05)) as wire:
+        words = WORKS["profile"].words(tmp_path, wire.url)
+        deaf = ("sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, *COMMAND, *words)
+        running = await asyncio.create_subprocess_exec(*deaf, cwd=ROOT, stdout=-1, stderr=-1)
+        while len(wire.units("question")) < 20:
+            assert running.returncode is None
+            await asyncio.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)
+        assert running.returncode is None
+        running.terminate()
+        _, said = await asyncio.wait_for(running.communicate(), LONG)
+    assert running.returncode == 130
+    assert b"stopped; what was done is kept" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

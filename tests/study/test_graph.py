@@ -149,7 +149,9 @@ async def test_the_command_goes_on_where_a_teacher_is_gone_and_says_what_failed(
         path = written(tmp_path, objectives=aims, **few)
         done = await inherit("study", path)
         assert done.code == 1
-        assert "stages failed, the same command tries them again. sample gone: went away: 'gone' after 0 of 16" in done.err
+        assert (
+            "stages failed, the same command tries them again. sample gone: went away: 'gone' after 0 of 16" in done.err
+        )
         watched = await inherit("study", path, "--watch")
     lines = {line.split("  ")[0].strip(): line for line in watched.out.splitlines()}
     assert " failed " in lines["sample gone"]
