@@ -101,6 +101,7 @@ def test_what_nobody_foresaw_is_one_sentence_and_a_file(
     place.unlink()
 
 
+@pytest.mark.slow
 async def test_two_commands_do_not_pay_twice_for_one_pool(tmp_path: Path) -> None:
     async with serving(Script(latency=1.0)) as wire:
         teacher = tmp_path / "wire.toml"

@@ -291,6 +291,7 @@ async def test_a_servers_words_are_marked_in_work_for_others() -> None:
     await transport.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 async def test_a_planted_key_is_in_no_file_and_on_no_page(tmp_path: Path, fails: bool) -> None:
     canaries = {"OPENAI_API_KEY": "sk-canary-one-0123456789", "INHERIT_TEAM": "canary-two-0123456789"}

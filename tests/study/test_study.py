@@ -267,6 +267,7 @@ def test_the_page_holds_names_as_text_only(finished: Path) -> None:
     assert "<script>" not in render(report.study_report(warned), "md")
 
 
+@pytest.mark.slow
 async def test_teachers_are_asked_what_students_are_and_the_report_says_what_these_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +296,7 @@ async def test_teachers_are_asked_what_students_are_and_the_report_says_what_the
     assert (tmp_path / "report" / "figures" / "preferences.svg").is_file()
 
 
+@pytest.mark.slow
 async def test_what_two_student_models_inherit_unasked_stands_side_by_side_each_against_its_own_base(
     tmp_path: Path,
 ) -> None:
@@ -315,6 +317,7 @@ async def test_what_two_student_models_inherit_unasked_stands_side_by_side_each_
         assert layout.moved(words) in drawn, "the second student's numbers are in the picture, too"
 
 
+@pytest.mark.slow
 async def test_a_student_is_taught_the_best_of_each_number_of_candidates_and_they_are_drawn_over_it(
     tmp_path: Path,
 ) -> None:
@@ -531,6 +534,7 @@ def test_a_study_of_one_seed_says_that_its_interval_lacks_the_spread_of_training
     assert told, "the family's p stands beside the single intervals"
 
 
+@pytest.mark.slow
 async def test_a_study_of_three_seeds_has_one_verdict_an_objective_with_trainings_and_prompts_in_it(
     tmp_path: Path,
 ) -> None:
