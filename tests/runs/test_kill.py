@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import subprocess
@@ -70,7 +71,9 @@ async def test_a_model_in_this_process_that_is_killed_goes_on_where_it_was(tmp_p
         command = "from profiler.cli import main; main()"
         asked = ["--suite", "mini", "-p", "toxicity", "--out", out]
         words = [sys.executable, "-c", command, "profile", str(folder), *asked]
-        return subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # In float32: in bfloat16 another batch rounds so far otherwise that a sixth of these texts is another.
+        plain = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
+        return subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=plain)
 
     def kept() -> int:
         try:
@@ -90,7 +93,7 @@ async def test_a_model_in_this_process_that_is_killed_goes_on_where_it_was(tmp_p
     items = [[section.items for section in run.profile.sections] for run in (again, whole)]
     assert items[0] == items[1]
     pairs = list(zip(written(again), written(whole), strict=True))
-    # What is left is drawn in other batches, whose last digits may differ: a draw in a thousand falls otherwise.
+    # What is left is drawn in other batches, whose last digits may differ: now and then a draw falls otherwise.
     assert sum(ours == theirs for ours, theirs in pairs) >= 0.98 * len(pairs)
 
 
