@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import secrets
 import time
@@ -42,23 +43,14 @@ def disk(path: Path) -> Iterator[None]:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file in one step: a reader sees the old content or the new, never half."""
-    with disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(path)
-        try:
-            _write_part(part, content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with _beside(path, content) as part:
+        part.replace(path)
 
 
 def create_whole(path: Path, content: bytes) -> bool:
     """Write a file in one step unless there is one: of several writers the first wins; False to those that are late."""
-    with disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = part_of(path)
+    with _beside(path, content) as part:
         try:
-            _write_part(part, content)
             os.link(part, path)
         except FileExistsError:
             return False
@@ -68,16 +60,23 @@ def create_whole(path: Path, content: bytes) -> bool:
             if path.exists():
                 return False
             part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     return True
 
 
-def _write_part(part: Path, content: bytes) -> None:
-    with part.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+@contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A whole file that is to stand at PATH, and is gone afterwards where it does not."""
+    with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = part_of(path)
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def part_of(path: Path) -> Path:
@@ -114,15 +113,22 @@ def held(path: Path) -> bool:
     return False
 
 
+def awaited(path: Path, seconds: float = math.inf) -> BaseFileLock:
+    """The lock on PATH once whoever has it lets go; BlockingIOError where that takes more SECONDS."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return locked(path)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOOK)
+
+
 @contextmanager
 def wait_locked(path: Path) -> Iterator[None]:
     """Nobody else holds the lock on PATH meanwhile; whoever has it is waited for."""
-    while True:
-        try:
-            lock = locked(path)
-            break
-        except BlockingIOError:
-            time.sleep(LOOK)
+    lock = awaited(path)
     try:
         yield
     finally:

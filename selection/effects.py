@@ -49,15 +49,16 @@ class Effects:
         every = np.where(grid.there, np.arange(grid.row.shape[1]), -1)
         seen = kept if self.share >= 1 else kept & (uniform(mixed(name_bits(grid.prompts), self.seed)) <= self.share)
         self.prompts += int(seen.sum())
+        aims = {goal.metric for goal in self.objective.goals}  # all of them among the names
         for arm, places in {POOL: every, **arms}.items():
             source = values_at(grid.source.astype(np.float64), places)[kept]
             counts = np.bincount(source[~np.isnan(source)].astype(np.int64), minlength=len(self.sources))
             self.rows[arm] = self.rows.get(arm, 0) + counts
             for name in self.names:
-                self.values[arm, name].append(_mean(values_at(grid.scores[name], places)[seen]))
-            for name in {goal.metric for goal in self.objective.goals} if arm in (POOL, CHOSEN, RANDOM) else ():
                 found = values_at(grid.scores[name], places)[seen]
-                self.candidates[arm, name].append(found[~np.isnan(found)])
+                self.values[arm, name].append(_mean(found))
+                if name in aims and arm in (POOL, CHOSEN, RANDOM):
+                    self.candidates[arm, name].append(found[~np.isnan(found)])
         able = admissible(grid, self.objective)
         order = choose(grid, self.objective, self.deviations, grid.row.shape[1], able)
         for goal in self.objective.goals:

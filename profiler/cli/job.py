@@ -11,13 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from profiler.errors import StoreError
-from profiler.files import disk, locked
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
+from profiler.files import awaited, disk
 
 PAUSE = 0.2
 """Seconds between two lines on one task."""
@@ -33,9 +29,12 @@ def at_work(folder: Path) -> Iterator[None]:
     from profiler.reporting.progress import told_to
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the worker was started deaf to Ctrl-C
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    lock = _lock(folder / "lock")
+    path = folder / "lock"
+    try:
+        lock = awaited(path, PATIENCE)
+    except BlockingIOError:
+        raise StoreError(f"another process is at this job: {str(path)!r} is locked") from None
     try:
         with disk(folder), (folder / "progress.jsonl").open("ab+") as file:
             if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
@@ -54,17 +53,6 @@ def at_work(folder: Path) -> Iterator[None]:
                 yield
     finally:
         lock.release()
-
-
-def _lock(path: Path) -> BaseFileLock:
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return locked(path)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise StoreError(f"another process is at this job: {str(path)!r} is locked") from None
-            time.sleep(0.1)
 
 
 def _end_with_worker() -> None:

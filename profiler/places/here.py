@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from contextvars import copy_context
 from math import ceil
 from multiprocessing.connection import Connection, wait
@@ -35,9 +35,8 @@ class ThisProcess:
     def __init__(self) -> None:
         self._waiting: list[Task] = []
 
-    @contextmanager
-    def open(self) -> Iterator[Self]:
-        yield self
+    def open(self) -> AbstractContextManager[Self]:
+        return nullcontext(self)
 
     def begin(self, tasks: Sequence[Task]) -> None:
         self._waiting += tasks
@@ -73,13 +72,8 @@ class Processes:
         if (wants := ceil(gpus)) > (there := len(devices())):
             raise WrongUse(f"a task wants {wants} GPU{'s' * (wants > 1)}, and this machine has {there}")
 
-    @contextmanager
-    def open(self) -> Iterator[HereSite]:
-        site = HereSite(self.places)
-        try:
-            yield site
-        finally:
-            site.stop()
+    def open(self) -> AbstractContextManager[HereSite]:
+        return closing(HereSite(self.places))
 
 
 class _Running(NamedTuple):
@@ -106,9 +100,8 @@ class HereSite:
         self._running: dict[Connection, _Running] = {}
 
     def begin(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            # One server imports what tasks need, and each starts as a copy of it.
-            self._processes.set_forkserver_preload([task.work.__module__])
+        # One server imports what tasks need, and each starts as a copy of it.
+        self._processes.set_forkserver_preload(sorted({task.work.__module__ for task in tasks}))
         self._waiting += [(task, 1) for task in tasks]
         self._start()
 
@@ -148,7 +141,7 @@ class HereSite:
         self._start()
         return over
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End what runs; all of it can be taken up again."""
         for one in self._running.values():
             one.process.terminate()

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from profiler.errors import EndpointDown, MissingExtra
@@ -29,12 +29,8 @@ class RayCluster:
 
     @contextmanager
     def open(self) -> Iterator[RaySite]:
-        with _connected(self.address) as ray:
-            site = RaySite(ray)
-            try:
-                yield site
-            finally:
-                site.stop()
+        with _connected(self.address) as ray, closing(RaySite(ray)) as site:
+            yield site
 
 
 class _Running(NamedTuple):
@@ -85,7 +81,7 @@ class RaySite:
             over.append(Finished(one.task, told))
         return over
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End what runs in a process of its own; the rest ends with this one."""
         for one in self._running.values():
             self._take_away(one)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -33,13 +33,8 @@ class SlurmJobs:
     def __init__(self, partition: str = "") -> None:
         self.partition = partition
 
-    @contextmanager
-    def open(self) -> Iterator[SlurmSite]:
-        site = SlurmSite(self.partition)
-        try:
-            yield site
-        finally:
-            site.stop()
+    def open(self) -> AbstractContextManager[SlurmSite]:
+        return closing(SlurmSite(self.partition))
 
 
 @dataclass
@@ -87,7 +82,7 @@ class SlurmSite:
         time.sleep(0 if over else PAUSE)
         return over
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take back what waits or runs."""
         for one in self.running:
             one.job.cancel(check=False)

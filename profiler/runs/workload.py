@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple, assert_never
 
@@ -51,9 +50,5 @@ def _asked(request: Request) -> tuple[int, int, int]:
             weighed = sum(len(request.prompt) + len(choice) for choice in request.choices)
             return len(request.choices), max(weighed, len(request.lettered())), LETTER
         case Weigh() | Embed():
-            return len(request.texts), _characters(request.texts), 0
+            return len(request.texts), sum(map(len, request.texts)), 0
     assert_never(request)
-
-
-def _characters(texts: Iterable[str]) -> int:
-    return sum(map(len, texts))

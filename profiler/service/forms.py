@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
-from urllib.parse import parse_qs
+from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic_core import to_json
@@ -16,7 +15,7 @@ from profiler.errors import InheritError
 from profiler.records import Record
 from profiler.service import verbs
 from profiler.service.jobs import submit
-from profiler.service.pages import Pages, render
+from profiler.service.pages import Filled, Pages, render
 from profiler.service.problems import Missing
 
 router = Pages(tags=["new"])
@@ -82,14 +81,10 @@ def verb_form(verb: str) -> VerbForm:
     return form(verb)
 
 
-async def _told(request: Request) -> str:
-    return parse_qs((await request.body()).decode("utf-8", "replace")).get("options", [""])[0]
-
-
 @router.post("/new/{verb}", include_in_schema=False)
-async def submitted(request: Request, verb: str, text: Annotated[str, Depends(_told)]) -> Response:
+async def submitted(request: Request, verb: str, filled: Filled) -> Response:
     """A job of the options, or the form with what is wrong beside each."""
-    given: dict[str, Any] = {}
+    text, given = filled.get("options", [""])[0], dict[str, Any]()
     try:
         form(verb)
         given = settings.parse_toml(text, "what you wrote")

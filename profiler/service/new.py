@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import parse_qs
 
-from fastapi import Depends, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -20,7 +19,7 @@ from profiler.runs import profile, run, workload
 from profiler.runs.options import EndpointOptions, ProfileOptions
 from profiler.service import verbs
 from profiler.service.jobs import submit
-from profiler.service.pages import Pages, render
+from profiler.service.pages import Filled, Pages, render
 from profiler.service.safety import check_submission
 from selection import read_price
 
@@ -154,12 +153,8 @@ def _asked(request: Request, address: EndpointOptions) -> EndpointOptions:
     return address
 
 
-async def _form(request: Request) -> dict[str, list[str]]:
-    return parse_qs((await request.body()).decode("utf-8", "replace"))
-
-
 @router.post("/new", include_in_schema=False)
-async def filled(request: Request, form: Annotated[dict[str, list[str]], Depends(_form)]) -> Response:
+async def filled(request: Request, form: Filled) -> Response:
     """What a button of the form asks for: a run, the demo, the server's models, a check, or what it takes."""
     wanted = form.pop("do", ["start"])[0]
     several = form.pop("probes", [])

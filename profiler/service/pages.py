@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import parse_qs, quote, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
@@ -88,6 +88,14 @@ class KeptRoute(APIRoute):
             return Response(body, headers={"content-type": kind})
 
         return answered
+
+
+async def form_fields(request: Request) -> dict[str, list[str]]:
+    """What was filled in."""
+    return parse_qs((await request.body()).decode("utf-8", "replace"))
+
+
+Filled = Annotated[dict[str, list[str]], Depends(form_fields)]
 
 
 def render(template: str, **context: Any) -> str:

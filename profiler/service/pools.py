@@ -160,12 +160,13 @@ def pool(request: Request, id: str, choice: Annotated[Choice, Query()]) -> PoolP
     told = PoolPage(**dict(page), scores=(), choice=choice)
     try:
         where = _pool_of(request, path, one)
-        told = told.model_copy(update={"scores": _scores(where, _scored(where))})
+        stamp = _scored(where)
+        told = told.model_copy(update={"scores": _scores(where, stamp)})
         if not choice.objective:
             return told
         if errors := _errors(choice):
             return told.model_copy(update={"errors": errors})
-        more = {"effects": _effects(where, choice, _scored(where)), "command": choice.command(where.name)}
+        more = {"effects": _effects(where, choice, stamp), "command": choice.command(where.name)}
         return told.model_copy(update=more)
     except Missing:
         return told

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qs
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -23,7 +22,7 @@ from profiler.runs import Run
 from profiler.runs.tags import read_tags, save_tags
 from profiler.service import parts
 from profiler.service.index import Entry, Index
-from profiler.service.pages import Pages, address
+from profiler.service.pages import Pages, address, form_fields
 from profiler.service.parts import ReportPart, Theme, picture
 from profiler.service.problems import Missing
 
@@ -150,7 +149,7 @@ def tag(request: Request, id: str, told: RunTags) -> RunTags:
 
 @router.post("/runs/{id}/tags", include_in_schema=False)
 async def tag_by_hand(request: Request, id: str) -> Response:
-    told = parse_qs((await request.body()).decode("utf-8", "replace")).get("tags", [""])[0]
+    told = (await form_fields(request)).get("tags", [""])[0]
     await run_in_threadpool(tag, request, id, RunTags(tags=tuple(told.replace(",", " ").split())))
     return RedirectResponse(address("runs", id), 303)
 

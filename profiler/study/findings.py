@@ -196,8 +196,8 @@ class StudyResults:
         base = self.runs[self.pupils[0]].profile
         if missing := [made.pupil for made in self.schedule.pupils if made not in self.done]:
             yield f"not done yet, and so not here: {'; '.join(self.name(pupil) for pupil in missing)}"
-        for stage in self.schedule.stages:
-            if self.workspace.state(stage) == "failed" and (news := self.workspace.news(stage)):
+        for stage, state in self.schedule.states().items():
+            if state == "failed" and (news := self.workspace.news(stage)):
                 yield f"{stage.name} failed: {news.error}"
         scorers = {f"{part.probe}.{name}": made for part in base.sections for name, made in part.scorers.items()}
         for name, target in self.study.objectives.items():

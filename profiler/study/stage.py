@@ -113,11 +113,8 @@ class Workspace:
             raise BadData(f"{str(path)!r} can't be read; remove it, and the stage is done again") from None
         return found if (self.folder / found.result).exists() else None
 
-    def state(self, stage: Stage) -> State:
-        if self.done(stage):
-            return "done"
-        if not all(self.done(need) for need in stage.needs):
-            return "waits"
+    def unfinished(self, stage: Stage) -> State:
+        """How far a stage is that waits for nothing and is not done."""
         if self.at_work(stage):
             return "running"
         return "failed" if (news := self.news(stage)) and news.error else "to do"

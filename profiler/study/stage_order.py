@@ -72,9 +72,7 @@ def _now(node: StageNode, workspace: Workspace) -> StageNode:
     stage = Stage(node.kind, node.title, dict, lambda key, say: Path())
     stage.__dict__["key"] = node.key
     news = workspace.news(stage)
-    state: State = "done" if workspace.path(stage).is_file() else "running" if workspace.at_work(stage) else "to do"
-    if state == "to do" and news and news.error:
-        state = "failed"
+    state: State = "done" if workspace.path(stage).is_file() else workspace.unfinished(stage)
     return node.model_copy(update={"state": state, "news": news.line if news and state != "done" else ""})
 
 
@@ -116,9 +114,19 @@ class Schedule:
         stages = [*untouched, *sampled, scored, *selects.values(), *teaching, *judges.values()]
         return cls(study, workspace, stages, [*bases, *taught], judges)
 
+    def states(self) -> dict[Stage, State]:
+        """How far each stage is. Each stands after what it needs, so that each record is read once."""
+        found: dict[Stage, State] = {}
+        for stage in self.stages:
+            if any(found[need] != "done" for need in stage.needs):
+                found[stage] = "waits"
+            else:
+                found[stage] = "done" if self.workspace.record(stage) else self.workspace.unfinished(stage)
+        return found
+
     def plan(self) -> list[Step]:
         """What is done and what is to do, the same thing once; nothing is asked of any model."""
-        states = {stage: self.workspace.state(stage) for stage in self.stages}
+        states = self.states()
         known = {stage: stage.key for stage, state in states.items() if state != "waits"}
         same = {known.get(stage, str(id(stage))): stage for stage in reversed(states)}
         return [
@@ -137,7 +145,8 @@ class Schedule:
 
     def graph(self) -> StageGraph:
         """Every stage with what it needs; what is the same thing stands in it once."""
-        known = {stage: None if self.workspace.state(stage) == "waits" else stage.key for stage in self.stages}
+        states = self.states()
+        known = {stage: None if state == "waits" else stage.key for stage, state in states.items()}
         first = {key or str(id(stage)): stage for stage, key in reversed(known.items())}
 
         def same(stage: Stage) -> Stage:
@@ -149,7 +158,7 @@ class Schedule:
                     kind=stage.kind,
                     title=stage.title,
                     key=key,
-                    state=self.workspace.state(stage),
+                    state=states[stage],
                     needs=tuple(dict.fromkeys(same(need).name for need in stage.needs)),
                 )
                 for stage, key in known.items()

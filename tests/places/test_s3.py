@@ -20,7 +20,7 @@ import pytest
 
 from selection.storage import storage_at
 from tests.places.test_places import ray_cluster
-from tests.support.killing import asked_again, finish, kill_in_the_middle
+from tests.support.killing import COMMAND, asked_again, finish, kill_in_the_middle
 from tests.support.places import ROOT
 from tests.support.pool import questions
 from tests.support.wire import Script, serving
@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.skipif(not (find_spec("s3fs") and find_spec("moto")), reason="needs s3fs and moto[server]"),
 ]
 
-COMMAND = ["-c", "from profiler.cli import main; main()"]
 PROMPTS = 2100
 """Three blocks."""
 

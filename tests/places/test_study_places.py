@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,27 +13,11 @@ import pytest
 from tests.places.test_places import ray_cluster
 from tests.support import slurm
 from tests.support.places import ROOT
+from tests.support.stages import driven_twice
 
 pytestmark = pytest.mark.cluster
 
 TRAININGS = 3
-
-
-def driven_twice(folder: Path, on: str, **environment: str) -> None:
-    """A study whose driver is killed while trainings run, and carried out by another."""
-    command = [sys.executable, "-m", "tests.support.stages", str(folder / "study"), "1", on]
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    begun = folder / "study" / "begun"
-    driver = subprocess.Popen(command, env=settings, cwd=folder)
-    while not begun.exists():
-        assert driver.poll() is None
-        time.sleep(0.05)
-    driver.kill()
-    driver.wait()
-    assert subprocess.run(command, env=settings, cwd=folder, check=False, timeout=300).returncode == 0
-    numbers = [line.split()[0] for line in begun.read_text("utf-8").splitlines()]
-    assert sorted(numbers) == [str(number) for number in range(TRAININGS)], "none was begun twice"
-    assert len([*(folder / "study" / "stages").iterdir()]) == 1 + 2 * TRAININGS
 
 
 Place = tuple[str, dict[str, str]]
@@ -59,7 +42,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_a_killed_driver_leaves_what_runs_to_end_and_the_next_takes_it_up(place: Place, tmp_path: Path) -> None:
     on, where = place
-    driven_twice(tmp_path, on, **where)
+    driven_twice(tmp_path, "1", on, running=1, **where)
 
 
 def test_a_command_says_the_same_elsewhere_as_here(place: Place, tmp_path: Path) -> None:

@@ -23,17 +23,7 @@ RESULTS = Path(__file__).parents[2] / "examples" / "steer_length" / "results"
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a selection, a file of verdicts, a study and one that has not ended."""
-    out = tmp_path_factory.mktemp("runs")
-    rows = candidates.written(out / "answers.json.txt", candidates.rows()).rename(out.parent / "answers.jsonl")
-    candidates.run("select", rows, "-O", "max:words", "-o", out / "chosen")
-    (out / "study").mkdir()
-    shutil.copy(RESULTS / "report.json", out / "study")
-    (out / "begun" / "stages").mkdir(parents=True)
-    (out / "begun" / "settings.json").write_text("{}")
-    labels = ({"id": place, "gold": 1 + place % 2, "verdict": 1 + place % 3 % 2} for place in range(12))
-    candidates.written(out / "verdicts.jsonl", labels)
-    (out / "odd.jsonl").write_text('{"a": 1}\n')
-    return out
+    return looked.reports(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +24,6 @@ from profiler.study.stage import Kind, Stage, Workspace
 from profiler.study.stage_order import Schedule
 from tests.support import stages
 from tests.support.command import inherit
-from tests.support.places import ROOT
 from tests.support.study import written
 from tests.support.wire import serving
 
@@ -83,8 +80,8 @@ def test_a_stage_that_fails_fails_alone_and_only_what_needs_it_waits(made: Plan)
     failed = carry_out(made.schedule, quiet, quiet)
     assert made.done == ["two", "of two"]
     assert {stage.title: failure.words for stage, failure in failed.items()} == {"one": "'one' went away"}
-    assert made.space.state(one) == "failed"
-    assert made.space.state(first) == "waits"
+    assert made.schedule.states()[one] == "failed"
+    assert made.schedule.states()[first] == "waits"
     told = stages_text(made.schedule.plan())
     assert "'one' went away" in told
     assert "for sample one" in told
@@ -119,7 +116,7 @@ def test_two_stages_that_turn_out_to_be_the_same_are_done_once(made: Plan) -> No
 def test_a_stage_that_somebody_is_at_is_seen_to_run_and_is_waited_for(made: Plan) -> None:
     stage = made.stage("sample", "one")
     lock = locked(made.space.folder / "at-work" / f"sample-{stage.key}.lock")
-    assert made.space.state(stage) == "running"
+    assert made.schedule.states()[stage] == "running"
 
     def end() -> None:
         (made.space.folder / stage.key).touch()
@@ -239,16 +236,5 @@ def test_processes_run_at_once_with_devices_of_their_own_and_a_killed_one_is_beg
 
 @pytest.mark.slow
 def test_what_runs_when_its_driver_is_killed_ends_and_the_next_driver_takes_it_up(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.stages", str(tmp_path / "study"), "3"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "2", "INHERIT_TEST_TRAININGS": "4"}
-    driver = subprocess.Popen(command, env=environment, cwd=ROOT)
-    begun = tmp_path / "study" / "begun"
-    while not begun.exists() or len(begun.read_text("utf-8").splitlines()) < 3:
-        assert driver.poll() is None
-        time.sleep(0.02)
-    driver.kill()
-    driver.wait()
-    assert subprocess.run(command, env=environment, cwd=ROOT, check=False, timeout=300).returncode == 0
-    numbers = [line.split()[0] for line in begun.read_text("utf-8").splitlines()]
-    assert sorted(numbers) == ["0", "1", "2", "3"], "none was begun twice"
-    assert len([*(tmp_path / "study" / "stages").iterdir()]) == 1 + 2 * 4
+    environment = {"INHERIT_TEST_SECONDS": "2", "INHERIT_TEST_TRAININGS": "4"}
+    stages.driven_twice(tmp_path, "3", running=3, **environment)

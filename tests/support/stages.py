@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from profiler.files import write_whole
 from profiler.study import Stage, Study, carry_out
 from profiler.study.stage import Workspace
 from profiler.study.stage_order import Schedule
+from tests.support.places import ROOT
 
 TRAININGS = int(os.environ.get("INHERIT_TEST_TRAININGS", "12"))
 
@@ -50,6 +52,23 @@ def do_waiting(plan: Study, number: int, where: str, data: Path | None) -> None:
 def carried_out(plan: Study) -> None:
     failed = carry_out(waiting(plan), lambda *_: None, lambda *_: None, do_waiting)
     assert not failed, failed
+
+
+def driven_twice(folder: Path, *words: str, running: int, **environment: str) -> None:
+    """A study in FOLDER whose driver is killed while so many trainings run, and which another carries out."""
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    command = [sys.executable, "-m", "tests.support.stages", str(folder / "study"), *words]
+    begun, many = folder / "study" / "begun", int(settings["INHERIT_TEST_TRAININGS"])
+    driver = subprocess.Popen(command, env=settings, cwd=folder)
+    while not begun.exists() or len(begun.read_text("utf-8").splitlines()) < running:
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    assert subprocess.run(command, env=settings, cwd=folder, check=False, timeout=300).returncode == 0
+    numbers = [line.split()[0] for line in begun.read_text("utf-8").splitlines()]
+    assert sorted(numbers) == [str(number) for number in range(many)], "none was begun twice"
+    assert len([*(folder / "study" / "stages").iterdir()]) == 1 + 2 * many
 
 
 if __name__ == "__main__":
