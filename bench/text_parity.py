@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +48,22 @@ def read(path: Path) -> Iterator[str]:
         yield row["text"] if "text" in row else row["output"]
 
 
-def theirs(python: str, texts: list[str]) -> dict[str, object]:
+def theirs(python: str, texts: list[str]) -> tuple[dict[str, str], dict[str, list[float | None]]]:
+    """The peers' versions and scores; a process for each processor, each with its stretch of the texts."""
+    parts = os.cpu_count() or 1
+    cuts = [len(texts) * part // parts for part in range(parts + 1)]
+    with ThreadPoolExecutor() as pool:
+        found = [*pool.map(partial(asked, python), (texts[start:end] for start, end in pairwise(cuts)))]
+    names = found[0]["scores"]
+    return found[0]["versions"], {name: [value for part in found for value in part["scores"][name]] for name in names}
+
+
+def asked(python: str, texts: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "texts.json"), Path(folder, "scores.json")
         source.write_text(json.dumps(texts), encoding="utf-8")
         subprocess.run([python, PEER, source, target], check=True)
-        found: dict[str, object] = json.loads(target.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     return found
 
 
@@ -61,12 +76,12 @@ def close(ours: np.ndarray, peer: np.ndarray) -> np.ndarray:
 def main(python: str, *files: str) -> int:
     paths = [Path(name) for name in files] or [DATA / name for name in FILES]
     texts = [text for path in paths for text in read(path)]
-    found = theirs(python, texts)
-    print(f"{len(texts)} texts; " + ", ".join(f"{name} {number}" for name, number in found["versions"].items()))
+    versions, scores = theirs(python, texts)
+    print(f"{len(texts)} texts; " + ", ".join(f"{name} {number}" for name, number in versions.items()))
     print(f"{'metric':<16}{'equal to 1e-6':>14}{'undefined':>11}{'largest difference':>20}")
     worst = 1.0
-    ours = measure([Text(text) for text in texts], [metrics.get(name) for name in found["scores"]])
-    for name, values in found["scores"].items():
+    ours = measure([Text(text) for text in texts], [metrics.get(name) for name in scores])
+    for name, values in scores.items():
         peer = np.array(values, np.float64)
         equal = close(ours[name], peer)
         worst = min(worst, float(equal.mean()))

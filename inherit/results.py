@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from profiler.errors import InheritError
 from profiler.records import Profile, Sample
-from profiler.reporting import listing, page, report, table
+from profiler.reporting import jinja, listing, report, table
 from profiler.reporting.charts import theme
 from profiler.reporting.numbers import DASH
 from profiler.reporting.profile import profile_report, run_report
@@ -63,7 +63,7 @@ class Rows(list[T]):
         cells = [[DASH if row.get(name) is None else str(row[name]) for name in columns] for row in shown]
         about = f"{len(self):,} in all; the first {len(shown):,} rows:" if len(self) > SHOWN else ""
         rows = tuple(Row.of(first, *rest) for first, *rest in cells)
-        return page.fragment([about] if about else [], [Table("", tuple(columns), rows)])
+        return jinja.fragment([about] if about else [], [Table("", tuple(columns), rows)])
 
 
 class Result(Generic[R]):
@@ -102,7 +102,7 @@ class Result(Generic[R]):
         return "\n".join([*self._told.lead, *map(table.as_text, self._told.tables)])
 
     def _repr_html_(self) -> str:
-        return page.fragment(self._told.lead, self._told.tables)
+        return jinja.fragment(self._told.lead, self._told.tables)
 
 
 class ProfileResult(Result[Profile]):

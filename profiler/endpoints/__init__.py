@@ -1,11 +1,11 @@
 """A model answers requests: what is known comes from the cache, the rest from a server or this process."""
 
-from profiler.endpoints import fingerprint, instruments
+from profiler.endpoints import answer_reader, fingerprint
+from profiler.endpoints.answer_reader import AnswerReader, ScoringMethod, read_letter
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client, connect
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall, Value
-from profiler.endpoints.instruments import AnswerReader, ScoringMethod, read_letter
 from profiler.endpoints.local.engine import LocalEngine, digest, find, here
 from profiler.endpoints.openai.discovery import COMPLETIONS, Dialect
 from profiler.endpoints.openai.engine import OpenAIEngine
@@ -42,6 +42,7 @@ __all__ = [
     "Transport",
     "Value",
     "Weigh",
+    "answer_reader",
     "connect",
     "digest",
     "find",
@@ -49,7 +50,6 @@ __all__ = [
     "headings",
     "held_off",
     "here",
-    "instruments",
     "lettered",
     "read_letter",
     "through",

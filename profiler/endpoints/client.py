@@ -11,10 +11,10 @@ from typing import Generic, Self, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from profiler.endpoints import fingerprint as canary
+from profiler.endpoints.answer_reader import AnswerReader, ScoringMethod
 from profiler.endpoints.cache import Cache, CacheKey
 from profiler.endpoints.collector import held_off
 from profiler.endpoints.engine import Call, EmbedCall, Engine, SampleCall, ScoreCall, Value
-from profiler.endpoints.instruments import AnswerReader, ScoringMethod
 from profiler.endpoints.requests import Answer, Request
 from profiler.errors import EndpointError, StoreError
 from profiler.records import Capabilities, Endpoint, Fingerprint, Generation, HiddenState, How, Likelihood

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from profiler.errors import WrongUse
 from profiler.files import write_whole
 from profiler.records import Record
-from profiler.reporting import page, table
+from profiler.reporting import jinja, table
 from profiler.reporting.charts import theme
 from profiler.reporting.charts.theme import Chart, Palette
 from profiler.reporting.numbers import plain
@@ -155,7 +155,7 @@ def render(report: Report, format: Format) -> str:
         case "json":
             return json(report)
         case "html":
-            return page.html(report)
+            return jinja.html(report)
 
 
 def save(report: Report, path: Path) -> None:

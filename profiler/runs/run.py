@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 from profiler.datasets import Item
-from profiler.endpoints import Answer, Client, Generate, Request, instruments
+from profiler.endpoints import Answer, Client, Generate, Request, answer_reader
 from profiler.errors import EndpointError
 from profiler.metrics import measure
 from profiler.probes import Probe, first
@@ -253,15 +253,15 @@ def record(probe: Probe, asked: AnsweredItem, scores: Mapping[str, float | None]
         item=item.id,
         group=item.group,
         cluster=item.cluster,
-        prompt=instruments.asked(request, answer.how),
+        prompt=answer_reader.asked(request, answer.how),
         answers=answer.generations,
         choice=answer.choice,
-        order=instruments.order(request, answer.how),
+        order=answer_reader.order(request, answer.how),
         likelihoods=answer.likelihoods,
         how=answer.how,
         scores=dict(scores),
         error=error,
-        options=instruments.options(request),
+        options=answer_reader.options(request),
         gold=probe.right(item),
     )
 

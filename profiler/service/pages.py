@@ -14,8 +14,8 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 
 from profiler.reporting import layout
+from profiler.reporting.jinja import environment
 from profiler.reporting.numbers import count, interval, places, plain
-from profiler.reporting.page import environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment

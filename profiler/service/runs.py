@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from profiler.errors import InheritError
 from profiler.records import Estimate, Profile, Record
-from profiler.reporting import layout, page, profile
+from profiler.reporting import jinja, layout, profile
 from profiler.reporting.charts import reliability
 from profiler.reporting.layout import Key
 from profiler.reporting.report import Report
@@ -171,7 +171,7 @@ def run(request: Request, id: str) -> ProfilePage:
 @router.get("/static/report.css", include_in_schema=False)
 def report_css() -> Response:
     """How reports look, of which these pages are made."""
-    return Response(page.style(), media_type="text/css")
+    return Response(jinja.style(), media_type="text/css")
 
 
 def readable(found: Run) -> Profile:
@@ -199,7 +199,7 @@ def _profile(folder: Path, stamp: float) -> ProfilePage:
         warnings=tuple(note.text for note in profile.profile_table(record).notes),
         blocks=tuple(_blocks(record.estimates)),
         pictures=parts.told(part for part in report.parts if part.figure),
-        command=tuple(page.pieces(origin.command)) if origin else (),
+        command=tuple(jinja.pieces(origin.command)) if origin else (),
         facts=dict(origin.facts) if origin else {},
         sections=tuple((name, dict(lines)) for name, lines in origin.sections) if origin else (),
         tags=read_tags(folder),

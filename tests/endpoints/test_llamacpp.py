@@ -91,8 +91,8 @@ async def test_every_probe_that_needs_no_likelihoods_is_profiled(address: str, t
 
 
 async def answers(out: Path, url: str) -> dict[str, list[dict[str, object]]]:
-    """What is answered to a few items by letter, and in words."""
-    limits = ("--suite", "mini", "--limit", "4", "--max-tokens", "8", "-o", out)
+    """What is answered to a few items by letter, and in words; one at a time: what shares a batch moves last digits."""
+    limits = ("--suite", "mini", "--limit", "4", "--max-tokens", "8", "--concurrency", "1", "-o", out)
     done = await inherit("profile", MODEL, "--url", url, "-p", "bbq", "-p", "attributes", *limits)
     assert done.code == 0, done.err
     found = {}
@@ -125,13 +125,10 @@ async def test_a_litellm_proxy_before_it_gives_the_same_answers(address: str, pr
     through = orjson.loads(done.out)
     assert {**straight, "notes": None} == {**through, "notes": None}
     there, here = await answers(tmp_path / "b", f"{proxy}/v1"), await answers(tmp_path / "a", f"{address}/v1")
-    told = itemgetter("item", "prompt", "error")
+    told = itemgetter("item", "prompt", "error", "text")
     assert {name: [*map(told, rows)] for name, rows in there.items()} == {
         name: [*map(told, rows)] for name, rows in here.items()
     }
-    # What else is in a batch, and what the server still remembers, moves the last digits there: a near tie may tip.
-    pairs = zip(there["attributes"], here["attributes"], strict=True)
-    assert sum(one["text"] == other["text"] for one, other in pairs) >= 2
 
 
 async def test_samples_and_verdicts_come_through_the_proxy(proxy: str, tmp_path: Path) -> None:

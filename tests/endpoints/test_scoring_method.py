@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiler.endpoints.instruments import AnswerReader, ScoringMethod, asked, order
+from profiler.endpoints.answer_reader import AnswerReader, ScoringMethod, asked, order
 from profiler.endpoints.requests import Choose, Generate, Weigh
 from profiler.records import Capabilities, How, Sampling
 

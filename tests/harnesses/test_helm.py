@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from profiler import probes
-from profiler.endpoints.instruments import ScoringMethod
+from profiler.endpoints.answer_reader import ScoringMethod
 from profiler.harnesses.helm import folder
 from profiler.harnesses.imported import keep
 from profiler.probes import ProbeOptions

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from profiler.datasets.items import Item
+from profiler.endpoints.answer_reader import AnswerReader
 from profiler.endpoints.engine import ScoreCall
-from profiler.endpoints.instruments import AnswerReader
 from profiler.endpoints.requests import Answer, Choose
 from profiler.errors import BadData
 from profiler.probes import ProbeOptions

@@ -13,7 +13,7 @@ import pytest
 
 from profiler.datasets import mini, read
 from profiler.datasets.items import Item
-from profiler.endpoints.instruments import AnswerReader
+from profiler.endpoints.answer_reader import AnswerReader
 from profiler.endpoints.requests import Answer
 from profiler.probes import ProbeOptions
 from profiler.probes.bbq.items import CATEGORIES, PAPER, SOURCE, items, known_targets

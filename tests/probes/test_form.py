@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from profiler import probes
-from profiler.endpoints.instruments import ScoringMethod
+from profiler.endpoints.answer_reader import ScoringMethod
 from profiler.probes import ProbeOptions, forms
 from profiler.probes.probe import Probe
 from profiler.records import Profile

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from profiler.datasets.items import Item
-from profiler.endpoints.instruments import read_letter
+from profiler.endpoints.answer_reader import read_letter
 from profiler.endpoints.requests import LETTERS, Answer
 from profiler.probes.crows_pairs import CrowsPairsChat
 from profiler.probes.probe import Probe

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from profiler.records import Generation, Likelihood, Sample, Usage
-from profiler.reporting.page import environment
+from profiler.reporting.jinja import environment
 from profiler.reporting.profile import profile_report, sample_text
 from profiler.reporting.report import render
 from profiler.reporting.samples import LONG, exchange, picked, sample_list

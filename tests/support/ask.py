@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from profiler.endpoints.answer_reader import ScoringMethod
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client
-from profiler.endpoints.instruments import ScoringMethod
 from profiler.endpoints.openai.engine import OpenAIEngine
 from profiler.endpoints.openai.transport import RetryLimits
 from profiler.endpoints.requests import Answer, Request

@@ -383,14 +383,14 @@ class Inquiry:
             self._notes["top_logprobs"] = "it thinks before it answers: the first token is not the answer's"
             return 0
         for wanted in TOPS:
-            found = await self._sampled("top_logprobs", ONE, top=wanted)
-            if not found:
-                continue
-            first = found.choices[0].logprobs.first() if found.choices and found.choices[0].logprobs else {}
-            self._notes["top_logprobs"] = f"asked for {wanted} alternatives of a token, got none"
-            if first:
-                del self._notes["top_logprobs"]
-            return min(wanted, len(first))
+            if found := await self._sampled("top_logprobs", ONE, top=wanted):
+                first = found.choices[0].logprobs.first() if found.choices and found.choices[0].logprobs else {}
+                self._notes["top_logprobs"] = f"asked for {wanted} alternatives of a token, got none"
+                if first:
+                    del self._notes["top_logprobs"]
+                return min(wanted, len(first))
+            if wanted == TOPS[0] and not await self._sampled("top_logprobs", ONE, top=1):
+                break  # it is not the number that it minds, and some take long to say so
         return 0
 
     async def _echo(self, completions: bool) -> tuple[bool, bool | None]:

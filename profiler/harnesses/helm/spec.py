@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from profiler import probes
 from profiler.datasets import Item, settings
-from profiler.endpoints import Answer, Generate, Request, ScoringMethod, instruments
+from profiler.endpoints import Answer, Generate, Request, ScoringMethod, answer_reader
 from profiler.errors import BadData, UnknownName, WrongUse
 from profiler.probes import Probe, ProbeOptions, first
 from profiler.records import Generation, How, Likelihood, Record
@@ -101,7 +101,7 @@ class ProbeSpec:
     def prompt(self, item: Item, request: Request) -> str:
         """What stands in HELM's request: where the item is found, then what it asks, for a reader."""
         ways = request.ways
-        question = instruments.asked(request, self.way.scoring_method if self.way.scoring_method in ways else ways[0])
+        question = answer_reader.asked(request, self.way.scoring_method if self.way.scoring_method in ways else ways[0])
         return f"{SCHEME}{self.probe}?{urlencode(self.given)}#{quote(item.id)}\n\n{question}"
 
 
