@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Self, TypeAlias
@@ -58,6 +58,14 @@ PAGE = Palette(
 )
 """A page's own colours, so that one drawing serves light, dark and print."""
 NARROW = replace(PAGE, narrow=True)
+
+
+def compose(draw: Callable[[Palette], Chart], palette: Palette) -> Chart:
+    """The chart that DRAW makes, without Altair's check of each part, which takes longer than the part."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):
+        return draw(palette)
 
 
 def svg(chart: Chart) -> str:
