@@ -74,7 +74,7 @@ def environment(*rooms: str) -> Environment:
         "embedded": _embedded,
         "number": number,
         "drawn": _drawn,
-        "specified": lambda figure: figure.draw(theme.LIGHT).to_dict(),
+        "specified": lambda figure: theme.compose(figure.draw, theme.LIGHT).to_dict(validate=False),
     }
     return made
 
@@ -82,7 +82,7 @@ def environment(*rooms: str) -> Environment:
 def _drawn(figure: Figure) -> list[tuple[str, str]]:
     """A chart as it is drawn for a wide page and for a narrow one; the style shows one of them."""
     drawn = (("broad", theme.PAGE), ("narrow", theme.NARROW))
-    return [(kind, theme.svg(figure.draw(palette))) for kind, palette in drawn]
+    return [(kind, theme.svg(theme.compose(figure.draw, palette))) for kind, palette in drawn]
 
 
 def pieces(command: Sequence[str]) -> list[str]:

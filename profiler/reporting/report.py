@@ -179,7 +179,7 @@ def json(report: Report) -> str:
 
 def draw(figure: Draw, path: Path) -> None:
     """Write a picture to PATH, a .svg or .png file."""
-    write_whole(path, theme.picture(figure(theme.LIGHT), path.suffix))
+    write_whole(path, theme.picture(theme.compose(figure, theme.LIGHT), path.suffix))
 
 
 def markdown(report: Report) -> str:

@@ -78,7 +78,7 @@ def figure(parts: Iterable[Part], name: str) -> Figure:
 
 
 def drawn(of: Figure, palette: Theme) -> str:
-    return theme.svg(of.draw(PALETTES[palette]))
+    return theme.svg(theme.compose(of.draw, PALETTES[palette]))
 
 
 def picture(svg: str) -> Response:

@@ -88,7 +88,7 @@ def _taught(title: str, outcomes: list[Steering], most: int, palette: Palette) -
         many = None if outcome.reason == "control" else outcome.pupil.best_of or most
         whose = f"{outcome.pupil.arm} of {' + '.join(outcome.pupil.sources)}"
         data.append({"taught": whose, "best": many, "value": value, "low": low, "high": high})
-    points = alt.Chart(alt.InlineData(values=data))
+    points = theme.base(data)
     best = alt.X("best:Q", title="best of so many candidates of each teacher", axis=alt.Axis(tickMinStep=1))
     chosen = points.transform_filter("datum.best !== null")
     return alt.layer(
@@ -112,7 +112,7 @@ def losses(trainings: Mapping[str, Sequence[float]], palette: Palette) -> Chart:
         for title, steps in trainings.items()
         for step, loss in enumerate(steps, 1)
     ]
-    line = alt.Chart(alt.InlineData(values=data)).mark_line(strokeWidth=1.6)
+    line = theme.base(data).mark_line(strokeWidth=1.6)
     told = line.encode(
         alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
         alt.Y("loss:Q", title="loss a token").scale(zero=False),
@@ -129,7 +129,7 @@ def _curves(title: str, curves: list[Curve], palette: Palette) -> alt.LayerChart
         for place, value in enumerate(curve.best, 1)
     ]
     best = alt.X("best:Q", title="best of so many candidates", axis=alt.Axis(tickMinStep=1))
-    means = alt.Chart(alt.InlineData(values=data))
+    means = theme.base(data)
     return alt.layer(
         means.mark_line(strokeWidth=2).encode(best),
         means.mark_point(filled=True, size=40, opacity=1).encode(best, alt.Shape("teachers:N", legend=None)),
@@ -159,8 +159,8 @@ def side_effects(found: Findings, palette: Palette) -> Chart:
     text = cells.mark_text(aria=False, dy=0 if palette.narrow else -6)
     layers = [
         cells.mark_rect(opacity=0.28, stroke=palette.grid).encode(theme.colour("kind", palette.verdicts())),
-        text.encode(text=written, color=alt.value(palette.text)),
-        within.encode(text="within:N", color=alt.value(palette.quiet)),
+        text.encode(alt.Text(written), alt.ColorValue(palette.text)),
+        within.encode(alt.Text("within:N"), alt.ColorValue(palette.quiet)),
     ]
     size = (SIGN, ROW) if palette.narrow else (CELL, 1.5 * ROW)
     grid = alt.layer(

@@ -57,7 +57,7 @@ def _panel(
     if humans is not None:
         told = f"one human agrees with the majority of the others on {share(humans)}"
         rule = theme.rows([{"humans": 100 * humans, "told": told}]).mark_rule(strokeDash=[4, 4], color=palette.quiet)
-        layers.insert(0, rule.encode(x="humans:Q"))
+        layers.insert(0, rule.encode(alt.X("humans:Q")))
     return alt.LayerChart(layer=layers, title=title, height=alt.Step(STEP))
 
 

@@ -48,10 +48,10 @@ def by_group_chart(numbers: ByGroup, probe: str, palette: Palette = LIGHT) -> Ch
         axis = alt.Axis(title=None, tickCount=3, gridColor=palette.grid)
         value = alt.X("value:Q", axis=axis).scale(domain=[min(ends) - room, max(ends) + room], nice=False)
         best = theme.known(theme.rows(data), "best").mark_tick(thickness=2, aria=False)
-        below = [best.encode(x="best:Q", color=alt.value(palette.better))]
+        below = [best.encode(alt.X("best:Q"), alt.ColorValue(palette.better))]
         dots = theme.intervals(data, value, WIDTH, palette, size=44, below=below)
         dots = dots.encode(
-            theme.down("row", theme.extent(groups) if first else 0, groups), color=alt.value(palette.moved)
+            theme.down("row", theme.extent(groups) if first else 0, groups), alt.ColorValue(palette.moved)
         )
         panels.append(dots.properties(title=metric, height=alt.Step(STEP)))
     lines = panels if palette.narrow else [alt.hconcat(*panels, bounds="flush", spacing=WRITTEN)]

@@ -91,10 +91,10 @@ def profile_chart(profile: Profile, palette: Palette = LIGHT) -> Chart:
         value = alt.X("value:Q", axis=alt.Axis(values=[0], labels=False, title=None))
         value = value.scale(domain=[1.05 * low, 1.05], nice=False)
         ideal = theme.known(theme.rows(data), "ideal").mark_tick(thickness=2, aria=False)
-        ideals = [ideal.encode(x="ideal:Q", color=alt.value(palette.better))]
+        ideals = [ideal.encode(alt.X("ideal:Q"), alt.ColorValue(palette.better))]
         width = NARROW if palette.narrow else WIDTHS[1]
         dots = theme.intervals(data, value, width, palette, bar=3, opacity=0.3, size=50, below=ideals)
-        dots = dots.encode(theme.down("metric", LABELS), color=alt.value(palette.moved))
+        dots = dots.encode(theme.down("metric", LABELS), alt.ColorValue(palette.moved))
         title = block.title(alone=len(profile.sections) == 1)
         panels.append(dots.properties(title=title, height=alt.Step(STEP)))
     return theme.whole(panels, f"{profile.name}: every metric with its 95 % interval", palette)
@@ -112,7 +112,7 @@ def change_bars(
     """Bars from zero to each VALUE with whiskers, its `kind` as colour and shape, and the numbers in words beside."""
     shape = alt.Shape("kind:N", legend=None).scale(domain=list(shapes), range=list(shapes.values()))
     bars = theme.intervals(data, value, width, palette, bar=11, line=1.8, clip=clip, shape=shape)
-    return bars.encode(color=theme.colour("kind", colours))
+    return bars.encode(theme.colour("kind", colours))
 
 
 def change_bar(row: str, change: Change | None, kind: str = "", word: str = "") -> Datum:

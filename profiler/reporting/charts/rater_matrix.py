@@ -63,8 +63,8 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
     layers = [
         cells.mark_rect(color=palette.grid, opacity=0.25, aria=False),
         met.encode(theme.colour("side", {"beyond": palette.moved, "below": palette.worse}), depth),
-        kappa.encode(text="kappa_written:N"),
-        agreement.encode(text="agreement_written:N"),
+        kappa.encode(alt.Text("kappa_written:N")),
+        agreement.encode(alt.Text("agreement_written:N")),
     ]
     return alt.layer(
         *(layers if few else layers[:-1]),

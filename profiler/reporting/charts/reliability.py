@@ -61,13 +61,13 @@ def _square(data: alt.Chart, side: int, first: bool, palette: Palette) -> alt.La
     # Labels that can't be seen keep the titles of all squares in line.
     axis = alt.Axis(title="accuracy" if first else None, labelOpacity=int(first), tickCount=5)
     y = alt.Y("from:Q", axis=axis).scale(domain=[0, 1])
-    line = alt.Chart(alt.InlineData(values=[{"from": 0, "to": 1}]))
+    line = theme.base([{"from": 0, "to": 1}])
     line = line.mark_rule(strokeDash=[4, 4], color=palette.quiet, aria=False)
-    bins = theme.known(data, "confidence").encode(x="confidence:Q", color=alt.value(palette.moved))
+    bins = theme.known(data, "confidence").encode(alt.X("confidence:Q"), alt.ColorValue(palette.moved))
     layers = [
-        line.encode(x, y, x2="to", y2="to"),
-        bins.mark_rule(strokeWidth=2, aria=False).encode(y="low:Q", y2="high"),
-        bins.mark_point(filled=True, size=62, opacity=1).encode(y="accuracy:Q"),
+        line.encode(x, y, alt.X2("to"), alt.Y2("to")),
+        bins.mark_rule(strokeWidth=2, aria=False).encode(alt.Y("low:Q"), alt.Y2("high")),
+        bins.mark_point(filled=True, size=62, opacity=1).encode(alt.Y("accuracy:Q")),
     ]
     return alt.LayerChart(layer=layers, width=side, height=side)
 
@@ -80,8 +80,8 @@ def _tally(bins: alt.Chart, first: bool, palette: Palette) -> alt.LayerChart:
     bars = bins.mark_bar(color=palette.moved, opacity=0.4, binSpacing=1)
     counts = bins.transform_filter("datum.items > 0").mark_text(dy=-6, fontSize=9, color=palette.quiet, aria=False)
     layers = [
-        bars.encode(x, x2="to", description="counted:N", tooltip="counted:N"),
-        counts.encode(x="middle:Q", text=alt.Text("items:Q", format="~s")),
+        bars.encode(x, alt.X2("to"), alt.Description("counted:N"), alt.Tooltip("counted:N")),
+        counts.encode(alt.X("middle:Q"), alt.Text("items:Q", format="~s")),
     ]
     return alt.LayerChart(layer=layers, height=TALLY).encode(y)
 

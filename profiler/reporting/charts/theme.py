@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from functools import cache
+from typing import Self, TypeAlias
 
 from profiler.reporting.charts import altair as alt
 from profiler.reporting.numbers import plain
@@ -57,6 +58,14 @@ PAGE = Palette(
 )
 """A page's own colours, so that one drawing serves light, dark and print."""
 NARROW = replace(PAGE, narrow=True)
+
+
+def compose(draw: Callable[[Palette], Chart], palette: Palette) -> Chart:
+    """The chart that DRAW makes, without Altair's check of each part, which takes longer than the part."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):
+        return draw(palette)
 
 
 def svg(chart: Chart) -> str:
@@ -122,7 +131,28 @@ def whole(panels: Sequence[alt.LayerChart | alt.HConcatChart], description: str,
 
 def rows(data: Sequence[Datum]) -> alt.Chart:
     """A chart of DATA, each mark of which says what it stands for."""
-    return alt.Chart(alt.InlineData(values=data)).encode(description="told:N", tooltip="told:N")
+    return base(data).encode(alt.Description("told:N"), alt.Tooltip("told:N"))
+
+
+def base(data: Sequence[Datum]) -> alt.Chart:
+    """A chart of DATA, from which others are made.
+
+    Altair copies each chart, and all in it, several times for each that it becomes a part of: most of what a page
+    takes. Nothing in these is changed once it is there, so that a copy may share it. Channels are named by their
+    classes for the same reason: Altair searches its whole schema for what a string or `alt.value` stands for.
+    """
+    return _sharing()(alt.InlineData(values=data))
+
+
+@cache
+def _sharing() -> type[alt.Chart]:
+    from altair import Chart
+
+    class Sharing(Chart):
+        def __deepcopy__(self, memo: object = None) -> Self:
+            return self.copy(deep=False)
+
+    return Sharing
 
 
 def known(chart: alt.Chart, field: str) -> alt.Chart:
@@ -155,12 +185,13 @@ def intervals(
         rings = values.transform_filter(hollow).mark_point(size=size, filled=False, strokeWidth=2)
         dots = [rings, filled.transform_filter(f"!({hollow})")]
     text = each.mark_text(align="left", aria=False)
+    beside = alt.XValue(width + gap)  # type: ignore[no-untyped-call]
     return alt.layer(
-        *([values.mark_bar(height=bar, opacity=opacity, clip=clip).encode(x2=alt.datum(0))] if bar else []),
-        known(each, "low").mark_rule(strokeWidth=line, clip=clip, aria=False).encode(x="low:Q", x2="high"),
+        *([values.mark_bar(height=bar, opacity=opacity, clip=clip).encode(alt.X2Datum(0))] if bar else []),
+        known(each, "low").mark_rule(strokeWidth=line, clip=clip, aria=False).encode(alt.X("low:Q"), alt.X2("high")),
         *below,
         *dots,
-        text.encode(x=alt.value(width + gap), text="written:N", color=alt.value(palette.text)),
+        text.encode(beside, alt.Text("written:N"), alt.ColorValue(palette.text)),
         width=width,
     ).encode(value)
 
