@@ -32,9 +32,10 @@ test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
 
 # Servers that are not vLLM, each in an environment of its own.
-test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-transformers/.ready
+test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-transformers/.ready .venv-client/.ready
 	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python INHERIT_LITELLM=$(CURDIR)/.venv-litellm/bin/litellm \
-	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-transformers/bin/transformers $(BIN)/python -m pytest -n 0 -m servers
+	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-transformers/bin/transformers \
+	    INHERIT_CLIENT_PYTHON=$(CURDIR)/.venv-client/bin/python $(BIN)/python -m pytest -n 0 -m servers
 
 # Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm.
 test-cluster: .venv-ray/.ready
@@ -84,7 +85,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-transformers .venv-evalhub .venv-ray .venv-docs demo site
+	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-transformers .venv-client .venv-evalhub .venv-ray .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -153,6 +154,12 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 	$(PYTHON) -m venv .venv-transformers
 	.venv-transformers/bin/python -m pip install --quiet --disable-pip-version-check \
 	    torch==2.13.0 'transformers[serving]==5.23.0'
+	touch $@
+
+# What makes a client of an OpenAPI document.
+.venv-client/.ready:
+	$(PYTHON) -m venv .venv-client
+	.venv-client/bin/python -m pip install --quiet --disable-pip-version-check openapi-python-client==0.29.1
 	touch $@
 
 # What trains wants newer data libraries than HELM's.

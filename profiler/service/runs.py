@@ -132,13 +132,13 @@ def runs(
     )
 
 
-@router.get("/api/runs/{id}")
+@router.get("/api/runs/{id}", name="api.run")
 def api_run(request: Request, id: str) -> Profile:
     """A run's profile, as profile.json holds it."""
     return index_of(request).run(id).profile
 
 
-@router.post("/api/runs/{id}/tags")
+@router.post("/api/runs/{id}/tags", name="tag_run")
 def tag(request: Request, id: str, told: RunTags) -> RunTags:
     """Let a run have these tags and no others."""
     index = index_of(request)
@@ -154,7 +154,7 @@ async def tag_by_hand(request: Request, id: str) -> Response:
     return RedirectResponse(address("runs", id), 303)
 
 
-@router.get("/runs/{id}/chart.svg")
+@router.get("/runs/{id}/chart.svg", name="run_chart")
 def chart(request: Request, id: str, theme: Theme = "light", name: str = "") -> Response:
     """The picture of a profile, or another of its pictures by NAME: a probe's reliability diagram, PROBE-groups."""
     index = index_of(request)
