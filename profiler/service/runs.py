@@ -87,7 +87,8 @@ class ProfilePage(Record):
     """What a reader needs first."""
     cards: tuple[Card, ...]
     """Each theme in a sentence, with its main numbers."""
-    warnings: tuple[str, ...]
+    mini: tuple[str, ...]
+    """Probes that were asked their mini set."""
     blocks: tuple[NumberBlock, ...]
     pictures: tuple[ReportPart, ...]
     """All numbers, reliability diagrams, numbers group by group."""
@@ -196,7 +197,7 @@ def _profile(folder: Path, stamp: float) -> ProfilePage:
         id=folder.name,
         points=tuple(report.points),
         cards=tuple(report.cards),
-        warnings=tuple(note.text for note in profile.profile_table(record).notes),
+        mini=tuple(report.mini),
         blocks=tuple(_blocks(record.estimates)),
         pictures=parts.told(part for part in report.parts if part.figure),
         command=tuple(page.pieces(origin.command)) if origin else (),
