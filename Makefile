@@ -34,9 +34,10 @@ test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
 	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
 
 # Servers that are not vLLM, each in an environment of its own.
-test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-lmeval/.ready
+test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-lmeval/.ready .venv-client/.ready
 	INHERIT_LLAMACPP_PYTHON=$(CURDIR)/.venv-llamacpp/bin/python INHERIT_LITELLM=$(CURDIR)/.venv-litellm/bin/litellm \
-	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-lmeval/bin/transformers $(BIN)/python -m pytest -n 0 -m servers
+	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-lmeval/bin/transformers \
+	    INHERIT_CLIENT_PYTHON=$(CURDIR)/.venv-client/bin/python $(BIN)/python -m pytest -n 0 -m servers
 
 # Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm.
 test-cluster: .venv-train/.ready
@@ -86,7 +87,7 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-evalhub .venv-docs demo site
+	rm -rf .axe .venv .venv-vllm .venv-train .venv-parity .venv-lmeval .venv-helm .venv-trainers .venv-llamacpp .venv-litellm .venv-client .venv-evalhub .venv-docs demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -142,6 +143,12 @@ LEFT_OUT := torch torchaudio torchvision torchcodec setuptools
 .venv-litellm/.ready:
 	$(PYTHON) -m venv .venv-litellm
 	.venv-litellm/bin/python $(INSTALL) 'litellm[proxy]==1.108.7'
+	touch $@
+
+# What makes a client of an OpenAPI document.
+.venv-client/.ready:
+	$(PYTHON) -m venv .venv-client
+	.venv-client/bin/python $(INSTALL) openapi-python-client==0.29.1
 	touch $@
 
 # What trains, and what works on a cluster; it wants newer data libraries than HELM's.

@@ -19,7 +19,6 @@ from profiler.records import Record
 
 VERBS = ("profile", "score", "judge", "sample")
 """Commands with a record of options that a cluster can do as they are; `train` has one of its own."""
-COMMAND = (sys.executable, "-P", "-c", "from profiler.cli import main; main()")
 
 On = Annotated[
     str, typer.Option(metavar="PLACE", help="Where it runs: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION.")
@@ -79,6 +78,8 @@ def options(given: Mapping[str, object], usual: Mapping[str, object]) -> Iterato
 
 def command(words: Sequence[str], record: Mapping[str, Any] | None, where: str) -> Said:
     """Do a command there, in a process of its own."""
+    from profiler.places import COMMAND
+
     with tempfile.TemporaryDirectory() as folder:
         line = [*COMMAND, *words]
         if record is not None:

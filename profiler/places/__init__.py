@@ -1,6 +1,18 @@
 """Where tasks of work run: processes here, a Ray cluster, Slurm jobs; the work itself knows nothing of it."""
 
-from profiler.places.here import Processes, ThisProcess
+from profiler.places.here import COMMAND, Processes, ThisProcess
 from profiler.places.place import HERE, Failure, Finished, Place, Site, Task, place_at, run
 
-__all__ = ["HERE", "Failure", "Finished", "Place", "Processes", "Site", "Task", "ThisProcess", "place_at", "run"]
+__all__ = [
+    "COMMAND",
+    "HERE",
+    "Failure",
+    "Finished",
+    "Place",
+    "Processes",
+    "Site",
+    "Task",
+    "ThisProcess",
+    "place_at",
+    "run",
+]

@@ -21,6 +21,8 @@ from profiler.errors import WrongUse
 from profiler.http import STOP, Stop
 from profiler.places.place import TRIES, Failure, Finished, Task, attempted, lost
 
+COMMAND = (sys.executable, "-P", "-c", "from profiler.cli import main; main()")
+"""`inherit` in a process of its own, by this Python."""
 PAUSE = 1.0
 """Seconds to wait for a task to end, before whoever waits is asked whether there is more to do."""
 GRACE = 15.0

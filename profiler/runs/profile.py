@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from profiler import probes
@@ -53,12 +54,16 @@ def build_probe(name: str, options: ProfileOptions) -> Probe:
 
 
 async def profile(
-    options: ProfileOptions, endpoint: Endpoint, build: Callable[[], Sequence[Probe]], watcher: Watcher
+    options: ProfileOptions,
+    endpoint: Endpoint,
+    build: Callable[[], Sequence[Probe]],
+    watcher: Watcher,
+    paged: bool = True,
 ) -> Run:
     """Ask the probes of a model, which is reached at ENDPOINT, and leave a run, with what was told beside it.
 
     BUILD finds the probes' data, once the model has answered. Where no probe was named, each is asked in a form that
-    the endpoint can answer.
+    the endpoint can answer. Whoever makes no page of its runs says that they are not PAGED.
     """
     named(options)
     found = await ask_probes(
@@ -71,6 +76,7 @@ async def profile(
         options.concurrency,
         options.scoring_method,
         None if options.probes else lambda probe: build_probe(probe, options),
+        paged=paged,
     )
     resolved = options.model_copy(update={"probes": tuple(part.probe for part in found.profile.sections)})
     write_whole(found.folder / "options.json", resolved.model_dump_json(indent=1).encode() + b"\n")
@@ -88,6 +94,7 @@ async def ask_probes(
     scoring_method: ScoringMethod = "auto",
     fallback: Callable[[str], Probe] | None = None,
     journal: Path | None = None,
+    paged: bool = True,
 ) -> Run:
     """Leave a run of a model, which may be REACHED behind a server of our own; FALLBACK builds forms in words.
 
@@ -107,8 +114,11 @@ async def ask_probes(
             asked = fitting.probes or asked
         for said in warnings(asked):
             watcher.note(said)
-        async for event in run(client, asked, endpoint, out, name):
+        begun = datetime.now(UTC)
+        async for event in run(client, asked, endpoint, out, name, paged):
             if isinstance(event, Profile):
+                if event.started < begun:
+                    watcher.note(f"{event.id} is finished but for its page: it is made now, and no run begun")
                 return Run(out / event.id)
             watcher.step(event)
     raise StoreError(f"the run of {name!r} ended without a profile")

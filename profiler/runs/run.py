@@ -96,12 +96,17 @@ class Progress:
 
 
 async def run(
-    client: Client, probes: Sequence[Probe], endpoint: Endpoint, out: Path, name: str | None = None
+    client: Client,
+    probes: Sequence[Probe],
+    endpoint: Endpoint,
+    out: Path,
+    name: str | None = None,
+    paged: bool = False,
 ) -> AsyncIterator[Progress | Profile]:
     """Ask PROBES of a model and leave a profile in a folder under OUT; yields progress, and the profile at the end.
 
     Stopped at any moment and run again, it resumes in the same folder: answers that were received are in the client's
-    cache and cost nothing the second time.
+    cache and cost nothing the second time. Where runs are PAGED, one that lacks nothing but its page is the result.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     refused = await refusals(client, probes)
@@ -114,7 +119,11 @@ async def run(
         measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
     how = {probe.name: await client.how(first(probe)) for probe in probes}
-    with sample_store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
+    wanted = plan(endpoint, fingerprint, probes, how)
+    if paged and (left := sample_store.pageless(out, wanted, name or endpoint.model)):
+        yield left
+        return
+    with sample_store.begin(out, endpoint.model, wanted, started) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
         agreed: list[Estimate] = []

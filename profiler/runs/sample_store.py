@@ -288,6 +288,16 @@ def unfinished(folder: Path) -> bool:
     return False
 
 
+def pageless(out: Path, plan: str, name: str) -> Profile | None:
+    """The finished run of a plan whose command was killed before it made the page, the newest."""
+    for folder in sorted(out.glob(f"*-{plan}"), reverse=True):
+        if not unfinished(folder) and not (folder / "report.html").exists():
+            with contextlib.suppress(InheritError):  # such as of a newer version
+                if (found := read_profile(folder / "profile.json")).name == name:
+                    return found
+    return None
+
+
 def stopped(out: Path) -> list[Path]:
     """Folders of runs that were not finished."""
     folders = (path for path in sorted(out.glob("*-*"), reverse=True) if path.is_dir())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
 from profiler.service import (
@@ -71,6 +72,7 @@ def application(options: ServiceOptions) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        generate_unique_id_function=operation,
         lifespan=lifespan,
     )
     app.state.options = options
@@ -85,6 +87,12 @@ def application(options: ServiceOptions) -> FastAPI:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(files("profiler.service") / "static")), name="static")
     return app
+
+
+def operation(route: APIRoute) -> str:
+    """What the API's document calls a route, which is a function's name in clients made of it."""
+    name = route.name.removeprefix("api.").replace(".", "_")
+    return f"get_{name}" if route.methods == {"GET"} and name != "compare_runs" else name
 
 
 def worker_of(options: ServiceOptions | WorkerOptions, queue: Queue) -> Worker:

@@ -130,14 +130,14 @@ def compare(request: Request, base: Id = "", others: Others = None, only: Only =
     )
 
 
-@router.get("/api/compare")
+@router.get("/api/compare", name="api.compare_runs")
 def api_compare(request: Request, base: Id, others: Others = None) -> tuple[Comparison, ...]:
     """What changed from BASE to each of the runs WITH; what can't be compared is an error."""
     start, ends = _asked(request, base, others)
     return tuple(_compared(index_of(request), start, end) for end in ends)
 
 
-@router.get("/compare/chart.svg")
+@router.get("/compare/chart.svg", name="compare_chart")
 def chart(request: Request, base: Id, others: Others = None, theme: Theme = "light") -> Response:
     """The paper's figure."""
     return picture(_drawn(index_of(request), *_asked(request, base, others), theme))

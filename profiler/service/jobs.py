@@ -104,14 +104,14 @@ def one(request: Request, id: str) -> Job:
     return queue(request).get(id)
 
 
-@router.post("/api/jobs/{id}/cancel")
+@router.post("/api/jobs/{id}/cancel", name="cancel_job")
 def cancel(request: Request, id: str) -> Job:
     """End a job; what was answered is kept, and `resume` goes on from there."""
     check_own(request, queue(request).get(id).owner)
     return queue(request).cancel(id)
 
 
-@router.post("/api/jobs/{id}/resume")
+@router.post("/api/jobs/{id}/resume", name="resume_job")
 def resume(request: Request, id: str) -> Job:
     """Go on with a job that failed or was cancelled, where it stopped; no answer is paid twice."""
     check_own(request, queue(request).get(id).owner)
@@ -130,7 +130,7 @@ def resume_by_hand(request: Request, id: str) -> Response:
     return RedirectResponse(f"/jobs/{id}", 303)
 
 
-@router.get("/api/jobs/{id}/events", response_class=EventSourceResponse)
+@router.get("/api/jobs/{id}/events", response_class=EventSourceResponse, name="api.job_events")
 @router.get("/jobs/{id}/events", response_class=EventSourceResponse, include_in_schema=False)
 async def events(
     request: Request, id: str, found: Annotated[Job, Depends(one)], last_event_id: Annotated[int, Header()] = 0

@@ -135,7 +135,7 @@ async def models(request: Request, address: Address) -> list[str]:
         await transport.close()
 
 
-@router.get("/api/check")
+@router.get("/api/check", name="api.endpoint_check")
 async def check(request: Request, address: Address) -> EndpointCheck:
     """What an endpoint can do, as `inherit doctor` finds out: by asking it a few short things."""
     async with connect(_asked(request, address).endpoint, None) as client:

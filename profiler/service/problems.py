@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from profiler.errors import InheritError, UnknownName, WrongUse, visible
+from profiler.records import Record
 from profiler.service.pages import render
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
+
+PROBLEM = "application/problem+json"
+
+
+class ProblemDocument(Record):
+    """What went wrong."""
+
+    type: str = "about:blank"
+    title: str
+    """The status in words."""
+    status: int
+    detail: str
+    """The sentence that the command says."""
 
 
 class Missing(InheritError):
@@ -25,6 +39,19 @@ def told(app: FastAPI) -> None:
     for kind, handler in ((InheritError, _ours), (HTTPException, _http), (RequestValidationError, _unfit)):
         app.exception_handler(kind)(handler)
     app.exception_handler(Exception)(_unforeseen)
+    made = app.openapi
+    app.router.responses["default"] = {"model": ProblemDocument, "description": "A problem document (RFC 9457)."}
+
+    def described() -> dict[str, Any]:
+        """The API's document, in which a problem has its own media type; FastAPI would give it the answer's."""
+        if not app.openapi_schema:
+            for operations in made()["paths"].values():
+                for each in operations.values():
+                    answer = each["responses"]["default"]
+                    answer["content"] = {PROBLEM: answer["content"].popitem()[1]}
+        return made()
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def problem(request: Request, status: int, words: str) -> Response:
@@ -33,8 +60,8 @@ def problem(request: Request, status: int, words: str) -> Response:
     if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
         page = render("problem.html", request=request, it={"title": title, "status": status, "detail": words})
         return HTMLResponse(page, status)
-    body = {"type": "about:blank", "title": title, "status": status, "detail": words}
-    return JSONResponse(body, status, media_type="application/problem+json")
+    body = ProblemDocument(title=title, status=status, detail=words)
+    return JSONResponse(body.model_dump(), status, media_type=PROBLEM)
 
 
 async def _ours(request: Request, error: Exception) -> Response:

@@ -87,7 +87,8 @@ class ProfilePage(Record):
     """What a reader needs first."""
     cards: tuple[Card, ...]
     """Each theme in a sentence, with its main numbers."""
-    warnings: tuple[str, ...]
+    mini: tuple[str, ...]
+    """Probes that were asked their mini set."""
     blocks: tuple[NumberBlock, ...]
     pictures: tuple[ReportPart, ...]
     """All numbers, reliability diagrams, numbers group by group."""
@@ -132,13 +133,13 @@ def runs(
     )
 
 
-@router.get("/api/runs/{id}")
+@router.get("/api/runs/{id}", name="api.run")
 def api_run(request: Request, id: str) -> Profile:
     """A run's profile, as profile.json holds it."""
     return index_of(request).run(id).profile
 
 
-@router.post("/api/runs/{id}/tags")
+@router.post("/api/runs/{id}/tags", name="tag_run")
 def tag(request: Request, id: str, told: RunTags) -> RunTags:
     """Let a run have these tags and no others."""
     index = index_of(request)
@@ -154,7 +155,7 @@ async def tag_by_hand(request: Request, id: str) -> Response:
     return RedirectResponse(address("runs", id), 303)
 
 
-@router.get("/runs/{id}/chart.svg")
+@router.get("/runs/{id}/chart.svg", name="run_chart")
 def chart(request: Request, id: str, theme: Theme = "light", name: str = "") -> Response:
     """The picture of a profile, or another of its pictures by NAME: a probe's reliability diagram, PROBE-groups."""
     index = index_of(request)
@@ -196,7 +197,7 @@ def _profile(folder: Path, stamp: float) -> ProfilePage:
         id=folder.name,
         points=tuple(report.points),
         cards=tuple(report.cards),
-        warnings=tuple(note.text for note in profile.profile_table(record).notes),
+        mini=tuple(report.mini),
         blocks=tuple(_blocks(record.estimates)),
         pictures=parts.told(part for part in report.parts if part.figure),
         command=tuple(jinja.pieces(origin.command)) if origin else (),

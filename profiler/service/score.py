@@ -129,6 +129,7 @@ async def tried_form(request: Request) -> Response:
 
 @api.post(
     "/api/score",
+    name="score_texts",
     response_model=Scores,
     openapi_extra={
         "requestBody": {"content": {"application/json": {"schema": ScoreRequest.model_json_schema()}}, "required": True}

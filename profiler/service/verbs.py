@@ -95,16 +95,22 @@ def check_secret(name: str, value: str) -> None:
             header_parts(value)
         case "url":
             check_address(value)
-    if address := re.search(r"(?:^|@)(https?://.*)", value):
-        check_address(address[1])
+    for address in _addresses(value):
+        check_address(address)
+
+
+def _addresses(value: str) -> list[str]:
+    """The addresses of a server and its replicas: URL, or MODEL@URL,URL."""
+    found = re.search(r"(?:^|@)(https?://.*)", value)
+    return re.split(r",(?=https?://)", found[1]) if found else []
 
 
 def endpoints(told: Mapping[str, object]) -> tuple[str, ...]:
     """HOST:PORT of the servers that a job asks."""
     found: dict[str, None] = {}
     for name, value, _ in leaves(told):
-        if address := re.search(r"(?:^|@)(https?://.*)", str(value)) if name in ("url", "teachers") else None:
-            parts = urlsplit(address[1])
+        for address in _addresses(str(value)) if name in ("url", "replica", "replicas", "teachers") else ():
+            parts = urlsplit(address)
             found[f"{parts.hostname}:{parts.port or {'http': 80, 'https': 443}[parts.scheme]}"] = None
     return tuple(found)
 

@@ -19,6 +19,7 @@ from typing import IO, NamedTuple
 
 from profiler.errors import InheritError, StoreError, visible
 from profiler.files import write_whole
+from profiler.places import COMMAND
 from profiler.service.queue import LEASE, Job, Queue
 
 LOOK = 0.25
@@ -31,7 +32,6 @@ MOST_TURNS = 10
 """How often a job is taken up whose process is killed."""
 TAIL = 65_536
 """Bytes of what a command said that are looked through for why it failed."""
-COMMAND = (sys.executable, "-P", "-c", "from profiler.cli import main; main()")
 
 NAMES = {"profile": "id"}
 """Verb → the key of the record that it prints under which stands what it left; of the others, an option says that."""

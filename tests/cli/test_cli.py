@@ -51,6 +51,22 @@ async def test_profile_prints_a_table_and_leaves_a_profile_samples_and_a_report(
     assert [sample.prompt for sample in run.samples("attributes")]
 
 
+async def test_a_run_that_was_killed_before_its_page_gets_it_by_the_same_command(tmp_path: Path) -> None:
+    async with serving() as wire:
+        first = await profiled(wire, tmp_path)
+        run = sample_store.load("latest", tmp_path / "runs")
+        page, before = run.folder / "report.html", (run.folder / "profile.json").read_bytes()
+        whole = page.read_text("utf-8")
+        page.unlink()
+        again = await profiled(wire, tmp_path)
+        assert [one.folder for one in sample_store.runs(tmp_path / "runs")] == [run.folder]
+        assert (page.read_text("utf-8"), (run.folder / "profile.json").read_bytes()) == (whole, before)
+        assert f"{run.folder.name} is finished but for its page" in again.err
+        assert again.out == first.out
+        await profiled(wire, tmp_path)
+        assert len(sample_store.runs(tmp_path / "runs")) == 2
+
+
 async def test_many_numbers_end_in_one_screen_that_says_where_the_rest_is(tmp_path: Path) -> None:
     async with serving() as wire:
         done = await inherit("profile", "wire", "--url", wire.url, "--suite", "mini", "--quick")

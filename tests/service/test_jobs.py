@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -100,6 +101,21 @@ def test_the_records_stand_in_the_openapi_document(idle: TestClient) -> None:
     assert "ProfileOptions" in json.dumps(body)
 
 
+def test_the_openapi_document_names_every_operation_its_answer_and_its_problems(idle: TestClient) -> None:
+    paths = idle.get("/api/openapi.json").json()["paths"]
+    names = [each["operationId"] for operations in paths.values() for each in operations.values()]
+    assert len(set(names)) == len(names)
+    routes = {path: each for path, operations in paths.items() if "/api/" in path for each in operations.values()}
+    assert {"/api/jobs/profile", "/api/jobs/{id}", "/api/runs/{id}", "/api/compare", "/api/score"} <= routes.keys()
+    for path, each in routes.items():
+        assert re.fullmatch(r"(get|submit|cancel|resume|tag|score|compare)_[a-z]+(_[a-z]+)?", each["operationId"]), path
+        done = {status: answer for status, answer in each["responses"].items() if status != "default"}
+        assert [status for status in done if status[0] != "2"] == []
+        assert all(one.get("schema") or one["itemSchema"] for one in done.popitem()[1]["content"].values()), path
+        problem = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+        assert each["responses"]["default"]["content"] == {"application/problem+json": problem}
+
+
 def test_a_job_leaves_the_run_that_the_command_leaves_and_tells_its_steps(client: TestClient, out: Path) -> None:
     with model_server() as url:
         job = client.post("/api/jobs/profile", json={**ASKED, "url": url}).json()
@@ -183,6 +199,25 @@ def test_jobs_are_listed_by_pages_and_by_state(idle: TestClient) -> None:
     assert ([job["id"] for job in rest["jobs"]], rest["next"]) == (made[2::-1], None)
     assert [job["id"] for job in idle.get("/api/jobs?state=cancelled").json()["jobs"]] == made[:1]
     assert idle.get(f"/jobs/{made[3]}.json").json()["ahead"] == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [
+        ("profile", {"model": "m", "url": "http://a:1/v1", "replica": ["http://b:2/v1", "https://c/v1"]}),
+        ("sample", {"teachers": ["m@http://a:1/v1,http://b:2/v1,https://c/v1"], "prompts": "p.jsonl", "out": "pool"}),
+    ],
+)
+def test_a_job_asks_the_replicas_of_a_server_too(idle: TestClient, verb: str, told: dict[str, object]) -> None:
+    job = idle.post(f"/api/jobs/{verb}", json=told).json()
+    assert job["endpoints"] == ["a:1", "b:2", "c:443"]
+
+
+def test_a_teachers_replicas_hold_no_secret(idle: TestClient) -> None:
+    told = {"teachers": ["m@http://a:1/v1,http://me:sk-123@b:2/v1"], "prompts": "p.jsonl", "out": "pool"}
+    answer = idle.post("/api/jobs/sample", json=told)
+    assert answer.status_code == 422
+    assert "sk-123" not in answer.text
 
 
 def test_one_server_is_asked_by_one_job_at_a_time(out: Path) -> None:

@@ -174,6 +174,12 @@ def test_a_profile_has_the_reports_cards_and_each_of_their_numbers_leads_to_its_
             assert service.get(address, headers=HTML).status_code == 200
 
 
+def test_a_profile_says_each_of_its_warnings_once(service: TestClient) -> None:
+    told = page(service, f"/runs/{BASE}").lower()
+    for warning in ("of the answers were cut off at", "too few for", "do not publish these numbers"):
+        assert told.count(warning) == 1, warning
+
+
 def test_bbq_is_drawn_category_by_category(service: TestClient) -> None:
     assert "Group by group: bbq" in page(service, f"/runs/{BASE}")
     drawn = service.get(f"/runs/{BASE}/chart.svg?name=bbq-groups").text

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,8 @@ def asked(options: ProfileOptions, callbacks: JobCallbacks) -> Run:
 
     watcher = profile.Watcher(note, step)
     with found_in(options.data):
-        return asyncio.run(profile.profile(options, options.endpoint, lambda: profile.build_probes(options), watcher))
+        build = partial(profile.build_probes, options)
+        return asyncio.run(profile.profile(options, options.endpoint, build, watcher, paged=False))
 
 
 def tell(callbacks: JobCallbacks, phase: JobPhase, progress: Progress | None = None) -> None:
