@@ -114,7 +114,8 @@ async def run(
         measure([Text("", probe.lang)], probe.text_metrics)
     fingerprint = await client.fingerprint()
     how = {probe.name: await client.how(first(probe)) for probe in probes}
-    with sample_store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), started) as folder:
+    begun = sample_store.beginning(out, started)
+    with sample_store.begin(out, endpoint.model, plan(endpoint, fingerprint, probes, how), begun) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
         agreed: list[Estimate] = []
