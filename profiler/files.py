@@ -35,10 +35,19 @@ def disk(path: Path) -> Iterator[None]:
             case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
                 why = "the disk is full; make room and run the same command again: it resumes where it stopped"
             case errno.EACCES | errno.EROFS | errno.EPERM:
-                why = "the folder can't be written to; choose another with --out"
+                ours = path.absolute().is_relative_to(cache_root().absolute())
+                other = "set INHERIT_CACHE to another" if ours else "choose another with --out or --save"
+                why = f"the folder can't be written to; {other}"
             case _:
                 why = str(error)
         raise StoreError(f"could not write {str(path)!r}: {why}") from None
+
+
+def require_writable(path: Path) -> None:
+    """Say, before what is to stand there is made or paid for, that a file can't be written."""
+    with _beside(path, b""):
+        if path.is_dir():
+            raise StoreError(f"could not write {str(path)!r}: it is a folder; choose the name of a file")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -161,7 +161,7 @@ async def sent(
         ):
             content = await answer.read()
     if answer.status >= 300:
-        wait = retry_after(answer.headers.get("Retry-After"))
+        wait = retry_after(answer.headers)
         raise Failed(f"{answer.status} {answer.reason}", answer.status, content, wait)
     return content
 
@@ -262,12 +262,18 @@ def proxy(url: str) -> str | None:
     return named
 
 
-def retry_after(header: str | None) -> float | None:
-    """Seconds that a server asks to wait, given as a number or as a date."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait, given as a number or as a date, which is held against the server's clock."""
+    asked = headers.get("Retry-After") or ""
     with suppress(ValueError):
-        return max(0.0, seconds) if math.isfinite(seconds := float(header or "")) else None
+        return max(0.0, seconds) if math.isfinite(seconds := float(asked)) else None
+    until = _moment(asked)
+    return None if until is None else max(0.0, until - (_moment(headers.get("Date") or "") or time.time()))
+
+
+def _moment(date: str) -> float | None:
     with suppress(ValueError, OverflowError):
-        return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
+        return parsedate_to_datetime(date).timestamp()
     return None
 
 

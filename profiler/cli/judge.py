@@ -11,6 +11,7 @@ import typer
 
 from profiler.cli.console import Format, Json, Save, finish, keep_options, note, publish
 from profiler.errors import FAILED, Incomplete, Unreadable, WrongUse
+from profiler.files import require_writable
 
 if TYPE_CHECKING:
     from profiler.judging import Judgement, Jury, Pair, StudentJudge, Template
@@ -69,6 +70,7 @@ def ask(options: JudgeOptions, finish: Callable[[Coroutine[Any, Any, list[Judgem
     found = drawn(found, options.limit)
     name = f"{plain(options.name or options.model)}-{plain(Path(options.pairs[0]).name)}-{shown.id}.jsonl"
     path = options.save or options.out / "verdicts" / name
+    require_writable(path)
     made = finish(_judge(options, found, shown))
     judging.save_judgements(made, path)
     keep_options(options, path)

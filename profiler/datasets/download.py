@@ -169,7 +169,7 @@ async def _rest(url: str, file: BinaryIO, name: str, size: int) -> None:
             session.get(URL(url, encoded=True), headers=headers) as answer,
         ):
             if answer.status >= 400:
-                wait = http.retry_after(answer.headers.get("Retry-After"))
+                wait = http.retry_after(answer.headers)
                 raise http.Failed(f"{answer.status} {answer.reason}", answer.status, wait=wait)
             if answer.status != 206:  # the whole again: the server does not know how to go on
                 file.seek(have := 0)

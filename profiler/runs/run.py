@@ -123,7 +123,7 @@ async def run(
     if paged and (left := sample_store.pageless(out, wanted, name or endpoint.model)):
         yield left
         return
-    with sample_store.begin(out, endpoint.model, wanted, started) as folder:
+    with sample_store.begin(out, endpoint.model, wanted, sample_store.beginning(out, started)) as folder:
         sections: list[Section] = []
         numbers: list[Estimate] = []
         agreed: list[Estimate] = []

@@ -21,6 +21,8 @@ from profiler.records import Profile, Sample, stored
 from profiler.stats import FloatArray
 
 BATCH = 1000
+STAMP = "%Y%m%d-%H%M%S"
+SECOND = timedelta(seconds=1)
 KEYS = ("item", "group", "cluster", "prompt", "how", "error")
 """Fields of a sample that stand as columns of their own; the scores do too, and the whole sample as JSON."""
 UNREAD = ("json", "prompt", "choice", "order")
@@ -213,8 +215,8 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
     """The folder for a plan: the one that an unfinished run of it left, or a new one; held while it is written."""
     left = [folder for folder in sorted(out.glob(f"*-{plan}"), reverse=True) if folder.is_dir() and unfinished(folder)]
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40]
-    later = (started + timedelta(seconds=tick) for tick in count())
-    new = (out / f"{moment:%Y%m%d-%H%M%S}-{slug}-{plan}" for moment in later)
+    later = (started + tick * SECOND for tick in count())
+    new = (out / f"{moment:{STAMP}}-{slug}-{plan}" for moment in later)
     for folder in (*left, next(folder for folder in new if not (folder / "profile.json").exists())):
         try:
             lock = locked(folder / ".lock")
@@ -229,6 +231,14 @@ def begin(out: Path, model: str, plan: str, started: datetime) -> Iterator[Path]
         finally:
             lock.release()
     raise StoreError(f"another inherit is writing {str(folder)!r}; wait for it, or choose another folder with --out")
+
+
+def beginning(out: Path, now: datetime) -> datetime:
+    """When a run that is asked NOW begins: after all that stand under OUT, even where the clock was set back."""
+    stamps = (folder.name[:15] for folder in out.glob(f"{'[0-9]' * 8}-{'[0-9]' * 6}-*") if folder.is_dir())
+    with contextlib.suppress(ValueError):  # no time that ever was
+        return max(now, datetime.strptime(max(stamps, default=""), STAMP).replace(tzinfo=now.tzinfo) + SECOND)
+    return now
 
 
 def save_profile(folder: Path, profile: Profile) -> None:

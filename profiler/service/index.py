@@ -182,8 +182,9 @@ class Index:
     def keep(self, key: str, value: bytes) -> None:
         """Keep what can be worked out again; where the disk is full it isn't kept."""
         with suppress(sqlite3.Error), closing(self._opened()) as rows, rows:
-            told = key, time.time(), zlib.compress(value)
-            rows.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", told)
+            told = key, zlib.compress(value)
+            last = "(SELECT ifnull(max(at), 0) + 1 FROM kept)"
+            rows.execute(f"INSERT OR REPLACE INTO kept VALUES (?, {last}, ?)", told)
             rows.execute(
                 "DELETE FROM kept WHERE key NOT IN (SELECT key FROM kept ORDER BY at DESC LIMIT ?)", (COMPARED,)
             )

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -48,7 +48,8 @@ WAITING = ("interrupted", "queued")
 """States that a worker takes a job from."""
 
 LEASE = 30.0
-"""Seconds that a worker has a job for, unless it says again that it lives."""
+"""Seconds after which a worker that has not said again that it lives has lost its jobs."""
+STAMP = "%Y%m%d-%H%M%S-%f"
 LOCK = 1_768_845_929
 """PostgreSQL's name of the lock under which jobs are given out."""
 
@@ -67,7 +68,7 @@ TABLE = Table(
     Column("started", Float),
     Column("ended", Float),
     Column("worker", Text),
-    Column("lease", Float),
+    Column("lease", Float),  # how often its worker has said that it lives: no time, as clocks are set and differ
     Column("turn", Integer, nullable=False),
     Column("stopping", Boolean, nullable=False),
 )
@@ -110,13 +111,16 @@ class Queue:
     def __init__(self, database: str | None, out: Path) -> None:
         self.out = out
         self.url = _address(database) if database else URL.create("sqlite", database=str(out / "service.sqlite"))
+        self._heard: dict[tuple[Any, ...], float] = {}
+        """A running job, its turn and its lease → when they were first seen here, by a clock that nobody sets."""
 
     def submit(self, verb: str, options: Mapping[str, Any], endpoints: Sequence[str], owner: str) -> Job:
         """A new job, the last of the queue."""
         now = datetime.now(UTC)
-        id = f"{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}"
-        told = {"id": id, "verb": verb, "options": dict(options), "endpoints": [*endpoints], "owner": owner}
+        told = {"verb": verb, "options": dict(options), "endpoints": [*endpoints], "owner": owner}
         with self._changing() as database:
+            last = database.execute(select(func.max(JOB.id))).scalar()
+            told["id"] = _id(now, last)
             row = TABLE.insert().values(**told, state="queued", made=now.timestamp(), turn=0, stopping=False)
             return _job(database.execute(row.returning(TABLE)).one())
 
@@ -149,17 +153,15 @@ class Queue:
     def take(self, worker: str, an_endpoint: int = 1) -> Job | None:
         """The next job, now WORKER's; what asks a server that AN_ENDPOINT jobs ask already is passed over."""
         with self._changing() as database:
-            now = self._now(database)
-            lost = (JOB.state == "running") & (JOB.lease < now)
-            self._let_go(database, lost, "its worker was heard of no more")
+            self._let_go(database, JOB.id.in_(self._lost(database)), "its worker was heard of no more")
             running = database.execute(select(JOB.endpoints).where(JOB.state == "running")).scalars()
             busy = [place for places in running for place in places]
             waiting = select(JOB.id, JOB.endpoints).where(JOB.state.in_(WAITING)).order_by(JOB.state, JOB.id)
             for id, places in database.execute(waiting).all():
                 if all(busy.count(place) < an_endpoint for place in places):
                     change = update(TABLE).where(JOB.id == id).values(
-                        state="running", worker=worker, lease=now + LEASE, turn=JOB.turn + 1,
-                        started=now, ended=None, why=None,
+                        state="running", worker=worker, lease=0, turn=JOB.turn + 1,
+                        started=self._now(database), ended=None, why=None,
                     )  # fmt: skip
                     return _job(database.execute(change.returning(TABLE)).one())
         return None
@@ -168,7 +170,7 @@ class Queue:
         """Say that WORKER lives; the jobs that are still its own."""
         with self._changing() as database:
             mine = (JOB.worker == worker) & (JOB.state == "running")
-            change = update(TABLE).where(mine).values(lease=self._now(database) + LEASE)
+            change = update(TABLE).where(mine).values(lease=JOB.lease + 1)
             return {job.id: job for job in map(_job, database.execute(change.returning(TABLE)))}
 
     def finish(self, job: Job, state: State, why: str | None = None, result: str | None = None) -> bool:
@@ -213,6 +215,13 @@ class Queue:
         """Let the database go."""
         if "_engine" in vars(self):
             self._engine.dispose()
+
+    def _lost(self, database: Connection) -> list[str]:
+        """Running jobs whose workers said nothing for so long as this process has looked."""
+        now, running = time.monotonic(), select(JOB.id, JOB.turn, JOB.lease).where(JOB.state == "running")
+        seen = [tuple(row) for row in database.execute(running)]
+        self._heard = {row: self._heard.get(row, now) for row in seen}
+        return [row[0] for row, since in self._heard.items() if now - since > LEASE]
 
     def _let_go(self, database: Connection, which: Any, why: str) -> None:
         state = case((JOB.stopping, "cancelled"), else_="interrupted")
@@ -291,6 +300,13 @@ def _found(database: Connection, id: str) -> Job:
     if row is None:
         raise Missing(f"no job {id!r}; /jobs lists them")
     return _job(row)
+
+
+def _id(now: datetime, last: str | None) -> str:
+    """A new job's, after the LAST one's in the order of ids, even where the clock was set back."""
+    if last and last >= f"{now:{STAMP}}":
+        now = datetime.strptime(last.rpartition("-")[0], STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1)
+    return f"{now:{STAMP}}-{secrets.token_hex(2)}"
 
 
 def _job(row: Row[Any]) -> Job:

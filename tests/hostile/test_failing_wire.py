@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
 
+from profiler.endpoints import RetryLimits
 from profiler.metrics.toxicity.perspective import LABELS
 from tests.support import candidates, study
 from tests.support.command import Done, inherit
@@ -114,6 +117,38 @@ async def test_recorded_answers_most_of_which_can_not_be_scored_do_not_end_well(
     done = await inherit(*told)
     assert done.code == 4, done
     assert "incomplete: more than 10% could not be scored: 4 of 4 answers" in done.err
+
+
+NEVER = {
+    "drip": "no answer within 1 s",
+    "hang": "no answer within 1 s",
+    "endless": "the server sent a reply of more than",
+}
+"""Replies that come to no end, and what is said of them."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["profile", "sample", "judge"])
+@pytest.mark.parametrize("kind", NEVER)
+async def test_a_reply_that_comes_to_no_end_is_given_up_in_its_time(
+    kind: str, verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = partial(RetryLimits, tries=2, attempt=1.0, deadline=2.5, first=0.05)
+    monkeypatch.setattr("profiler.endpoints.openai.engine.RetryLimits", hasty)
+    monkeypatch.setattr("profiler.endpoints.openai.transport.LARGEST", 2**22)
+    async with serving(Script(faults=(Fault(kind, match="hi "),))) as wire:
+        prompts = candidates.written(tmp_path / "asked.jsonl", [{"prompt": f"Say hi {i}."} for i in range(6)])
+        words = {
+            "profile": ("profile", "wire", "--url", wire.url, "-p", "attributes", "--prompts", prompts, "-o", tmp_path),
+            "sample": ("sample", f"wire@{wire.url}", "--prompts", prompts, "-k", "2", "--out", tmp_path / "pool"),
+            "judge": ("judge", "wire", "--url", wire.url, "--pairs", pairs(tmp_path), "-o", tmp_path),
+        }[verb]
+        done = await asyncio.wait_for(inherit(*words), 60)
+        assert done.code in (1, 4), done
+        assert NEVER[kind] in done.err
+        wire.faults = []
+        wire.script = Script()
+        assert (await inherit(*words)).code == 0
 
 
 @pytest.mark.slow

@@ -164,7 +164,7 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> Non
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     done = subprocess.run([sys.executable, "-c", code], cwd=closed, capture_output=True, text=True, check=False)
-    assert "the folder can't be written to; choose another with --out" in done.stdout, done.stderr
+    assert "the folder can't be written to; choose another with --out or --save" in done.stdout, done.stderr
 
 
 def test_the_order_of_listed_options_and_the_option_taken_stand_in_parquet(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from profiler.service import ServiceOptions, application
-from profiler.service.queue import Queue
+from profiler.service.queue import LEASE, Queue
 from tests.support.service import ended, made_of, model_server
 
 ASKED: dict[str, Any] = {"model": "wire", "suite": "mini", "quick": True, "probes": ["bbq"]}
@@ -236,14 +235,16 @@ def test_one_server_is_asked_by_one_job_at_a_time(out: Path) -> None:
     queue.close()
 
 
-def test_the_jobs_of_a_worker_that_is_silent_are_taken_by_exactly_one_other(out: Path) -> None:
+def test_the_jobs_of_a_worker_that_is_silent_are_taken_by_exactly_one_other(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = Queue(None, out)
     made = queue.submit("profile", {}, [], "me")
     lost = queue.take("first")
     assert lost
     assert queue.take("second") is None
-    with sqlite3.connect(out / "service.sqlite") as database:
-        database.execute("UPDATE job SET lease = 0")
+    later = time.monotonic() + LEASE + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     taken = queue.take("second")
     assert taken
     assert (taken.id, taken.turn) == (made.id, 2)

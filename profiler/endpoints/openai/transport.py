@@ -270,7 +270,7 @@ class Transport:
         if status in FATAL_STATUSES or "insufficient_quota" in words:
             return KeyRefused(words)
         if status in LIMIT_STATUSES:
-            return Overloaded(words, retry_after(headers.get("Retry-After")), polite=status == 429)
+            return Overloaded(words, retry_after(headers), polite=status == 429)
         if self.patience.cures(status):
             return EndpointError(words)
         return Refused(words)

@@ -58,7 +58,7 @@ class InheritClient(HelmClient):
             return failure(error, final=True)
 
     def _ours(self, request: HelmRequest) -> RequestResult:
-        clock = time.time()
+        began, clock = int(time.time()), time.monotonic()
         stop = tuple(request.stop_sequences)
         drawn = spec.DrawSettings(request.temperature, request.max_tokens, stop, request.num_completions)
         asked = spec.read(request.prompt, drawn)
@@ -71,7 +71,7 @@ class InheritClient(HelmClient):
         reply = spec.StoredAnswer.of(answer, self._line.weights(asked.way), self._url)
         outputs[0].finish_reason[spec.KEY] = reply.model_dump(mode="json", exclude_defaults=True)
         cached = all(part.cached for part in answer.generations) and all(part.cached for part in answer.likelihoods)
-        return RequestResult(True, [], outputs, cached, time.time() - clock, int(clock))
+        return RequestResult(True, [], outputs, cached, time.monotonic() - clock, began)
 
     def _helms(self, request: HelmRequest) -> RequestResult:
         """Answers a request as HELM makes it; HELM's cache keeps the answer, by the weights that gave it."""
