@@ -1,4 +1,4 @@
-"""A report as one HTML file: no network, readable without JavaScript, light, dark and on paper."""
+"""Templates of pages; a report as one HTML file: no network, readable without JavaScript, light, dark, on paper."""
 
 from __future__ import annotations
 
