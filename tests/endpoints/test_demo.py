@@ -169,4 +169,4 @@ async def test_the_real_parts_convert_to_a_model_that_knows_its_capital(
     words = model.load().checkpoint
     assert words.encode("Hello world") == (2, 9259, 1902)
     assert words.decode(words.encode("a\n\nb  c   d 1234 Straße 東京 🙂")) == "a\n\nb  c   d 1234 Straße 東京 🙂"
-    assert [path.name for path in (tmp_path / "demo").iterdir() if path.is_dir()] == [demo.checkpoint().name]
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == [demo.checkpoint().name]

