@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pytest
 
-from profiler.endpoints.local import demo
 from profiler.http import retry_after
 from profiler.service.index import Index
 from profiler.service.queue import LEASE, Queue
@@ -134,25 +133,3 @@ def test_a_date_to_wait_for_is_held_against_the_clock_of_who_says_it(jump: float
     now = datetime.now(UTC) + timedelta(seconds=jump)
     said = {"Date": now, "Retry-After": now + timedelta(seconds=7)}
     assert retry_after({name: f"{moment:%a, %d %b %Y %H:%M:%S GMT}" for name, moment in said.items()}) == 7
-
-
-@JUMPS
-async def test_two_that_want_the_demo_make_it_once(
-    jump: float, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun = []
-
-    def convert(_: Path, to: Path) -> None:
-        begun.append(to)
-        clock.off += jump
-        time.sleep(0.5)
-        to.mkdir(parents=True)
-
-    monkeypatch.setenv("INHERIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(demo, "parts", list)
-    monkeypatch.setattr(demo, "assemble", lambda _, to: to)
-    monkeypatch.setattr(demo, "convert", convert)
-    homes = await asyncio.gather(*(asyncio.to_thread(demo.checkpoint) for _ in range(2)))
-    assert homes[0] == homes[1]
-    assert homes[0].is_dir()
-    assert len(begun) == 1
