@@ -46,7 +46,7 @@ class Work(NamedTuple):
     paid: str = ""
     """What the server's answers that are paid for hold; empty where no server is asked."""
     each: int = 1
-    """Answers in a request."""
+    """Answers in a request: samples of a prompt, or a judge's labels, which are weighed together."""
 
 
 def rows(folder: Path, name: str, made: list[dict[str, object]]) -> str:
@@ -138,6 +138,7 @@ WORKS = {
         ],
         files("verdicts.jsonl"),
         "question",
+        2,
     ),
     "score": Work(
         lambda at, _: [
@@ -153,6 +154,7 @@ WORKS = {
         ],
         files("chosen/*.jsonl"),
         "number",
+        2,
     ),
     "train": Work(lambda at, _: ["train", recipe_of(at)], files("out/model/*.safetensors")),
     "study": Work(lambda at, url: ["study", plan_of(at, url)], study_numbers, "teach", 4),
