@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# What is not imported need not be compiled.
+# What is not imported need not be compiled; what is, once and not by every process.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) -c constraints.txt
 DOORS := INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python INHERIT_LMEVAL_PYTHON=$(CURDIR)/.venv-lmeval/bin/python \
