@@ -460,7 +460,7 @@ def study(
         guard: PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked.
         on: Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION.
         at_once: Stages that may run here at the same time; those that only ask servers are not counted.
-        resources: What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train, profile and preferences.
+        resources: What a stage of a kind wants: train: {gpus: 8, processes: 8}, profile: {gpus: 1, engine: vllm}; the kinds are sample, score, select, train, profile and preferences.
         reported: A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md).
         bases: Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 

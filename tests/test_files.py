@@ -9,10 +9,9 @@ import sys
 import platformdirs
 import pytest
 
-from profiler.cli.serve import place
 from profiler.datasets import cached
 from profiler.endpoints.local import demo
-from profiler.endpoints.vllm.server import ServerPlan
+from profiler.endpoints.vllm.server import ServerPlan, log_file
 from profiler.errors import StoreError
 from profiler.files import cache_root, locked, whole_lines, write_whole
 from selection.storage import RemoteStorage
@@ -105,7 +104,7 @@ def test_all_that_can_be_made_again_lies_under_one_root(tmp_path, monkeypatch):
     monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "mine"))
     assert cache_root() == tmp_path / "mine"
     monkeypatch.setattr(demo, "make", lambda home: home.mkdir(parents=True))
-    found = [demo.checkpoint(), cached(), place(ServerPlan("m", "m")), RemoteStorage("memory://pool").journal]
+    found = [demo.checkpoint(), cached(), log_file(ServerPlan("m", "m")), RemoteStorage("memory://pool").journal]
     assert [path.relative_to(tmp_path / "mine").parts[0] for path in found] == ["demo", "data", "logs", "pools"]
 
 

@@ -1,6 +1,5 @@
 """Our packages are those beside this one, whatever else goes by their names."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -38,9 +37,3 @@ def insist() -> None:
 def beside(place: str) -> bool:
     """Whether a file is one of ours."""
     return Path(place).resolve().is_relative_to(ROOT)
-
-
-def environment() -> dict[str, str]:
-    """For a Python of ours in a process of its own: our packages first, and nothing from the working directory."""
-    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(path)}

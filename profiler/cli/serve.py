@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from profiler.cli.console import note, stoppable
-from profiler.errors import EndpointDown, WrongUse
-from profiler.files import cache_root
+from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
-    from profiler.endpoints import Server, ServerPlan
     from profiler.records import Endpoint
 
 T = TypeVar("T")
@@ -39,6 +34,7 @@ def serve(
     Waits until it answers, then prints its address. A server that dies is started again.
     """
     from profiler.endpoints.vllm import server as serving
+    from profiler.reporting.progress import Waiting
 
     called = name or (Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model)
     adapters = serving.adapters(adapter or [])
@@ -46,7 +42,7 @@ def serve(
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         note(f"listening at {host}: whoever reaches this machine can use the model")
     try:
-        with stoppable(), started(plan, python, log) as server:
+        with stoppable(), Waiting() as waiting, serving.started(plan, note, waiting.say, python, log) as server:
             sys.stdout.write(server.url + "\n")
             sys.stdout.flush()
             note(f"{', '.join([called, *adapters])} at {server.url}; log in {server.log}; Ctrl-C stops it")
@@ -68,39 +64,11 @@ def choose(engine: Literal["auto", "vllm", "local"], url: str | None, model: str
 
 
 def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T]) -> T:
-    """What ASK makes of an endpoint, which is behind a server of our own where vLLM runs it.
-
-    A server that dies is started again, and it is asked again: what it had answered is kept.
-    """
-    from profiler.endpoints.vllm import server as serving
-
-    if endpoint.url or endpoint.engine == "local":
-        return ask(endpoint)
-    plan = serving.ServerPlan(serving.source(endpoint.model), endpoint.model)
-    with stoppable(), started(plan) as server:
-        while True:
-            try:
-                return ask(endpoint.model_copy(update={"url": server.url}))
-            except EndpointDown:
-                if server.alive():
-                    raise
-                server.restart()
-
-
-@contextmanager
-def started(plan: ServerPlan, python: str | None = None, log: Path | None = None) -> Iterator[Server]:
-    """A server that answers, with a word on the way there; stopped at the end of the block."""
-    from profiler.endpoints.vllm import installed
+    """What ASK makes of an endpoint, behind a server of our own where vLLM runs it, with a word on the way there."""
     from profiler.endpoints.vllm import server as serving
     from profiler.reporting.progress import Waiting
 
-    build, file = installed.needed(python), log or place(plan)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with Waiting() as waiting, serving.Server(plan, build, file, note, waiting.say) as server:
-        yield server
-
-
-def place(plan: ServerPlan) -> Path:
-    """Where the log of a server goes if nobody says otherwise."""
-    name = re.sub(r"[^\w.-]+", "-", plan.name).strip("-.") or "model"
-    return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.log"
+    if endpoint.url or endpoint.engine == "local":
+        return ask(endpoint)
+    with stoppable(), Waiting() as waiting:
+        return serving.reached(endpoint, ask, note, waiting.say)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli import ours
 from profiler.cli.console import Json, Push, note, resumable
 from profiler.cli.elsewhere import Gpus, On, Processors, handed, options
-from profiler.errors import TrainingFailed, WrongUse
 
 if TYPE_CHECKING:
     from training import Recipe, Training
@@ -39,7 +36,7 @@ def train(
     """
     from profiler.datasets import settings
     from profiler.reporting import hub
-    from training import Recipe, read_recipe
+    from training import Recipe, read_recipe, train_together
 
     if not (show or check):
         own = {"set": changes or (), "processes": processes, "log": log, "push": push, "json": json}
@@ -59,7 +56,7 @@ def train(
         if push:
             hub.require(push)
         with resumable():
-            done = together(read, processes, log) if processes > 1 else alone(read, log)
+            done = train_together(read, processes, log) if processes > 1 else alone(read, log)
         sys.stdout.write(done.model_dump_json(indent=1) + "\n" if json else summary(done))
         note(after(done))
         if push:
@@ -85,39 +82,6 @@ def alone(recipe: Recipe, log: str | None = None) -> Training:
 
     with Waiting() as waiting:
         return train(recipe, waiting.say, log)
-
-
-def together(recipe: Recipe, processes: int, log: str | None = None) -> Training:
-    """Train in several processes that share the work."""
-    import os
-    import subprocess
-
-    from training import check, finished_training
-
-    if recipe.batch % processes:
-        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
-    check(recipe)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "recipe.json"
-        path.write_text(recipe.model_dump_json(), "utf-8")
-        line = [sys.executable, "-m", "accelerate.commands.launch", *launcher(recipe)]
-        line += ["--num_processes", str(processes), "--main_process_port", "0"]  # 0: whichever port is free
-        line += ["-m", "training", str(path), *([log] if log else [])]
-        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
-        code = subprocess.run(line, env=threads | ours.environment(), check=False).returncode
-    made = finished_training(recipe)
-    if code or not made:
-        raise TrainingFailed(f"one of the {processes} processes ended with {code}; what it said is above")
-    return made
-
-
-def launcher(recipe: Recipe) -> list[str]:
-    """How accelerate shares the work: all weights are too much for one of several devices, an adapter's are not."""
-    import training
-
-    if recipe.method == "full":
-        return ["--config_file", str(Path(training.__path__[0]) / "fsdp.yaml")]
-    return ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]
 
 
 def summary(done: Training) -> str:

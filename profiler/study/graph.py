@@ -9,7 +9,7 @@ from pathlib import Path
 from profiler.datasets import folder, found_in
 from profiler.files import write_whole
 from profiler.places import HERE, Failure, Processes, Site, Task, ThisProcess, place_at
-from profiler.study.plan import Resources, Study
+from profiler.study.plan import Study
 from profiler.study.stage import Say, Stage
 from profiler.study.stage_order import Schedule
 
@@ -102,7 +102,7 @@ class Graph:
         """The piece of work that a stage is."""
         study, number = self.schedule.study, self.schedule.stages.index(stage)
         self.began(stage, number + 1, len(self.schedule.stages))
-        wants = study.resources.get(stage.kind, Resources())
+        wants = study.wants(stage.kind)
         gpus, processors = (0.0, 0) if stage.asks else (wants.gpus, wants.processors)
         if self.work:
             given = study, number, str(Path.cwd()), folder()

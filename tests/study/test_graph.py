@@ -196,6 +196,22 @@ def test_what_a_stage_wants_is_read_and_a_wrong_kind_is_refused(tmp_path: Path) 
         study_of({**fields, "resources": {"teach": {"gpus": 2}}}, tmp_path / "study.json")
 
 
+@pytest.mark.parametrize(
+    ("resources", "why"),
+    [
+        ({"score": {"processes": 2}}, "`resources.score.processes` is for trainings alone"),
+        ({"train": {"processes": 3}}, "a batch of 8 can't be shared evenly by 3 processes"),
+        ({"train": {"engine": "vllm"}}, "`resources.train.engine` is for profiles and preferences"),
+        ({"profile": {"engine": "ollama"}}, "resources.*engine"),
+    ],
+)
+def test_what_only_some_stages_can_have_is_refused_for_the_others(
+    resources: dict[str, object], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongUse, match=why):
+        plan.read_study(written(tmp_path), resources=resources)
+
+
 def test_more_gpus_for_a_stage_than_there_are_are_refused_before_anything_runs(
     made: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

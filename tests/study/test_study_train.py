@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from profiler.runs import sample_store
 from profiler.study import plan
 from profiler.study.findings import StudyResults
 from profiler.study.stage_order import Schedule
 from tests.support.places import ROOT
+from tests.support.serving import installed_fake
 from tests.support.study import PLAIN, written
 from tests.support.wire import serving
+from training import Training
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")]
 
@@ -45,6 +48,29 @@ async def test_a_study_killed_four_times_does_no_stage_twice_and_ends_as_if_it_h
     one, other = (StudyResults(Schedule.of(plan.read_study(path))).findings() for path in (killed, whole))
     assert [outcome.change for outcome in one.outcomes] == [outcome.change for outcome in other.outcomes]
     assert [outcome.gain for outcome in one.outcomes] == [outcome.gain for outcome in other.outcomes]
+    assert json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]
+
+
+async def test_students_are_trained_by_two_processes_and_profiled_behind_a_vllm_server_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wants = {"train": {"processes": 2}, "profile": {"gpus": 2, "engine": "vllm"}}
+    async with serving() as wire:
+        fields = {"teachers": [{"model": "wire", "url": wire.url, "name": "one"}], "guard": {}, "resources": wants}
+        few = {"objectives": {"length": PLAIN["objectives"]["length"]}, "profile": PLAIN["profile"][:1]}
+        path = written(tmp_path, **fields, **few, arms=["base", "single"])
+        with installed_fake(tmp_path, monkeypatch) as fake:
+            assert await asyncio.to_thread(_finish, path) == 0
+            started = [" ".join(start["argv"]) for start in fake.starts()]
+    trained = [
+        Training.model_validate_json(file.read_bytes()) for file in tmp_path.glob("study/students/*/train*.json")
+    ]
+    assert [made.processes for made in trained] == [2]
+    for model, line in zip([tmp_path / "student", *(made.model for made in trained)], started, strict=True):
+        assert f"--model {model} " in line
+        assert line.endswith("--tensor-parallel-size 2")
+    profiles = [run.profile for run in sample_store.runs(tmp_path / "study" / "runs")]
+    assert [(one.endpoint.engine, one.endpoint.url) for one in profiles] == [("vllm", None)] * 2
     assert json.loads((tmp_path / "study" / "report.json").read_bytes())["outcomes"]
 
 

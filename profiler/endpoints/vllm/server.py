@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import socket
 import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar
 
 from profiler import http
 from profiler.endpoints.local.engine import at_hand
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
-from profiler.errors import BadData, ServerFailed, StoreError, WrongUse
-from profiler.files import disk, locked
+from profiler.errors import BadData, EndpointDown, ServerFailed, StoreError, WrongUse
+from profiler.files import cache_root, disk, locked
+from profiler.records import Endpoint
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -65,8 +67,8 @@ for _ in $(seq 100); do kill -s 0 -- -"$1" 2> /dev/null || exit 0; sleep 0.1; do
 kill -s KILL -- -"$1" 2> /dev/null
 """
 
-
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,41 @@ class Server:
             log.seek(self._start)
             written = log.read().decode("utf-8", "replace")
         return installed.cause(written, self._process.poll() if self._process else None)
+
+
+@contextmanager
+def started(
+    plan: ServerPlan, say: Say, waiting: Say, python: str | None = None, log: Path | None = None
+) -> Iterator[Server]:
+    """A server that answers, with a word on the way there; stopped at the end of the block."""
+    build, file = installed.needed(python), log or log_file(plan)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with Server(plan, build, file, say, waiting) as server:
+        yield server
+
+
+def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting: Say, gpus: int = 1) -> T:
+    """What ASK makes of an endpoint, which is behind a server of our own, over so many GPUs, where vLLM runs it.
+
+    A server that dies is started again, and it is asked again: what it had answered is kept.
+    """
+    if endpoint.url or endpoint.engine == "local":
+        return ask(endpoint)
+    shared = ("--tensor-parallel-size", str(gpus)) if gpus > 1 else ()
+    with started(ServerPlan(source(endpoint.model), endpoint.model, more=shared), say, waiting) as server:
+        while True:
+            try:
+                return ask(endpoint.model_copy(update={"url": server.url}))
+            except EndpointDown:
+                if server.alive():
+                    raise
+                server.restart()
+
+
+def log_file(plan: ServerPlan) -> Path:
+    """Where the log of a server goes if nobody says otherwise."""
+    name = re.sub(r"[^\w.-]+", "-", plan.name).strip("-.") or "model"
+    return cache_root() / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}.log"
 
 
 def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
