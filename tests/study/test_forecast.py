@@ -140,7 +140,8 @@ async def test_the_papers_study_is_reckoned_where_nothing_of_it_is(
 
 
 async def test_what_is_done_is_not_reckoned_again(tmp_path: Path) -> None:
-    schedule = Schedule.of(plan.read_study(written(tmp_path)))
+    server = {"model": "wire", "url": "http://127.0.0.1:9/v1", "name": "one"}
+    schedule = Schedule.of(plan.read_study(written(tmp_path, teachers=[server])))
     before = forecast(schedule.study, read_assumptions(), schedule)
     base = schedule.pupils[0].profile
     base.work = lambda key, say: schedule.workspace.folder
