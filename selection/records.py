@@ -64,6 +64,16 @@ class SampleOptions(Record):
     """Folder of official data files, packed or not; else INHERIT_DATA."""
 
 
+class Serving(Record):
+    """vLLM servers that are started for a teacher, and stopped once it has answered."""
+
+    replicas: int = Field(default=1, ge=1)
+    gpus: int = Field(default=0, ge=0)
+    """Of each; several share its weights."""
+    on: str = "here"
+    """here, ray, ray://HOST:PORT, slurm or slurm:PARTITION; where a study runs, for a study's teacher."""
+
+
 class Teacher(Record):
     """Whoever is asked for candidates, and how."""
 
@@ -79,6 +89,8 @@ class Teacher(Record):
     """System message, for a chat endpoint."""
     price: tuple[float, float] | None = None
     """Money for a million tokens read, and for a million written."""
+    serve: Serving | None = None
+    """Servers to start for its weights, which are here or on the hub; without, they run in this process."""
 
 
 class Candidate(Record):

@@ -33,9 +33,10 @@ from profiler.errors import (
     WrongUse,
 )
 from profiler.files import locked, wait_locked
-from profiler.records import Fingerprint, Usage
+from profiler.records import Endpoint, Fingerprint, Usage
 from selection.pool import BLOCK, COLUMNS, Pool, Segment, candidate_table, file_name, prompt_id
-from selection.records import PoolContents, SampleOptions, Teacher
+from selection.records import PoolContents, SampleOptions, Serving, Teacher
+from selection.serving import Served, served
 from selection.storage import Storage, storage_at
 from selection.teacher import spec_teachers, teacher_fields
 
@@ -189,9 +190,16 @@ async def sample(
     # Servers are asked side by side; models in this process, which share its processor, one after the other.
     servers: dict[str, list[TeacherProgress]] = {}
     for share in shares:
-        servers.setdefault(share.teacher.endpoint.url or "", []).append(share)
-    asked = [_ask_server(some, questions, pool, journal, spec.concurrency) for some in servers.values()]
-    work = [*map(asyncio.create_task, asked)]
+        if not share.teacher.serve:
+            servers.setdefault(share.teacher.endpoint.url or "", []).append(share)
+    work = [
+        asyncio.create_task(_ask_server(some, questions, pool, journal, spec.concurrency)) for some in servers.values()
+    ]
+    work += [
+        asyncio.create_task(_ask_served(share, share.teacher.serve, questions, pool, journal, spec.concurrency))
+        for share in shares
+        if share.teacher.serve
+    ]
     try:
         while True:
             done, waiting = await asyncio.wait(work, timeout=PAUSE)
@@ -207,8 +215,40 @@ async def sample(
         lock.release()
 
 
+async def _ask_served(
+    share: TeacherProgress, serve: Serving, questions: UniquePrompts, pool: Pool, journal: Path, concurrency: int
+) -> None:
+    """A teacher behind servers that are started for it; when one comes, or comes back, asking begins anew with it."""
+    try:
+        async with served(share.teacher, serve, journal) as servers:
+            there: frozenset[Served] = frozenset()
+            while True:
+                there = await servers.ready(there)
+                share.done = share.failed = share.cached = 0
+                share.error, share.notice = None, f"{len(there)} of {servers.wanted} servers answer"
+                first, *rest = sorted(one.url for one in there)
+                at = share.teacher.endpoint.model_copy(update={"url": first, "replicas": tuple(rest)})
+                asking = asyncio.create_task(_ask_server([share], questions, pool, journal, concurrency, at))
+                others = asyncio.create_task(servers.others(there))
+                try:
+                    await asyncio.wait([asking, others], return_when=asyncio.FIRST_COMPLETED)
+                    if asking.done() and not share.error:
+                        return await asking
+                finally:
+                    for task in (asking, others):
+                        task.cancel()
+                    await asyncio.gather(asking, others, return_exceptions=True)
+    except EndpointError as error:
+        share.error = str(error)
+
+
 async def _ask_server(
-    shares: list[TeacherProgress], questions: UniquePrompts, pool: Pool, journal: Path, concurrency: int
+    shares: list[TeacherProgress],
+    questions: UniquePrompts,
+    pool: Pool,
+    journal: Path,
+    concurrency: int,
+    at: Endpoint | None = None,
 ) -> None:
     """The teachers behind one address; those that are the same endpoint share its client, and its weights in memory."""
     endpoints: dict[str, list[TeacherProgress]] = {}
@@ -216,7 +256,7 @@ async def _ask_server(
         endpoints.setdefault(share.teacher.endpoint.model_dump_json(), []).append(share)
     for _, mine in sorted(endpoints.items()):
         try:
-            async with connect(mine[0].teacher.endpoint, journal, concurrency=concurrency) as client:
+            async with connect(at or mine[0].teacher.endpoint, journal, concurrency=concurrency) as client:
                 for share in mine:
                     share.notice = client.notice
                     fingerprint = _known_weights(pool, share.teacher, await client.fingerprint())
@@ -352,7 +392,7 @@ def _told_pool(spec: SampleOptions, where: Storage, name: str, digest: str, teac
 def _decisive(teacher: Teacher) -> Teacher:
     """What of a teacher decides its answers: not its address, its price, or how many of them there are."""
     endpoint = teacher.endpoint.model_copy(update={"url": None, "replicas": (), "key": ""})
-    return teacher.model_copy(update={"endpoint": endpoint, "price": None, "k": 0})
+    return teacher.model_copy(update={"endpoint": endpoint, "price": None, "k": 0, "serve": None})
 
 
 def _known_weights(pool: Pool, teacher: Teacher, measured: Fingerprint) -> str:

@@ -12,7 +12,7 @@ from selection.records import SampleOptions, Teacher
 
 ENDPOINT = ("model", "url", "replicas", "key", "header", "chat")
 DRAWN = tuple(Sampling.model_fields)
-OWN = ("name", "k", "prompt_template", "system", "price")
+OWN = ("name", "k", "prompt_template", "system", "price", "serve")
 BEAMS = ("num_beams", "num_beam_groups", "diversity_penalty")
 """Diverse beam search, as transformers 4 named it."""
 
@@ -52,11 +52,16 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
         default = Teacher.model_fields["sampling"].default.model_dump()
         endpoint, sampling = Endpoint.model_validate(some(ENDPOINT)), Sampling.model_validate(default | some(DRAWN))
         own = {"name": endpoint.model, **some(OWN)}
-        return Teacher.model_validate({**own, "endpoint": endpoint, "sampling": sampling})
+        made = Teacher.model_validate({**own, "endpoint": endpoint, "sampling": sampling})
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise WrongUse(f"teacher {fields.get('model')!r}: {where}: {settings.expected(problem)}") from None
+    if made.serve and endpoint.url:
+        raise WrongUse(
+            f"teacher {endpoint.model!r}: `serve` starts servers of its own, and `url` names one; leave one out"
+        )
+    return made
 
 
 def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:

@@ -95,6 +95,8 @@ def check_secret(name: str, value: str) -> None:
             header_parts(value)
         case "url":
             check_address(value)
+        case "on" if "://" in value:
+            raise WrongUse(f"`on`: a job runs here, on ray or on slurm:PARTITION, and not at an address, {value!r}")
     for address in _addresses(value):
         check_address(address)
 

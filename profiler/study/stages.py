@@ -71,18 +71,23 @@ class Stages:
             "sample",
             teacher.name,
             lambda: {
-                "teacher": teacher.model_dump(mode="json", exclude={"price": True, "endpoint": set(WHERE)}),
+                "teacher": teacher.model_dump(
+                    mode="json", exclude={"price": True, "serve": True, "endpoint": set(WHERE)}
+                ),
                 "weights": weights(teacher.endpoint),
                 "prompts": survey.digest,
                 "lang": self.study.lang,
             },
             lambda key, say: wait(self._sample(teacher, say)),
             size=size,
-            asks=bool(teacher.endpoint.url),
+            asks=bool(teacher.endpoint.url or teacher.serve),
         )
 
     async def _sample(self, teacher: Teacher, say: Say) -> Path:
         asked = self.study.model_dump(include={"prompts", "column", "lang", "limit"})
+        if teacher.serve:
+            serve = teacher.serve.model_copy(update={"on": self.study.on})
+            teacher = teacher.model_copy(update={"serve": serve})
         spec = SampleOptions(teachers=(selection.teacher_fields(teacher),), out=str(self.pool), **asked)
         # A file of the teacher's own: SQLite's locks hold on one machine alone, and another may ask another teacher.
         journal = self.pool / f"cache-{short_digest(teacher.name)}.sqlite"

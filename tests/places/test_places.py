@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from selection import Pool, PoolContents, Segment, candidate_table, prompt_id
+from selection import Pool, PoolContents, SampleOptions, Segment, candidate_table, prompt_id, sample
 from tests.support import slurm
 from tests.support.candidates import answer
+from tests.support.command import asked
 from tests.support.places import ROOT
+from tests.support.pool import rows
+from tests.support.serving import installed_fake
 
 pytestmark = pytest.mark.cluster
 
@@ -117,3 +120,23 @@ def test_a_cluster_that_is_not_there_is_a_sentence(pool: Path, tmp_path: Path) -
     assert done.returncode == 1
     assert "can't reach a Ray cluster at ray://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_servers_of_a_teacher_start_where_ray_has_room_and_draw_what_one_draws_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = asked(tmp_path, 20)
+    fields = {"model": str(tmp_path), "name": "one", "max_tokens": 8}
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with installed_fake(tmp_path, monkeypatch) as fake:  # a worker has its cluster's environment
+        with ray_cluster(2) as address:
+            monkeypatch.setenv("RAY_ADDRESS", address)
+            for name, serve in (("ray", {"replicas": 2, "on": "ray"}), ("here", {})):
+                out, teachers = str(tmp_path / name), ({**fields, "serve": serve},)
+                asking = sample(SampleOptions(teachers=teachers, prompts=str(prompts), k=2, out=out))
+                [share] = [told async for told in asking][-1]
+                assert (share.done, share.failed, share.error) == (20, 0, None)
+        assert len(fake.starts()) == 3
+        assert not fake.alive()
+    assert rows(tmp_path / "ray") == rows(tmp_path / "here")
