@@ -58,6 +58,8 @@ def test_what_is_submitted_waits_in_the_queue_with_its_options(idle: TestClient)
         ("profile", {"model": "m", "concurrency": 0}, "`concurrency`: expected at least 1, found 0"),
         ("profile", {"model": "m", "probes": ["bqq"]}, "no probe 'bqq'; did you mean 'bbq'?"),
         ("profile", {"model": "m", "url": "localhost:8000"}, "expected --url http://HOST/v1"),
+        ("study", {"on": "ray://10.0.0.1:10001"}, "`on`: a job runs here, on ray or on slurm:PARTITION"),
+        ("study", {"teachers": [{"model": "m", "serve": {"on": "ray://10.0.0.1:10001"}}]}, "`on`: a job runs here"),
         ("select", {"pool": "p", "out": "o"}, "inherit select: `objective`: is needed"),
         ("study", {"prompts": "mini", "teachers": ["demo"]}, "`objectives`: is needed"),
         ("agree", [1], "as a JSON object"),
