@@ -96,9 +96,12 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1, place: Place | Non
     alone = [name for name in names if not is_judge(name)]
     work = [(segment, missing_scores(pool, segment, alone)) for segment in pool.segments()]
     total, done = sum(pool.size(segment) for segment, lacks in work if lacks), 0
+    pool.keep_index()
     for rows in _scored_at(place, pool, work) if place else _scored_here(pool, work, workers):
         done += rows
         yield ScoreProgress(done, total)
+    if total:
+        pool.look_again()
     for judge in map(read_judge, filter(is_judge, names)):
         blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
         total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
@@ -137,7 +140,6 @@ def _scored_at(place: Place, pool: Pool, work: Work) -> Iterator[int]:
         left[segment] -= 1
         if not left[segment]:
             yield rows
-    pool.look_again()
 
 
 def by_scorer(names: Iterable[str]) -> dict[str, list[str]]:

@@ -98,7 +98,9 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
 
     Every arm has the same prompts and the same number of answers to each.
     """
-    found = _select(spec, pool or open_pool(spec), data=True)
+    pool = pool or open_pool(spec)
+    found = _select(spec, pool, data=True)
+    pool.keep_index()
     write_whole(spec.out / "dataset_info.json", llama_factory_info(found.files, spec.form))
     write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
