@@ -16,6 +16,7 @@ HEAD = """# Benchmarks
 Each compares with a peer in the same run, on the machine that its line names; `make bench` makes the page anew. Ratios
 carry over to other machines better than times do.
 """
+MILLIONS = "selection 5200 26000 52000 --each 100 --words 22 -O max:mtld -m words --workers 2"
 PARTS = {  # a module and what it is told → the section of the page
     "start": "Waiting for the command",
     "text": "Text metrics against TextDescriptives and LexicalRichness",
@@ -27,7 +28,7 @@ PARTS = {  # a module and what it is told → the section of the page
     "client": "The client against a bare loop",
     "sampling": "Sampling: storing included, against the server's own speed",
     "selection": "Scoring and selecting, ten times the prompts",
-    "selection 5200 26000 52000 --each 100 --words 22 -O max:mtld -m words --workers 2": "Scoring and selecting millions",
+    MILLIONS: "Scoring and selecting millions",
     "places": "Scoring on Ray and by our own processes",
     "replicas": "Several servers of one model",
     "study": "A study with one place and with two",
