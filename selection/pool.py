@@ -152,9 +152,18 @@ class Pool:
 
     def versions(self, segment: Segment) -> dict[str, str]:
         """Which implementations a segment was measured by."""
-        own = self.footer(segment)
-        known = [self._known(path).footer for path in self._score_files(segment)]
-        return dict(pair for one in known if own and one.content == own.content for pair in one.versions.items())
+        return dict(pair for path in self._score_files(segment) for pair in self._versions(segment, path).items())
+
+    def file_versions(self, segment: Segment, scorer: str = "") -> dict[str, str]:
+        """The same of one file alone, without a look at what others there are."""
+        try:
+            return self._versions(segment, segment.scores(scorer))
+        except FileNotFoundError:
+            return {}
+
+    def _versions(self, segment: Segment, path: str) -> dict[str, str]:
+        known, own = self._known(path).footer, self.footer(segment)
+        return known.versions if own and own.content == known.content else {}
 
     def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str], scorer: str = "") -> None:
         """Store what was measured, beside what was measured of the same candidates before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -125,6 +126,22 @@ def test_a_task_writes_no_index(tmp_path: Path) -> None:
     pool = made(tmp_path)
     assert score_segment(str(tmp_path), pool.segments()[0], ("words",)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates", "pool.json", "scores"]
+
+
+def test_a_task_that_another_has_done_by_now_measures_nothing(tmp_path: Path) -> None:
+    segment, calls = made(tmp_path).segments()[0], []
+
+    def counted(texts: Sequence[str]) -> list[float]:
+        calls.append(len(texts))
+        return [1.0] * len(texts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.support.scorers_elsewhere.vowels", counted)
+        name = "tests.support.scorers_elsewhere:vowels"
+        for names in ((name,), (name,), ("words",), ("words",)):
+            assert score_segment(str(tmp_path), segment, names) == 1
+    assert calls == [1]
+    assert set(Pool(tmp_path).versions(segment)) == {name, "words"}
 
 
 def test_a_pool_that_cannot_be_written_to_is_read_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
