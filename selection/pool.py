@@ -186,6 +186,8 @@ class Pool:
 
     def keep_index(self) -> None:
         """Keep what was read of the files, for whoever opens the pool next; only who leads the work does that."""
+        if not self._news:
+            return
         files: dict[str, dict[str, KnownFile]] = {part: {} for part in self._news}
         there = self._listing("candidates") | self._listing("scores")
         for path, known in self._files.items():
@@ -201,7 +203,8 @@ class Pool:
         if kind not in self._listed:
             listed = self._listed[kind] = self.storage.find(kind)
             for part in {*map(index_part, listed)} - self._indexed:
-                self._files = self._told(part) | self._files
+                for path, known in self._told(part).items():
+                    self._files.setdefault(path, known)
                 self._indexed.add(part)
         return self._listed[kind]
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
@@ -24,15 +24,13 @@ class FolderStorage:
 
     def find(self, kind: str) -> dict[str, str]:
         """The paths of all Parquet files of a KIND, candidates or scores; each with a stamp that a new one changes."""
-        found = {}
-        with suppress(FileNotFoundError), os.scandir(self.folder / kind) as blocks:
-            for block in blocks:
-                with suppress(NotADirectoryError), os.scandir(block) as files:
-                    for file in files:
-                        if file.name.endswith(".parquet"):
-                            about = file.stat()
-                            stamp = f"{about.st_ino}-{about.st_size}-{about.st_mtime_ns}"
-                            found[f"{kind}/{block.name}/{file.name}"] = stamp
+        root, found = self.folder / kind, {}
+        for block in [*os.scandir(root)] if root.is_dir() else ():
+            for file in [*os.scandir(block)] if block.is_dir() else ():
+                if file.name.endswith(".parquet"):
+                    about = file.stat()
+                    stamp = f"{about.st_ino}-{about.st_size}-{about.st_mtime_ns}"
+                    found[f"{kind}/{block.name}/{file.name}"] = stamp
         return found
 
     @property

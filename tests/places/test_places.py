@@ -24,7 +24,7 @@ from tests.support.places import ROOT
 pytestmark = pytest.mark.cluster
 
 BLOCKS, PROMPTS, K = 6, 8, 4
-KILLS = 10
+KILLS = 4
 QUIET = subprocess.DEVNULL
 SCORERS = ("tests.support.scorers_elsewhere:vowels", "tests.support.scorers_elsewhere:deadly")
 
