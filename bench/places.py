@@ -95,6 +95,10 @@ def scored(folder: Path, on: str) -> Run:
 
 
 def work(folder: Path, on: str) -> None:
+    if on == "ray":  # a cluster of its own, whoever else has one on this machine
+        import ray
+
+        ray.init("local", num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level="warning")
     for _ in score(Pool(folder), [*metrics.default(), "toxicity"], CORES, place_at(on)):
         pass
 
