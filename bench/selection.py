@@ -1,6 +1,6 @@
 """What scoring and selecting cost: 52,000 prompts of ten candidates each, against a tenth of them.
 
-    python -m bench.selection [PROMPTS …] [--words 100] [--on ray]
+    python -m bench.selection [PROMPTS …] [--each 10] [--words 100] [options of `inherit select` instead of the usual]
 
 Candidates have 100 words of tox-block's vocabulary, drawn by rank as words of a language are, and among them numbers
 that no other text has. `inherit select` runs twice for each size: once it measures everything, then it only chooses.
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ import numpy as np
 from selection import BLOCK, Pool, PoolContents, Segment, candidate_table, prompt_id
 
 SIZES = (5_200, 52_000)
-K = 10
+EACH = 10
 WORDS = 100
 PAUSE = 0.2
 """Seconds between two looks at memory."""
@@ -44,41 +44,44 @@ class Run(NamedTuple):
     """Seconds that its processes computed."""
     memory: float
     """MB that its processes held together at most, shared pages counted once."""
+    most: float
+    """MB that one of them held at most."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("prompts", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--each", type=int, default=EACH)
     parser.add_argument("--words", type=int, default=WORDS)
-    parser.add_argument("--on", default="here")
-    given = parser.parse_args()
+    given, told = parser.parse_known_args()
+    wanted = told or WANTED
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for prompts in given.prompts:
             pool = Path(folder) / str(prompts)
-            make(pool, prompts, given.words)
-            outs = [pool.with_name(f"{prompts}-{name}") for name in ("whole", "again")]
-            found[prompts] = [run(pool, out, given.on) for out in outs]
+            make(pool, prompts, given.each, given.words)
+            found[prompts] = [run(pool, pool.with_name(f"{prompts}-out"), wanted) for _ in range(2)]
             shutil.rmtree(pool)
-    report(found, given.words)
+            shutil.rmtree(pool.with_name(f"{prompts}-out"))
+    report(found, given.each, given.words, wanted)
 
 
-def make(folder: Path, prompts: int, words: int = WORDS) -> None:
+def make(folder: Path, prompts: int, each: int = EACH, words: int = WORDS) -> None:
     """A pool as `inherit sample` leaves it."""
     pool = Pool.create(folder, PoolContents(sources=("made",)))
     for block, start in enumerate(range(0, prompts, BLOCK)):
-        pool.write(Segment(block, "made"), candidate_table(columns(start, min(start + BLOCK, prompts), words)))
+        pool.write(Segment(block, "made"), candidate_table(columns(start, min(start + BLOCK, prompts), each, words)))
 
 
-def columns(start: int, end: int, words: int) -> dict[str, list[object]]:
+def columns(start: int, end: int, each: int, words: int) -> dict[str, list[object]]:
     rng = np.random.default_rng(start)
     made: dict[str, list[object]] = {name: [] for name in ("prompt_id", "index", "prompt", "text")}
     for number in range(start, end):
         prompt = f"Question {number}: {texts(rng, 1, 12)[0]}"
-        made["prompt_id"] += [prompt_id(prompt)] * K
-        made["index"] += range(K)
-        made["prompt"] += [prompt] * K
-        made["text"] += texts(rng, K, words)
+        made["prompt_id"] += [prompt_id(prompt)] * each
+        made["index"] += range(each)
+        made["prompt"] += [prompt] * each
+        made["text"] += texts(rng, each, words)
     count = len(made["text"])
     return {
         **made,
@@ -109,10 +112,10 @@ CHANCES /= CHANCES[-1]
 """Zipf 1949: a word's share falls with its rank."""
 
 
-def run(pool: Path, out: Path, on: str) -> Run:
+def run(pool: Path, out: Path, wanted: Sequence[str]) -> Run:
     start, before = time.perf_counter(), computed()
-    process = subprocess.Popen([*COMMAND, str(pool), *WANTED, "--out", str(out), "--on", on], stdout=subprocess.DEVNULL)
-    held = [0.0]
+    process = subprocess.Popen([*COMMAND, str(pool), *wanted, "--out", str(out)], stdout=subprocess.DEVNULL)
+    held = [(0.0,)]
     watch = threading.Thread(target=watched, args=(process, held))
     watch.start()
     code = process.wait()
@@ -120,7 +123,7 @@ def run(pool: Path, out: Path, on: str) -> Run:
     watch.join()
     if code:
         sys.exit(f"`inherit select` ended with {code}")
-    return Run(seconds, computed() - before, max(held))
+    return Run(seconds, computed() - before, max(map(sum, held)), max(map(max, held)))
 
 
 def computed() -> float:
@@ -129,9 +132,9 @@ def computed() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def watched(process: subprocess.Popen[bytes], held: list[float]) -> None:
+def watched(process: subprocess.Popen[bytes], held: list[tuple[float, ...]]) -> None:
     while process.poll() is None:
-        held.append(sum(map(megabytes, family(process.pid))))
+        held.append(tuple(map(megabytes, family(process.pid))))
         time.sleep(PAUSE)
 
 
@@ -155,21 +158,21 @@ def megabytes(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-def report(found: dict[int, list[Run]], words: int) -> None:
+def report(found: dict[int, list[Run]], each: int, words: int, wanted: Sequence[str]) -> None:
     print(
-        f"{K} candidates of {words} words a prompt; all metrics of length, readability, diversity and quality, and "
-        "tox-block; two workers; whole commands from their start to their end, the card included.\n"
+        f"{each} candidates of {words} words a prompt; `inherit select … {' '.join(wanted)}`; whole commands from "
+        "start to end, the card included.\n"
     )
-    print("| prompts | candidates | | s | processor, s | candidates/s | memory, MB |")
-    print("|---:|---:|---|---:|---:|---:|---:|")
+    print("| prompts | candidates | | s | processor, s | a candidate, µs | memory, MB | of one process |")
+    print("|---:|---:|---|---:|---:|---:|---:|---:|")
     for prompts, runs in found.items():
         for what, one in zip(("score and select", "select alone"), runs, strict=True):
             print(
-                f"| {prompts:,} | {prompts * K:,} | {what} | {one.seconds:,.1f} | {one.processor:,.1f} "
-                f"| {prompts * K / one.seconds:,.0f} | {one.memory:,.0f} |"
+                f"| {prompts:,} | {prompts * each:,} | {what} | {one.seconds:,.1f} | {one.processor:,.1f} "
+                f"| {one.processor / prompts / each * 1e6:,.1f} | {one.memory:,.0f} | {one.most:,.0f} |"
             )
-    if len(found) > 1:
-        (few, (less, _)), *_, (many, (more, _)) = found.items()
+    (few, (less, _)), *others = found.items()
+    for many, (more, _) in others:
         print(
             f"\n{many / few:.0f} times the prompts take {more.seconds / less.seconds:.1f} times the time, "
             f"{more.processor / less.processor:.1f} times the processor's, and {more.memory / less.memory:.2f} times "

@@ -1,16 +1,15 @@
 """Answers that say nearly the same to different prompts, found by their sequences of three words."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from profiler.files import disk
 from profiler.stats import IntArray
-from selection.random_bits import HashArray, mixed
+from selection.random_bits import BoolArray, HashArray, mixed
 
 VERSION = "minhash-4x8/3-words"
 BANDS, ROWS = 4, 8
@@ -20,7 +19,7 @@ SHORT = 20
 """Words below which two answers may well be the same: "Yes, that is right." answers many questions."""
 BASE = np.uint64(0x100000001B3)
 INVERSE = np.uint64(pow(0x100000001B3, -1, 2**64))
-HELD = 4_000_000
+HELD = 1_000_000
 """Bands held at a time; more of them are parted into more files and take no more memory."""
 
 
@@ -85,42 +84,86 @@ def _powers(base: np.uint64, size: int) -> HashArray:
 def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], parts: int, scratch: Path) -> Iterator[IntArray]:
     """Rows (counted over all that is read) whose answer an earlier prompt has too; some rows more than once.
 
-    All is read once. Its bands are parted, in files of a folder that is taken away again, so that of so many PARTS only
-    one is held at a time: equal bands are in the same.
+    All is read once, with prompts numbered in its order. Its bands are parted, in files of a folder that is taken away
+    again, so that of so many PARTS only one is held at a time: equal bands are in the same.
     """
     if parts == 1:
-        yield _repeated(np.concatenate([_NOTHING, *_numbered(read)]))
+        yield from _repeated(_gathered(read))
         return
-    with disk(scratch), ExitStack() as stack:
+    with disk(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
-        folder = stack.enter_context(TemporaryDirectory(dir=scratch, prefix=".bands-"))
-        files = [stack.enter_context(Path(folder, str(part)).open("wb+")) for part in range(parts)]
-        for bands in _numbered(read):
-            turn = bands[:, 0] % np.uint64(parts)
-            for part, file in enumerate(files):
-                file.write(bands[turn == part].tobytes())
-        for file in files:
-            file.seek(0)
-            yield _repeated(np.frombuffer(file.read(), np.uint64).reshape(-1, 3))
+        with TemporaryDirectory(dir=scratch, prefix=".bands-") as folder:
+            files = [Path(folder, str(part)) for part in range(parts)]
+            for bands in _gathered(read):
+                turn = bands[:, 0] % np.uint64(parts)
+                order = np.argsort(turn, kind="stable")
+                ends = np.searchsorted(turn[order], np.arange(1, parts, dtype=np.uint64))
+                for file, some in zip(files, np.split(bands[order], ends), strict=True):
+                    with file.open("ab") as end:  # closed again: there may be more of them than a process may have open
+                        end.write(some.tobytes())
+            for file in files:
+                with file.open("rb") as start:
+                    yield from _repeated(_kept(start))
 
 
-def _numbered(read: Iterable[tuple[IntArray, HashArray]]) -> Iterator[HashArray]:
-    """Bands, each with its prompt and its row."""
-    rows = 0
+def _kept(file: BinaryIO) -> Iterator[HashArray]:
+    """The bands of a file, as many at a time as are held."""
+    while held := file.read(HELD * 24):
+        yield np.frombuffer(held, np.uint64).reshape(-1, 3)
+
+
+def _gathered(read: Iterable[tuple[IntArray, HashArray]]) -> Iterator[HashArray]:
+    """Bands, each with its prompt and its row, in the order of prompts: as many at a time as are held."""
+    rows, held, some = 0, 0, [_NOTHING]
     for prompt, bands in read:
         where, _ = np.nonzero(bands)
-        yield np.stack([bands[bands != 0], prompt[where].astype(np.uint64), (where + rows).astype(np.uint64)], axis=1)
-        rows += len(prompt)
+        found = np.stack([bands[bands != 0], prompt[where].astype(np.uint64), (where + rows).astype(np.uint64)], axis=1)
+        some.append(found[np.argsort(found[:, 1], kind="stable")])
+        rows, held = rows + len(prompt), held + len(found)
+        if held >= HELD:
+            whole, held = np.concatenate(some), 0
+            some.clear()
+            yield whole
+    if some:
+        yield np.concatenate(some)
 
 
-def _repeated(bands: HashArray) -> IntArray:
-    """Of bands with their prompt and row, the rows that share one with an earlier prompt."""
-    if not len(bands):
-        return _NONE
-    band, prompt, row = bands[np.argsort(bands[:, 0])].T
-    new = np.diff(band, prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
-    earliest = np.minimum.reduceat(prompt, np.flatnonzero(new))[np.cumsum(new) - 1]
-    return np.unique(row[prompt != earliest]).astype(np.int64)
+def _repeated(read: Iterable[HashArray]) -> Iterator[IntArray]:
+    """Of bands with their prompt and row, the rows that share one with an earlier prompt.
+
+    Of a band that comes again and again only the earliest prompt is held.
+    """
+    known = _NOTHING
+    for some in read:
+        bands = np.concatenate([known, some])
+        if not len(bands):
+            return
+        band, prompt, row = bands[np.argsort(bands[:, 0])].T
+        new = np.diff(band, prepend=np.uint64(0)) != 0  # no band is 0, so the first is new as well
+        starts = np.flatnonzero(new)
+        earliest = np.minimum.reduceat(prompt, starts)
+        yield row[prompt != earliest[np.cumsum(new) - 1]].astype(np.int64)  # none of what was known: it is the earliest
+        known = np.stack([band[starts], earliest, row[starts]], axis=1)
+
+
+class RowFlags:
+    """A yes or no of each row of a pool, held in a bit."""
+
+    def __init__(self, rows: int) -> None:
+        self._bits = np.zeros(-(-rows // 8), np.uint8)
+
+    def __len__(self) -> int:
+        """How many are yes."""
+        return int(np.bitwise_count(self._bits).sum())
+
+    def add(self, rows: IntArray) -> None:
+        np.bitwise_or.at(self._bits, rows >> 3, np.left_shift(1, rows & 7).astype(np.uint8))
+
+    def between(self, start: int, end: int) -> BoolArray:
+        """Those of the rows from START on, up to END."""
+        first = start // 8
+        bits = np.unpackbits(self._bits[first : -(-end // 8)], bitorder="little")
+        return bits[start - 8 * first : end - 8 * first].astype(np.bool_)
 
 
 _NONE = np.zeros(0, np.int64)

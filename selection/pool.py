@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.errors import BadData
+from profiler.errors import BadData, StoreError
 from profiler.records import Sampling, Usage, stored
 from profiler.stats import FloatArray, IntArray
+from selection.pool_index import KnownFile, as_table, from_table, index_part
 from selection.records import Candidate, Footer, PoolContents
 from selection.storage import storage_at
 
@@ -58,23 +60,22 @@ class PoolFile(NamedTuple):
     table: pa.Table
 
 
-class FileKnown(NamedTuple):
-    """What a file of candidates says of itself, and how many it holds."""
-
-    footer: Footer
-    rows: int
-
-
 class Pool:
     """The candidates at a path, or at an address such as s3://bucket/pool."""
 
     def __init__(self, where: Path | str) -> None:
         self.storage = storage_at(where)
-        # What is known of the files, so that they are listed once and each is asked once.
+        self._listed: dict[str, dict[str, str]] = {}
+        """Kind of file → path → stamp: what was there when it was asked for first, and what was written since."""
         self._segments: list[Segment] | None = None
         self._scored: dict[str, list[str]] | None = None
         """Path of a segment → its files of scores."""
-        self._files: dict[Segment, FileKnown] = {}
+        self._files: dict[str, KnownFile] = {}
+        """Path → what was read of a file, or is told of it in the index."""
+        self._indexed: set[str] = set()
+        """Parts of the index that were read."""
+        self._news: set[str] = set()
+        """Parts of the index that lack something."""
         name = self.storage.name
         try:
             with self.storage.open("pool.json") as file:
@@ -91,7 +92,7 @@ class Pool:
     def segments(self) -> list[Segment]:
         """Every file of candidates, block by block."""
         if self._segments is None:
-            paths = sorted(path.split("/") for path in self.storage.find("candidates"))
+            paths = sorted(path.split("/") for path in self._listing("candidates"))
             self._segments = [Segment(int(block), file.removesuffix(".parquet")) for _, block, file in paths]
         return [*self._segments]
 
@@ -103,41 +104,34 @@ class Pool:
     def write(self, segment: Segment, candidates: pa.Table, **footer: object) -> None:
         """Keep candidates as one file, whole or not at all."""
         said = Footer.model_validate({"content": _content_digest(candidates), **footer})
-        self.look_again()
         self._write(f"candidates/{segment.path}", candidates, said)
 
     def seal(self, segment: Segment, candidates: pa.Table, plan: str, failed: Mapping[str, str]) -> bool:
         """Keep what was answered to a PLAN; False where another writer was first: what is whole is never replaced."""
         said = Footer(content=_content_digest(candidates), plan=plan, failed=dict(failed))
         path, content = f"candidates/{segment.path}", _parquet(candidates, said)
-        self.look_again()
-        if not self.storage.create(path, content):
+        first = self.storage.create(path, content)
+        self._is_new(path)
+        if not first:
             there = self.footer(segment)
             if there and there.plan == plan and not there.failed:
                 return False
-            self.look_again()
-            self.storage.write(path, content)
+            self._write(path, candidates, said)
         return True
 
     def footer(self, segment: Segment) -> Footer | None:
         """What a file of candidates says of itself; None where there is no such file."""
         try:
-            return self._known(segment).footer
+            return self._known(f"candidates/{segment.path}").footer
         except FileNotFoundError:
             return None
 
     def size(self, segment: Segment) -> int:
         """How many candidates a file holds."""
-        return self._known(segment).rows
-
-    def _known(self, segment: Segment) -> FileKnown:
-        if segment not in self._files:
-            found = self._read(f"candidates/{segment.path}", [])
-            self._files[segment] = FileKnown(found.footer, len(found.table))
-        return self._files[segment]
+        return self._known(f"candidates/{segment.path}").rows
 
     def candidates(self, segment: Segment, columns: list[str] | None = None) -> pa.Table:
-        return self._read(f"candidates/{segment.path}", columns).table
+        return self._file(f"candidates/{segment.path}", columns).table
 
     def measured(self, segment: Segment, columns: list[str] | None = None) -> PoolFile | None:
         """What was measured of a segment, or those COLUMNS of it that are there, whichever files hold it.
@@ -158,8 +152,18 @@ class Pool:
 
     def versions(self, segment: Segment) -> dict[str, str]:
         """Which implementations a segment was measured by."""
-        known = self.measured(segment, [])
-        return known.footer.versions if known else {}
+        return dict(pair for path in self._score_files(segment) for pair in self._versions(segment, path).items())
+
+    def file_versions(self, segment: Segment, scorer: str = "") -> dict[str, str]:
+        """The same of one file alone, without a look at what others there are."""
+        try:
+            return self._versions(segment, segment.scores(scorer))
+        except FileNotFoundError:
+            return {}
+
+    def _versions(self, segment: Segment, path: str) -> dict[str, str]:
+        known, own = self._known(path).footer, self.footer(segment)
+        return known.versions if own and own.content == known.content else {}
 
     def add(self, segment: Segment, columns: Measures, versions: Mapping[str, str], scorer: str = "") -> None:
         """Store what was measured, beside what was measured of the same candidates before.
@@ -174,18 +178,77 @@ class Pool:
         table = _with_columns(table, {name: pa.array(values, from_pandas=True) for name, values in columns.items()})
         whole = {**(known.footer.versions if known else {}), **versions}
         self._write(path, table, Footer(content=own.content if own else "", versions=whole))
-        if self._scored is not None and path not in (listed := self._scored.setdefault(segment.path, [])):
-            listed.append(path)
 
     def look_again(self) -> None:
         """List the files anew when they are asked for: others have added some."""
-        self._segments, self._scored, self._files = None, None, {}
+        self._listed, self._segments, self._scored = {}, None, None
+        self._files = {path: known for path, known in self._files.items() if known.stamp}
+
+    def keep_index(self) -> None:
+        """Keep what was read of the files, for whoever opens the pool next; only who leads the work does that."""
+        if not self._news:
+            return
+        files: dict[str, dict[str, KnownFile]] = {part: {} for part in self._news}
+        there = self._listing("candidates") | self._listing("scores")
+        for path, known in self._files.items():
+            if known.stamp and known.stamp == there.get(path) and (part := index_part(path)) in files:
+                files[part][path] = known
+        with suppress(StoreError):  # a pool that can't be written to can be read without
+            for part, told in files.items():
+                self.storage.write(part, _parquet(as_table(told), Footer(content="")))
+        self._news = set()
+
+    def _listing(self, kind: str) -> dict[str, str]:
+        """The files of a KIND, and the stamp of each; what the index tells of them is known from now on."""
+        if kind not in self._listed:
+            listed = self._listed[kind] = self.storage.find(kind)
+            for part in {*map(index_part, listed)} - self._indexed:
+                for path, known in self._told(part).items():
+                    self._files.setdefault(path, known)
+                self._indexed.add(part)
+        return self._listed[kind]
+
+    def _told(self, part: str) -> dict[str, KnownFile]:
+        """What a part of the index tells; nothing where it is not there, or not ours."""
+        try:
+            return from_table(self._read(part, None).table)
+        except (FileNotFoundError, BadData, ValueError):
+            return {}
+
+    def _stamp(self, path: str) -> str:
+        return self._listed.get(_kind(path), {}).get(path, "")
+
+    def _known(self, path: str) -> KnownFile:
+        """What a file says of itself; it is read where that is not known of the file that is there now."""
+        known = self._files.get(path)
+        if known is None or known.stamp != self._stamp(path):
+            self._file(path, [])
+        return self._files[path]
+
+    def _file(self, path: str, columns: list[str] | None) -> PoolFile:
+        """A file of rows, or those COLUMNS of it; what it says of itself is known from now on."""
+        found = self._read(path, columns)
+        known = KnownFile(self._stamp(path), len(found.table), found.footer)
+        if known.stamp and self._files.get(path) != known:
+            self._news.add(index_part(path))
+        self._files[path] = known
+        return found
+
+    def _is_new(self, path: str) -> None:
+        """Forget what was known of a file, which was just written."""
+        self._files.pop(path, None)
+        listed = self._listed.get(_kind(path))
+        if listed is None:
+            return
+        if path not in listed:
+            self._segments, self._scored = None, None
+        listed[path] = ""
 
     def _score_files(self, segment: Segment) -> list[str]:
         """The files of a segment's scores: the one that many metrics share, then those of single scorers."""
         if self._scored is None:
             self._scored = {}
-            for path in sorted(self.storage.find("scores")):
+            for path in sorted(self._listing("scores")):
                 _, block, file = path.split("/")
                 of = f"{block}/{file.removesuffix('.parquet').partition(SCORER)[0]}.parquet"
                 self._scored.setdefault(of, []).append(path)
@@ -195,7 +258,7 @@ class Pool:
     def _scores(self, path: str, columns: list[str] | None, own: Footer | None) -> PoolFile | None:
         """A file of scores; None where there is none, or it is of other candidates than those with their OWN footer."""
         try:
-            found = self._read(path, columns)
+            found = self._file(path, columns)
         except FileNotFoundError:
             return None
         return found if own and found.footer.content == own.content else None
@@ -215,6 +278,7 @@ class Pool:
 
     def _write(self, path: str, table: pa.Table, footer: Footer) -> None:
         self.storage.write(path, _parquet(table, footer))
+        self._is_new(path)
 
     def _read(self, path: str, columns: list[str] | None) -> PoolFile:
         """A file of the pool, or those COLUMNS of it; one that can't be read is named."""
@@ -232,6 +296,10 @@ class Pool:
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise BadData(f"{whole!r} is not a whole Parquet file: {error}") from None
+
+
+def _kind(path: str) -> str:
+    return path.partition("/")[0]
 
 
 def _parquet(table: pa.Table, footer: Footer) -> bytes:

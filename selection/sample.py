@@ -207,6 +207,7 @@ async def sample(
             for task in done:
                 task.result()
             if not waiting:
+                pool.keep_index()
                 return
     finally:
         for task in work:
@@ -384,6 +385,7 @@ def _told_pool(spec: SampleOptions, where: Storage, name: str, digest: str, teac
         lang=spec.lang,
     )
     pool = Pool.create(spec.out, about)
+    pool.segments()  # what is sealed is known from the index, not block by block
     resolved = spec.model_copy(update={"teachers": tuple(map(teacher_fields, teachers))})
     where.write("sample.json", resolved.model_dump_json(indent=1).encode() + b"\n")
     return pool

@@ -1,7 +1,7 @@
 """Candidates are scored beside where they lie: only what is missing, as a stream, whatever the pool's size."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import NamedTuple, Self
 
@@ -96,9 +96,12 @@ def score(pool: Pool, names: Sequence[str], workers: int = 1, place: Place | Non
     alone = [name for name in names if not is_judge(name)]
     work = [(segment, missing_scores(pool, segment, alone)) for segment in pool.segments()]
     total, done = sum(pool.size(segment) for segment, lacks in work if lacks), 0
+    pool.keep_index()
     for rows in _scored_at(place, pool, work) if place else _scored_here(pool, work, workers):
         done += rows
         yield ScoreProgress(done, total)
+    if total:
+        pool.look_again()
     for judge in map(read_judge, filter(is_judge, names)):
         blocks = [segments for segments in pool.blocks() if unjudged(pool, segments, judge)]
         total, done = sum(pool.size(segment) for segments in blocks for segment in segments), 0
@@ -137,7 +140,6 @@ def _scored_at(place: Place, pool: Pool, work: Work) -> Iterator[int]:
         left[segment] -= 1
         if not left[segment]:
             yield rows
-    pool.look_again()
 
 
 def by_scorer(names: Iterable[str]) -> dict[str, list[str]]:
@@ -150,15 +152,27 @@ def by_scorer(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def score_segment(where: str, segment: Segment, names: Sequence[str]) -> int:
-    """Measure NAMES of one segment of the pool at an address, and keep them there; how many rows it has."""
-    return sum(_score(Pool(where), [segment], names, 1))
+    """Measure NAMES of one segment of the pool at an address, and keep them there; how many rows it has.
+
+    They have one file. What it has by now was measured for a command that was killed, whose tasks went on.
+    """
+    pool, (scorer,) = Pool(where), by_scorer(names)
+    lacks = _lacking(pool, pool.file_versions(segment, scorer), names)
+    return sum(_score(pool, [segment], lacks, 1)) if lacks else pool.size(segment)
 
 
 def missing_scores(pool: Pool, segment: Segment, names: Iterable[str]) -> tuple[str, ...]:
     """What is not there of a segment, or was made by another implementation."""
-    versions = pool.versions(segment)
-    lacks = [name for name in names if versions.get(name) != GIVEN and versions.get(name) != score_metric(name).version]
-    return (*lacks, *([] if versions.get(FILTERS) == filters_version(pool.about.lang) else [FILTERS]))
+    return _lacking(pool, pool.versions(segment), (*names, FILTERS))
+
+
+def _lacking(pool: Pool, versions: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
+    def there(name: str) -> bool:
+        known = versions.get(name)
+        wanted = filters_version(pool.about.lang) if name == FILTERS else None
+        return known == GIVEN or known == (wanted or score_metric(name).version)
+
+    return tuple(name for name in names if not there(name))
 
 
 def _score(pool: Pool, segments: Sequence[Segment], names: Sequence[str], workers: int) -> Iterator[int]:

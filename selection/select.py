@@ -24,7 +24,7 @@ from selection.dataset import DatasetWriter, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
 from selection.filters import active_filters, stopped_by_filter
 from selection.import_file import import_file
-from selection.near_duplicates import BANDS, HELD, repeated_rows
+from selection.near_duplicates import BANDS, HELD, RowFlags, repeated_rows
 from selection.objective import objective_metrics, spec_objective
 from selection.pool import Pool, Segment
 from selection.random_bits import BoolArray, HashArray
@@ -58,8 +58,8 @@ class PoolSurvey:
     deviations: Mapping[Goal, float]
     stopped: dict[str, int]
     undefined: dict[str, int]
-    repeats: Mapping[Segment, BoolArray]
-    """The candidates of each block, under its first segment, that an earlier prompt has nearly the same."""
+    repeats: RowFlags
+    """The candidates, counted block by block, that an earlier prompt has nearly the same."""
 
 
 def open_pool(spec: SelectOptions) -> Pool:
@@ -98,7 +98,9 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
 
     Every arm has the same prompts and the same number of answers to each.
     """
-    found = _select(spec, pool or open_pool(spec), data=True)
+    pool = pool or open_pool(spec)
+    found = _select(spec, pool, data=True)
+    pool.keep_index()
     write_whole(spec.out / "dataset_info.json", llama_factory_info(found.files, spec.form))
     write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
@@ -226,45 +228,46 @@ def _survey(pool: Pool, spec: SelectOptions, objective: Objective, names: Sequen
     closed = active_filters(spec.skip_filter)
     spread, prompts, candidates, most = MetricSpread(), 0, 0, 0
     stopped, undefined = dict.fromkeys(closed, 0), dict.fromkeys(names, 0)
-    repeats = _repeats(pool, spec.out) if "duplicate" in closed else {}
+    repeats = _repeats(pool, spec.out) if "duplicate" in closed else RowFlags(0)
     goals = dict.fromkeys(goal.metric for goal in objective.goals)
     for block, passed in _blocks(pool, spec, names, repeats):
         prompts, candidates = prompts + len(block.prompts), candidates + len(block.prompt)
         most = max(most, int(block.index.max(initial=-1)) + 1)
         spread.add(_narrowed(block.grid(passed, spec.seed, goals), spec), objective.goals)
-        counts = stopped_by_filter(block.stopped)
-        counts["duplicate"] = int(repeats[block.segments[0]].sum()) if repeats else 0
-        for name in stopped:
-            stopped[name] += counts[name]
+        for name, count in stopped_by_filter(block.stopped).items():
+            if name in stopped:
+                stopped[name] += count
         for name in names:
             undefined[name] += int(np.isnan(block.scores[name]).sum())
     if not candidates:
         raise BadData(f"{pool.storage.name!r} holds no candidates")
+    if "duplicate" in stopped:
+        stopped["duplicate"] = len(repeats)
     undefined = {name: count for name, count in undefined.items() if count}
     return PoolSurvey(prompts, candidates, most, spread.deviations(), stopped, undefined, repeats)
 
 
 def _blocks(
-    pool: Pool, spec: SelectOptions, names: Sequence[str], repeats: Mapping[Segment, BoolArray]
+    pool: Pool, spec: SelectOptions, names: Sequence[str], repeats: RowFlags
 ) -> Iterator[tuple[CandidateBlock, BoolArray]]:
     """Each block, and which of its candidates passed the filters."""
-    closed = active_filters(spec.skip_filter)
+    closed, rows = active_filters(spec.skip_filter), 0
     for segments in pool.blocks():
         block = load_block(pool, segments, names)
         passed = block.passed(closed)
-        if segments[0] in repeats:
-            passed &= ~repeats[segments[0]]
+        if repeats:
+            passed &= ~repeats.between(rows, rows + len(passed))
+        rows += len(passed)
         yield block, passed
 
 
-def _repeats(pool: Pool, scratch: Path) -> dict[Segment, BoolArray]:
+def _repeats(pool: Pool, scratch: Path) -> RowFlags:
     """The near-duplicates of all blocks."""
-    sizes = {segments[0]: sum(pool.size(segment) for segment in segments) for segments in pool.blocks()}
-    whole = np.zeros(sum(sizes.values()), np.bool_)
-    for rows in repeated_rows(_bands(pool), max(1, -(-len(whole) * BANDS // HELD)), scratch):
-        whole[rows] = True
-    ends = np.cumsum(list(sizes.values()))
-    return dict(zip(sizes, np.split(whole, ends[:-1]), strict=True))
+    candidates = sum(map(pool.size, pool.segments()))
+    found = RowFlags(candidates)
+    for rows in repeated_rows(_bands(pool), max(1, -(-candidates * BANDS // HELD)), scratch):
+        found.add(rows)
+    return found
 
 
 def _bands(pool: Pool) -> Iterator[tuple[IntArray, HashArray]]:

@@ -1,5 +1,6 @@
 """Where a pool's files lie: in a folder of this machine, or at any address that fsspec knows."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -21,10 +22,16 @@ class FolderStorage:
         self.journal = folder / "cache.sqlite"
         """The file on this machine that keeps answers until their block is sealed."""
 
-    def find(self, kind: str) -> list[str]:
-        """The paths of all Parquet files of a KIND: candidates or scores."""
-        found = (self.folder / kind).glob("*/*.parquet")
-        return [path.relative_to(self.folder).as_posix() for path in found]
+    def find(self, kind: str) -> dict[str, str]:
+        """The paths of all Parquet files of a KIND, candidates or scores; each with a stamp that a new one changes."""
+        root, found = self.folder / kind, {}
+        for block in [*os.scandir(root)] if root.is_dir() else ():
+            for file in [*os.scandir(block)] if block.is_dir() else ():
+                if file.name.endswith(".parquet"):
+                    about = file.stat()
+                    stamp = f"{about.st_ino}-{about.st_size}-{about.st_mtime_ns}"
+                    found[f"{kind}/{block.name}/{file.name}"] = stamp
+        return found
 
     @property
     def everywhere(self) -> str:
@@ -62,11 +69,16 @@ class RemoteStorage:
             raise WrongUse(f"can't go to {self.name!r}: {error}") from None
         self._root = str(root).rstrip("/")
 
-    def find(self, kind: str) -> list[str]:
+    def find(self, kind: str) -> dict[str, str]:
         with _plain_errors(self.name):
             self._files.invalidate_cache()
-            found = self._files.find(f"{self._root}/{kind}")  # all at once; a glob asks folder by folder
-        return ["/".join(path.split("/")[-3:]) for path in found if path.endswith(".parquet")]
+            # All at once; a glob asks folder by folder.
+            found = self._files.find(f"{self._root}/{kind}", detail=True)
+        return {
+            "/".join(path.split("/")[-3:]): blake2b(repr(sorted(about.items())).encode(), digest_size=8).hexdigest()
+            for path, about in found.items()
+            if path.endswith(".parquet")
+        }
 
     def has(self, path: str) -> bool:
         with _plain_errors(self.name):

@@ -67,8 +67,11 @@ class RaySite:
         if not self._running:
             time.sleep(PAUSE)
             return ()
-        over = []
-        for reference in self._ray.wait([*self._running], num_returns=1, timeout=PAUSE)[0]:
+        over, asked = [], [*self._running]
+        if ended := self._ray.wait(asked, num_returns=1, timeout=PAUSE)[0]:
+            # All that ended meanwhile: a look at thousands of tasks for each of them would keep the cluster waiting.
+            ended = self._ray.wait(asked, num_returns=len(asked), timeout=0)[0]
+        for reference in ended:
             one = self._running.pop(reference)
             try:
                 told = self._ray.get(reference)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,8 @@ from tests.support.serving import installed_fake
 pytestmark = pytest.mark.cluster
 
 BLOCKS, PROMPTS, K = 6, 8, 4
+KILLS = 4
+QUIET = subprocess.DEVNULL
 SCORERS = ("tests.support.scorers_elsewhere:vowels", "tests.support.scorers_elsewhere:deadly")
 
 
@@ -113,6 +119,67 @@ def test_a_killed_job_of_slurm_changes_no_byte(pool: Path, here: dict[str, bytes
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "deadly").exists(), "one was killed"
     assert left(tmp_path) == here
+
+
+@contextmanager
+def engine(name: str, folder: Path) -> Iterator[dict[str, str]]:
+    """A place for tasks; yields what a command has to know of it."""
+    match name:
+        case "ray":
+            with ray_cluster(2) as address:
+                yield {"RAY_ADDRESS": address}
+        case "slurm":
+            if why := slurm.missing():
+                pytest.skip(why)
+            with slurm.slurm(folder / "slurm") as settings:
+                yield {"SLURM_CONF": str(settings)}
+        case _:
+            yield {}
+
+
+@pytest.mark.parametrize("on", ["here", "ray", "slurm"])
+def test_a_command_killed_at_any_moment_measures_nothing_again_that_was_whole(
+    on: str, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, rng = tmp_path / "notes", random.Random(on)
+    monkeypatch.setenv("INHERIT_TEST_NOTES", str(notes))  # a worker has its cluster's environment
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    metric = "tests.support.scorers_elsewhere:noted"
+    kills, lost, found = 0, [], []
+    with engine(on, tmp_path) as where:
+        command = [sys.executable, "-c", "from profiler.cli import main; main()", "select", "pool", "-O", "max:mtld"]
+        line = [*command, "-m", metric, "-o", "out", "--on", on]
+        for turn in count():
+            (folder := tmp_path / str(turn)).mkdir()
+            shutil.copytree(pool, folder / "pool")
+            notes.write_text("", "utf-8")
+            before, code = kills, -signal.SIGKILL
+            while code:
+                process = subprocess.Popen(line, env=os.environ | where, cwd=folder, stdout=QUIET, stderr=QUIET)
+                if turn and kills < KILLS:
+                    kills += killed(process, notes, rng.uniform(0, 0.2 * 2 * BLOCKS))
+                code = process.wait(300)
+                assert code in (0, -signal.SIGKILL)
+            lost.append((len(notes.read_text("utf-8").splitlines()) - 2 * BLOCKS, kills - before))
+            found.append(left(folder))
+            if kills >= KILLS:
+                break
+    print(f"{on}: {kills} kills; segments measured again, and kills: {lost}; {os.getloadavg()[0]:.1f} load")
+    assert all(one == found[0] for one in found)
+    assert lost[0] == (0, 0)
+    assert all(again <= 2 * times for again, times in lost), "two are measured at once"
+
+
+def killed(process: subprocess.Popen[bytes], notes: Path, moment: float) -> bool:
+    """Kill a command at a MOMENT after something was measured; whether it still ran."""
+    start = notes.stat().st_size
+    while process.poll() is None and notes.stat().st_size == start:
+        time.sleep(0.02)
+    try:
+        process.wait(moment)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return process.wait() == -signal.SIGKILL
 
 
 def test_a_cluster_that_is_not_there_is_a_sentence(pool: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from selection import filters
 from selection.filters import CHECKS, filter_bits
-from selection.near_duplicates import repeated_rows, similarity_bands
+from selection.near_duplicates import BANDS, RowFlags, repeated_rows, similarity_bands
 
 FRENCH = (
     "Le soleil est une étoile qui se trouve dans la galaxie, et les planètes sont plus petites que lui par la taille."
@@ -111,6 +111,39 @@ def test_all_but_the_first_prompts_answers_are_repeats(parts: int, tmp_path: Pat
     rows = {int(row) for some in repeated_rows(read, parts, tmp_path) for row in some}
     assert rows == {3, 4}, "the same answer twice to one prompt is that prompt's own business"
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("parts", [1, 4, 600])
+@pytest.mark.parametrize("held", [7, 10**6])
+def test_repeats_are_the_same_however_few_bands_are_held(
+    parts: int, held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    rng = np.random.default_rng(parts)
+    # Two sources' answers to the prompts of each block, one after the other.
+    read = [
+        (np.tile(np.arange(4) + 4 * block, 2), rng.integers(0, 9, (8, BANDS)).astype(np.uint64)) for block in range(20)
+    ]
+    seen: dict[int, int] = {}
+    rows = sorted(
+        (int(prompt), 8 * block + place) for block, (some, _) in enumerate(read) for place, prompt in enumerate(some)
+    )
+    expected = set()
+    for prompt, row in rows:
+        bands = [int(band) for band in read[row // 8][1][row % 8] if band]
+        expected |= {row} if any(seen.setdefault(band, prompt) != prompt for band in bands) else set()
+    monkeypatch.setattr("selection.near_duplicates.HELD", held)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        flags = RowFlags(160)
+        for some in repeated_rows(read, parts, tmp_path):
+            flags.add(some)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    found = np.concatenate([flags.between(start, min(start + 7, 160)) for start in range(0, 160, 7)])
+    assert {*np.flatnonzero(found).tolist()} == expected
+    assert 0 < len(flags) == len(expected) < 160
 
 
 @settings(max_examples=200)

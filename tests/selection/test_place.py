@@ -108,8 +108,9 @@ async def test_a_pool_in_a_bucket_is_the_one_in_a_folder(tmp_path: Path, bucket:
         assert list(score(Pool(where), ["words"])) == []
         found.append({(row.prompt, row.index): (row.text, row.scores) for row in pool.rows()})
     assert found[0] == found[1]
+    names = ("candidates", "index", "pool.json", "sample.json", "scores")
     assert fsspec.filesystem("memory").glob(f"{bucket.removeprefix('memory:/')}/*") == [
-        f"{bucket.removeprefix('memory:/')}/{name}" for name in ("candidates", "pool.json", "sample.json", "scores")
+        f"{bucket.removeprefix('memory:/')}/{name}" for name in names
     ], "the journal stays on this machine"
 
 
@@ -190,6 +191,7 @@ def test_a_selection_lists_the_pool_once_for_candidates_and_once_for_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = import_file(written(tmp_path / "rows.jsonl", candidates(prompts=6, sources=("a", "b"))), tmp_path / "pool")
+    assert [*score(pool, ["words"])]
     listed, find = [], FolderStorage.find
     monkeypatch.setattr(FolderStorage, "find", lambda self, kind: listed.append(kind) or find(self, kind))
     run("select", tmp_path / "pool", "-O", "max:words", "-m", "words", "-o", tmp_path / "out")
