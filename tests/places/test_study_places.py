@@ -17,7 +17,7 @@ from tests.support.stages import driven_twice
 
 pytestmark = pytest.mark.cluster
 
-TRAININGS = 3
+TRAININGS = 6
 
 
 Place = tuple[str, dict[str, str]]
@@ -26,7 +26,7 @@ Place = tuple[str, dict[str, str]]
 
 @pytest.fixture(scope="module", params=["ray", "slurm"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    settings = {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "8", "INHERIT_TEST_TRAININGS": str(TRAININGS)}
+    settings = {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "4", "INHERIT_TEST_TRAININGS": str(TRAININGS)}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():  # workers have their cluster's environment
             patch.setenv(name, value)
