@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,14 +77,14 @@ def here(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byte
 
 
 @contextmanager
-def ray_cluster(nodes: int) -> Iterator[str]:
-    """A Ray cluster of several nodes on this machine; yields its address, and can lose a node."""
+def ray_cluster(nodes: int) -> Iterator[Any]:
+    """A Ray cluster of several nodes on this machine, which has an address and can lose a node."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         for _ in range(nodes - 1):
             cluster.add_node(num_cpus=1)
-        yield cluster.address
+        yield cluster
     finally:
         cluster.shutdown()
 
@@ -94,8 +95,8 @@ def test_a_killed_worker_of_a_ray_cluster_changes_no_byte(
     (tmp_path / "deadly").touch()
     monkeypatch.setenv("INHERIT_TEST_DEADLY", str(tmp_path / "deadly"))  # a worker has its cluster's environment
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with ray_cluster(2) as address:
-        done = selected(pool, tmp_path, "ray", RAY_ADDRESS=address)
+    with ray_cluster(2) as cluster:
+        done = selected(pool, tmp_path, "ray", RAY_ADDRESS=cluster.address)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "deadly").exists(), "one was killed"
     assert left(tmp_path) == here

@@ -103,7 +103,7 @@ async def test_a_bucket_whose_writers_are_killed_holds_what_a_folder_does(
         if on == "ray":
             pytest.importorskip("ray")
             monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-            monkeypatch.setenv("RAY_ADDRESS", stack.enter_context(ray_cluster(2)))
+            monkeypatch.setenv("RAY_ADDRESS", stack.enter_context(ray_cluster(2)).address)
         for done in (1, 2):
             await kill_once_scored(select(bucket, tmp_path / "there", on), bucket, done)
         before = files(bucket, "scores")

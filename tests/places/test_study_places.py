@@ -31,8 +31,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         for name, value in settings.items():  # workers have their cluster's environment
             patch.setenv(name, value)
         if request.param == "ray":
-            with ray_cluster(2) as address:
-                yield "ray", {"RAY_ADDRESS": address}
+            with ray_cluster(2) as cluster:
+                yield "ray", {"RAY_ADDRESS": cluster.address}
         elif why := slurm.missing():
             pytest.skip(why)
         else:
