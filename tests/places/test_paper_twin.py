@@ -89,8 +89,8 @@ def trained(study: Path, many: int, driver: subprocess.Popen[bytes]) -> None:
 
 
 def timeless(study: Path) -> dict[str, object]:
-    """Its report without times, and runs by the order in which they are told."""
-    told = (study / "report.json").read_text("utf-8")
+    """Its report without times and its folder's name, and runs by the order in which they are told."""
+    told = (study / "report.json").read_text("utf-8").replace(f"{study.name}/students/", "students/")
     for number, run in enumerate(dict.fromkeys(RUN.findall(told))):
         told = told.replace(run, f"run {number}")
     report: dict[str, object] = json.loads(TIME.sub("a time", told))
