@@ -120,12 +120,12 @@ def _fitted(x: FloatArray, size: IntArray, right: FloatArray) -> FloatArray:
     # Of few answers most resamples are alike, and few of them come to rest.
     _, firsts, which = np.unique(np.hstack([size, right])[~rests], axis=0, return_index=True, return_inverse=True)
     rows = np.flatnonzero(~rests)
-    for place, row in enumerate(rows[firsts]):
+    for same, row in enumerate(rows[firsts]):
         here = np.flatnonzero(size[row])
         often = size[row, here]
         found = fitted(np.repeat(x[here], often), np.repeat(right[row, here] / often, often))
         ends = np.cumsum(often) - 1
-        chance[rows[which.ravel() == place]] = np.interp(x, x[here], found[ends])
+        chance[rows[which.ravel() == same]] = np.interp(x, x[here], found[ends])
     return chance
 
 

@@ -101,5 +101,5 @@ def timeless(study: Path) -> dict[str, object]:
 
 def left(study: Path) -> list[str]:
     """Its stages, students and answers."""
-    found = [*study.glob("stages/*"), *study.glob("students/*"), *study.glob("examples/*"), *study.glob("pools/*/*/*/*")]
+    found = [path for kind in ("stages/*", "students/*", "examples/*", "pools/*/*/*/*") for path in study.glob(kind)]
     return sorted(path.relative_to(study).as_posix() for path in found)
