@@ -72,6 +72,8 @@ def test_the_twin_reports_of_ray_what_it_reports_here_though_its_driver_and_a_no
         assert driver.wait() == 0
 
     assert timeless(ray) == timeless(here)
+    lead = (here / "report.md").read_text("utf-8").partition("##")[0]
+    assert f"toxicity, {'single of ' + MODELS[1] if changes else 'Llama-2-7b-hf: single of Llama-2-7B'}: " in lead
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done was not done again"
     assert left(ray) == left(here), "nothing else was done"
 
