@@ -101,7 +101,8 @@ def _beside(found: Findings) -> str:
     said = f"Beside that, {layout.listed(named)} changed significantly" if hit else "Nothing else changed significantly"
     states = [guard.state for guard in found.guards]
     guarded = [f"{states.count(state)} {state}" for state in ("kept", "lost", "can't tell") if state in states]
-    return f"{said} in some student{f'; of the guarded numbers {layout.listed(guarded)}' if guarded else ''}."
+    kept = f"; of the guarded numbers {layout.listed(guarded)}" if guarded else ""
+    return f"{said} in {'some' if hit else 'any'} student{kept}."
 
 
 def _once(outcomes: Sequence[Steering]) -> list[Steering]:
