@@ -17,7 +17,7 @@ AHEAD = 4
 """Tasks handed over for each processor of the cluster: enough that none waits, few enough to hold."""
 PAUSE = 1.0
 """Seconds to wait for a task to end, before whoever waits is asked whether there is more to do."""
-LINGER = 30.0
+LINGER = 10.0
 """Seconds that a process of its own stays once its task is over and nobody takes it away."""
 
 
@@ -54,8 +54,8 @@ class RaySite:
             wants = {"num_gpus": task.gpus, "num_cpus": task.processors}
             if task.outlives:
                 own = {"name": f"{task.name} {secrets.token_hex(4)}", "lifetime": "detached", "namespace": "inherit"}
-                actor = self._ray.remote(_Own).options(**wants, **own).remote()
-                self._running[actor.do.remote(task)] = _Running(task, actor, tries)
+                actor = self._ray.remote(_Own).options(**wants, **own).remote(task)
+                self._running[actor.tell.remote()] = _Running(task, actor, tries)
             else:
                 # A worker that dies is replaced by Ray itself.
                 work = self._ray.remote(attempted).options(**wants, max_retries=TRIES - 1, name=task.name)
@@ -96,14 +96,19 @@ class RaySite:
 
 
 class _Own:
-    """A process for one task, which ends by itself where whoever began it is gone."""
+    """A process for one task, which ends by itself where whoever began it is gone.
 
-    def do(self, task: Task) -> Any:
-        told = attempted(task)
+    It is made with its task: one that waited for room when that happened would else hold its place for ever.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._told = attempted(task)
         leaving = threading.Timer(LINGER, os._exit, [0])
         leaving.daemon = True
         leaving.start()
-        return told
+
+    def tell(self) -> Any:
+        return self._told
 
 
 @contextmanager

@@ -117,12 +117,15 @@ def _fitted(x: FloatArray, size: IntArray, right: FloatArray) -> FloatArray:
     place, rests = _Newton(scaled, size, right, penalty).places(np.repeat(start, len(size), axis=0))
     rests &= (size > 0).sum(axis=1) > 1
     chance = _chance(scaled, np.where(rests[:, np.newaxis], place, 0.0))
-    for row in np.flatnonzero(~rests):
+    # Of few answers most resamples are alike, and few of them come to rest.
+    _, firsts, which = np.unique(np.hstack([size, right])[~rests], axis=0, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(~rests)
+    for same, row in enumerate(rows[firsts]):
         here = np.flatnonzero(size[row])
         often = size[row, here]
         found = fitted(np.repeat(x[here], often), np.repeat(right[row, here] / often, often))
         ends = np.cumsum(often) - 1
-        chance[row] = np.interp(x, x[here], found[ends])
+        chance[rows[which.ravel() == same]] = np.interp(x, x[here], found[ends])
     return chance
 
 

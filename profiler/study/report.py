@@ -20,7 +20,7 @@ from profiler.reporting.table import Cell, Row, Table, Tone, as_text
 from profiler.study.charts import aims, candidates, side_effects, students_by_candidates
 from profiler.study.forecast import Forecast, GpuHours, ModelWork
 from profiler.study.plan import ARMS
-from profiler.study.records import Findings, Guard, Steering
+from profiler.study.records import Findings, Guard, Pupil, Steering
 from profiler.study.stage import Kind, State
 from profiler.study.stage_order import Step
 
@@ -76,13 +76,20 @@ def lead(found: Findings) -> list[str]:
         why = f" ({outcome.reason})" if outcome.reason else ""
         family = "" if outcome.p_family is None else f"; p {_chance(outcome)} among all objectives and arms"
         sentences.append(
-            f"{outcome.pupil.objective}, {outcome.pupil.arm}{outcome.pupil.fewer}: {STEERED[outcome.steered]}{why}; "
+            f"{outcome.pupil.objective}, {_whose(found, outcome.pupil)}: {STEERED[outcome.steered]}{why}; "
             f"{outcome.metric} {_change(gain)} against {control}; "
             f"{ONE_TRAINING if one else f'{outcome.trainings} trainings'}{family}."
         )
     work = number(sum(cost.seconds for cost in found.costs) / 60)
     made = f"{count(found.prompts)} prompts, {count(found.candidates)} candidates, {count(len(taught))} students taught"
     return [*sentences, f"{made}; {work} minutes of work."]
+
+
+def _whose(found: Findings, pupil: Pupil) -> str:
+    """An arm, with what tells its student from those of other models and other teachers."""
+    students, teachers = {one.student for one in found.pupils}, {name for one in found.pupils for name in one.sources}
+    of = f" of {pupil.sources[0]}" if len(pupil.sources) == 1 < len(teachers) else ""
+    return pupil.among(students, (), f"{pupil.arm}{of}{pupil.fewer}")
 
 
 def _beside(found: Findings) -> str:
@@ -94,7 +101,8 @@ def _beside(found: Findings) -> str:
     said = f"Beside that, {layout.listed(named)} changed significantly" if hit else "Nothing else changed significantly"
     states = [guard.state for guard in found.guards]
     guarded = [f"{states.count(state)} {state}" for state in ("kept", "lost", "can't tell") if state in states]
-    return f"{said} in some student{f'; of the guarded numbers {layout.listed(guarded)}' if guarded else ''}."
+    kept = f"; of the guarded numbers {layout.listed(guarded)}" if guarded else ""
+    return f"{said} in {'some' if hit else 'any'} student{kept}."
 
 
 def _once(outcomes: Sequence[Steering]) -> list[Steering]:

@@ -22,6 +22,7 @@ from tests.support.candidates import answer
 from tests.support.command import asked
 from tests.support.places import ROOT
 from tests.support.pool import rows
+from tests.support.ray_nodes import ray_cluster
 from tests.support.serving import installed_fake
 
 pytestmark = pytest.mark.cluster
@@ -84,27 +85,14 @@ def here(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byte
     return left(folder)
 
 
-@contextmanager
-def ray_cluster(nodes: int) -> Iterator[str]:
-    """A Ray cluster of several nodes on this machine; yields its address, and can lose a node."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        for _ in range(nodes - 1):
-            cluster.add_node(num_cpus=1)
-        yield cluster.address
-    finally:
-        cluster.shutdown()
-
-
 def test_a_killed_worker_of_a_ray_cluster_changes_no_byte(
     pool: Path, here: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "deadly").touch()
     monkeypatch.setenv("INHERIT_TEST_DEADLY", str(tmp_path / "deadly"))  # a worker has its cluster's environment
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with ray_cluster(2) as address:
-        done = selected(pool, tmp_path, "ray", RAY_ADDRESS=address)
+    with ray_cluster(2) as cluster:
+        done = selected(pool, tmp_path, "ray", RAY_ADDRESS=cluster.address)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "deadly").exists(), "one was killed"
     assert left(tmp_path) == here
@@ -126,8 +114,8 @@ def engine(name: str, folder: Path) -> Iterator[dict[str, str]]:
     """A place for tasks; yields what a command has to know of it."""
     match name:
         case "ray":
-            with ray_cluster(2) as address:
-                yield {"RAY_ADDRESS": address}
+            with ray_cluster(2) as cluster:
+                yield {"RAY_ADDRESS": cluster.address}
         case "slurm":
             if why := slurm.missing():
                 pytest.skip(why)
@@ -197,8 +185,8 @@ async def test_servers_of_a_teacher_start_where_ray_has_room_and_draw_what_one_d
     (tmp_path / "config.json").write_text("{}", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with installed_fake(tmp_path, monkeypatch) as fake:  # a worker has its cluster's environment
-        with ray_cluster(2) as address:
-            monkeypatch.setenv("RAY_ADDRESS", address)
+        with ray_cluster(2) as cluster:
+            monkeypatch.setenv("RAY_ADDRESS", cluster.address)
             for name, serve in (("ray", {"replicas": 2, "on": "ray"}), ("here", {})):
                 out, teachers = str(tmp_path / name), ({**fields, "serve": serve},)
                 asking = sample(SampleOptions(teachers=teachers, prompts=str(prompts), k=2, out=out))

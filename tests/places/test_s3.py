@@ -19,10 +19,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from selection.storage import storage_at
-from tests.places.test_places import ray_cluster
 from tests.support.killing import COMMAND, asked_again, finish, kill_in_the_middle
 from tests.support.places import ROOT
 from tests.support.pool import questions
+from tests.support.ray_nodes import ray_cluster
 from tests.support.wire import Script, serving
 
 pytestmark = [
@@ -103,7 +103,7 @@ async def test_a_bucket_whose_writers_are_killed_holds_what_a_folder_does(
         if on == "ray":
             pytest.importorskip("ray")
             monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-            monkeypatch.setenv("RAY_ADDRESS", stack.enter_context(ray_cluster(2)))
+            monkeypatch.setenv("RAY_ADDRESS", stack.enter_context(ray_cluster(2)).address)
         for done in (1, 2):
             await kill_once_scored(select(bucket, tmp_path / "there", on), bucket, done)
         before = files(bucket, "scores")

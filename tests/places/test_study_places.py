@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.places.test_places import ray_cluster
 from tests.support import slurm
 from tests.support.places import ROOT
+from tests.support.ray_nodes import ray_cluster
 from tests.support.stages import driven_twice
 
 pytestmark = pytest.mark.cluster
 
-TRAININGS = 3
+TRAININGS = 6
 
 
 Place = tuple[str, dict[str, str]]
@@ -26,13 +26,13 @@ Place = tuple[str, dict[str, str]]
 
 @pytest.fixture(scope="module", params=["ray", "slurm"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    settings = {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "8", "INHERIT_TEST_TRAININGS": str(TRAININGS)}
+    settings = {"PYTHONPATH": str(ROOT), "INHERIT_TEST_SECONDS": "4", "INHERIT_TEST_TRAININGS": str(TRAININGS)}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():  # workers have their cluster's environment
             patch.setenv(name, value)
         if request.param == "ray":
-            with ray_cluster(2) as address:
-                yield "ray", {"RAY_ADDRESS": address}
+            with ray_cluster(2) as cluster:
+                yield "ray", {"RAY_ADDRESS": cluster.address}
         elif why := slurm.missing():
             pytest.skip(why)
         else:
