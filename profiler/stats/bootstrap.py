@@ -220,7 +220,8 @@ def _often(units: int, resamples: int, seed: int, most: int = RESAMPLES) -> Iter
 @lru_cache(4)
 def _once(units: int, resamples: int, seed: int) -> IntArray:
     """All of few: both sides of a comparison have the same resamples, and so have groups as large as each other
-    whose numbers are not held against each other."""
+    whose numbers are not held against each other.
+    """
     found = next(_counted(units, resamples, seed))
     found.flags.writeable = False
     return found
