@@ -3,34 +3,35 @@
     python -m bench.coverage [ROUNDS [WORD …]]
 
 Each number is drawn anew from a made-up world whose truth is known, ROUNDS times (400), by the functions that profiles,
-comparisons and judges' tables use. WORDs pick the lines whose names have one of them. Without WORDs the tables are
-kept in docs/statistics.md.
+comparisons and judges' tables use. WORDs pick the lines whose names have one of them, and the tables of verdicts.
+Without WORDs all are kept in docs/statistics.md.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from functools import cache, partial
 from itertools import chain
 from math import exp
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 
 from profiler import probes
-from profiler.judging import StudentJudge, compare_raters, read_labels
+from profiler.judging import Judgement, Pair, PairLabels, Ruling, StudentJudge, Winner, compare_raters
 from profiler.metrics import Metric
+from profiler.records import Profile
 from profiler.runs.compare import compare
+from profiler.runs.sample_store import SampleColumns
 from profiler.runs.scorer_agreement import MEASURES
 from profiler.stats import (
     Columns,
     Count,
+    FloatArray,
     Formula,
     IntArray,
     Mean,
@@ -40,7 +41,7 @@ from profiler.stats import (
     observed,
     raters,
 )
-from tests.support.builders import Built, attributes, run, samples
+from tests.support.builders import Built, attributes, run, samples, written
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 MARK = re.compile(r"(?<=<!-- measured -->\n).*(?=<!-- /measured -->)", re.DOTALL)
@@ -49,6 +50,8 @@ ROUNDS = 400
 MANY = 400_000
 """Items that tell the truth."""
 A_CLUSTER = 5
+CATEGORIES = 6
+"""Of BBQ."""
 
 Rng = np.random.Generator
 Ends = tuple[float | None, float | None]
@@ -99,8 +102,8 @@ def truths() -> Rng:
     return np.random.default_rng(0)
 
 
-def told(scores: Mapping[str, Columns], metrics: Mapping[str, list[Metric]], **groups: list[str]) -> Built:
-    return run({probe: samples(columns, **groups) for probe, columns in scores.items()}, metrics)
+def told(scores: Mapping[str, Columns], metrics: Mapping[str, list[Metric]]) -> Built:
+    return run({probe: samples(columns) for probe, columns in scores.items()}, metrics)
 
 
 def alone(draw: Callable[[Rng, int], np.ndarray]) -> World:
@@ -316,71 +319,102 @@ def coverage(rounds: int, words: list[str]) -> Iterator[str]:
 
 def nothing(rounds: int) -> Iterator[str]:
     """Two runs of one model: how often no number at all is called changed."""
-    yield "\n| nothing has changed, and nothing is said to have | of the comparisons |"
-    yield "|---|---:|"
+    yield "\n| nothing has changed, and nothing is said to have | comparisons | of them |"
+    yield "|---|---:|---:|"
     for size in (20, 60, 100, 300):
-        found = [called(*two_runs(size, 100, 100, i)) for i in range(rounds)]
-        yield f"| {size} answers, 22 text metrics | {1 - np.mean([bool(over_all) for over_all, _ in found]):.3f} |"
-    found = [called(*two_bbqs(np.random.default_rng(i))) for i in range(5 * rounds)]
-    for place, what in enumerate(("2 numbers over all items", "the 12 numbers of its categories")):
-        unsaid = 1 - np.mean([bool(pair[place]) for pair in found])
-        yield f"| BBQ, 6 categories of 25 templates: {what} | {unsaid:.3f} |"
+        never, _ = silent(called(*two_runs(size, 100, 100, i), i) for i in range(2 * rounds))
+        yield f"| {size} answers, 22 text metrics | {2 * rounds:,} | {never:.3f} |"
+    for many in (25, 8):
+        never, of_groups = silent(called(*two_bbqs(np.random.default_rng(i), many), i) for i in range(8 * rounds))
+        where = f"BBQ, {CATEGORIES} categories of {many} templates"
+        yield f"| {where}: 2 numbers over all items | {8 * rounds:,} | {never:.3f} |"
+        yield f"| {where}: the {2 * CATEGORIES} numbers of its categories | {8 * rounds:,} | {of_groups:.3f} |"
     for size in (100, 300):
-        marks = np.mean([tastes(np.random.default_rng(i), size) for i in range(rounds)], axis=0)
-        for what, marked in zip(("agreement with its teacher", "kappa"), marks, strict=True):
-            yield f"| a student as judge, {size} pairs: {what} (by itself, not corrected) | {1 - marked:.3f} |"
+        found = silent(tastes(np.random.default_rng(i), size) for i in range(5 * rounds))
+        for what, never in zip(("agreement with its teacher", "kappa"), found, strict=True):
+            alone = f"a student as judge, {size} pairs: {what} (by itself, not corrected)"
+            yield f"| {alone} | {5 * rounds:,} | {never:.3f} |"
+
+
+def silent(rounds: Iterable[Sequence[Sized | bool]]) -> FloatArray:
+    """Each place's share of rounds in which nothing is said there."""
+    return np.asarray(1 - np.mean([[bool(said) for said in verdicts] for verdicts in rounds], axis=0))
 
 
 def power(rounds: int) -> Iterator[str]:
-    yield "\n| answers 10 % longer | words are called changed |"
-    yield "|---|---:|"
+    yield "\n| answers 10 % longer | comparisons | words are called changed |"
+    yield "|---|---:|---:|"
     for size in (100, 300):
-        found = [called(*two_runs(size, 100, 110, i))[0] for i in range(rounds)]
-        yield f"| {size} answers, among 22 text metrics | {np.mean(['words' in names for names in found]):.2f} |"
+        found = np.mean(["words" in called(*two_runs(size, 100, 110, i), i)[0] for i in range(rounds)])
+        yield f"| {size} answers, among 22 text metrics | {rounds:,} | {found:.2f} |"
 
 
-def called(base: Built, other: Built) -> tuple[set[str], set[str]]:
+VERDICTS = {"nothing has changed": nothing, "10 % longer": power}
+
+
+def called(base: Built, other: Built, seed: int) -> tuple[set[str], set[str]]:
     """The numbers that are called changed: over all items, and in groups."""
-    changes = [change for change in compare(base, other).changes if change.significant]
+    changes = [change for change in compare(base, other, seed=seed).changes if change.significant]
     return tuple({change.metric for change in changes if (change.group is None) == whole} for whole in (True, False))
 
 
 def two_runs(size: int, length: float, other: float, seed: int) -> Iterator[Built]:
     """Two models' answers to the same prompts, of about so many words."""
-    return (
-        attributes(name, words, seed=2 * seed + i, size=size)
-        for i, (name, words) in enumerate(zip("ab", (length, other), strict=True))
-    )
+    for i, words in enumerate((length, other)):
+        yield Built(text_profile(size), {"attributes": written(size, words, seed=2 * seed + i)})
 
 
-def two_bbqs(rng: Rng) -> list[Built]:
+@cache
+def text_profile(size: int) -> Profile:
+    """Which numbers there are; what they come to is of each round."""
+    return attributes("a", 100, size=size).profile
+
+
+def two_bbqs(rng: Rng, many: int) -> Iterator[Built]:
     """Two models that find the same templates hard and lean alike on each, as far as chance goes."""
-    size = 6 * 25 * A_CLUSTER
-    of = rng.normal(size=(2, 6 * 25))
+    of, profile = rng.normal(size=(2, CATEGORIES * many)), bbq_profile(many)
+    for _ in range(2):
+        yield Built(profile, {"bbq": bbq_samples(rng, of)})
+
+
+@cache
+def bbq_profile(many: int) -> Profile:
     known = [metric for metric in probes.get("bbq")().metrics if metric.name in ("s_amb", "accuracy_ambig")]
-    names = {"groups": [f"c{i // (25 * A_CLUSTER)}" for i in range(size)], "clusters": [f"t{i}" for i in fives(size)]}
-    return [told({"bbq": templates(rng, size, of)[0]}, {"bbq": known}, **names) for _ in range(2)]
+    return run({"bbq": bbq_samples(truths(), np.zeros((2, CATEGORIES * many)))}, {"bbq": known}).profile
+
+
+def bbq_samples(rng: Rng, of: np.ndarray) -> SampleColumns:
+    """Five items of each template, OF what ease and leaning."""
+    size = of.shape[1] * A_CLUSTER
+    categories = [f"c{CATEGORIES * i // size}" for i in range(size)]
+    return samples(templates(rng, size, of)[0], groups=categories, clusters=[f"t{i}" for i in fives(size)])
 
 
 def tastes(rng: Rng, size: int) -> list[bool]:
     """Whether a student's agreement with its teacher and its kappa are marked as changed."""
     teacher = rng.choice(["a", "b"], size)
     before, after = (np.where(rng.random(size) < 0.65, teacher, rng.choice(["a", "b"], size)) for _ in range(2))
-    raters = {"teacher": teacher, "before": before, "after": after}
-    with TemporaryDirectory() as folder:
-        for name, said in raters.items():
-            rows = ({"id": str(i), "prompt": str(i), "judge": name, "verdict": each} for i, each in enumerate(said))
-            Path(folder, f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-        labels = read_labels([Path(folder, f"{name}.jsonl") for name in raters])
-    found = compare_raters(labels, students=[StudentJudge("after", "before", "teacher")])
+    labels = PairLabels()
+    for judge, winners in {"teacher": teacher, "before": before, "after": after}.items():
+        for pair, winner in enumerate(winners):
+            labels.take(judgement(judge, pair, winner))
+    student = StudentJudge("after", "before", "teacher")
+    found = compare_raters(labels, students=[student], seed=int(rng.integers(2**31)))
     ends = [(shift.low, shift.high) for shift in found.shifts if shift.against == "teacher"]
     return [low is not None and high is not None and not low <= 0 <= high for low, high in ends]
+
+
+@cache
+def judgement(judge: str, pair: int, winner: Winner) -> Judgement:
+    asked = Pair(id=str(pair), prompt=str(pair))
+    return Judgement(pair=asked, judge=judge, how="letter", template="", rulings=(Ruling(order="ab", winner=winner),))
 
 
 def main() -> None:
     rounds, words = int((sys.argv[1:] or [ROUNDS])[0]), sys.argv[2:]
     kept = []
-    for text in chain(coverage(rounds, words), () if words else chain(nothing(rounds), power(rounds))):
+    wanted = [tell(rounds) for name, tell in VERDICTS.items() if not words or any(word in name for word in words)]
+    for text in chain(coverage(rounds, words), *wanted):
         print(text, flush=True)
         kept.append(text)
     if not words:

@@ -153,7 +153,8 @@ def _shifts(
     for group in dict.fromkeys(estimate.group for estimate in numbers):
         wanted = [estimate for estimate in numbers if estimate.group == group]
         known = [(e, metric) for e in wanted if e.metric not in missing and (metric := find(probe, e.metric))]
-        yield from _measured(known, pair.of(group), resamples, estimates.seed(probe) + seed)
+        # Groups drawn alike would seem to vary together, and all of them to be less than so many numbers.
+        yield from _measured(known, pair.of(group), resamples, estimates.seed(probe, group) + seed)
         for estimate in wanted:
             if why := missing.get(estimate.metric):
                 yield PairedChange(estimate, None, np.nan, np.nan, (nothing, nothing), 0, 0, why)

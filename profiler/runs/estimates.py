@@ -44,6 +44,6 @@ def clusters(samples: SampleColumns) -> IntArray | None:
     return np.fromiter(map(codes.__getitem__, names), np.int64, len(names))
 
 
-def seed(probe: str) -> int:
-    """The same resamples for every metric of a probe, other ones for another probe."""
-    return crc32(probe.encode())
+def seed(probe: str, group: str | None = None) -> int:
+    """The same resamples for every metric of a probe; other ones for another probe and for another group of items."""
+    return crc32((group or "").encode(), crc32(probe.encode()))

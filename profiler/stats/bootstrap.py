@@ -148,33 +148,36 @@ def simultaneous(deltas: FloatArray, changes: FloatArray, units: FloatArray, alp
         return Simultaneous(p, errors, nothing, nothing, nothing)
     deviations = np.where(np.isnan(deltas), 0.0, deltas - changes)[:, live]
     largest = np.sort((np.abs(deviations) / errors[live]).max(axis=1))[::-1]
-    size = _normal(np.abs(changes[live]) / errors[live], units[live])
+    freedom = _freedom(units, len(deltas))
+    size = _normal(np.abs(changes[live]) / errors[live] / _little_known(units[live]), freedom[live])
     p[live] = (np.searchsorted(-largest, -size, side="right") + 1) * floor
 
     def reached(chance: float) -> FloatArray:
         """In errors, what fewer than so large a share of the resamples deviate by."""
-        return _student(largest[max(ceil(chance / floor - 1e-9) - 2, 0)], units)
+        return _student(largest[max(ceil(chance / floor - 1e-9) - 2, 0)], freedom) * _little_known(units)
 
     reach = reached(alpha)
     return Simultaneous(p, errors, reach, reached(2 * alpha), reach + POWER * _little_known(units))
 
 
-def _normal(size: FloatArray, units: FloatArray) -> FloatArray:
-    """The normal deviate that is as rare as a change of SIZE bootstrap standard errors among UNITS items.
+def _freedom(units: FloatArray, resamples: int) -> FloatArray:
+    """Degrees of freedom: a standard error is known as well as the units at hand and the resamples of them allow.
 
-    The draws know the spread of the items at hand only, which is itself uncertain: without this, twenty unchanged
-    metrics of 100 items give a false alarm in 8 comparisons of 100, not in 5. Wallace 1959 for Student's t.
+    Without the units, twenty unchanged metrics of 100 items give a false alarm in 8 comparisons of 100, not in 5.
+    Resamples count half: the change is measured in an error of theirs, which they are themselves measured in.
     """
-    freedom = np.maximum(units - 1, 1.0)
-    student = size / _little_known(units)
+    return np.asarray(1 / (1 / np.maximum(units - 1, 1.0) + 2 / max(resamples - 1, 1)))
+
+
+def _normal(student: FloatArray, freedom: FloatArray) -> FloatArray:
+    """The normal deviate that is as rare as one of Student's (Wallace 1959)."""
     return np.asarray((8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(student**2 / freedom)))
 
 
-def _student(normal: float, units: FloatArray) -> FloatArray:
-    """The change in bootstrap standard errors that is as rare as a NORMAL deviate: `_normal` turned round."""
-    freedom = np.maximum(units - 1, 1.0)
+def _student(normal: float, freedom: FloatArray) -> FloatArray:
+    """The deviate of Student's that is as rare as a NORMAL one: `_normal` turned round."""
     square = (normal * (8 * freedom + 3) / (8 * freedom + 1)) ** 2
-    return np.asarray(np.sqrt(freedom * np.expm1(np.minimum(square / freedom, 100.0))) * _little_known(units))
+    return np.asarray(np.sqrt(freedom * np.expm1(np.minimum(square / freedom, 100.0))))
 
 
 def _little_known(units: FloatArray) -> FloatArray:
@@ -216,7 +219,9 @@ def _often(units: int, resamples: int, seed: int, most: int = RESAMPLES) -> Iter
 
 @lru_cache(4)
 def _once(units: int, resamples: int, seed: int) -> IntArray:
-    """All of few: the sides of a comparison, and groups as large as each other, have the same resamples."""
+    """All of few: both sides of a comparison have the same resamples, and so have groups as large as each other
+    whose numbers are not held against each other.
+    """
     found = next(_counted(units, resamples, seed))
     found.flags.writeable = False
     return found

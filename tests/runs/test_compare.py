@@ -188,6 +188,18 @@ def test_groups_follow_the_whole_and_do_not_make_it_less_sure():
     assert {change.n for change in grouped.changes[1:]} == {25}
 
 
+def test_groups_whose_items_look_alike_are_chance_twice():
+    words, moved, names = (np.tile(each, 2) for each in (BASE, BASE + NOISE - NOISE.mean() + 1.1, ["g"] * 100))
+    names[100:] = "h"
+
+    def p(size):
+        left, right = (side(words=each[:size], groups=names[:size].tolist()) for each in (words, moved))
+        return [change.p for change in compared(left, right, resamples=9999).changes if change.group]
+
+    (alone,) = p(100)
+    assert p(200) == pytest.approx([1 - (1 - alone) ** 2] * 2, abs=0.005)
+
+
 def test_looking_at_many_metrics_raises_the_bar():
     """A change that is just sure alone is not when forty others were looked at."""
     metrics = [Metric(f"m{i}", about="") for i in range(40)]

@@ -228,6 +228,16 @@ def test_of_one_number_among_many_items_the_interval_is_the_normal_one():
     assert ten.reach[0] == pytest.approx(2.262 * np.sqrt(10 / 9), abs=0.05)  # Student's t with nine degrees of freedom
 
 
+def test_errors_that_few_resamples_make_too_small_do_not_decide_among_a_hundred_numbers():
+    rng = np.random.default_rng(16)
+    wolf = 0
+    for _ in range(500):
+        changes = rng.normal(size=100)
+        found = simultaneous(rng.normal(changes, 1, (100, 100)), changes, np.full(100, 1e9))
+        wolf += (found.p < 0.05).any()
+    assert wolf / 500 < 0.065
+
+
 @pytest.mark.slow
 def test_all_intervals_of_a_comparison_hold_together_in_95_of_100():
     rng = np.random.default_rng(14)
