@@ -31,6 +31,7 @@ HUMANS = "humans"
 """The rater that all humans are together."""
 
 
+@stats.in_one_thread
 def compare_raters(
     labels: PairLabels,
     families: Families | None = None,

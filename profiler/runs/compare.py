@@ -24,6 +24,7 @@ from profiler.stats import (
     change_of_shares,
     defined,
     draws,
+    in_one_thread,
     observed,
     simultaneous,
 )
@@ -51,6 +52,7 @@ class PairedColumns(NamedTuple):
         return PairedColumns(self.base.take(rows), self.other.take(rows))
 
 
+@in_one_thread
 def compare(
     base: Run,
     other: Run,

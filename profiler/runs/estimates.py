@@ -8,9 +8,10 @@ import numpy as np
 from profiler.metrics import Metric
 from profiler.records import Estimate
 from profiler.runs.sample_store import SampleColumns
-from profiler.stats import RESAMPLES, IntArray, intervals, uses
+from profiler.stats import RESAMPLES, IntArray, in_one_thread, intervals, uses
 
 
+@in_one_thread
 def estimates(
     probe: str,
     metrics: Sequence[Metric],

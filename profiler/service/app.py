@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -61,6 +62,8 @@ def application(options: ServiceOptions) -> FastAPI:
         app.state.worker = worker = worker_of(options, app.state.queue) if options.jobs else None
         if worker:
             worker.start()
+        loading = Thread(target=compare.load, daemon=True)
+        loading.start()
         yield
         if worker:
             await run_in_threadpool(worker.stop)

@@ -184,6 +184,13 @@ def _made(index: Index, base: _Stamped, other: _Stamped) -> Comparison:
     return made
 
 
+def load() -> None:
+    """Load what the first comparison needs, before anybody waits for it."""
+    import pyarrow.parquet  # noqa: F401
+
+    _code()
+
+
 @cache
 def _code() -> str:
     """By which code comparisons are made: our own, and that of the probes that others brought."""

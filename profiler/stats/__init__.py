@@ -22,6 +22,7 @@ from profiler.stats.statistic import (
     ratio,
     uses,
 )
+from profiler.stats.threads import in_one_thread
 
 __all__ = [
     "RESAMPLES",
@@ -44,6 +45,7 @@ __all__ = [
     "count_intervals",
     "defined",
     "draws",
+    "in_one_thread",
     "intervals",
     "kinds_of",
     "logistic",
