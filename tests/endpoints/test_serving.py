@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -260,6 +262,39 @@ def test_an_interrupt_in_the_moment_of_starting_leaves_nothing_behind(fake: Fake
     if left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+class Interrupted:
+    """Starts work, late, in a thread that nobody waits for: where a signal comes while the thread is made."""
+
+    LATE = 0.0
+
+    def __init__(self, _: int) -> None:
+        pass
+
+    def __enter__(self) -> Interrupted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., None], *given: object) -> None:
+        threading.Timer(self.LATE, work, given).start()
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("late", [0.0, 0.5])
+def test_an_interrupt_while_the_thread_is_made_that_starts_a_server_leaves_nothing_behind(
+    late: float, fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Interrupted, "LATE", late)
+    monkeypatch.setattr(serving, "ThreadPoolExecutor", Interrupted)
+    server = serving.Server(serving.ServerPlan(str(model), "m"), installed.needed(), model / "log")
+    with pytest.raises(KeyboardInterrupt), server:
+        pass
+    time.sleep(1)
+    assert not fake.alive()
 
 
 async def test_a_server_that_keeps_dying_is_given_up(

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,9 @@ class Server:
         self._port, self._claim = port(plan.host, plan.port)
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+        self._starting = threading.Lock()
+        """Held while a process is started: until then nobody can stop it."""
         self._start = 0
         """Where in the log this start of the server begins."""
         self._since = 0.0
@@ -152,6 +156,9 @@ class Server:
 
     def stop(self) -> None:
         """Stop it with all its processes."""
+        self._wanted = False
+        with self._starting:
+            pass
         if self._guard and self._guard.stdin:
             self._guard.stdin.close()
         if self._process:
@@ -162,6 +169,7 @@ class Server:
 
     def _launch(self) -> None:
         """Start it, and wait until it answers."""
+        self._wanted = True
         with self.log.open("ab") as out:
             self._start = out.tell()
             line = command(self._build, self._plan, self._port)
@@ -180,21 +188,25 @@ class Server:
         self._waiting("")
 
     def _spawn(self, line: list[str], out: BinaryIO) -> None:
-        self._process = subprocess.Popen(
-            line,
-            env=environment(self._build, self._plan),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,  # Ctrl-C is ours to handle: it must not reach the server's processes one by one
-        )
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._starting:
+            # A signal may come so early that nobody waits for this thread, which then finds itself unwanted.
+            if not self._wanted:
+                return
+            self._process = subprocess.Popen(
+                line,
+                env=environment(self._build, self._plan),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is ours to handle: it must not reach the server's processes one by one
+            )
+            self._guard = subprocess.Popen(
+                ["/bin/sh", "-c", GUARD, "guard", str(self._process.pid)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def _health(self) -> int | None:
         """The status of the server's /health; None where nothing answers."""
