@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,14 @@ def test_every_room_says_in_a_sentence_what_it_is() -> None:
     assert len([path for path in (ROOT / "profiler").glob("*.py") if path.name != "__init__.py"]) <= 5
     for folder in folders:
         assert ast.get_docstring(parsed(folder / "__init__.py")), folder.name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.name)
+def test_a_bench_imports_from_us_what_there_is(path: Path) -> None:
+    """The benches run by themselves, long after whoever renamed a thing has left."""
+    ours = ("inherit", "profiler", "selection", "training", "lm_eval_tasks")
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in ours:
+            room = import_module(node.module)
+            for name in node.names:
+                assert hasattr(room, name.name) or find_spec(f"{node.module}.{name.name}"), name.name

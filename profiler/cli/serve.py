@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -13,6 +14,7 @@ from profiler.cli.console import note, stoppable
 from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
+    from profiler.endpoints import Server, ServerPlan
     from profiler.records import Endpoint
 
 T = TypeVar("T")
@@ -34,7 +36,6 @@ def serve(
     Waits until it answers, then prints its address. A server that dies is started again.
     """
     from profiler.endpoints.vllm import server as serving
-    from profiler.reporting.progress import Waiting
 
     called = name or (Path(model).expanduser().resolve().name if Path(model).expanduser().is_dir() else model)
     adapters = serving.adapters(adapter or [])
@@ -42,7 +43,7 @@ def serve(
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         note(f"listening at {host}: whoever reaches this machine can use the model")
     try:
-        with stoppable(), Waiting() as waiting, serving.started(plan, note, waiting.say, python, log) as server:
+        with stoppable(), started(plan, python, log) as server:
             sys.stdout.write(server.url + "\n")
             sys.stdout.flush()
             note(f"{', '.join([called, *adapters])} at {server.url}; log in {server.log}; Ctrl-C stops it")
@@ -61,6 +62,16 @@ def choose(engine: Literal["auto", "vllm", "local"], url: str | None, model: str
     if engine != "auto":
         return engine
     return "vllm" if not url and model != "demo" and installed.gpu() and installed.find() else "local"
+
+
+@contextmanager
+def started(plan: ServerPlan, python: str | None = None, log: Path | None = None) -> Iterator[Server]:
+    """A server that answers, with a word on the way there; stopped at the end of the block."""
+    from profiler.endpoints.vllm import server as serving
+    from profiler.reporting.progress import Waiting
+
+    with Waiting() as waiting, serving.started(plan, note, waiting.say, python, log) as server:
+        yield server
 
 
 def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T]) -> T:
