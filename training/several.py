@@ -29,7 +29,7 @@ def train_together(recipe: Recipe, processes: int, log: str | None = None, said:
         line += ["--num_processes", str(processes), "--main_process_port", "0"]  # 0: whichever port is free
         line += ["-m", "training", str(path), *([log] if log else [])]
         with said.open("wb") if said else nullcontext() as words:
-            begun = subprocess.Popen(line, env=_environment(processes), stdout=words, stderr=words)  # noqa: S603 - ours
+            begun = subprocess.Popen(line, env=environment(processes), stdout=words, stderr=words)  # noqa: S603 - ours
             code = begun.wait()
     made, there = finished_training(recipe), f"in {said}" if said else "above"
     if code or not made:
@@ -44,7 +44,7 @@ def _sharing(recipe: Recipe) -> list[str]:
     return ["--multi_gpu", "--mixed_precision", "no", "--dynamo_backend", "no", "--num_machines", "1"]
 
 
-def _environment(processes: int) -> dict[str, str]:
+def environment(processes: int) -> dict[str, str]:
     """Our packages first and nothing from the working directory; processors shared, unless the user says otherwise."""
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
     path = [str(OURS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from profiler.cli import ours, train
-from training import Recipe
+from profiler.cli import ours
+from training import Recipe, several, train_together
+from training.several import environment
 
 CANARY = "from pathlib import Path; Path(__file__).with_name('canary').touch()\n"
 COMMAND = "from profiler.cli import main; main()"
@@ -55,7 +56,7 @@ def test_where_nobody_else_has_our_names_nothing_is_said(tmp_path):
 def test_a_process_of_ours_runs_our_training(theirs, monkeypatch, on_path):
     if on_path:
         monkeypatch.setenv("PYTHONPATH", str(theirs))
-    done = python(theirs, "-m", "training", "nothing.yaml", **ours.environment())
+    done = python(theirs, "-m", "training", "nothing.yaml", **environment(2))
     assert "inherit: " in done.stderr, "our own training says what is wrong with the recipe"
     assert not list(theirs.rglob("canary"))
 
@@ -63,16 +64,17 @@ def test_a_process_of_ours_runs_our_training(theirs, monkeypatch, on_path):
 def test_processes_that_train_together_are_ours(theirs, monkeypatch):
     ran: list[dict[str, str]] = []
 
-    def run(line: list[str], env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+    def begun(line: list[str], env: dict[str, str], **_: object) -> subprocess.Popen[bytes]:
         assert line[-3:-1] == ["-m", "training"]
         ran.append(env)
-        return subprocess.CompletedProcess(line, 0)
+        return started([sys.executable, "-c", ""])
 
-    monkeypatch.setattr("training.check", lambda recipe: None)
-    monkeypatch.setattr("training.finished_training", lambda recipe: True)
+    started = subprocess.Popen
+    monkeypatch.setattr(several, "check", lambda recipe: None)
+    monkeypatch.setattr(several, "finished_training", lambda recipe: True)
     with monkeypatch.context() as patched:
-        patched.setattr(subprocess, "run", run)
-        train.together(Recipe(student="nobody", data="nothing", out="out", batch=2), 2)
+        patched.setattr(subprocess, "Popen", begun)
+        train_together(Recipe(student="nobody", data="nothing", out="out", batch=2), 2)
     done = python(theirs, "-m", "training", "nothing.yaml", **ran[0])
     assert "inherit: " in done.stderr
     assert not list(theirs.rglob("canary"))
@@ -93,7 +95,7 @@ def test_accelerates_launcher_runs_our_training(theirs):
         "no",
     ]
     line = ["-m", "accelerate.commands.launch", *words, "--main_process_port", "0", "-m", "training", "nothing.yaml"]
-    done = python(theirs, *line, **ours.environment())
+    done = python(theirs, *line, **environment(2))
     assert "inherit: can't read the recipe" in done.stderr
     assert not list(theirs.rglob("canary"))
 
