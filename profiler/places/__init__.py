@@ -1,6 +1,6 @@
 """Where tasks of work run: processes here, a Ray cluster, Slurm jobs; the work itself knows nothing of it."""
 
-from profiler.places.here import COMMAND, Processes, ThisProcess
+from profiler.places.here import COMMAND, Processes, ThisProcess, refuse_lack
 from profiler.places.place import HERE, Failure, Finished, Place, Site, Task, place_at, run
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Task",
     "ThisProcess",
     "place_at",
+    "refuse_lack",
     "run",
 ]

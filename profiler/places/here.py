@@ -71,8 +71,7 @@ class Processes:
 
     def __init__(self, places: int, gpus: float = 0) -> None:
         self.places = places
-        if (wants := ceil(gpus)) > (there := len(devices())):
-            raise WrongUse(f"a task wants {wants} GPU{'s' * (wants > 1)}, and this machine has {there}")
+        refuse_lack(gpus)
 
     def open(self) -> AbstractContextManager[HereSite]:
         return closing(HereSite(self.places))
@@ -152,6 +151,12 @@ class HereSite:
             one.process.join(max(0.0, until - time.monotonic()))
             one.process.kill()
             one.process.join()
+
+
+def refuse_lack(gpus: float) -> None:
+    """Refuse a task that wants more GPUs than there are here."""
+    if (wants := ceil(gpus)) > (there := len(devices())):
+        raise WrongUse(f"a task wants {wants} GPU{'s' * (wants > 1)}, and this machine has {there}")
 
 
 def _received(pipe: Connection) -> tuple[object] | None:

@@ -11,7 +11,7 @@ from typing import Self
 
 from profiler.endpoints.vllm import installed
 from profiler.errors import StoreError
-from profiler.places import HERE
+from profiler.places import HERE, refuse_lack
 from profiler.records import Record
 from profiler.study.plan import ARMS, Study
 from profiler.study.records import Pupil
@@ -173,12 +173,14 @@ class Schedule:
         return news.line if news else ""
 
     def refuse_unready(self) -> None:
-        """Refuse what would fail once candidates are paid: parts, students, a vLLM that is wanted, room on the disk."""
+        """Refuse what would fail once candidates are paid: parts, students, GPUs and vLLM, room on the disk."""
         to_do = [made for made in self.pupils if made.train and not self.workspace.done(made.train)]
         students = {made.pupil.student for made in to_do}
         sizes = {student: ready(self.study.taught(student, "data", "out", 0)) for student in students}
-        if self.study.on == HERE and any(wants.engine == "vllm" for wants in self.study.resources.values()):
-            installed.needed()
+        if self.study.on == HERE:
+            refuse_lack(max((wants.gpus for wants in self.study.resources.values()), default=0))
+            if any(wants.engine == "vllm" for wants in self.study.resources.values()):
+                installed.needed()
         # Trainings that may turn out to be the same are not counted.
         needed = sum(sizes[made.pupil.student] for made in to_do if made.train and not made.train.shared)
         out = self.workspace.folder.absolute()

@@ -606,13 +606,21 @@ def _record(heir: Path, student: str) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("lacks", ["trl", "student", "disk"])
-async def test_what_a_training_lacks_is_found_before_anybody_is_asked(
+@pytest.mark.parametrize("lacks", ["trl", "student", "disk", "gpus", "vllm"])
+async def test_what_a_training_or_a_profile_lacks_is_found_before_anybody_is_asked(
     lacks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving() as wire:
-        path = written(tmp_path, teachers=[f"wire@{wire.url}"])
-        if lacks == "trl":
+        wants = {"gpus": {"train": {"gpus": 2}}, "vllm": {"profile": {"engine": "vllm"}}}
+        path = written(tmp_path, teachers=[f"wire@{wire.url}"], resources=wants.get(lacks, {}))
+        monkeypatch.setattr("training.student.NEEDED", ())
+        if lacks == "gpus":
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+            said = "a task wants 2 GPUs, and this machine has 1"
+        elif lacks == "vllm":
+            monkeypatch.setenv("INHERIT_VLLM_PYTHON", sys.executable)
+            said = "no vLLM in "
+        elif lacks == "trl":
             monkeypatch.setattr("training.student.NEEDED", ("torch", "trl"))
             monkeypatch.setitem(sys.modules, "trl", None)
             said = "training (there is no trl) needs the extra 'train'"

@@ -55,6 +55,7 @@ async def test_students_are_trained_by_two_processes_and_profiled_behind_a_vllm_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wants = {"train": {"processes": 2}, "profile": {"gpus": 2, "engine": "vllm"}}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")  # which nothing here uses
     async with serving() as wire:
         fields = {"teachers": [{"model": "wire", "url": wire.url, "name": "one"}], "guard": {}, "resources": wants}
         few = {"objectives": {"length": PLAIN["objectives"]["length"]}, "profile": PLAIN["profile"][:1]}
