@@ -220,6 +220,7 @@ async def _ask_served(
     share: TeacherProgress, serve: Serving, questions: UniquePrompts, pool: Pool, journal: Path, concurrency: int
 ) -> None:
     """A teacher behind servers that are started for it; when one comes, or comes back, asking begins anew with it."""
+    share.notice = f"{serve.replicas} vLLM server{'s' * (serve.replicas > 1)} to start"
     try:
         async with served(share.teacher, serve, journal) as servers:
             there: frozenset[Served] = frozenset()

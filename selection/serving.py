@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -96,6 +97,8 @@ async def served(teacher: Teacher, wanted: Serving, beside: Path) -> AsyncIterat
             beating.cancel()
             (folder / "stop").touch()
             await asyncio.wait([asyncio.wrap_future(servers.tended)])
+            if not servers.tended.exception():  # where it failed, what the servers said is of use
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _beat(folder: Path) -> None:

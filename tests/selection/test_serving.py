@@ -41,6 +41,7 @@ async def test_two_servers_are_started_and_draw_what_one_would_have_drawn(tmp_pa
     assert (share.done, share.failed, share.error) == (40, 0, None)
     assert len(fake.starts()) == 2
     assert not fake.alive()
+    assert not [*(tmp_path / "served").glob("serving/*")]
     async with wired(Script(model="teacher")) as wire:
         await drawn(tmp_path / "plain", prompts, url=wire.url)
     assert told(tmp_path / "served") == told(tmp_path / "plain")
