@@ -109,8 +109,8 @@ async def _beat(folder: Path) -> None:
 
 def keep_server(model: str, gpus: int, alone: bool, folder: str, number: int) -> None:
     """Serve a model as long as somebody wants it, for this machine ALONE or for those that reach it."""
-    here, shared = Path(folder), ("--tensor-parallel-size", str(gpus)) if gpus > 1 else ()
-    plan = server.ServerPlan(server.source(model), model, "127.0.0.1" if alone else _address(), more=shared)
+    here = Path(folder)
+    plan = server.ServerPlan(server.source(model), model, "127.0.0.1" if alone else _address(), gpus=gpus)
     said = here / f"{number}.txt"
 
     def tell(words: str) -> None:

@@ -68,6 +68,12 @@ class Recipe(Record):
     seed: int = 0
     """Decides the order of the examples and an adapter's first weights."""
 
+    def share(self, processes: int) -> int:
+        """Examples of a batch for each of so many processes."""
+        if self.batch % processes:
+            raise WrongUse(f"a batch of {self.batch} can't be shared evenly by {processes} processes")
+        return self.batch // processes
+
 
 def read_recipe(path: Path | None, changes: Sequence[str] = ()) -> Recipe:
     """The recipe in a file, with KEY=VALUE changes on top."""

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from profiler.errors import TrainingFailed, WrongUse
+from profiler.errors import TrainingFailed
 from training.checkpoint import Training, finished_training
 from training.recipe import Recipe
 from training.sft import check
@@ -19,8 +19,7 @@ OURS = Path(__file__).resolve().parent
 
 def train_together(recipe: Recipe, processes: int, log: str | None = None, said: Path | None = None) -> Training:
     """Train in so many processes of this machine; what they say goes where ours goes, or into a file."""
-    if recipe.batch % processes:
-        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
+    recipe.share(processes)  # or it is refused
     check(recipe)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.json"

@@ -23,7 +23,7 @@ from transformers import (
 from trl import SFTConfig, SFTTrainer
 
 from profiler.endpoints.local.checkpoint import numbers, quiet
-from profiler.errors import MissingExtra, WrongUse
+from profiler.errors import MissingExtra
 from profiler.reporting.trackers import PROJECT
 from training.checkpoint import WHOLE
 from training.examples import TrainingSet
@@ -122,9 +122,7 @@ def trackers_told(log: str | None, recipe: Recipe) -> Iterator[None]:
 def _settings(recipe: Recipe, bfloat16: bool, log: str | None) -> SFTConfig:
     """The recipe in the trainer's words."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if recipe.batch % processes:
-        raise WrongUse(f"a batch of {recipe.batch} can't be shared evenly by {processes} processes")
-    share = recipe.batch // processes
+    share = recipe.share(processes)
     micro = max(size for size in range(1, min(recipe.micro, share) + 1) if share % size == 0)
     return SFTConfig(
         output_dir=str(Path(recipe.out) / "checkpoints"),

@@ -269,9 +269,10 @@ def _sharing(study: Study, path: Path) -> None:
             raise WrongUse(f"{path}: `resources.{kind}.processes` is for trainings alone; leave it out")
         if wants.engine != "local" and kind not in ("profile", "preferences"):
             raise WrongUse(f"{path}: `resources.{kind}.engine` is for profiles and preferences; leave it out")
-    batch, several = study.taught("demo", "data", "out", 0).batch, study.wants("train").processes
-    if batch % several:
-        raise WrongUse(f"{path}: a batch of {batch} can't be shared evenly by {several} processes")
+    try:
+        study.taught("demo", "data", "out", 0).share(study.wants("train").processes)
+    except WrongUse as error:
+        raise WrongUse(f"{path}: {error}") from None
 
 
 def _fewer(study: Study, path: Path) -> None:

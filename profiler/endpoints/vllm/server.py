@@ -89,6 +89,8 @@ class ServerPlan:
     """LoRA adapters of the model, by the name that requests call each."""
     more: tuple[str, ...] = ()
     """Options of vLLM's own."""
+    gpus: int = 1
+    """Several share the model's weights."""
 
 
 class Server:
@@ -241,8 +243,7 @@ def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting:
     """
     if endpoint.url or endpoint.engine == "local":
         return ask(endpoint)
-    shared = ("--tensor-parallel-size", str(gpus)) if gpus > 1 else ()
-    with started(ServerPlan(source(endpoint.model), endpoint.model, more=shared), say, waiting) as server:
+    with started(ServerPlan(source(endpoint.model), endpoint.model, gpus=gpus), say, waiting) as server:
         while True:
             try:
                 return ask(endpoint.model_copy(update={"url": server.url}))
@@ -276,6 +277,8 @@ def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
         room = next(size for size in RANKS if size >= most)
         line += ["--enable-lora", "--max-loras", str(len(plan.adapters)), "--max-lora-rank", str(room)]
         line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in plan.adapters.items())]
+    if plan.gpus > 1:
+        line += ["--tensor-parallel-size", str(plan.gpus)]
     return [*line, *plan.more]
 
 
