@@ -269,8 +269,9 @@ def _sharing(study: Study, path: Path) -> None:
             raise WrongUse(f"{path}: `resources.{kind}.processes` is for trainings alone; leave it out")
         if wants.engine != "local" and kind not in ("profile", "preferences"):
             raise WrongUse(f"{path}: `resources.{kind}.engine` is for profiles and preferences; leave it out")
+    taught = study.taught("demo", "data", "out", 0)
     try:
-        study.taught("demo", "data", "out", 0).share(study.wants("train").processes)
+        taught.share(study.wants("train").processes)
     except WrongUse as error:
         raise WrongUse(f"{path}: {error}") from None
 
