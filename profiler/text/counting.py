@@ -156,8 +156,8 @@ _counting = Lock()
 _lexicon = cache(Lexicon)
 
 
-def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:
-    kinds, places, sizes, characters = chunks(texts, lexicon.whole)
+def _count(texts: Sequence[Text], lexicon: Lexicon, whole: bool = False) -> None:
+    kinds, places, sizes, characters = chunks(texts, whole or lexicon.whole)
     numbers = lexicon.number(kinds)
     rows = lexicon.rows[numbers]
     owner = np.repeat(np.arange(len(texts)), sizes)
@@ -188,6 +188,21 @@ def _count(texts: Sequence[Text], lexicon: Lexicon) -> None:
         texts, np.column_stack(table).tolist(), _terms(terms, np.repeat(owner, many), len(texts)), strict=True
     ):
         text._counted = Counted(Counts(*counts), known)
+    if not whole and (joined := _joined(kinds, places, owner, rows["edge"], lexicon)):
+        spaced = [Text(" ".join(texts[place].split()), lexicon.lang) for place in joined]
+        _count(spaced, lexicon, whole=True)
+        for place, text in zip(joined, spaced, strict=True):
+            texts[place]._counted = text._counted
+
+
+def _joined(
+    kinds: Sequence[str], places: IntArray, owner: IntArray, edge: NDArray[np.bool_], lexicon: Lexicon
+) -> list[int]:
+    """The texts in which a chunk may not be taken by itself."""
+    near = edge[places]
+    pairs = np.flatnonzero((near[:-1] | near[1:]) & (owner[:-1] == owner[1:]))
+    chunks = zip(owner[pairs].tolist(), places[pairs].tolist(), places[pairs + 1].tolist(), strict=True)
+    return sorted({text for text, one, other in chunks if lexicon.joined(kinds[one], kinds[other])})
 
 
 def _terms(terms: IntArray, owner: IntArray, owners: int) -> Iterator[Terms]:

@@ -114,6 +114,23 @@ def test_a_number_among_marks_is_taken_as_spacy_takes_it(pieces):
     assert len(Text(text).terms.kinds) == 0
 
 
+def parts_of_exceptions() -> st.SearchStrategy[str]:
+    """What spaCy takes as one or as several tokens, cut in two by a blank or not."""
+    rules = st.sampled_from(sorted(rule for rule in spacy_pipeline("en").tokenizer.rules if not rule.isalnum()))
+    places = st.integers(0, 6)
+    blanks = st.sampled_from(["", *BLANKS])
+    return st.builds(lambda rule, place, blank: rule[:place] + blank + rule[place:], rules, places, blanks)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.deferred(parts_of_exceptions) | st.sampled_from(["0", "a", " ", *string.punctuation]), max_size=6))
+@example(["0", "[ =", "]", "0"])
+@example(["0", "[\n=", "]", "0"])
+@example(["a", "= ):", "a"])
+def test_an_exception_across_a_blank_is_taken_as_spacy_takes_it(parts):
+    assert Text("".join(parts)).counts == counted_by_spacy("".join(parts))
+
+
 @settings(max_examples=300)
 @given(
     st.lists(
