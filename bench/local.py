@@ -162,8 +162,11 @@ async def writing() -> None:
 
 
 def weights(engine: LocalEngine) -> int:
-    """Bytes of a model's weights, each counted once."""
-    return sum(each.numel() * each.element_size() for each in engine.load().checkpoint.model.parameters())
+    """Bytes that a token reads: all weights but those of the words that it is not."""
+    model = engine.load().checkpoint.model
+    held = [*model.parameters(), *model.buffers()]
+    words = model.get_input_embeddings().weight
+    return sum(each.numel() * each.element_size() for each in held) - words.numel() * words.element_size()
 
 
 def bandwidth() -> float:

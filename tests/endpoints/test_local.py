@@ -15,7 +15,9 @@ import torch
 import transformers
 
 from profiler.endpoints.engine import Call, SampleCall, ScoreCall
+from profiler.endpoints.local.checkpoint import Precision
 from profiler.endpoints.local.engine import WINDOW, LocalEngine
+from profiler.endpoints.local.packed import PackedLinear
 from profiler.errors import BadData, EndpointDown, EndpointError, Refused, WrongUse
 from profiler.records import Endpoint, Generation, Likelihood, Sampling
 from tests.support import tiny
@@ -59,6 +61,25 @@ def plain(engine: LocalEngine, context: str, text: str) -> tuple[float, int]:
     with torch.no_grad():
         likely = checkpoint.model(torch.tensor([whole])).logits[0].float().log_softmax(-1)
     return sum(likely[at - 1, whole[at]].item() for at in range(start, len(whole))), len(whole) - start
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision"), [*((kind, "float32") for kind in KINDS), ("llama", "bfloat16"), ("gemma3", "bfloat16")]
+)
+def test_weights_laid_out_for_the_processor_change_no_number(
+    folder: Callable[..., Path], kind: str, precision: Precision
+) -> None:
+    at = folder(kind)
+    ours = LocalEngine(Endpoint(model=str(at)), precision=precision).load().checkpoint.model
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(at, dtype=precision).eval()
+    laid_out = sum(isinstance(layer, PackedLinear) for layer in ours.modules())
+    reads_them_itself = kind == "mamba"
+    assert laid_out == (0 if reads_them_itself else sum(type(layer) is torch.nn.Linear for layer in theirs.modules()))
+    ids = torch.randint(5, 60, (3, 7), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        found, expected = ours(input_ids=ids).logits, theirs(input_ids=ids).logits
+    assert found.dtype == expected.dtype
+    torch.testing.assert_close(found, expected, **({"rtol": 2e-2, "atol": 2e-2} if precision == "bfloat16" else {}))
 
 
 @pytest.mark.parametrize("kind", KINDS)

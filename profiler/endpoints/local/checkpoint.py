@@ -5,6 +5,7 @@ Imports torch and transformers: import this module only where a model is about t
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from profiler.endpoints.local.packed import pack, runs
 from profiler.errors import BadData, Refused
 
 Precision = Literal["auto", "bfloat16", "float32"]
@@ -102,14 +104,19 @@ def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         # SDPA has no soft cap on attention scores: transformers refuses to run Gemma 2 with it.
         capped = "attn_logit_softcapping" in config and config.attn_logit_softcapping
+        read = partial(
+            AutoModelForCausalLM.from_pretrained,
+            folder,
+            dtype=numbers(precision),
+            attn_implementation="eager" if capped else None,
+            device_map="auto" if torch.cuda.is_available() else None,
+            trust_remote_code=False,
+        )
         with quiet():
-            model = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=numbers(precision),
-                attn_implementation="eager" if capped else None,
-                device_map="auto" if torch.cuda.is_available() else None,
-                trust_remote_code=False,
-            )
+            model = read()
+            if packs(model):
+                pack(model)
+                model = model if runs(model) else read()
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except UnpicklingError as error:
         raise BadData(f"{str(folder)!r} keeps its weights in a pickle, which holds more than weights or is torn; "
@@ -120,6 +127,13 @@ def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
         model = model.to("mps")
     return Checkpoint(model.eval(), tokenizer)
+
+
+def packs(model: Any) -> bool:
+    """Whether its weights can be laid out for the processor that they are on."""
+    on_cpu = model.device.type == "cpu" and not torch.backends.mps.is_available()
+    able = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return on_cpu and able and model.dtype in (torch.bfloat16, torch.float32)
 
 
 def numbers(precision: Precision) -> torch.dtype:
