@@ -7,7 +7,6 @@ blank, so "don't" is "don" and "t".
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from profiler.metrics.metric import register
 from profiler.stats import FloatArray
@@ -16,9 +15,11 @@ from profiler.text import Batch, IntArray, ratio
 LR = "lr-0.5"
 """Values of LexicalRichness 0.5.1."""
 
-Places = NDArray[np.int32] | IntArray
-
 THRESHOLD = 0.72
+NEW, AGAIN = 7, -18
+"""types / words falls to 18 / 25 where 25 types - 18 words falls to 0: what a new word and another add to it."""
+STRIDE = 64
+"""Words of each text that are looked at together."""
 WINDOW = 100
 DRAWS = 42
 
@@ -34,36 +35,39 @@ def mtld(texts: Batch) -> FloatArray:
     reading forwards and backwards; McCarthy & Jarvis 2010. It leans on length below some hundred words: a text that
     repeats no word scores its number of words. Undefined for a text without words.
     """
-    return np.array([_mtld(terms.previous) for _, terms in texts.counted], np.float64)
+    count = len(texts.previous)
+    later = np.flatnonzero(texts.previous >= 0)
+    earlier = later - (texts.place - texts.previous)[later]
+    # Behind all texts stand all of them backwards: there a word comes again where it stood before.
+    before = np.full(2 * count + STRIDE, -1, np.int64)
+    before[later] = earlier
+    before[2 * count - 1 - earlier] = 2 * count - 1 - later
+    begins = np.concatenate([texts.begins, 2 * count - texts.begins - texts.sizes])
+    forwards, backwards = np.split(_factors(before, begins, begins + np.tile(texts.sizes, 2)), 2)
+    return np.where(texts.sizes > 0, (texts.sizes / forwards + texts.sizes / backwards) / 2, np.nan)
 
 
-def _mtld(previous: Places) -> float:
-    size = len(previous)
-    if size == 0:
-        return np.nan
-    # Read backwards, a word comes again where it stood before, with places counted from the other end.
-    later = np.flatnonzero(previous >= 0)
-    follower = np.zeros(size, np.int64)
-    follower[previous[later]] = later
-    earlier = np.flatnonzero(follower)[::-1]
-    forwards = _factors(later, previous[later], size)
-    backwards = _factors(size - 1 - earlier, size - 1 - follower[earlier], size)
-    return (size / forwards + size / backwards) / 2
-
-
-def _factors(places: Places, before: Places, size: int) -> float:
-    """Count factors; PLACES are those of the words that stood BEFORE, for only there can types / words fall."""
-    factors, start, repeated = 0, 0, 0
-    for place, last in zip(places.tolist(), before.tolist(), strict=True):
-        if last >= start:
-            repeated += 1
-            words = place - start + 1
-            if (words - repeated) / words <= THRESHOLD:
-                factors, start, repeated = factors + 1, place + 1, 0
-    words = size - start
-    rest = (1 - (words - repeated) / words) / (1 - THRESHOLD) if words else 0.0
-    # A text that repeats no word at all counts as one factor.
-    return factors + rest or 1.0
+def _factors(before: IntArray, start: IntArray, end: IntArray) -> FloatArray:
+    """Count the factors from each START to its END; BEFORE has the place where the word of a place stood before."""
+    place, balance, factors = start.copy(), np.zeros(len(start), np.int64), np.zeros(len(start))
+    left = np.flatnonzero(start < end)
+    while len(left):
+        begun, at = start[left], place[left]
+        again = before[at[:, None] + np.arange(STRIDE)] >= begun[:, None]
+        sums = np.cumsum(np.where(again, np.int32(AGAIN), np.int32(NEW)), axis=1) + balance[left, None]
+        low, last = sums <= 0, np.minimum(end[left] - at, STRIDE) - 1
+        first = low.argmax(1)
+        complete = low[np.arange(len(left)), first] & (first <= last)
+        stop = np.where(complete, first, last)
+        place[left] = at + stop + 1
+        start[left] = np.where(complete, place[left], begun)
+        balance[left] = np.where(complete, 0, sums[np.arange(len(left)), stop])
+        factors[left] += complete
+        left = left[place[left] < end[left]]
+    words = end - start
+    types = (balance - AGAIN * words) // (NEW - AGAIN)
+    factors += np.where(words > 0, (1 - ratio(types, words)) / (1 - THRESHOLD), 0)
+    return np.where(factors > 0, factors, 1.0)  # a text that repeats no word at all counts as one factor
 
 
 @metric(unit="proportion", version=f"{LR}/window-{WINDOW}")
@@ -87,12 +91,13 @@ def hdd(texts: Batch) -> FloatArray:
     Σ over words (1 - P(not among 42 draws without replacement)) / 42; McCarthy & Jarvis 2007. Undefined below 42 words.
     """
     # Words that stand equally often in a text count equally, and most stand there once: a few sums a text.
-    owner = np.repeat(np.arange(len(texts)), texts.types)
-    base = texts.frequencies.max(initial=0) + 1
-    pairs = np.sort(owner * base + texts.frequencies)
+    owner, frequency = np.repeat(np.arange(len(texts)), texts.types), texts.frequencies
+    base, again = frequency.max(initial=0) + 1, frequency > 1
+    once = np.bincount(owner[~again], minlength=len(texts))
+    pairs = np.sort(owner[again] * base + frequency[again])
     begins = np.flatnonzero(np.diff(pairs, prepend=-1))
-    words = np.diff(begins, append=len(pairs))
-    owner, frequency = np.divmod(pairs[begins], base)
+    words = np.concatenate([once, np.diff(begins, append=len(pairs))])
+    owner, frequency = np.concatenate([[np.arange(len(texts)), np.ones_like(once)], np.divmod(pairs[begins], base)], 1)
     expected = np.bincount(owner, words * _drawn(texts.sizes[owner], frequency), len(texts))
     return np.where(texts.sizes < DRAWS, np.nan, expected / DRAWS)
 

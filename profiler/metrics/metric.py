@@ -57,6 +57,8 @@ class Metric:
     """An estimate from fewer items is marked: it says little, whatever its interval."""
     margin: str = ""
     """The change that is too small to matter, where nobody says another: a number, or a percentage of the base."""
+    light: bool = False
+    """Whether its scorer is loaded at so little cost that it is measured where the usual text metrics are."""
     withheld: str = ""
     """Why it is given no value though one could be worked out: it would mislead."""
 
@@ -183,18 +185,22 @@ def measure(texts: Sequence[Text], metrics: Sequence[Metric]) -> Columns:
     """Score TEXTS with text METRICS; NaN where a score is undefined, also for languages a metric does not know."""
     columns = {}
     texts = Batch.of(texts)
-    worded = [not wordless(text, text.lang) for text in texts]
+    kinds = [(text.lang, wordless(text, text.lang)) for text in texts]
+    every = frozenset(kinds)
+    parts = {every: texts}
     for metric in metrics:
         if metric.score is None:
             raise TypeError(f"metric {metric.name!r} is not a metric of a text")
-        known = [metric.foreign(text.lang) is None for text in texts]
-        if metric.of_words:
-            known = [one and other for one, other in zip(known, worded, strict=True)]
-        if all(known):
+        known = frozenset(
+            kind for kind in every if metric.foreign(kind[0]) is None and not (metric.of_words and kind[1])
+        )
+        if known not in parts:
+            parts[known] = texts.part([kind in known for kind in kinds])
+        if parts[known] is texts:
             columns[metric.name] = metric.score(texts)
         else:
             columns[metric.name] = column = np.full(len(texts), np.nan)
-            column[known] = metric.score(Batch(text for text, ok in zip(texts, known, strict=True) if ok))
+            column[[kind in known for kind in kinds]] = metric.score(parts[known])
     return columns
 
 

@@ -23,14 +23,19 @@ def repetition(texts: Batch) -> FloatArray:
     Undefined below three words.
     """
     many = np.maximum(texts.sizes - GRAM + 1, 0)
-    begins = np.flatnonzero(texts.place <= (texts.sizes - GRAM)[texts.owner])
+    # A sequence that comes again has no word that stands in its text once.
+    often = texts.frequencies[texts.numbers] > 1
+    again = often.copy()
+    for step in range(1, GRAM):
+        again[:-step] &= often[step:]
+    begins = np.flatnonzero(again & (texts.place <= (texts.sizes - GRAM)[texts.owner]))
     base = int(texts.types.max(initial=0))
     grams = texts.owner[begins].astype(np.int64 if len(texts) * base**GRAM < 2**63 else object)
     for step in range(GRAM):
         grams = grams * base + texts.kinds[begins + step]
     grams = np.sort(grams)
-    different = grams[np.flatnonzero(np.diff(grams, prepend=-1))] // base**GRAM
-    return 1 - ratio(np.bincount(different.astype(np.int64), minlength=len(texts)), many)
+    same = grams[1:][grams[1:] == grams[:-1]] // base**GRAM
+    return 1 - ratio(many - np.bincount(same.astype(np.int64), minlength=len(texts)), many)
 
 
 @metric(unit="ratio", version=f"zlib-{zlib.ZLIB_RUNTIME_VERSION}/level-{LEVEL}")

@@ -1,10 +1,10 @@
-"""A text that remembers what was counted in it: words, sentences, syllables, and which word comes again where."""
+"""Texts, and what is counted in them: words, sentences, syllables, and which word comes again where."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
-from itertools import accumulate, groupby
+from itertools import accumulate, compress, groupby
 from threading import Lock
 from typing import Generic, NamedTuple, Self, TypeVar
 
@@ -40,33 +40,30 @@ class Counts(NamedTuple, Generic[Number]):
     """As spaCy's sentencizer parts them."""
 
 
-class Terms(NamedTuple):
-    """The words of a text as LexicalRichness takes them: small letters, no digits, no punctuation."""
-
-    kinds: NDArray[np.int32]
-    """Which word stands at each place: 0, 1, … within the text."""
-    previous: NDArray[np.int32]
-    """The place where the same word stood before, or -1."""
-
-
 class Counted(NamedTuple):
-    """All that is known of a text."""
+    """What was counted in texts, and their terms: their words as LexicalRichness takes them.
 
-    counts: Counts[float]
-    terms: Terms
+    Terms have small letters, no digits and no punctuation; those of all texts lie in a row.
+    """
+
+    counts: Counts[FloatArray]
+    sizes: IntArray
+    """How many terms each text has."""
+    kinds: IntArray
+    """Which term stands at each place: 0, 1, … within its text."""
+    previous: IntArray
+    """The place in its text where the same term stood before, or -1."""
 
 
 class Text(str):
-    """A string in a language, counted once."""
+    """A string in a language."""
 
     lang: str
-    _counted: Counted | None
-    __slots__ = ("_counted", "lang")
+    __slots__ = ("lang",)
 
     def __new__(cls, value: str, lang: str = "en") -> Self:
         text = super().__new__(cls, value)
         text.lang = lang
-        text._counted = None
         return text
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
@@ -74,34 +71,60 @@ class Text(str):
 
     @property
     def counts(self) -> Counts[float]:
-        return count([self])[0].counts
-
-    @property
-    def terms(self) -> Terms:
-        return count([self])[0].terms
+        return Counts(*(float(column[0]) for column in Batch([self]).counts))
 
 
 class Batch(tuple[Text, ...]):
-    """Texts that are scored together, with what was counted in them as arrays."""
+    """Texts that are scored together, with what was counted in them as arrays; they are counted once."""
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> Batch:
         return texts if isinstance(texts, Batch) else cls(texts)
 
+    def part(self, inside: Sequence[bool]) -> Batch:
+        """Those of the texts that are INSIDE; what was counted in all need not be counted again."""
+        some = Batch(compress(self, inside))
+        if "_counted" in self.__dict__:
+            counts, sizes, *terms = self._counted
+            there = np.array(inside, np.bool_)
+            counts = Counts(*(column[there] for column in counts))
+            some._counted = Counted(counts, sizes[there], *(each[np.repeat(there, sizes)] for each in terms))
+        return some
+
     @cached_property
-    def counted(self) -> list[Counted]:
-        return count(self)
+    def _counted(self) -> Counted:
+        with _counting:
+            parts = [_count(part, _lexicon(lang)) for lang, part in _parts(self)]
+        if len(parts) == 1:
+            return parts[0]
+        counts, *terms = zip(*parts, strict=True) if parts else ((), (), (), ())
+        columns = np.concatenate([np.zeros((len(Counts._fields), 0)), *map(np.array, counts)], axis=1)
+        return Counted(Counts(*columns), *(np.concatenate([np.zeros(0, np.int64), *each]) for each in terms))
 
     @cached_property
     def counts(self) -> Counts[FloatArray]:
         """Each count as an array over the texts."""
-        rows = np.array([counts for counts, _ in self.counted], np.float64)
-        return Counts(*rows.reshape(-1, len(Counts._fields)).T)
+        return self._counted.counts
 
-    @cached_property
+    @property
     def sizes(self) -> IntArray:
         """How many terms each text has."""
-        return np.array([len(terms.kinds) for _, terms in self.counted], np.int64)
+        return self._counted.sizes
+
+    @property
+    def kinds(self) -> IntArray:
+        """The terms of all texts in a row."""
+        return self._counted.kinds
+
+    @property
+    def previous(self) -> IntArray:
+        """For each term, the place in its text where it stood before, or -1."""
+        return self._counted.previous
+
+    @cached_property
+    def begins(self) -> IntArray:
+        """Where each text's terms begin in the row."""
+        return _before(self.sizes)
 
     @cached_property
     def owner(self) -> IntArray:
@@ -109,29 +132,24 @@ class Batch(tuple[Text, ...]):
         return np.repeat(np.arange(len(self)), self.sizes)
 
     @cached_property
-    def kinds(self) -> IntArray:
-        """The terms of all texts in a row."""
-        return np.concatenate([np.zeros(0, np.int64), *(terms.kinds for _, terms in self.counted)])
-
-    @cached_property
-    def previous(self) -> IntArray:
-        """For each term, the place in its text where it stood before, or -1."""
-        return np.concatenate([np.zeros(0, np.int64), *(terms.previous for _, terms in self.counted)])
-
-    @cached_property
     def types(self) -> IntArray:
         """How many different terms each text has."""
         return np.bincount(self.owner[self.previous < 0], minlength=len(self))
 
     @cached_property
+    def numbers(self) -> IntArray:
+        """The terms of all texts in a row, numbered over all texts."""
+        return self.kinds + np.repeat(_before(self.types), self.sizes)
+
+    @cached_property
     def frequencies(self) -> IntArray:
         """How often each different term stands in its text."""
-        return np.bincount(self.kinds + np.repeat(_before(self.types), self.sizes))
+        return np.bincount(self.numbers)
 
     @cached_property
     def place(self) -> IntArray:
         """The place of each term in its text."""
-        return np.arange(len(self.owner)) - np.repeat(_before(self.sizes), self.sizes)
+        return np.arange(len(self.owner)) - np.repeat(self.begins, self.sizes)
 
 
 def ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArray:
@@ -140,40 +158,39 @@ def ratio(part: FloatArray | IntArray, whole: FloatArray | IntArray) -> FloatArr
     return quotient
 
 
-def count(texts: Sequence[Text]) -> list[Counted]:
-    """Count what has not been counted yet, texts of BATCH characters or so at a time."""
-    new = [text for text in texts if text._counted is None]
-    with _counting:
-        for lang in sorted({text.lang for text in new}):
-            known = [text for text in new if text.lang == lang]
-            ends = zip(accumulate(map(len, known)), known, strict=True)
-            for _, part in groupby(ends, lambda pair: pair[0] // BATCH):
-                _count([text for _, text in part], _lexicon(lang))
-    return [text._counted for text in texts if text._counted]
+def _parts(texts: Sequence[Text]) -> Iterator[tuple[str, list[Text]]]:
+    """Runs of texts in one language, of BATCH characters or so."""
+    ends = zip(texts, accumulate(map(len, texts)), strict=True)
+    for (lang, _), part in groupby(ends, key=lambda pair: (pair[0].lang, pair[1] // BATCH)):
+        yield lang, [text for text, _ in part]
 
 
 _counting = Lock()
 _lexicon = cache(Lexicon)
 
 
-def _count(texts: Sequence[Text], lexicon: Lexicon, whole: bool = False) -> None:
+def _count(texts: Sequence[Text], lexicon: Lexicon, whole: bool = False) -> Counted:
     kinds, places, sizes, characters = chunks(texts, whole or lexicon.whole)
     numbers = lexicon.number(kinds)
     rows = lexicon.rows[numbers]
     owner = np.repeat(np.arange(len(texts)), sizes)
     begins, some = _before(sizes)[sizes > 0], np.flatnonzero(sizes)
 
+    def stands(name: str) -> IntArray:
+        """What there is of it in each chunk of the texts."""
+        return np.asarray(rows[name].astype(np.int64)[places])
+
     def total(name: str) -> FloatArray:
         """What the chunks of each text add up to."""
         sums = np.zeros(len(texts))
-        sums[some] = np.add.reduceat(rows[name].astype(np.int64)[places], begins) if len(some) else 0
+        sums[some] = np.add.reduceat(stands(name), begins) if len(some) else 0
         return sums
 
-    first, last = (rows[name].astype(np.int64)[places] for name in ("first", "last"))
+    first, last = stands("first"), stands("last")
     seen = first != NEITHER
     between = breaks(first[seen], last[seen], owner[seen], len(texts))
     unknown = 0.0 if lexicon.hyphenates else np.nan
-    table = Counts(
+    counts = Counts(
         characters=characters.astype(np.float64),
         words=total("words"),
         letters=total("letters"),
@@ -182,17 +199,13 @@ def _count(texts: Sequence[Text], lexicon: Lexicon, whole: bool = False) -> None
         syllables=total("syllables") + unknown,
         sentences=(total("tokens") > 0) + total("breaks") + between,
     )
-    many, start = (rows[name].astype(np.int64)[places] for name in ("terms", "start"))
+    many, start = stands("terms"), stands("start")
     terms = lexicon.terms[np.arange(many.sum()) + np.repeat(start - _before(many), many)]
-    for text, counts, known in zip(
-        texts, np.column_stack(table).tolist(), _terms(terms, np.repeat(owner, many), len(texts)), strict=True
-    ):
-        text._counted = Counted(Counts(*counts), known)
     if not whole and (joined := _joined(kinds, places, owner, rows["edge"], lexicon)):
         spaced = [Text(" ".join(texts[place].split()), lexicon.lang) for place in joined]
-        _count(spaced, lexicon, whole=True)
-        for place, text in zip(joined, spaced, strict=True):
-            texts[place]._counted = text._counted
+        for column, own in zip(counts, _count(spaced, lexicon, whole=True).counts, strict=True):
+            column[joined] = own
+    return _found_again(counts, terms, np.repeat(owner, many), len(texts))
 
 
 def _joined(
@@ -205,14 +218,12 @@ def _joined(
     return sorted({text for text, one, other in chunks if lexicon.joined(kinds[one], kinds[other])})
 
 
-def _terms(terms: IntArray, owner: IntArray, owners: int) -> Iterator[Terms]:
+def _found_again(counts: Counts[FloatArray], terms: IntArray, owner: IntArray, owners: int) -> Counted:
     """Find the number and the previous place of each term in its text."""
-    # One plain sort brings the places of a term together; it is several times as fast as argsort.
-    bits = len(terms).bit_length()
-    key = np.sort((terms << bits) + np.arange(len(terms)))
-    order = key & ((1 << bits) - 1)
+    order = _alike(terms)
+    sorted_terms, sorted_owner = terms[order], owner[order]
     new = np.ones(len(terms), np.bool_)
-    new[1:] = (np.diff(key >> bits) > 0) | (np.diff(owner[order]) > 0)
+    new[1:] = (sorted_terms[1:] != sorted_terms[:-1]) | (sorted_owner[1:] != sorted_owner[:-1])
     previous = np.full(len(terms), -1)
     previous[order[~new]] = order[np.flatnonzero(~new) - 1]
     kinds = np.cumsum(previous < 0) - 1
@@ -222,9 +233,18 @@ def _terms(terms: IntArray, owner: IntArray, owners: int) -> Iterator[Terms]:
     sizes = np.bincount(owner, minlength=owners)
     kinds -= np.repeat(_before(np.bincount(owner[previous < 0], minlength=owners)), sizes)
     previous -= np.where(previous < 0, 0, np.repeat(_before(sizes), sizes))
-    ends = np.cumsum(sizes)
-    both = np.stack([kinds, previous]).astype(np.int32)
-    return (Terms(*both[:, end - size : end]) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True))
+    return Counted(counts, sizes, kinds, previous)
+
+
+def _alike(terms: IntArray) -> IntArray:
+    """The places of terms, those of the same term together, first ones first."""
+    # Renumbered so that 16 bits do, which NumPy sorts several times as fast as more of them.
+    number = np.empty(int(terms.max(initial=-1)) + 1, np.int64)
+    number[terms] = np.arange(len(terms))
+    there = np.zeros(len(terms), np.bool_)
+    there[number[terms]] = True
+    small = (np.cumsum(there) - 1)[number[terms]]
+    return np.argsort(small.astype(np.uint16 if there.sum() <= 1 << 16 else np.int64), kind="stable")
 
 
 def _before(sizes: IntArray) -> IntArray:

@@ -11,7 +11,7 @@ import re
 import string
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import cache
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,8 @@ _SHAPE = re.compile(f"([{_MARKS}]*)([A-Za-z]{{3,}}|[0-9]{{3,}})([{_MARKS}]*)").f
 
 NUMBER = "777"
 """Stands for all numbers: neither spaCy's rules nor Pyphen's patterns have a digit of their own in them."""
+_FIGURES = re.compile(f"[{_MARKS}]*([0-9]{{3,}})[{_MARKS}]*").fullmatch
+_SEVENS = str.maketrans("0123456789", "7" * 10)
 
 _RUN = re.compile(r"([\W_]{1,8}?)\1{99,}", re.DOTALL)
 """The same mark, or the same few, a hundred times and more: spaCy takes the square of its length to take it apart."""
@@ -74,6 +76,20 @@ KEPT, PERIOD = 36, 12
 
 HALF = re.compile("[\ud800-\udfff]")
 """Half a surrogate pair, as JSON may hold, which can't be given to spaCy."""
+
+
+class _Numbers(dict[str, int]):
+    """Each string's number, given when it is first asked for; that of figures is that of sevens, but for EXCEPTIONS."""
+
+    def __init__(self, exceptions: Set[str]) -> None:
+        self.exceptions = exceptions
+
+    def __missing__(self, chunk: str) -> int:
+        figures = _FIGURES(chunk)
+        if figures and figures[1] not in self.exceptions and (plain := chunk.translate(_SEVENS)) != chunk:
+            return self[plain]
+        self[chunk] = number = len(self)
+        return number
 
 
 class Lexicon:
@@ -109,9 +125,9 @@ class Lexicon:
 
     def forget(self) -> None:
         self.held = 0
-        # Each string's number is given when it is first asked for.
-        self.numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        self.numbers = _Numbers(self.exceptions)
         self.vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
+        self.joined = cache(self._joined)
         self.syllables = cache(self.counter or (lambda word: 0))
         self.rows: Rows = np.zeros(0, ROW)
         self.terms: IntArray = np.zeros(0, np.int64)
@@ -136,7 +152,7 @@ class Lexicon:
         marked = (rule for rule in rules if not rule.isalnum())
         return {rule: size for rule in marked if (size := len(plain(rule))) > 1}
 
-    def joined(self, chunk: str, other: str) -> bool:
+    def _joined(self, chunk: str, other: str) -> bool:
         """Whether spaCy may see exceptions that overlap on both sides of the blank between two chunks."""
         return self.ahead.meet(chunk, other) or self.behind.meet(other[::-1], chunk[::-1])
 

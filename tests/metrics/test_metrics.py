@@ -112,6 +112,17 @@ def test_diversity_follows_its_definition_on_any_text(size, kinds, seed):
         "repetition": naive_repetition(words),
     }.items():
         assert scored(text, name) == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), name
+    assert scored(text, "mtld") == naive_mtld(words) or not words
+
+
+def test_mtld_of_texts_of_any_length_together_is_that_of_each_alone():
+    rng = random.Random(0)
+    kinds = [[f"w{chr(97 + i % 26)}{'x' * (i // 26)}" for i in range(many)] for many in (1, 5, 40, 400)]
+    texts = [
+        " ".join(rng.choice(kinds[i % 4]) for _ in range(rng.choice([0, 1, 63, 64, 65, 128, 1000]))) for i in range(80)
+    ]
+    found = measure([*map(Text, texts)], [metrics.get("mtld")])["mtld"]
+    assert np.array_equal(found, [naive_mtld(terms(text)) for text in texts], equal_nan=True)
 
 
 def test_an_empty_text_has_counts_and_nothing_else():

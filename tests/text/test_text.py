@@ -16,9 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from profiler.text import lexicon
+from profiler.text import counting, lexicon
 from profiler.text.chunks import chunks
-from profiler.text.counting import Batch, Text, count
+from profiler.text.counting import Batch, Text
 from profiler.text.lexicon import Lexicon
 
 BLANKS = ["", " ", " ", " ", "  ", "\n", "\n\n", " \n", "\n ", "\t", "\r\n", "\xa0", "\u2003", "\u2028", "\x1c", "\x85"]
@@ -111,7 +111,7 @@ def test_letters_with_a_mark_are_split_as_spacy_splits_them(letters, mark, twice
 def test_a_number_among_marks_is_taken_as_spacy_takes_it(pieces):
     text = " ".join(map("".join, pieces))
     assert Text(text).counts == counted_by_spacy(text)
-    assert len(Text(text).terms.kinds) == 0
+    assert len(Batch([Text(text)]).kinds) == 0
 
 
 def parts_of_exceptions() -> st.SearchStrategy[str]:
@@ -183,8 +183,9 @@ def test_half_a_surrogate_pair_does_not_stop_a_batch():
 
 
 def test_terms_are_small_letters_without_digits_and_punctuation():
-    assert Text("Re-test: the 3 The don't THE").terms.previous.tolist() == [-1, -1, 1, -1, -1, 2]
-    assert Text("Re-test: the 3 The don't THE").terms.kinds.tolist() == [0, 1, 1, 2, 3, 1]
+    batch = Batch([Text("Re-test: the 3 The don't THE")])
+    assert batch.previous.tolist() == [-1, -1, 1, -1, -1, 2]
+    assert batch.kinds.tolist() == [0, 1, 1, 2, 3, 1]
 
 
 def test_terms_do_not_mix_between_the_texts_of_a_batch():
@@ -195,16 +196,35 @@ def test_terms_do_not_mix_between_the_texts_of_a_batch():
     assert batch.frequencies.tolist() == [2, 1, 2, 1]
 
 
-def test_a_text_is_counted_once(monkeypatch):
-    text = Text("Once is enough.")
-    first = text.counts
+def test_a_batch_is_counted_once(monkeypatch):
+    batch = Batch([Text("Once is enough.")])
+    first = batch.counts
     monkeypatch.setattr(Lexicon, "number", lambda *_: pytest.fail("counted again"))
-    assert text.counts is first
+    assert batch.counts is first
+    assert batch.kinds.tolist() == [0, 1, 2]
+
+
+def test_texts_of_several_languages_and_of_any_length_are_counted_as_each_alone(monkeypatch):
+    texts = [
+        Text("Das ist z.B. so.", "de"),
+        Text("A cat, a dog. A bird!"),
+        Text(""),
+        Text("Ja.", "de"),
+        Text("今天", "zh"),
+    ]
+    alone = [Batch([text]) for text in texts]
+    for most in (counting.BATCH, 10):
+        monkeypatch.setattr(counting, "BATCH", most)
+        batch = Batch(texts)
+        for name, column in batch.counts._asdict().items():
+            assert np.array_equal(column, [getattr(one.counts, name)[0] for one in alone], equal_nan=True)
+        for name in ("sizes", "kinds", "previous"):
+            assert getattr(batch, name).tolist() == [each for one in alone for each in getattr(one, name).tolist()]
+    assert len(Batch([]).counts.words) == len(Batch([]).kinds) == 0
 
 
 def test_a_text_is_a_string_and_keeps_its_language_when_it_travels():
     text = Text("Guten Tag", "de")
-    count([text])
     there = pickle.loads(pickle.dumps(text))
     assert (there, there.lang) == ("Guten Tag", "de")
 
@@ -219,6 +239,24 @@ def test_a_full_lexicon_forgets_and_goes_on(monkeypatch):
         held.append(small.held)
     assert max(held) < 2500
     assert held != sorted(held)
+
+
+def test_figures_that_no_other_text_has_are_not_remembered():
+    numbers = Lexicon("en").number
+    assert len({*numbers([f"({figures:06}?)" for figures in range(1000)]).tolist()}) == 1
+    assert len({*numbers(["<333", "<777", "<888"]).tolist()}) == 2, "an exception of spaCy's is one of its own"
+
+
+@pytest.mark.parametrize("kinds", [3, 1 << 16, (1 << 16) + 1])
+def test_terms_that_are_alike_stand_together_however_many_there_are(kinds):
+    terms = np.random.default_rng(0).permutation(np.concatenate([np.arange(kinds) * 7, np.arange(kinds // 2) * 7]))
+    order = counting._alike(terms)
+    assert len({*order.tolist()}) == len(terms)
+    places: dict[int, list[int]] = {}
+    for place in order.tolist():
+        places.setdefault(int(terms[place]), []).append(place)
+    assert [place for some in places.values() for place in some] == order.tolist()
+    assert all(some == sorted(some) for some in places.values())
 
 
 def test_counting_does_not_load_torch_and_leaves_it_loadable():
