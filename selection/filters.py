@@ -45,8 +45,8 @@ OPENING = 240
 """Characters in which a refusal shows."""
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-APART = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "'"}
-"""Makes a blank of each ASCII mark that stands between words."""
+APART = "".join(mark.lower() if mark.isalnum() or mark == "'" else " " for mark in map(chr, range(128)))
+"""Of each ASCII character its small letter, or a blank where it stands between words."""
 PERIODS = 40
 """Words in the longest phrase whose repetition is looked for."""
 ROUNDS = 4
@@ -118,7 +118,11 @@ def refusal(prompt: str, text: str, finish: str | None, lang: str) -> bool:
 
 def loop(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     """Whether the last words are one phrase ROUNDS times or more."""
-    words = text[-4000:].lower().split()
+    end = text[-4000:].lower()
+    *before, last = end.rsplit(None, PERIODS + 1) or [""]
+    if last not in before[-PERIODS:]:
+        return False
+    words = end.split()
     for period in range(1, min(PERIODS, len(words) // ROUNDS) + 1):
         if words[-1] != words[-1 - period]:
             continue
@@ -144,11 +148,11 @@ def language(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     words = _words(text[:1500])
     if len(words) < FOREIGN:
         return False
-    common = [word for word in words if word in COMMONEST]
-    own = sum(word in STOP_WORDS[lang] for word in common)
+    common = [*filter(COMMONEST.__contains__, words)]
+    own = sum(map(STOP_WORDS[lang].__contains__, common))
     if own >= COMMON * len(words):
         return False
-    most = max(sum(word in each for word in common) for each in STOP_WORDS.values())
+    most = max(sum(map(each.__contains__, common)) for each in STOP_WORDS.values())
     return most >= COMMON * len(words) and most > 2 * own
 
 
@@ -158,9 +162,10 @@ def copy(prompt: str, text: str, finish: str | None, lang: str) -> bool:
     A prompt that is the beginning of a sentence may be said again and finished.
     """
     asked = _asked(prompt)
-    if len(asked) < 20:
+    # As far as it has to be read: what is twice as long as the prompt is no copy.
+    if len(asked) < 20 or len(_plain(text[: 3 * len(asked)])) >= 2 * len(asked):
         return False
-    said = " ".join(text.lower().split())
+    said = _plain(text)
     if said.startswith(asked):
         return len(said) < 2 * len(asked)
     return said in asked and 2 * len(said) >= len(asked)
@@ -177,14 +182,19 @@ def _calls_for_another(prompt: str) -> bool:
 
 @lru_cache
 def _asked(prompt: str) -> str:
-    return " ".join(prompt.lower().split())
+    return _plain(prompt)
+
+
+def _plain(text: str) -> str:
+    """Small letters, and one space for blanks."""
+    return " ".join(text.lower().split())
 
 
 def _words(text: str) -> list[str]:
     """What WORD finds, in small letters; blanks for marks find it a few times as fast where no apostrophe decides."""
     if not text.isascii():
         return [*map(str.lower, WORD.findall(text))]
-    words = text.lower().translate(APART).split()
+    words = text.translate(APART).split()
     if "'" not in text:
         return words
     return [each for word in words for each in (WORD.findall(word) if "'" in word else (word,))]

@@ -1,6 +1,7 @@
 """Answers that say nearly the same to different prompts, found by their sequences of three words."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
@@ -19,6 +20,10 @@ SHORT = 20
 """Words below which two answers may well be the same: "Yes, that is right." answers many questions."""
 BASE = np.uint64(0x100000001B3)
 INVERSE = np.uint64(pow(0x100000001B3, -1, 2**64))
+TOGETHER = 320
+"""Texts that are hashed at a time: more of them do not stay in the processor's cache."""
+USUAL = 18
+"""Bits of how many characters they have."""
 HELD = 1_000_000
 """Bands held at a time; more of them are parted into more files and take no more memory."""
 
@@ -29,20 +34,24 @@ def similarity_bands(texts: Sequence[str]) -> HashArray:
     Broder 1997: the least of a random hash over a set's members is the same for two sets as often as they have
     members in common.
     """
+    parts = [_bands(texts[start : start + TOGETHER]) for start in range(0, len(texts), TOGETHER)]
+    return np.concatenate([np.zeros((0, BANDS), np.uint64), *parts])
+
+
+def _bands(texts: Sequence[str]) -> HashArray:
     out = np.zeros((len(texts), BANDS), np.uint64)
     hashes, owner = _sequences(texts)
     sizes = np.bincount(owner, minlength=len(texts))
     long = np.flatnonzero(sizes >= SHORT - 2)
     if not len(long):
         return out
-    inside = np.isin(owner, long)
-    hashes, starts = hashes[inside], np.cumsum(sizes[long]) - sizes[long]
-    with np.errstate(over="ignore"):
-        for band in range(BANDS):
-            joint = np.zeros(len(long), np.uint64)
-            for row in range(ROWS):
-                joint = mixed(joint ^ np.minimum.reduceat(mixed(hashes, 1 + band * ROWS + row), starts), 0)
-            out[long, band] = joint
+    hashes, starts = hashes[np.isin(owner, long)], np.cumsum(sizes[long]) - sizes[long]
+    for band in range(BANDS):
+        salts = 1 + band * ROWS + np.arange(ROWS)
+        joint = np.zeros(len(long), np.uint64)
+        for least in np.minimum.reduceat(mixed(hashes, salts[:, np.newaxis]), starts, axis=1):
+            joint = mixed(joint ^ least, 0)
+        out[long, band] = joint
     return out
 
 
@@ -65,8 +74,8 @@ def _sequences(texts: Sequence[str]) -> _Sequences:
         return _Sequences(np.zeros(0, np.uint64), _NONE)
     with np.errstate(over="ignore"):
         # A word's polynomial hash from prefix sums: (H[end] - H[start]) / BASE^start, all modulo 2^64.
-        powers, inverses = _powers(BASE, len(data)), _powers(INVERSE, len(data))
-        sums = np.concatenate([[np.uint64(0)], np.cumsum(data.astype(np.uint64) * powers)])
+        powers, inverses = (_powers(base, max(USUAL, len(data).bit_length())) for base in (BASE, INVERSE))
+        sums = np.concatenate([[np.uint64(0)], np.cumsum(data * powers[: len(data)])])
         words = mixed((sums[ends] - sums[starts]) * inverses[starts], 0)
         three = mixed(mixed(words[:-2], 1) ^ mixed(words[1:-1], 2) ^ mixed(words[2:], 3), 0)
     owner = text_of[starts]
@@ -74,10 +83,11 @@ def _sequences(texts: Sequence[str]) -> _Sequences:
     return _Sequences(three[same], owner[:-2][same])
 
 
-def _powers(base: np.uint64, size: int) -> HashArray:
-    """1, BASE, BASE², …, modulo 2^64."""
-    factors = np.full(size, base)
-    factors[:1] = 1
+@lru_cache(maxsize=2)
+def _powers(base: np.uint64, bits: int) -> HashArray:
+    """1, BASE, BASE², … to BASE^(2^BITS - 1), modulo 2^64."""
+    factors = np.full(1 << bits, base)
+    factors[0] = 1
     return np.multiply.accumulate(factors)
 
 

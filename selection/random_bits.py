@@ -24,10 +24,15 @@ def name_bits(names: Sequence[str]) -> HashArray:
 def mixed(values: HashArray, salt: int | IntArray) -> HashArray:
     """SplitMix64's finaliser over VALUES moved by SALT: numbers that have nothing to do with each other."""
     with np.errstate(over="ignore"):
-        z = values + GOLDEN * (np.asarray(salt).astype(np.uint64) + np.uint64(1))
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(z ^ (z >> np.uint64(31)))
+        z = np.asarray(values + GOLDEN * (np.asarray(salt).astype(np.uint64) + np.uint64(1)))
+    # In place: of long arrays, memory takes longer than arithmetic.
+    moved = z >> np.uint64(30)
+    for factor, shift in ((0xBF58476D1CE4E5B9, 27), (0x94D049BB133111EB, 31)):
+        z ^= moved
+        z *= np.uint64(factor)
+        np.right_shift(z, np.uint64(shift), out=moved)
+    z ^= moved
+    return z
 
 
 def uniform(values: HashArray) -> FloatArray:

@@ -61,6 +61,42 @@ def test_a_filter_lets_through(name: str, prompt: str, text: str) -> None:
     assert not CHECKS[name](prompt, text, "stop", "en")
 
 
+def ends_in_a_loop(words: list[str]) -> bool:
+    for period in range(1, min(filters.PERIODS, len(words) // filters.ROUNDS) + 1):
+        same = 0
+        while same + period < len(words) and words[-1 - same] == words[-1 - same - period]:
+            same += 1
+        if same and same + period >= max(filters.ROUNDS * period, filters.LOOPED):
+            return True
+    return False
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from(["a", "B", "c d"]), max_size=60),
+    st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=45),
+    st.integers(0, 12),
+    st.sampled_from([" ", "\n \t"]),
+)
+def test_a_loop_is_found_where_it_is(before: list[str], phrase: list[str], times: int, blank: str) -> None:
+    text = blank.join([*before, *phrase * times])
+    assert filters.loop("", text, None, "en") == ends_in_a_loop(text.lower().split())
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from(["What", "is  it", "\n", "sun", "  ", "It", "thing"]), max_size=12),
+    st.lists(st.sampled_from(["What", "is", "   ", "sun", "\n\n", "thing"]), max_size=12),
+    st.booleans(),
+)
+def test_a_copy_is_found_where_it_is(asked: list[str], more: list[str], again: bool) -> None:
+    prompt, text = " ".join(asked), " ".join([*asked * again, *more])
+    whole, said = " ".join(prompt.lower().split()), " ".join(text.lower().split())
+    begins = said.startswith(whole) and len(said) < 2 * len(whole)
+    inside = not said.startswith(whole) and said in whole and 2 * len(said) >= len(whole)
+    assert filters.copy(prompt, text, None, "en") == (len(whole) >= 20 and (begins or inside))
+
+
 def test_one_answer_may_be_stopped_by_several_filters() -> None:
     (bits,) = filter_bits(["Why?"], [""], ["length"], "en")
     assert bits == 0b11
@@ -93,7 +129,7 @@ def test_texts_that_share_half_are_not() -> None:
 
 
 def test_bands_do_not_depend_on_the_company() -> None:
-    texts = [text(1), "Grüße, 你好 and hello " * 10, text(2), "short"]
+    texts = [text(1), "Grüße, 你好 and hello " * 10, text(2), "short", "", *(text(seed, seed) for seed in range(3, 90))]
     together = similarity_bands(texts)
     for place, one in enumerate(texts):
         assert (similarity_bands([one])[0] == together[place]).all()
