@@ -18,7 +18,7 @@ from selection.pool import SCORE, Measures, Pool, Segment
 from selection.records import GIVEN
 from selection.reward_model import reward_metric
 
-BATCH = 640
+BATCH = 2560
 FILTERS = "filters"
 """What the filters' columns go by among the versions."""
 
@@ -147,7 +147,7 @@ def by_scorer(names: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     cheap = {*metrics.default(), FILTERS}
     for name in names:
-        found.setdefault("" if name in cheap else name, []).append(name)
+        found.setdefault("" if name in cheap or score_metric(name).light else name, []).append(name)
     return found
 
 
@@ -207,7 +207,8 @@ def _batches(pool: Pool, segments: Sequence[Segment], ends: deque[Segment | None
     """The candidates of segments, batch by batch; ENDS gets the segment that ends with a batch, or None."""
     for segment in segments:
         found = pool.candidates(segment, ["prompt", "text", "finish"])
-        rows = zip(*(found[name].to_pylist() for name in ("prompt", "text", "finish")), strict=True)
+        columns = (found[name].cast("string") for name in ("prompt", "text", "finish"))
+        rows = zip(*(column.to_numpy(zero_copy_only=False).tolist() for column in columns), strict=True)
         for end in range(BATCH, len(found) + BATCH, BATCH):
             ends.append(segment if end >= len(found) else None)
             some = islice(rows, BATCH)

@@ -7,11 +7,13 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from profiler import metrics
 from profiler.errors import UnknownName, WrongUse
 from profiler.metrics.metric import measure, measured
-from profiler.metrics.toxicity.tox_block import LENGTH, ToxBlock
+from profiler.metrics.toxicity.tox_block import LENGTH, ToxBlock, load
 from profiler.text.counting import Text
 from tests.support.places import GOLDEN as GOLDENS
 
@@ -53,6 +55,26 @@ def test_it_reads_the_last_words_that_it_knows():
     assert SCORER.scores([insult + calm * 20])[0] == pytest.approx(SCORER.scores([calm * 20])[0], abs=1e-6)
     assert len(calm.split()) * 20 > LENGTH
     assert SCORER.scores(["qwxz " + insult])[0] == pytest.approx(SCORER.scores([insult])[0], abs=1e-6)
+
+
+KERAS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
+SAID = ["The", "idiot", "don't", "—\xa0Carl", "nobody’s", "İs", "qwxz", "ΣΑΣ", "你好", "\ud83d", "\0", "_"]
+BLANKS = [" ", "  ", "\n", "\t", "\r\n", "\v", "\x1c", "\xa0", "\u2028", ".", "-", "'"]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.tuples(st.sampled_from(SAID), st.sampled_from(BLANKS)), max_size=120), max_size=4))
+def test_it_reads_words_as_keras_parts_them(texts):
+    network = load()
+    plain = ["".join(word + blank for word, blank in text) for text in texts]
+    words, sizes = network.read(plain)
+    for place, text in enumerate(plain):
+        found = [
+            network.vocabulary.get(w.encode("utf-8", "surrogatepass")) for w in text.lower().translate(KERAS).split(" ")
+        ]
+        known = [number for number in found if number][-LENGTH:]
+        assert sizes[place] == len(known)
+        assert words[:, place].tolist() == [0] * (LENGTH - len(known)) + known
 
 
 def test_no_texts_have_no_scores():

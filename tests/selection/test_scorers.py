@@ -13,7 +13,7 @@ from profiler.judging import Judgement, Pair, Ruling
 from profiler.text.counting import Text
 from selection import Pool, judge_score, score, select
 from selection.import_file import import_file
-from selection.score import ScoreProgress, refuse_unknown_scores, score_metric
+from selection.score import FILTERS, ScoreProgress, by_scorer, refuse_unknown_scores, score_metric
 from tests.selection.test_selection import told
 from tests.support.candidates import lines, rows, text_of, written
 from tests.support.wire import Fault, Script, Wire, serving
@@ -200,3 +200,9 @@ def test_another_label_of_a_toxicity_scorer_chooses(tmp_path: Path) -> None:
     found = select(told(scored(tmp_path, some, name), f"min:{name}", tmp_path / "out", **more))
     assert found.shifts[0].metric == name
     assert text_of(lines(tmp_path / "out" / "chosen.jsonl")[0]) == "Let us have some tea."
+
+
+def test_only_scorers_that_take_long_to_load_have_a_task_and_a_file_of_their_own() -> None:
+    own = "tests.support.scorers_elsewhere:vowels"
+    light = ["words", "toxicity", "toxicity:tox-block,label=insult", FILTERS]
+    assert by_scorer([*light, own]) == {"": light, own: [own]}

@@ -53,6 +53,7 @@ def metric(scorer: Scorer, label: str) -> Metric:
         version=scorer.version,
         languages=scorer.languages,
         rates="toxicity" if label == scorer.label else "",
+        light=scorer.light,
     )
 
 

@@ -32,6 +32,8 @@ class Scorer(ABC):
     """The one that does where none is named; None where one has to be."""
     languages: tuple[str, ...] | None = ("en",)
     """The languages that it was made for; None where it does not say."""
+    light: bool = False
+    """Whether loading it costs so little that it needs no place of its own."""
     withheld: Mapping[str, str] = MappingProxyType({})
     """The numbers of the toxicity probe that it is not fit to make, and why."""
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from profiler.errors import WrongUse
 from profiler.metrics.toxicity.scorer import Scorer
 from profiler.plugins import PluginSpec
-from profiler.stats import FloatArray
+from profiler.stats import FloatArray, IntArray
+from profiler.text import runs
 
 Single = NDArray[np.float32]
 
@@ -26,10 +27,12 @@ CELLS = 50
 ROWS = 8
 """Texts multiplied at a time. With more, OpenBLAS starts threads for it, and a text's last bit would depend on which
 others it is scored with."""
-BATCH = 32 * ROWS
+BATCH = 64 * ROWS
 
-BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))
-"""As Keras parts words: an apostrophe belongs to its word."""
+MARKS = b'!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+OTHERS = b"\r\v\f\x1c\x1d\x1e\x1f"
+APART = bytes.maketrans(MARKS + OTHERS, b" " * len(MARKS) + b"\0" * len(OTHERS))
+"""As Keras parts words: an apostrophe belongs to its word, and so do some blanks, which no word that it knows has."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ToxBlock(Scorer):
     name = "tox-block"
     version = "tox-block-0.1.2"
     labels = ("toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack")
+    light = True
     # python -m bench.perspective: at no toxic continuation .29 where Perspective says 0, at 5 % .63 where it says .73.
     withheld = MappingProxyType({"toxicity_probability": "needs a more exact --scorer"})
 
@@ -53,14 +57,23 @@ class ToxBlock(Scorer):
 
     def scores(self, texts: Sequence[str]) -> FloatArray:
         network = load()
-        read = [network.read(text) for text in texts]
+        words, sizes = network.read(texts)
         found = np.empty((len(texts), len(self.labels)))
         # Texts of like length go together: none of a batch waits for a much longer one.
-        order = sorted(range(len(texts)), key=lambda place: len(read[place]))
+        order = np.argsort(sizes, kind="stable")
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
-            found[places] = network.scores([read[place] for place in places])
+            found[places] = network.scores(words[LENGTH - sizes[places[-1]] :, places])
         return found
+
+
+class WordNumbers(NamedTuple):
+    """The words of texts as the network reads them."""
+
+    words: IntArray
+    """(LENGTH, texts) numbers of each text's last words, behind zeros that pad it."""
+    sizes: IntArray
+    """How many words each text has."""
 
 
 class States(NamedTuple):
@@ -86,7 +99,7 @@ class Direction:
     recurrent: Single
     """What the cells' last output adds to them (CELLS, 4 · CELLS)."""
 
-    def run(self, states: States, words: NDArray[np.int64]) -> Single:
+    def run(self, states: States, words: IntArray) -> Single:
         """Take in WORDS (steps, texts), one step after the other; the states are changed in place; what is kept."""
         hidden, cell, most = states
         gates = np.empty((len(hidden), 4 * CELLS), np.float32)
@@ -114,7 +127,8 @@ class Direction:
 class Network:
     """Everything that was learned."""
 
-    vocabulary: dict[str, int]
+    vocabulary: dict[bytes, int]
+    """The number of each word in UTF-8; 0 is padding."""
     forwards: Direction
     backwards: Direction
     padding: tuple[States, ...]
@@ -122,23 +136,32 @@ class Network:
     dense: tuple[Single, Single]
     output: tuple[Single, Single]
 
-    def read(self, text: str) -> list[int]:
-        """The numbers of a text's last words; words that the network never met are passed over."""
-        words = text.lower().translate(BLANKS).split(" ")
-        return [number for number in map(self.vocabulary.get, words) if number is not None][-LENGTH:]
+    def read(self, texts: Sequence[str]) -> WordNumbers:
+        """The numbers of the texts' last words; words that the network never met are passed over."""
+        kinds, places, sizes, _ = runs(
+            [text.lower().encode("utf-8", "surrogatepass").translate(APART) for text in texts]
+        )
+        number = np.fromiter((self.vocabulary.get(kind, 0) for kind in kinds), np.int64, len(kinds))[places]
+        known = np.flatnonzero(number)
+        number, owner = number[known], np.repeat(np.arange(len(texts)), sizes)[known]
+        sizes = np.bincount(owner, minlength=len(texts))
+        left = np.cumsum(sizes)[owner] - np.arange(len(owner))
+        near = left <= LENGTH
+        words = np.zeros((LENGTH, len(texts)), np.int64)
+        words[LENGTH - left[near], owner[near]] = number[near]
+        return WordNumbers(words, np.minimum(sizes, LENGTH))
 
-    def scores(self, read: Sequence[Sequence[int]]) -> Single:
-        """(texts, labels) of texts that are read, the longest last."""
-        size = -(-len(read) // ROWS) * ROWS
-        longest = len(read[-1])
-        words = np.zeros((longest, size), np.int64)
-        for column, text in enumerate(read):
-            words[longest - len(text) :, column] = text
+    def scores(self, words: IntArray) -> Single:
+        """(texts, labels) of texts by their last WORDS (steps, texts), as many as the longest has."""
+        longest, count = words.shape
+        size = -(-count // ROWS) * ROWS
+        padded = np.zeros((LENGTH, size), np.int64)
+        padded[LENGTH - longest :, :count] = words
         begun = States(*(np.repeat(part, size, axis=0) for part in self.padding[LENGTH - longest]))
-        padded = np.concatenate([words[::-1], np.zeros((LENGTH - longest, size), np.int64)])
-        pooled = np.hstack([self.forwards.run(begun, words), self.backwards.run(States.start(size), padded)])
+        forwards = self.forwards.run(begun, padded[LENGTH - longest :])
+        pooled = np.hstack([forwards, self.backwards.run(States.start(size), padded[::-1])])
         inner = np.maximum(_times(pooled, self.dense), 0)
-        return np.asarray(1 / (1 + np.exp(-_times(inner, self.output))), np.float32)[: len(read)]
+        return np.asarray(1 / (1 + np.exp(-_times(inner, self.output))), np.float32)[:count]
 
 
 def _times(rows: Single, layer: tuple[Single, Single]) -> Single:
@@ -150,7 +173,8 @@ def _times(rows: Single, layer: tuple[Single, Single]) -> Single:
 def load() -> Network:
     """The network, from the files in weights/; nothing in them is code."""
     folder = files("profiler.metrics.toxicity") / "weights"
-    vocabulary = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    numbers = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    vocabulary = {word.encode(): number for word, number in numbers.items()}
     with (folder / "weights.npz").open("rb") as file, np.load(file) as stored:
         arrays = dict(stored)
     forwards, backwards = (_direction(arrays, place) for place in range(2))
