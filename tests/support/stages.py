@@ -10,6 +10,7 @@ from pathlib import Path
 
 from profiler.files import write_whole
 from profiler.study import Stage, Study, carry_out
+from profiler.study.graph import Failures, do_sharing
 from profiler.study.stage import Workspace
 from profiler.study.stage_order import Schedule
 from tests.support.places import ROOT
@@ -43,10 +44,9 @@ def waiting(plan: Study) -> Schedule:
     return Schedule(plan, space, [asked, *trained, *told], [], {})
 
 
-def do_waiting(plan: Study, number: int, where: str, data: Path | None) -> None:
+def do_waiting(plan: Study, number: int, where: str, data: Path | None) -> Failures:
     """Do one of them, as a process of its own."""
-    schedule = waiting(plan)
-    schedule.workspace.do(schedule.stages[number], lambda *_: None)
+    return do_sharing(waiting(plan), number, lambda *_: None)
 
 
 def carried_out(plan: Study) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from profiler.errors import BadData, Refused
+from profiler.errors import BadData, MissingExtra, Refused
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
@@ -96,8 +96,11 @@ BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeEr
 """What transformers raises where a checkpoint's files are not what they should be."""
 
 
-def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
-    """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run."""
+def load(folder: Path, precision: Precision = "auto", adapter: Path | None = None) -> Checkpoint:
+    """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run.
+
+    An ADAPTER is worked in.
+    """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         # SDPA has no soft cap on attention scores: transformers refuses to run Gemma 2 with it.
@@ -117,9 +120,25 @@ def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
     except BROKEN as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason}") from error
+    if adapter:
+        model = adapted(model, adapter)
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
         model = model.to("mps")
     return Checkpoint(model.eval(), tokenizer)
+
+
+def adapted(model: Any, adapter: Path) -> Any:
+    """A model with a LoRA adapter worked into its weights."""
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError:
+        raise MissingExtra("train", "a model with an adapter") from None
+    try:
+        with quiet():
+            return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    except BROKEN as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadData(f"can't work the adapter {str(adapter)!r} into its base: {reason}") from error
 
 
 def numbers(precision: Precision) -> torch.dtype:
