@@ -38,6 +38,12 @@ def rank(folder: Path) -> int:
     return found
 
 
+def modules(folder: Path) -> set[str]:
+    """The layers that an adapter changes, by the ends of their names; none where they are told in another way."""
+    found = settings(folder).get("target_modules")
+    return {str(name) for name in found} if isinstance(found, list) else set()
+
+
 def digest(folder: Path) -> str:
     """SHA-256 over an adapter's weights and what decides how they are worked in, wherever it was trained."""
     # PEFT keeps names of modules as a set: their order is another in each process.

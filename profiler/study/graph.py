@@ -48,9 +48,9 @@ def _sharing(schedule: Schedule, server: SharedServer, failed: Failures) -> Iter
     """The stages of a server that can be done now, but for those that FAILED."""
     space, tried = schedule.workspace, {schedule.stages[number].key for number in failed}
     for number, stage in enumerate(schedule.stages):
-        if stage.server is server and all(map(space.done, stage.needs)) and stage.key not in tried:
-            if not space.record(stage) and space.unfinished(stage) == "to do":
-                yield number
+        ready = stage.server is server and all(map(space.done, stage.needs)) and stage.key not in tried
+        if ready and not space.record(stage) and space.unfinished(stage) == "to do":
+            yield number
 
 
 def carry_out(

@@ -194,10 +194,10 @@ class Study(Record):
         return ({ABILITY: DROP} if asks else {}) | self.guard
 
     @cached_property
-    def adapters(self) -> Recipe | None:
-        """The recipe of students whose adapters stay apart from their base; None where each has its own weights."""
+    def adapters(self) -> bool:
+        """Whether students stay adapters, apart from their base."""
         recipe = self.taught("demo", "data", "out", 0)
-        return None if recipe.merge or recipe.method == "full" else recipe
+        return recipe.method != "full" and not recipe.merge
 
     def rows(self) -> Prompts:
         return prompts(self.prompts, self.column, self.lang)

@@ -40,7 +40,7 @@ class Stages:
     study: Study
     workspace: Workspace
     _servers: dict[str, SharedServer] = field(default_factory=dict)
-    """By the student, whose adapters they answer for."""
+    """By the student whose adapters they are for."""
 
     @cached_property
     def prompts(self) -> UniquePrompts:
@@ -198,9 +198,8 @@ class Stages:
 
     def profile(self, student: str, title: str, trained: Stage | None) -> Stage:
         """Ask a student, untouched or trained, every probe."""
-
         base = Endpoint(model=student, chat=self.study.chat, engine=self.study.wants("profile").engine)
-        shared = self._server(base)
+        shared = self._server(base) if trained else None
 
         def endpoint() -> Endpoint:
             if not trained:
@@ -222,11 +221,10 @@ class Stages:
         )
 
     def _server(self, base: Endpoint) -> SharedServer | None:
-        """That of a student and of all its adapters; None where it has none."""
-        if base.engine == "local" or not (recipe := self.study.adapters):
+        """That of a student's adapters; None where it has none, or they are asked in the stage's process."""
+        if base.engine == "local" or not self.study.adapters:
             return None
-        shared = SharedServer(base.model, recipe.rank, ceil(self.study.wants("profile").gpus))
-        return self._servers.setdefault(base.model, shared)
+        return self._servers.setdefault(base.model, SharedServer(ceil(self.study.wants("profile").gpus)))
 
     def preferences(self, teacher: Teacher) -> Stage | None:
         """Ask a teacher the pairs that students are asked; None where they are asked none."""

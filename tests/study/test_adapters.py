@@ -13,6 +13,7 @@ import pytest
 from profiler.endpoints import adapter
 from profiler.places import Failure
 from profiler.records import Endpoint, Profile
+from profiler.reporting.profile import profile_command
 from profiler.runs import sample_store
 from profiler.study import carry_out, plan
 from profiler.study.findings import StudyResults
@@ -71,11 +72,11 @@ async def test_a_base_has_one_server_and_its_adapters_answer_there_by_their_name
 ) -> None:
     schedule = await taught(tmp_path)
     assert not await carried_out(schedule)
-    untouched, for_adapters = fake.starts()
-    for start in (untouched, for_adapters):
-        told = " ".join(start["argv"])
-        assert f"--model {tmp_path / 'student'} " in told
-        assert "--enable-lora --max-loras 1 --max-lora-rank 16" in told
+    untouched, for_adapters = [" ".join(start["argv"]) for start in fake.starts()]
+    assert f"--model {tmp_path / 'student'} " in untouched
+    assert f"--model {tmp_path / 'student'} " in for_adapters
+    assert "--enable-lora" not in untouched
+    assert "--enable-lora --max-loras 1 --max-lora-rank 16 --lora-target-modules up" in for_adapters
     assert not fake.alive()
     base, *students = profiles(schedule)
     assert len(students) == 3, "two that were steered, and the control that they share"
@@ -88,7 +89,7 @@ async def test_a_base_has_one_server_and_its_adapters_answer_there_by_their_name
     assert "adapter" not in base.endpoint.model_dump()
     assert len({one.fingerprint.id for one in (base, *students)}) == 4
     assert len({repr(one.estimates) for one in (base, *students)}) == 4
-    assert [outcome.change is None for outcome in StudyResults(schedule).findings().outcomes] == [False, False]
+    assert all(outcome.change for outcome in StudyResults(schedule).findings().outcomes)
 
 
 async def test_a_server_that_dies_is_started_again_and_the_adapter_is_loaded_anew(
@@ -153,6 +154,5 @@ async def test_an_adapter_is_profiled_with_the_base_that_it_names(tmp_path: Path
     assert "--enable-lora --max-loras 1 --max-lora-rank 32" in " ".join(fake.starts()[0]["argv"])
     run = sample_store.load("latest")
     assert (run.profile.endpoint.model, run.profile.endpoint.adapter) == (str(tmp_path / "student"), str(made))
-    page = (run.folder / "report.html").read_text("utf-8")
-    assert f"{tmp_path / 'student'} with the adapter {made}" in page
-    assert f"inherit profile {made} --engine vllm" in page
+    assert f"{tmp_path / 'student'} with the adapter {made}" in (run.folder / "report.html").read_text("utf-8")
+    assert profile_command(run.profile)[:5] == ["inherit", "profile", str(made), "--engine", "vllm"]

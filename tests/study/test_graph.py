@@ -120,7 +120,7 @@ class Closed(SharedServer):
     """A server that nobody reaches; says how often it was closed."""
 
     def __init__(self) -> None:
-        super().__init__("one", 8)
+        super().__init__()
         self.times = 0
 
     def close(self) -> None:
@@ -130,7 +130,12 @@ class Closed(SharedServer):
 def test_stages_of_one_server_are_done_while_it_runs_and_one_that_fails_fails_alone(made: Plan) -> None:
     base, other = Closed(), Closed()
     trained = made.stage("train", "one")
-    for title, server, work in (("one", base, quiet), ("two", other, quiet), ("bad", base, fails), ("four", base, quiet)):
+    for title, server, work in (
+        ("one", base, quiet),
+        ("two", other, quiet),
+        ("bad", base, fails),
+        ("four", base, quiet),
+    ):
         made.stage("profile", title, (trained,), work, server=server)
     failed = carry_out(made.schedule, quiet, quiet)
     assert made.done == ["one", "one", "four", "two"]

