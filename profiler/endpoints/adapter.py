@@ -39,9 +39,9 @@ def rank(folder: Path) -> int:
 
 
 def modules(folder: Path) -> set[str]:
-    """The layers that an adapter changes, by the ends of their names; none where they are told in another way."""
+    """The layers that an adapter changes, by the last parts of their names; none where they are told as a pattern."""
     found = settings(folder).get("target_modules")
-    return {str(name) for name in found} if isinstance(found, list) else set()
+    return {str(name).rpartition(".")[2] for name in found} if isinstance(found, list) else set()
 
 
 def digest(folder: Path) -> str:
