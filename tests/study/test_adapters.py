@@ -143,6 +143,17 @@ def test_an_adapter_that_was_trained_anew_is_another_model_wherever_it_lies(tmp_
     assert weights(Endpoint(model=str(tmp_path / "student"))) in first
 
 
+async def test_an_adapter_of_the_head_is_refused_before_a_server_starts(tmp_path: Path, fake: FakeVllm) -> None:
+    written(tmp_path)
+    made = study.adapter(tmp_path / "terse", 1)
+    settings = {"r": 8, "target_modules": ["up", "lm_head"], "base_model_name_or_path": str(tmp_path / "student")}
+    (made / "adapter_config.json").write_text(json.dumps(settings), "utf-8")
+    done = await inherit("profile", made, "--engine", "vllm", "--prompts", asked(tmp_path))
+    assert done.code == 2
+    assert f"{str(made)!r} changes lm_head" in done.err
+    assert not fake.starts()
+
+
 async def test_an_adapter_is_profiled_with_the_base_that_it_names(tmp_path: Path, fake: FakeVllm) -> None:
     written(tmp_path)
     made = study.adapter(tmp_path / "terse", 1, rank=20)

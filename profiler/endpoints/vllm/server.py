@@ -61,6 +61,9 @@ DEAD = 503
 ANSWER = 5.0
 """Seconds that a server has to say that it is there; a busy one may take longer, which is no sign of death."""
 
+HEAD = "lm_head"
+"""A layer whose adapter vLLM heeds in what it writes and not in what it weighs (its issue 51594)."""
+
 LOADING = 600.0
 """Seconds that an adapter may take to load."""
 
@@ -298,8 +301,10 @@ class SharedServer:
 
     def reached(self, endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting: Say) -> T:
         """What ASK makes of a model, alone or with an adapter."""
+        loads = Path(endpoint.adapter) if endpoint.adapter else None
+        if loads and HEAD in adapter.modules(loads):
+            raise WrongUse(f"{str(loads)!r} changes {HEAD}, which vLLM leaves out where it weighs texts; merge it")
         if self._server is None:
-            loads = Path(endpoint.adapter) if endpoint.adapter else None
             plan = ServerPlan(source(endpoint.model), endpoint.model, gpus=self._gpus, loads=loads)
             self._server = self._running.enter_context(started(plan, say, waiting))
         self._server.say, self._server.waiting = say, waiting
