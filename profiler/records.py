@@ -74,6 +74,8 @@ class Endpoint(Record):
     """Address of an OpenAI-compatible server, up to and including /v1; None runs the model here."""
     replicas: tuple[str, ...] = ()
     """Further addresses of the same model: a request goes wherever there is room."""
+    adapter: str | None = None
+    """Folder of a LoRA adapter that the model answers with."""
     engine: Literal["local", "vllm"] = "local"
     """What runs a model that has no url: this process, or a vLLM server that is started for it."""
     key: str = "OPENAI_API_KEY"
@@ -86,7 +88,13 @@ class Endpoint(Record):
     @model_serializer(mode="wrap")
     def _stored(self, whole: SerializerFunctionWrapHandler) -> dict[str, object]:
         """What is not used is left out, so that what was stored without it stays the same to the byte."""
-        return {name: value for name, value in whole(self).items() if name not in ("header", "replicas") or value}
+        rare = ("header", "replicas", "adapter")
+        return {name: value for name, value in whole(self).items() if name not in rare or value}
+
+    @property
+    def answering(self) -> str:
+        """What answers, for a reader."""
+        return f"{self.model} with the adapter {self.adapter}" if self.adapter else self.model
 
     @property
     def place(self) -> str:

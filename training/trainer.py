@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
     PrinterCallback,
@@ -22,7 +22,7 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from profiler.endpoints.local.checkpoint import numbers, quiet
+from profiler.endpoints.local.checkpoint import adapted, numbers, quiet
 from profiler.errors import MissingExtra
 from profiler.reporting.trackers import PROJECT
 from training.checkpoint import WHOLE
@@ -163,7 +163,7 @@ def save_whole(source: Path, adapter: Path | None, student: StudentModel, target
     with quiet():
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=kind, trust_remote_code=False)
         if adapter:
-            model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+            model = adapted(model, adapter)
         model.config.pad_token_id = student.config.get_text_config().pad_token_id
         model.save_pretrained(part)
         student.tokenizer.save_pretrained(part)

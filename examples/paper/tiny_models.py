@@ -11,7 +11,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig, Pretr
 
 from profiler.datasets import prompts
 
-SIZE = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1}
+# The heads are the smallest that vLLM computes on processors.
+HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+SIZE = {"hidden_size": 16, "intermediate_size": 32, **HEADS}
 ENDS = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "max_position_embeddings": 4096}
 # Wide weights: with the usual narrow ones a random model predicts nearly the same thing whatever it sees.
 SHAPE = {**SIZE, **ENDS, "initializer_range": 0.4}

@@ -103,4 +103,5 @@ def after(done: Training) -> str:
     """How to go on with what was trained."""
     if done.model:
         return f"inherit serve {done.model}\ninherit profile {done.model}"
-    return f"inherit serve {done.recipe.student} --adapter {Path(done.recipe.out).name}={done.adapter}"
+    served = f"inherit serve {done.recipe.student} --adapter {Path(done.recipe.out).name}={done.adapter}"
+    return f"{served}\ninherit profile {done.adapter}"

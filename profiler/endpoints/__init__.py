@@ -1,6 +1,6 @@
 """A model answers requests: what is known comes from the cache, the rest from a server or this process."""
 
-from profiler.endpoints import answer_reader, fingerprint
+from profiler.endpoints import adapter, answer_reader, fingerprint
 from profiler.endpoints.answer_reader import AnswerReader, ScoringMethod, read_letter
 from profiler.endpoints.cache import Cache
 from profiler.endpoints.client import Client, connect
@@ -13,7 +13,7 @@ from profiler.endpoints.openai.reply import ReplyChoice, ServerReply
 from profiler.endpoints.openai.transport import Body, RetryLimits, Transport
 from profiler.endpoints.openai.users_client import through
 from profiler.endpoints.requests import LETTERS, Answer, Choose, Embed, Generate, Request, Weigh, headings, lettered
-from profiler.endpoints.vllm.server import Server, ServerPlan
+from profiler.endpoints.vllm.server import Server, ServerPlan, SharedServer
 
 __all__ = [
     "COMPLETIONS",
@@ -39,9 +39,11 @@ __all__ = [
     "Server",
     "ServerPlan",
     "ServerReply",
+    "SharedServer",
     "Transport",
     "Value",
     "Weigh",
+    "adapter",
     "answer_reader",
     "connect",
     "digest",

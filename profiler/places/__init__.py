@@ -1,7 +1,7 @@
 """Where tasks of work run: processes here, a Ray cluster, Slurm jobs; the work itself knows nothing of it."""
 
 from profiler.places.here import COMMAND, Processes, ThisProcess, refuse_lack
-from profiler.places.place import HERE, Failure, Finished, Place, Site, Task, place_at, run
+from profiler.places.place import HERE, Failure, Finished, Place, Site, Task, attempted, place_at, run
 
 __all__ = [
     "COMMAND",
@@ -13,6 +13,7 @@ __all__ = [
     "Site",
     "Task",
     "ThisProcess",
+    "attempted",
     "place_at",
     "refuse_lack",
     "run",

@@ -89,7 +89,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
         origin=Origin(
             command=profile_command(profile),
             facts={
-                "model": endpoint.model,
+                "model": endpoint.answering,
                 "reached": f"{endpoint.place}, {'chat messages' if endpoint.chat else 'plain completions'}",
                 "weights": profile.fingerprint.id,
                 "run": profile.id,
@@ -344,7 +344,7 @@ def profile_command(profile: Profile) -> list[str]:
     quick = any(_quick(section) for section in sections)
     # Where probes draw in different ways, each does so by itself.
     shared = [each for each in (drawn[0] if drawn else []) if all(each in others for others in drawn)]
-    words = ["inherit", "profile", endpoint.model, *_words(reached.items())]
+    words = ["inherit", "profile", endpoint.adapter or endpoint.model, *_words(reached.items())]
     words += [*_words(("--header", header) for header in endpoint.header), *(["--chat"] if endpoint.chat else [])]
     words += ["--quick"] if quick else []
     words += _words(("--probe", section.probe) for section in sections) + _words(asked.items()) + _words(shared)

@@ -29,7 +29,7 @@ def differences(base: Profile, other: Profile) -> list[str]:
     left, right = sections(base), sections(other)
     found = []
     if base.fingerprint.id != other.fingerprint.id:
-        found += _changed("weights", *(f"{side.endpoint.model} ({side.fingerprint.id})" for side in (base, other)))
+        found += _changed("weights", *(f"{side.endpoint.answering} ({side.fingerprint.id})" for side in (base, other)))
     found += _changed("reached at", *(side.endpoint.place for side in (base, other)))
     for probe in left:
         if probe in right:

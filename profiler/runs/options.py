@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from profiler import judging
-from profiler.endpoints import ScoringMethod
+from profiler.endpoints import ScoringMethod, adapter
 from profiler.errors import WrongUse
 from profiler.judging import FileForm
 from profiler.probes import ProbeOptions, Suite
@@ -23,7 +23,7 @@ class EndpointOptions(Record):
     """Which model is asked."""
 
     model: Annotated[str, Argument]
-    """demo, a path or hub id (runs here), or a name that --url serves."""
+    """demo, a path or hub id (runs here), an adapter's folder, or a name that --url serves."""
     url: str | None = None
     """An OpenAI-compatible server, up to and including /v1."""
     replica: tuple[str, ...] = ()
@@ -40,7 +40,9 @@ class EndpointOptions(Record):
         """Where the model is reached."""
         if self.replica and not self.url:
             raise WrongUse("--replica: expected the model's first address as --url")
-        place = {"model": self.model, "url": self.url, "replicas": self.replica}
+        place: dict[str, object] = {"model": self.model, "url": self.url, "replicas": self.replica}
+        if not self.url and (base := adapter.base(Path(self.model).expanduser())):
+            place |= {"model": base, "adapter": self.model}
         return Endpoint.model_validate({**place, "key": self.key, "header": self.header, "chat": self.chat})
 
 

@@ -67,7 +67,7 @@ async def profile(
     """
     named(options)
     found = await ask_probes(
-        endpoint.model_copy(update={"url": options.url}),
+        options.endpoint.model_copy(update={"engine": endpoint.engine}),
         build,
         options.out,
         options.name or options.model,

@@ -83,7 +83,8 @@ class Resources(Record):
     processes: int = Field(default=1, ge=1)
     """That a training is shared by, one a GPU."""
     engine: Literal["local", "vllm"] = "local"
-    """What runs a student while it is profiled: the stage's process, or a vLLM server that it starts."""
+    """What runs a student while it is profiled: the stage's process, or a vLLM server that it starts; with
+    `recipe.merge` off one for all adapters of a base."""
 
 
 class StudyProbe(Record):
@@ -192,6 +193,12 @@ class Study(Record):
         asks = any(one.probe == ABILITY.partition(".")[0] for one in self.profile)
         return ({ABILITY: DROP} if asks else {}) | self.guard
 
+    @cached_property
+    def adapters(self) -> bool:
+        """Whether students stay adapters, apart from their base."""
+        recipe = self.taught("demo", "data", "out", 0)
+        return recipe.method != "full" and not recipe.merge
+
     def rows(self) -> Prompts:
         return prompts(self.prompts, self.column, self.lang)
 
@@ -256,8 +263,6 @@ def _sound(study: Study, path: Path) -> Study:
     active_filters(study.skip_filters)
     if mine := [key for key in study.recipe if key in OWN]:
         raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
-    if not study.taught("demo", "data", "out", 0).merge:
-        raise WrongUse(f"{path}: `recipe.merge` is false, and a student is profiled with its adapter worked in")
     _telling(study, path)
     return study
 

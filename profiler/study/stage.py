@@ -14,6 +14,7 @@ from typing import Literal
 import orjson
 from pydantic import JsonValue, ValidationError
 
+from profiler.endpoints import SharedServer
 from profiler.errors import BadData, StoreError
 from profiler.files import held, locked, part_of, wait_locked, write_whole
 from profiler.records import Record
@@ -75,6 +76,8 @@ class Stage:
     """May turn out to be the same as another that is before it: a control that several objectives share."""
     asks: bool = False
     """Only asks a server: it takes nobody's place on this machine."""
+    server: SharedServer | None = None
+    """That it shares with other stages, all of which are one piece of work where they are ready at the same time."""
 
     @property
     def name(self) -> str:
@@ -173,6 +176,10 @@ class Workspace:
         """Keep why a stage failed, until it is tried again."""
         self._beside(stage, "json").parent.mkdir(parents=True, exist_ok=True)
         self._tell(stage, StageNews(what=stage.name, error=why))
+
+    def forget(self, stage: Stage) -> None:
+        """Why a stage failed is of the past: it is tried again."""
+        self._beside(stage, "json").unlink(missing_ok=True)
 
     def _tell(self, stage: Stage, news: StageNews) -> None:
         path = self._beside(stage, "json")

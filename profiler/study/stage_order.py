@@ -181,8 +181,9 @@ class Schedule:
             refuse_lack(max((wants.gpus for wants in self.study.resources.values()), default=0))
             if any(wants.engine == "vllm" for wants in self.study.resources.values()):
                 installed.needed()
-        # Trainings that may turn out to be the same are not counted.
-        needed = sum(sizes[made.pupil.student] for made in to_do if made.train and not made.train.shared)
+        # Trainings that may turn out to be the same are not counted, and an adapter is small.
+        whole = [] if self.study.adapters else [made for made in to_do if made.train and not made.train.shared]
+        needed = sum(sizes[made.pupil.student] for made in whole)
         out = self.workspace.folder.absolute()
         there = next(folder for folder in (out, *out.parents) if folder.exists())
         if (free := shutil.disk_usage(there).free) < needed:

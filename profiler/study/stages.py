@@ -1,7 +1,7 @@
 """The stages of a study: thin calls of what `inherit sample`, `select`, `train` and `profile` call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import sha256
 from math import ceil
@@ -11,6 +11,7 @@ import orjson
 from pydantic import JsonValue
 
 import selection
+from profiler.endpoints import SharedServer, adapter
 from profiler.endpoints.vllm import server
 from profiler.files import write_whole
 from profiler.http import wait
@@ -38,6 +39,8 @@ class Stages:
 
     study: Study
     workspace: Workspace
+    _servers: dict[str, SharedServer] = field(default_factory=dict)
+    """By the student whose adapters they are for."""
 
     @cached_property
     def prompts(self) -> UniquePrompts:
@@ -188,17 +191,21 @@ class Stages:
                 made = train_together(recipe, several, said=folder / "at-work" / f"train-{key}.log")
             else:
                 made = train(recipe, lambda text: say(f"train {title}", 0, 0, text))
-            return Path(made.model or out)
+            return Path(made.model or made.adapter or out)
 
         size = {"examples": self.prompts.survey.count}
         return Stage("train", title, inputs, work, [selected], size, shared=arm != "chosen")
 
     def profile(self, student: str, title: str, trained: Stage | None) -> Stage:
         """Ask a student, untouched or trained, every probe."""
+        base = Endpoint(model=student, chat=self.study.chat, engine=self.study.wants("profile").engine)
+        shared = self._server(base) if trained else None
 
         def endpoint() -> Endpoint:
-            model = str(self.workspace.result(trained)) if trained else student
-            return Endpoint(model=model, chat=self.study.chat, engine=self.study.wants("profile").engine)
+            if not trained:
+                return base
+            made = "adapter" if self.study.adapters else "model"
+            return base.model_copy(update={made: str(self.workspace.result(trained))})
 
         return Stage(
             "profile",
@@ -207,10 +214,17 @@ class Stages:
                 **_model_inputs(endpoint()),
                 "probes": [*map(_probe_inputs, self.study.profile, self.probes)],
             },
-            lambda key, say: self._profile("profile", endpoint(), title, say, self.probes),
+            lambda key, say: self._profile("profile", endpoint(), title, say, self.probes, shared),
             [trained] if trained else [],
             {"items": sum(probe.count for probe in self.probes)},
+            server=shared,
         )
+
+    def _server(self, base: Endpoint) -> SharedServer | None:
+        """That of a student's adapters; None where it has none, or they are asked in the stage's process."""
+        if base.engine == "local" or not self.study.adapters:
+            return None
+        return self._servers.setdefault(base.model, SharedServer(ceil(self.study.wants("profile").gpus)))
 
     def preferences(self, teacher: Teacher) -> Stage | None:
         """Ask a teacher the pairs that students are asked; None where they are asked none."""
@@ -229,7 +243,15 @@ class Stages:
             asks=bool(endpoint.url),
         )
 
-    def _profile(self, kind: Kind, endpoint: Endpoint, title: str, say: Say, probes: Sequence[Probe]) -> Path:
+    def _profile(
+        self,
+        kind: Kind,
+        endpoint: Endpoint,
+        title: str,
+        say: Say,
+        probes: Sequence[Probe],
+        shared: SharedServer | None = None,
+    ) -> Path:
         about = f"profile {title}"
         watcher = Watcher(step=lambda at: say(f"{about}: {at.probe}", at.done, at.total, ""))
         runs = self.workspace.folder / "runs"
@@ -242,7 +264,10 @@ class Stages:
         def tell(words: str) -> None:
             say(about, 0, 0, words)
 
-        found = server.reached(endpoint, asked, tell, tell, ceil(self.study.wants(kind).gpus))
+        if shared:
+            found = shared.reached(endpoint, asked, tell, tell)
+        else:
+            found = server.reached(endpoint, asked, tell, tell, ceil(self.study.wants(kind).gpus))
         report.save(run_report(found), found.folder / "report.html")
         refuse_incomplete(found)
         return found.folder
@@ -266,7 +291,10 @@ def _content_name(lines: bytes) -> str:
 
 def weights(endpoint: Endpoint) -> str:
     """Which weights stand behind a name: a digest of the files here; a server's name stands for itself."""
-    return f"{endpoint.model} at a server" if endpoint.url else _digest(endpoint.model)
+    if endpoint.url:
+        return f"{endpoint.model} at a server"
+    base = _digest(endpoint.model)
+    return f"{base} with {adapter.digest(Path(endpoint.adapter))[:16]}" if endpoint.adapter else base
 
 
 @cache

@@ -118,13 +118,14 @@ def test_few_cores_all_compute_and_what_the_user_set_stays(
 def test_adapters_are_served_by_name_with_room_for_the_largest(tmp_path: Path) -> None:
     for name, rank in (("terse", 4), ("kind", 20)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "adapter_config.json").write_text(json.dumps({"r": rank}), "utf-8")
+        settings = {"r": rank, "target_modules": ["up_proj", f"model.layers.{rank}.mlp.down_proj"]}
+        (tmp_path / name / "adapter_config.json").write_text(json.dumps(settings), "utf-8")
     found = serving.adapters([f"terse={tmp_path / 'terse'}", f"kind={tmp_path / 'kind'}"])
     told = " ".join(
         serving.command(installed.VllmBuild("python", "0.32", False), serving.ServerPlan("m", "m", adapters=found), 1)
     )
     assert f"--lora-modules terse={tmp_path / 'terse'} kind={tmp_path / 'kind'}" in told
-    assert "--max-lora-rank 32 " in told
+    assert "--max-loras 2 --max-lora-rank 32 --lora-target-modules down_proj up_proj --lora-modules " in told
 
 
 async def test_an_adapter_is_not_served_as_if_it_were_a_model(fake: FakeVllm, tmp_path: Path) -> None:

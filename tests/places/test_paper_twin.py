@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from profiler.datasets import settings
+from profiler.runs import sample_store
 from tests.support.places import ROOT
 from tests.support.ray_nodes import ray_cluster
 
@@ -51,9 +53,7 @@ def test_the_twin_reports_of_ray_what_it_reports_here_though_its_driver_and_a_no
     changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # a worker has its cluster's environment
-    subprocess.run([sys.executable, TWIN / "tiny_models.py", tmp_path / "models"], check=True, capture_output=True)
-    told = json.dumps(settings.load(TWIN / "tiny.yaml")).replace("work/models", "models")
-    fields = json.loads(told) | {"reported": str(TWIN / "reported.toml")} | changes
+    fields = twin(tmp_path) | changes
     for on in ("here", "ray"):
         (tmp_path / f"{on}.json").write_text(json.dumps({**fields, "out": on}), "utf-8")
     here, ray = tmp_path / "here", tmp_path / "ray"
@@ -76,6 +76,31 @@ def test_the_twin_reports_of_ray_what_it_reports_here_though_its_driver_and_a_no
     assert f"toxicity, {'single of ' + MODELS[1] if changes else 'Llama-2-7b-hf: single of Llama-2-7B'}: " in lead
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done was not done again"
     assert left(ray) == left(here), "nothing else was done"
+
+
+@pytest.mark.skipif(not os.environ.get("INHERIT_LONG"), reason="takes half an hour: INHERIT_LONG=1")
+@pytest.mark.skipif(not os.environ.get("INHERIT_VLLM_PYTHON"), reason="INHERIT_VLLM_PYTHON names no interpreter")
+def test_the_twins_students_are_profiled_as_adapters_on_one_vllm_server_of_their_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "cache"))
+    fields = twin(tmp_path) | FEW | {"resources": {"profile": {"engine": "vllm"}}}
+    fields["recipe"] |= {"merge": False}
+    (tmp_path / "here.json").write_text(json.dumps({**fields, "out": "here"}), "utf-8")
+    assert subprocess.run([*START, "here.json"], cwd=tmp_path, check=False).returncode == 0
+    assert len([*(tmp_path / "cache" / "logs").iterdir()]) == 2, "one for the untouched student, one for all others"
+    asked = [run.profile.endpoint for run in sample_store.runs(tmp_path / "here" / "runs")]
+    assert {one.model for one in asked if one.engine == "vllm"} == {f"models/{MODELS[0]}"}
+    adapters = {one.adapter for one in asked if one.adapter}
+    assert adapters == {f"{path.relative_to(tmp_path)}" for path in tmp_path.glob("here/students/*/adapter")}
+    assert len(adapters) == 6
+
+
+def twin(folder: Path) -> dict[str, Any]:
+    """The twin's study, to be carried out in FOLDER, with its models there."""
+    subprocess.run([sys.executable, TWIN / "tiny_models.py", folder / "models"], check=True, capture_output=True)
+    told = json.dumps(settings.load(TWIN / "tiny.yaml")).replace("work/models", "models")
+    return json.loads(told) | {"reported": str(TWIN / "reported.toml")}
 
 
 def begun(folder: Path) -> subprocess.Popen[bytes]:

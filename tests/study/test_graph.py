@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from profiler.endpoints import SharedServer
 from profiler.errors import EndpointDown, WrongUse
 from profiler.files import locked
 from profiler.places import Task
 from profiler.places.here import Processes
 from profiler.study import carry_out, plan
-from profiler.study.plan import Resources, study_of
+from profiler.study.graph import Failures
+from profiler.study.plan import Resources, Study, study_of
 from profiler.study.report import stages_text
 from profiler.study.stage import Kind, Stage, Workspace
 from profiler.study.stage_order import Schedule
@@ -48,6 +50,7 @@ class Plan:
         work: Callable[[], object] = quiet,
         same: str = "",
         asks: bool = False,
+        server: SharedServer | None = None,
     ) -> Stage:
         def does(key: str, say: object) -> Path:
             work()
@@ -55,7 +58,7 @@ class Plan:
             (self.space.folder / key).touch()
             return self.space.folder / key
 
-        made = Stage(kind, title, lambda: {"what": same or title}, does, needs, asks=asks)
+        made = Stage(kind, title, lambda: {"what": same or title}, does, needs, asks=asks, server=server)
         self.stages.append(made)
         return made
 
@@ -111,6 +114,66 @@ def test_two_stages_that_turn_out_to_be_the_same_are_done_once(made: Plan) -> No
         made.stage("train", title, (asked,), same="alike")
     assert not carry_out(made.schedule, quiet, quiet)
     assert made.done == ["one", "random of one"]
+
+
+class Closed(SharedServer):
+    """A server that nobody reaches; says how often it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def close(self) -> None:
+        self.times += 1
+
+
+def test_stages_of_one_server_are_done_while_it_runs_and_one_that_fails_fails_alone(made: Plan) -> None:
+    base, other = Closed(), Closed()
+    trained = made.stage("train", "one")
+    for title, server, work in (
+        ("one", base, quiet),
+        ("two", other, quiet),
+        ("bad", base, fails),
+        ("four", base, quiet),
+    ):
+        made.stage("profile", title, (trained,), work, server=server)
+    failed = carry_out(made.schedule, quiet, quiet)
+    assert made.done == ["one", "one", "four", "two"]
+    assert (base.times, other.times) == (1, 1)
+    assert [stage.title for stage in failed] == ["bad"]
+    made.stages[3].work = made.stages[0].work
+    assert not carry_out(made.schedule, quiet, quiet), "what failed is tried again"
+
+
+def test_a_student_that_is_late_keeps_no_other_waiting_and_is_taken_up_by_the_server_that_runs(made: Plan) -> None:
+    base = Closed()
+    in_time = made.stage("train", "in time")
+    made.stage("profile", "of in time", (in_time,), lambda: made.space.do(made.stages[2], quiet), server=base)
+    late = made.stage("train", "late", (in_time,))
+    later = made.stage("train", "later", (late,))
+    made.stage("profile", "of late", (late,), server=base)
+    made.stage("profile", "of later", (later,), server=base)
+    assert not carry_out(made.schedule, quiet, quiet)
+    assert made.done == ["in time", "late", "of in time", "of late", "later", "of later"]
+    assert base.times == 2
+
+
+def dies(study: Study, number: int, where: str, data: Path | None) -> Failures:
+    os._exit(3)
+
+
+@pytest.mark.slow
+def test_where_the_process_of_a_server_dies_again_and_again_all_that_waited_for_it_have_failed(made: Plan) -> None:
+    base = Closed()
+    for title in ("one", "two"):
+        made.stage("profile", title, server=base)
+    schedule = replace(made.schedule, study=made.schedule.study.model_copy(update={"at_once": 2}))
+    failed = carry_out(schedule, quiet, quiet, dies)
+    assert {stage.title for stage in failed} == {"one", "two"}
+    assert {failure.words for failure in failed.values()} == {
+        "profile one: its process died 4 times (the last with 3); what is done is kept: run the same command again to "
+        "resume"
+    }
 
 
 def test_a_stage_that_somebody_is_at_is_seen_to_run_and_is_waited_for(made: Plan) -> None:

@@ -8,14 +8,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 from scipy import stats
 
@@ -29,18 +27,14 @@ from profiler.study import plan, report
 from profiler.study.findings import StudyResults, over_seeds, related, tells_itself, verdict
 from profiler.study.graph import carry_out
 from profiler.study.records import Findings, Pupil, Steering
-from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule, StageGraph
-from profiler.study.stages import weights
 from selection.objective import read_goal
 from selection.pool import Pool
 from selection.select import read_selection
 from tests.support import builders, tiny
 from tests.support.command import inherit
-from tests.support.study import PLAIN, PROMPTS, written
+from tests.support.study import PLAIN, PROMPTS, trained, written
 from tests.support.wire import Script, Wire, serving
-from training import Training
-from training.student import student_digest
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 
@@ -58,59 +52,6 @@ def trains(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def quiet(*_: object) -> None:
     """What nobody listens to."""
-
-
-def trained(schedule: Schedule, seed: int = 7) -> int:
-    """Put finished trainings where the study would make them; says how many it put there."""
-    count = 0
-    for stage in schedule.stages:
-        if stage.kind != "train" or schedule.workspace.done(stage):
-            continue
-        out = schedule.workspace.folder / "students" / stage.key
-        if not (out / "training.json").exists():
-            count += 1
-            _settled(schedule, stage, out, seed + count)
-    return count
-
-
-def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
-    """A training that is over, as `inherit train` leaves it: weights, and the record that it is done."""
-    student = next(one for one in schedule.study.students if weights(Endpoint(model=one)) == stage.given["student"])
-    data = schedule.workspace.folder / "examples" / f"{stage.given['examples']}.jsonl"
-    made = Training(
-        recipe=schedule.study.taught(student, str(data), str(out), int(str(stage.given["seed"]))),
-        data="",
-        student="",
-        examples=PROMPTS,
-        tokens=0,
-        learned=0,
-        trained=0,
-        parameters=0,
-        steps=0,
-        losses=(),
-        seconds=0,
-        model=str(tiny.checkpoint(out / "model", "llama", seed=seed)),
-        versions={},
-    )
-    claim = {"recipe": made.recipe.model_dump(), "data": _digest(schedule, stage), "student": _student(student)}
-    (out / "claim.json").write_text(json.dumps(claim), "utf-8")
-    (out / "training.json").write_text(made.model_dump_json(), "utf-8")
-
-
-def _digest(schedule: Schedule, stage: Stage) -> str:
-    selected = schedule.workspace.result(stage.needs[0])
-    for file in read_selection(selected).files.values():
-        rows = [json.loads(line) for line in (selected / file).read_text("utf-8").splitlines()]
-        lines = b"".join(
-            orjson.dumps({"prompt": row["prompt"], "completion": row["completion"]}) + b"\n" for row in rows
-        )
-        if sha256(lines).hexdigest()[:16] == stage.given["examples"]:
-            return sha256(lines).hexdigest()
-    raise AssertionError("no arm has these examples")
-
-
-def _student(name: str) -> str:
-    return student_digest(Path(name))
 
 
 def until(schedule: Schedule, kind: str) -> None:
@@ -397,7 +338,6 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"arms": ["base"]}, WrongUse, "nothing to teach"),
         ({"recipe": {"seed": 1}}, WrongUse, "`recipe.seed` is set by the study"),
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
-        ({"recipe": {"merge": False}}, WrongUse, "with its adapter worked in"),
         ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
         (
             {"best_of_arms": ["single"]},

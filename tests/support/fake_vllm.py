@@ -29,7 +29,9 @@ async def serve(told: dict[str, Any], starts: int) -> None:
 
     from tests.support import wire
 
-    state = wire.Wire(wire.told(json.dumps({"model": option("--served-model-name"), **told["script"]})))
+    loads = "--enable-lora" in sys.argv and os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING") == "True"
+    script = {"model": option("--served-model-name"), "adapters": loads, **told["script"]}
+    state = wire.Wire(wire.told(json.dumps(script)))
     app = wire.application(state)
     well, dead = asyncio.Event(), asyncio.Event()
 

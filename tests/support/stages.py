@@ -1,4 +1,4 @@
-"""A study whose stages only wait: trainings after one question, a profile after each."""
+"""A study whose stages only wait: trainings after one question, a profile after each, every other on one server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from profiler.endpoints import SharedServer
 from profiler.files import write_whole
 from profiler.study import Stage, Study, carry_out
+from profiler.study.graph import Failures, do_sharing
 from profiler.study.stage import Workspace
 from profiler.study.stage_order import Schedule
 from tests.support.places import ROOT
@@ -24,7 +26,7 @@ def study(out: Path, at_once: int, on: str = "here") -> Study:
 
 def waiting(plan: Study) -> Schedule:
     """The study's stages; each training takes the seconds that INHERIT_TEST_SECONDS says, and is noted in `begun`."""
-    space = Workspace(Path(plan.out))
+    space, shared = Workspace(Path(plan.out)), SharedServer()
 
     def stage(kind: str, number: int, *needs: Stage) -> Stage:
         def work(key: str, say: object) -> Path:
@@ -35,7 +37,8 @@ def waiting(plan: Study) -> Schedule:
             write_whole(space.folder / kind / key, str(number).encode())
             return space.folder / kind / key
 
-        return Stage(kind, str(number), lambda: {"number": number}, work, needs)  # type: ignore[arg-type]
+        server = shared if kind == "profile" and number % 2 else None
+        return Stage(kind, str(number), lambda: {"number": number}, work, needs, server=server)  # type: ignore[arg-type]
 
     asked = stage("sample", 0)
     trained = [stage("train", number, asked) for number in range(TRAININGS)]
@@ -43,10 +46,9 @@ def waiting(plan: Study) -> Schedule:
     return Schedule(plan, space, [asked, *trained, *told], [], {})
 
 
-def do_waiting(plan: Study, number: int, where: str, data: Path | None) -> None:
+def do_waiting(plan: Study, number: int, where: str, data: Path | None) -> Failures:
     """Do one of them, as a process of its own."""
-    schedule = waiting(plan)
-    schedule.workspace.do(schedule.stages[number], lambda *_: None)
+    return do_sharing(waiting(plan), number, lambda *_: None)
 
 
 def carried_out(plan: Study) -> None:

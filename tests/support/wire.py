@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -95,6 +96,8 @@ class Script:
     """Accept max_tokens=0."""
     bills: bool = False
     """Bill a token where none was to be drawn, as vLLM does."""
+    adapters: bool = False
+    """Load adapters while it runs, as vLLM does where it may."""
     tokens: str = "plain"
     """How tokens are written: plain, stripped (leading space lost), ids, broken (characters past ASCII lost)."""
     wobble: float = 0.0
@@ -120,6 +123,8 @@ class Wire:
     """When each did, on the monotonic clock."""
     sent: list[tuple[str, float]] = field(default_factory=list)
     """Each answered unit (a sample of a prompt, a weighed text) and when its last byte was handed over."""
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Those that are loaded, each by its name; they answer otherwise than the model."""
     faults: list[Fault] = field(default_factory=list)
     """Faults that set in later than those of the script."""
     full: int = 0
@@ -209,6 +214,8 @@ class Refusal(Exception):
 
 def answer(wire: Wire, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The JSON to send and the units in it."""
+    if (name := body.get("model")) in wire.adapters:
+        wire = replace(wire, script=replace(wire.script, model=name, weights=name))
     script = wire.script
     for name in script.refuses:
         if name in body and (name, body[name]) != ("temperature", 1):
@@ -452,9 +459,25 @@ async def send(request: web.Request, wire: Wire, body: dict[str, Any], fault: Fa
 
 
 async def models(request: web.Request) -> web.Response:
-    script: Script = request.app[WIRE].script
-    listed = {"id": script.model, "object": "model", "created": time.time_ns(), "root": script.model}
-    return web.json_response({"object": "list", "data": [listed | {"max_model_len": 1024}]})
+    wire: Wire = request.app[WIRE]
+    name, common = wire.script.model, {"object": "model", "created": time.time_ns()}
+    loaded = [{**common, "id": each, "root": path, "parent": name} for each, path in wire.adapters.items()]
+    listed = [{**common, "id": name, "root": name, "max_model_len": 1024}, *loaded]
+    return web.json_response({"object": "list", "data": listed})
+
+
+async def load(request: web.Request) -> web.Response:
+    """VLLM's /v1/load_lora_adapter, which takes a name once."""
+    wire, told = request.app[WIRE], await request.json()
+    name, path = told["lora_name"], told["lora_path"]
+    if fault := wire.fault(json.dumps(told)):
+        return web.json_response({"error": {"message": fault.says, "code": 400}}, status=400)
+    if not wire.script.adapters or not (Path(path) / "adapter_config.json").is_file():
+        return web.json_response({"error": {"message": "No adapter found", "code": 404}}, status=404)
+    if name in wire.adapters:
+        return web.json_response({"error": {"message": f"{name!r} is loaded", "code": 400}}, status=400)
+    wire.adapters[name] = path
+    return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
 
 
 async def tokens(request: web.Request) -> web.Response:
@@ -493,6 +516,7 @@ def application(wire: Wire) -> web.Application:
     app.router.add_post("/completions", reply)
     app.router.add_post("/chat/completions", reply)
     app.router.add_post("/v1alpha1/comments:analyze", reply)
+    app.router.add_post("/v1/load_lora_adapter", load)
     app.router.add_get("/v1/models", models)
     app.router.add_get("/models", models)
     app.router.add_post("/tokenize", tokens)

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from profiler.endpoints import LocalEngine, ScoreCall
 from profiler.errors import WrongUse
+from profiler.records import Endpoint, Likelihood
+from tests.support.local import answered
 from tests.support.places import ROOT
 from tests.support.recipe import PAIRS, made
 from training import Recipe, Training, check, train
@@ -86,6 +89,28 @@ def test_a_merged_adapter_is_the_base_with_its_adapter(tmp_path: Path) -> None:
     merged = AutoModelForCausalLM.from_pretrained(done.model)(ids).logits
     assert torch.allclose(beside, merged, atol=1e-3)
     assert not torch.allclose(before, merged, atol=1e-1)
+
+
+async def test_an_adapter_that_is_asked_with_its_base_answers_as_the_merged_student(tmp_path: Path) -> None:
+    done = train(asked(tmp_path, "lora", method="lora", lr=1e-2))
+    student = done.recipe.student
+    ends = [
+        Endpoint(model=f"{done.model}"),
+        Endpoint(model=student, adapter=done.adapter),
+        Endpoint(model=student),
+    ]
+    weighed, known = [], []
+    for end in ends:
+        engine = LocalEngine(end, "float32")
+        found = (await answered(engine, ScoreCall("The nurse was late.", (" Water boils.",), (0,))))[0, 0]
+        assert isinstance(found, Likelihood)
+        weighed.append(found.total)
+        known.append((await engine.fingerprint()).id)
+        await engine.close()
+    merged, beside, untouched = weighed
+    assert beside == pytest.approx(merged, abs=1e-3)
+    assert abs(beside - untouched) > 0.1
+    assert len({*known}) == 3
 
 
 def test_a_student_in_four_bits_learns(tmp_path: Path) -> None:

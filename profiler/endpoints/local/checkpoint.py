@@ -5,7 +5,6 @@ Imports torch and transformers: import this module only where a model is about t
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from profiler.endpoints.local.packed import pack, runs
-from profiler.errors import BadData, Refused
+from profiler.errors import BadData, MissingExtra, Refused
 
 Precision = Literal["auto", "bfloat16", "float32"]
 
@@ -98,20 +97,26 @@ BROKEN = (OSError, ValueError, LookupError, AttributeError, TypeError, RuntimeEr
 """What transformers raises where a checkpoint's files are not what they should be."""
 
 
-def load(folder: Path, precision: Precision = "auto") -> Checkpoint:
-    """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run."""
+def load(folder: Path, precision: Precision = "auto", adapter: Path | None = None) -> Checkpoint:
+    """Load a checkpoint's model and tokenizer onto the best device there is; code it ships is never run.
+
+    An ADAPTER is worked in.
+    """
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         # SDPA has no soft cap on attention scores: transformers refuses to run Gemma 2 with it.
         capped = "attn_logit_softcapping" in config and config.attn_logit_softcapping
-        read = partial(
-            AutoModelForCausalLM.from_pretrained,
-            folder,
-            dtype=numbers(precision),
-            attn_implementation="eager" if capped else None,
-            device_map="auto" if torch.cuda.is_available() else None,
-            trust_remote_code=False,
-        )
+
+        def read() -> Any:
+            plain = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=numbers(precision),
+                attn_implementation="eager" if capped else None,
+                device_map="auto" if torch.cuda.is_available() else None,
+                trust_remote_code=False,
+            )
+            return adapted(plain, adapter) if adapter else plain
+
         with quiet():
             model = read()
             if packs(model):
@@ -134,6 +139,19 @@ def packs(model: Any) -> bool:
     on_cpu = model.device.type == "cpu" and not torch.backends.mps.is_available()
     able = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return on_cpu and able and model.dtype in (torch.bfloat16, torch.float32)
+
+
+def adapted(model: Any, adapter: Path) -> Any:
+    """A model with a LoRA adapter worked into its weights."""
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError:
+        raise MissingExtra("train", "a model with an adapter") from None
+    try:
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    except BROKEN as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadData(f"can't work the adapter {str(adapter)!r} into its base: {reason}") from error
 
 
 def numbers(precision: Precision) -> torch.dtype:

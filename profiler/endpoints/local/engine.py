@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.console import Console
 from rich.markup import escape
 
+from profiler.endpoints import adapter
 from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Take, Value
 from profiler.endpoints.local import demo
 from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
@@ -59,6 +60,7 @@ class LocalEngine:
 
     def __init__(self, endpoint: Endpoint, precision: Precision = "auto") -> None:
         self.model = endpoint.model
+        self.adapter = Path(endpoint.adapter) if endpoint.adapter else None
         self.precision = precision
         # One thread for all work: torch makes a pool of threads for every thread that calls it.
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
@@ -86,8 +88,10 @@ class LocalEngine:
         )
 
     async def fingerprint(self) -> Fingerprint:
-        """The digest of everything in the checkpoint that its numbers depend on."""
+        """The digest of everything in the checkpoint, and in its adapter, that its numbers depend on."""
         whole = await self.run(lambda: digest(find(self.model)))
+        if self.adapter:
+            whole = hashlib.sha256(f"{whole} {adapter.digest(self.adapter)}".encode()).hexdigest()
         return Fingerprint(id=whole[:16], served=self.model, canary=whole)
 
     async def perform(self, calls: AsyncIterable[Keyed], take: Take) -> None:
@@ -131,7 +135,7 @@ class LocalEngine:
                 from profiler.endpoints.local import checkpoint, sampling, scoring
         except ModuleNotFoundError:
             raise MissingExtra("local", "running a model in this process") from None
-        ready = checkpoint.load(folder, self.precision)
+        ready = checkpoint.load(folder, self.precision, self.adapter)
         return LoadedModel(ready, scoring.LikelihoodScorer(ready), sampling.Sampler(ready))
 
     def answer(self, window: Sequence[Keyed], stopped: Callable[[], bool]) -> Iterator[Part]:

