@@ -79,7 +79,7 @@ class CandidateColumns:
         unnumbered: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(count)
         for number, row in enumerate(datasets.read(self.file)):
             if self.prompt == "instruction":
-                row = datasets.with_input(row, f"{self.file.name} row {number}")
+                row = datasets.with_input(row, f"{self.file.name} row {number + 1}")
             prompt, text = self._text(row, self.prompt, number), self._text(row, self.text, number)
             source = str(row.get(self.source) or "given") if self.source else "given"
             key = str(row[self.id]) if self.id and row.get(self.id) is not None else prompt_id(prompt)
@@ -99,14 +99,16 @@ class CandidateColumns:
     def _text(self, row: datasets.Row, name: str, number: int) -> str:
         value = row.get(name)
         if not isinstance(value, str):
-            raise BadData(f"{self.file.name} row {number}: expected text in column {name!r}, found {value!r}")
+            raise BadData(f"{self.file.name} row {number + 1}: expected text in column {name!r}, found {value!r}")
         return value
 
     def _number(self, row: datasets.Row, name: str, number: int) -> float | None:
         value = row.get(name)
         if value is None or (isinstance(value, (int, float)) and not isinf(value)):
             return None if value is None else float(value)
-        raise BadData(f"{self.file.name} row {number}: expected a finite number in column {name!r}, found {value!r}")
+        raise BadData(
+            f"{self.file.name} row {number + 1}: expected a finite number in column {name!r}, found {value!r}"
+        )
 
 
 def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def compare(
         ),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write what --fail-on found to this JUnit file.")] = None,
-    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    format: Format = "table",
     save: Save = None,
     json: Json = False,
 ) -> None:
@@ -77,9 +77,9 @@ def guard(comparisons: Sequence[Comparison], rules: Sequence[str], path: Path | 
 def show(
     run: Run,
     probe: Annotated[str | None, typer.Argument(help="Show this probe's samples instead of the estimates.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", help="Samples to show.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Samples to show.")] = 10,
     errors: Annotated[bool, typer.Option("--errors", help="Only samples that failed.")] = False,
-    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    format: Format = "table",
     save: Save = None,
     out: Out = Path("runs"),
     json: Json = False,
@@ -89,6 +89,8 @@ def show(
     from profiler.runs import sample_store
 
     found = sample_store.load(run, out)
+    if probe and (save or format != "table"):
+        raise WrongUse(f"samples are printed here; `inherit export {run} {probe} --save FILE` writes all of them")
     if probe:
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
@@ -104,12 +106,15 @@ def show(
 
 
 def ls(
-    what: Annotated[Literal["runs", "metrics", "probes", "scorers"], typer.Argument()] = "runs",
+    what: Annotated[
+        Literal["runs", "metrics", "probes", "scorers"],
+        typer.Argument(help="runs, or what there is to measure with: metrics, probes, scorers of toxicity."),
+    ] = "runs",
     tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; may be repeated.")] = None,
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
-    """List runs, metrics or probes."""
+    """List runs, metrics, probes or scorers."""
     from profiler.reporting import listing
 
     if tag and what != "runs":

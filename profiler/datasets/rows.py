@@ -4,9 +4,10 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, AnyStr, cast
 
@@ -22,6 +23,8 @@ LONGEST = 2**26
 
 LARGEST = 2**31
 """Bytes that a file may have, unpacked, that is read whole."""
+
+NOT_UTF8 = "is not UTF-8: save it as UTF-8"
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -92,7 +95,7 @@ def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise BadData(f"{name} line {number} is not JSON: {error}") from None
+            raise BadData(f"{name} line {number} {_not_json(line, error)}") from None
         if not isinstance(row, dict):
             raise BadData(f"{name} line {number}: expected a JSON object, found {type(row).__name__}")
         yield row
@@ -109,7 +112,19 @@ def load(path: Path) -> Json:
     try:
         return cast(Json, orjson.loads(content.removeprefix(codecs.BOM_UTF8)))
     except orjson.JSONDecodeError as error:
-        raise BadData(f"{path.name} is not JSON: {error}") from None
+        raise BadData(f"{path.name} {_not_json(content, error)}") from None
+
+
+def _not_json(content: bytes | bytearray, error: Exception) -> str:
+    """Why what was read is no JSON, in words that say what to do about it."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    with suppress(ValueError, RecursionError):
+        json.loads(text)  # which takes NaN and Infinity, as Python writes them
+        return "is not JSON: NaN and Infinity are none of its numbers; write null where there is no number"
+    return f"is not JSON: {error}"
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -132,7 +147,9 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
                     wanted = len(reader.fieldnames or [])
                     raise BadData(f"{path.name} line {reader.line_num}: expected {wanted} columns")
                 yield row
-        except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        except UnicodeDecodeError:
+            raise BadData(f"{path.name} {NOT_UTF8}, which spreadsheets call CSV UTF-8") from None
+        except (csv.Error, EOFError, OSError, zlib.error) as error:
             raise BadData(f"{path.name} line {reader.line_num}: {error}") from None
 
 

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from profiler.endpoints import headings
 from profiler.errors import FAILED
@@ -52,10 +53,14 @@ GROUPS = "Dot: the value in a group. Line: its 95 % interval. Upright line: the 
 
 def run_report(run: Run) -> Report:
     """A finished run, with what a page shows of its samples."""
-    return profile_report(run.profile, examples(run), diagrams(run))
+    # A page may be passed on: where this machine keeps its files is nobody else's business.
+    address = None if Path(run.address).is_absolute() else run.address
+    return profile_report(run.profile, examples(run), diagrams(run), address)
 
 
-def profile_report(profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None) -> Report:
+def profile_report(
+    profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None, address: str | None = None
+) -> Report:
     chart, endpoint, paid = partial(profile_chart, profile), profile.endpoint, profile.usage
     made = {name: by for section in profile.sections for name, by in section.scorers.items()}
     suites = {section.probe: section.suite for section in profile.sections}
@@ -77,7 +82,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
             *_by_groups(profile),
             *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
         ),
-        points=points(profile, bool(examples)),
+        points=points(profile, bool(examples), address),
         cards=profile_cards(profile),
         record=profile,
         rows=lambda: [
@@ -104,7 +109,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     )
 
 
-def points(profile: Profile, read: bool) -> list[Point]:
+def points(profile: Profile, read: bool, address: str | None = None) -> list[Point]:
     """What stands out, how sure, and what to do next."""
     items = count(sum(section.items for section in profile.sections))
     few, cut = _few(profile), _cut(profile)
@@ -112,7 +117,7 @@ def points(profile: Profile, read: bool) -> list[Point]:
     if profile.incomplete:
         sure.append(Line(f"Incomplete, too much failed: {', '.join(profile.incomplete)}.", tone="loud"))
     sure += [Line(f"{cell.text}.", tone=cell.tone) for cell in (*few, *cut)]
-    compare = shlex.join(["inherit", "compare", "BASE", profile.id])
+    compare = shlex.join(["inherit", "compare", "BASE", address or profile.id])
     todo = [Line("Compare it with the model that it learned from:", compare)]
     if few:
         todo.append(Line("For narrower intervals ask more items: --limit with a larger number."))

@@ -89,6 +89,12 @@ class Run:
             return self.profile.name
         return ""
 
+    @property
+    def address(self) -> str:
+        """What a command calls it, in the folder where this one was given."""
+        shipped = self.folder.is_relative_to(EXAMPLES)
+        return str(self.folder.relative_to(EXAMPLES) if shipped else self.folder)
+
     def samples(self, probe: str) -> Iterator[Sample]:
         """Every sample of a probe, one at a time."""
         import pyarrow.parquet as pq

@@ -285,6 +285,14 @@ async def test_score_measures_lines_from_stdin(tmp_path: Path) -> None:
     assert (estimate["metric"], estimate["value"], estimate["n"]) == ("words", 2.0, 2)
 
 
+async def test_lines_on_stdin_may_come_from_windows_and_must_be_utf_8() -> None:
+    words = ("score", "-", "-m", "characters", "--json")
+    done = await inherit(*words, stdin=b"\xef\xbb\xbfab\r\ncd\r\n")
+    assert json.loads(done.out)["value"] == 2
+    done = await inherit(*words, stdin=b"ab\ncaf\xe9\n")
+    assert (done.code, done.err.partition(" is")[0]) == (2, "inherit: stdin line 2")
+
+
 async def test_an_unknown_metric_is_met_with_a_suggestion(tmp_path: Path) -> None:
     done = await inherit("score", "-", "-m", "mtdl", stdin="one\n")
     assert (done.code, done.err) == (

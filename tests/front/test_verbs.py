@@ -221,7 +221,7 @@ def test_texts_and_recorded_answers_are_scored() -> None:
     assert [each.metric for each in scores.record] == ["ttr", "words"]
     assert [row["words"] for row in scores.samples()] == [6.0, 0.0]
     assert scores.samples()[1]["ttr"] is None
-    with pytest.raises(inherit.InheritError, match="no chart of a scores"):
+    with pytest.raises(inherit.InheritError, match=r"no chart is drawn of this \(scores\)"):
         scores.plot()
     rows = [{"item": f"{number}", "choice": 0} for number in range(2)]
     with pytest.raises(inherit.InheritError, match="row 1"):

@@ -323,7 +323,7 @@ def test_wrong_use_is_named(tmp_path: Path, words: list[str], error: type[Inheri
     [
         ({"prompt": "Why?"}, "expected a column with the answer"),
         ({"text": "Because."}, "expected a column with the answer, one of output"),
-        ({"prompt": "Why?", "text": None}, "row 0: expected text in column 'text', found None"),
+        ({"prompt": "Why?", "text": None}, "row 1: expected text in column 'text', found None"),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object], says: str) -> None:
@@ -364,7 +364,7 @@ def test_candidates_of_a_source_that_the_pool_does_not_name_are_refused(tmp_path
 def test_an_infinite_score_is_refused_with_its_row(tmp_path: Path) -> None:
     table = pa.table({"prompt": ["p", "p"], "text": ["a", "b"], "reward": [1.0, float("inf")]})
     pq.write_table(table, tmp_path / "given.parquet")
-    with pytest.raises(BadData, match="row 1: expected a finite number in column 'reward', found inf"):
+    with pytest.raises(BadData, match="row 2: expected a finite number in column 'reward', found inf"):
         import_file(tmp_path / "given.parquet", tmp_path / "p")
 
 
