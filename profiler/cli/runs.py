@@ -37,13 +37,18 @@ def compare(
 
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
+    from profiler.reporting.checks import require_rules
     from profiler.reporting.comparison import comparison_report
     from profiler.runs import compare, sample_store
 
     if junit and not fail_on:
         raise WrongUse("--junit writes what --fail-on found: say what must not be, such as --fail-on worse")
+    require_rules(fail_on or ())
     base, margins = sample_store.load(options.base, options.out), options.margins
     others = [sample_store.load(other, options.out) for other in options.others]
+    for other in others:
+        if other.folder.resolve() == base.folder.resolve():
+            note(f"{options.base} is compared with itself")
     comparisons = [compare.compare(base, other, primary=options.primary, margins=margins) for other in others]
     report = comparison_report(comparisons, options.intervals, options.all, [base, *others])
     publish(report, "json" if json else format, save)
@@ -95,6 +100,8 @@ def show(
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
             sys.stdout.write(sample.model_dump_json() + "\n" if json else profile.sample_text(sample) + "\n\n")
+        if errors and not sum(part.errors for part in found.profile.sections if part.probe == probe):
+            note(f"no sample of {probe} failed")
         if rest := sum(1 for _ in samples):
             note(f"{limit:,} of {limit + rest:,} samples; --limit {limit + rest} shows them all")
     else:

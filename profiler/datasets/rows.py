@@ -55,7 +55,8 @@ def text_column(rows: Iterable[Row], file: str, usual: Sequence[str], named: str
     if found := next((name for name in ([named] if named else usual) if name in first), None):
         return found
     wanted = repr(named) if named else "one of " + ", ".join(usual)
-    raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
+    cure = "" if named else "; name it with --column"
+    raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}{cure}")
 
 
 def _bytes(path: Path) -> IO[bytes]:
@@ -140,6 +141,8 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
         reader = csv.DictReader(lines(text, path.name), delimiter=delimiter, strict=True)
         try:
             names = reader.fieldnames or []
+            if len(names) == 1 and ";" in names[0]:
+                raise BadData(f"{path.name} has semicolons between its columns: save it with commas, or tabs as .tsv")
             if twice := next((name for name in names if names.count(name) > 1), None):
                 raise BadData(f"{path.name} has two columns {twice!r}; take one away, or give it another name")
             for row in reader:

@@ -138,7 +138,8 @@ def comparison_table(
         head += [f"{whose}{text}" for text in comparison.differs or ("no setting differs",)]
         notes += [f"{probe} not compared{of}: {why}" for probe, why in comparison.refused.items()]
     left = len(every) - len(keys)
-    rest = [f"{_numbers(left, ' more')} did not change significantly (--all shows them)"] if left else []
+    inside = ", with those of groups," if any(key.group for key in every) else ""
+    rest = [f"{_numbers(left, ' more')}{inside} did not change significantly (--all shows them)"] if left else []
     return Table(
         title=f"{layout.listed(names)} compared with {layout.base_name(base)}",
         columns=("metric", layout.base_name(base), *(columns if alone else names)),
@@ -191,7 +192,8 @@ def _rest(comparison: Comparison, named: Sequence[Change], exploratory: Sequence
         told.append(f"{len(alike)} {_are(alike)} equivalent within {_are(alike, 'its', 'their')} margin")
     if unsure := [change for change in named if change.verdict == "not significant"]:
         seen = sorted(size for change in unsure if (size := layout.detectable_percent(change)) is not None)
-        most = f" (in half of them a change of {number(seen[len(seen) // 2], 1)} % could go undetected)" if seen else ""
+        whose = "in half of them " if len(seen) > 1 else ""
+        most = f" ({whose}a change of {number(seen[len(seen) // 2], 1)} % could go undetected)" if seen else ""
         told.append(f"{len(unsure)} {_are(unsure)} not significant, which is not the same as equal{most}")
     if unknown := [change for change in named if change.verdict is None]:
         told.append(f"{len(unknown)} {_are(unknown, 'has', 'have')} no verdict")

@@ -20,7 +20,7 @@ from profiler.files import disk, whole_lines
 from profiler.metrics import Metric, default, distinct, get, measured
 from profiler.probes import OF_TEXTS, answer_scores, right
 from profiler.records import Estimate
-from profiler.runs.estimates import estimates
+from profiler.runs.estimates import TEXTS, estimates
 from profiler.runs.options import ScoreOptions
 from profiler.runs.sample_store import SampleColumns
 from profiler.stats import Columns, FloatArray
@@ -101,6 +101,7 @@ def scores(
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
+            save.parent.mkdir(parents=True, exist_ok=True)
             source = options.file if given is None else "-"
             part, known = _begun(save, source, [lang, options.column, options.gold], metrics)
             for row, _ in zip(known, found, strict=False):
@@ -121,7 +122,7 @@ def scores(
             part.replace(save)
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
-    return TextScores(estimates("texts", metrics, samples, lang), samples)
+    return TextScores(estimates(TEXTS, metrics, samples, lang), samples)
 
 
 def _ends(batch: Sequence[NumberedText]) -> dict[str, FloatArray]:

@@ -32,13 +32,17 @@ NOT_OURS = ("Usage:", "Error:", "Input should", "Value error", "Invalid value", 
         (["compare", "a"], "expected OTHERS (Runs to compare with BASE), found none"),
         (["ls", "thing"], "WHAT: expected one of 'runs', 'metrics', 'probes', 'scorers', found 'thing'"),
         (["select", "pool", "-O", "max:words"], "expected --out (Folder for the data sets"),
+        (["show", "latest", "-o", "nowhere"], "no run is finished in 'nowhere' yet; `inherit profile demo --quick`"),
+        (["show", "example/teacher", "nothing"], "`inherit show example/teacher` lists them"),
+        (["compare", "example/teacher", "example/student", "--fail-on", "better"], "not 'better'"),
+        (["data", "check", "--data", "nowhere"], "no folder 'nowhere'; expected the official data files there"),
         (["show", "example/teacher", "bbq", "-n", "0"], "--limit: expected at least 1, found '0'"),
         (["show", "example/teacher", "bbq", "--save", "a.csv"], "`inherit export example/teacher bbq --save FILE`"),
     ],
 )
 async def test_wrong_use_names_the_option_what_was_expected_and_what_came(words: list[str], said: str) -> None:
     done = await inherit(*words)
-    assert done.code == 2
+    assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.count("\n") == 1
     assert not any(phrase in done.err for phrase in NOT_OURS)

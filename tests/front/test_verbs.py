@@ -77,7 +77,7 @@ def test_scores_come_without_what_draws_trains_or_asks() -> None:
 def test_a_verb_says_all_that_its_record_can_be_told() -> None:
     shape = inspect.signature(inherit.profile)
     assert {"like", "client", "limit", "probes", "seed", "out"} <= {*shape.parameters}
-    assert "limit: Items a probe" in (inherit.profile.__doc__ or "")
+    assert "limit: Ask only so many items" in (inherit.profile.__doc__ or "")
     assert list(inspect.signature(inherit.aio.profile).parameters) == list(shape.parameters)
 
 

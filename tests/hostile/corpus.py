@@ -53,6 +53,7 @@ DATA: dict[str, tuple[bytes, str]] = {
     "quote.csv": (b'text\n"a\n', "unexpected end"),
     "latin.csv": (b"text\ncaf\xe9\n", "latin.csv is not UTF-8: save it as UTF-8"),
     "null.csv": (b"id\n1\n", "expected a column"),
+    "semicolons.csv": (b"text;id\na;1\n", "semicolons between its columns: save it with commas"),
     "nothing.csv": (b"", "holds no rows"),
     "nest.jsonl": (b'{"text": ' + b"[" * 100_000 + b"\n", "line 1 is not JSON"),
     "utf16.jsonl": ('{"text": "a"}'.encode("utf-16"), "line 1 is not UTF-8"),

@@ -61,6 +61,25 @@ def test_a_dry_run_says_what_choosing_would_do_and_leaves_nothing(tmp_path: Path
     assert json.loads(looked) == json.loads((tmp_path / "out" / "selection.json").read_text())
 
 
+def test_a_file_is_measured_before_a_dry_run_looks_at_its_pool(tmp_path: Path) -> None:
+    words = ("select", written(tmp_path / "a.jsonl", rows()), "-O", "max:words", "-m", "mtld", "-o", tmp_path / "out")
+    with pytest.raises(WrongUse, match=r"nothing is measured of the file .*a.jsonl' yet"):
+        run(*words, "--dry-run")
+    assert not (tmp_path / "out").exists()
+    run(*words)
+    looked = json.loads(run(*words, "--dry-run", "--json"))
+    assert looked["shifts"] == json.loads((tmp_path / "out" / "selection.json").read_text())["shifts"]
+
+
+def test_numbers_of_a_csv_are_scores_and_an_empty_field_is_none(tmp_path: Path) -> None:
+    given = tmp_path / "given.csv"
+    given.write_text("prompt,text,reward\np,one two,0.5\np,three four,1.5\np,five six,\n", "utf-8")
+    run("select", given, "-O", "max:reward", "-m", "words", "-o", tmp_path / "out")
+    chosen = json.loads((tmp_path / "out" / "selection.json").read_text())
+    assert [each["chosen"]["text"] for each in chosen["examples"]] == ["three four"]
+    assert chosen["undefined"] == {"reward": 1}
+
+
 def test_a_dry_run_measures_nothing(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(), ["words"])
     with pytest.raises(BadData, match="has no scores of flesch yet, which `inherit select` would measure"):
