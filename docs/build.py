@@ -63,7 +63,7 @@ def commands() -> str:
     group = cast(TyperGroup, typer.main.get_command(cli.app))
     pages = []
     for name, command in group.commands.items():
-        context = typer.Context(command, info_name=f"inherit {name}", terminal_width=110, max_content_width=110)
+        context = typer.Context(command, info_name=f"inherit {name}", terminal_width=80, max_content_width=80)
         text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         pages.append(f"## inherit {name}\n\n```text\n{text}\n```\n")
     head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"

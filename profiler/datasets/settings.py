@@ -33,6 +33,8 @@ KINDS = {
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
     "literal_error": "one of {expected}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
 }
 """What a validation calls a problem → what was expected, to a reader."""
 

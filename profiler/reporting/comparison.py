@@ -7,7 +7,7 @@ from profiler.records import Change, Comparison
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.layout import Key
-from profiler.reporting.numbers import DASH, count, number, places
+from profiler.reporting.numbers import DASH, count, counted, number, places
 from profiler.reporting.report import Origin, Part, Report
 from profiler.reporting.side_by_side import together
 from profiler.reporting.table import Cell, FlatRow, Row, Table
@@ -210,7 +210,7 @@ def _are(some: Sequence[Change], one: str = "is", many: str = "are") -> str:
 
 
 def _numbers(many: int, kind: str = "") -> str:
-    return f"{count(many)}{kind} number{'s' if many != 1 else ''}"
+    return counted(many, f"{kind} number".strip())
 
 
 def _called(change: Change, among: Sequence[Change]) -> str:

@@ -15,7 +15,7 @@ from profiler.reporting.charts.by_group import by_group, by_group_chart
 from profiler.reporting.charts.changes import profile_chart
 from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
 from profiler.reporting.layout import MINI, Key
-from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
+from profiler.reporting.numbers import DASH, count, counted, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
 from profiler.reporting.samples import EACH, SampleList, options, picked, sample_list
 from profiler.reporting.table import Cell, Row, Table, as_text
@@ -67,14 +67,14 @@ def profile_report(
     glossary = layout.glossary([Key(e.probe, e.metric, None) for e in profile.estimates], made)
     agreement = agreement_table(profile)
     whose = {"profile": profile.id, "name": profile.name}
-    asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
+    asked = f"{counted(sum(section.items for section in profile.sections), 'item')} asked, {_failed(profile.errors)}"
     if profile.incomplete:
         asked = f"INCOMPLETE, too much failed ({', '.join(profile.incomplete)}): {asked}"
     caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
     return Report(
         kind="profile",
         title=profile.name,
-        lead=[f"{asked}. {count(len(profile.estimates))} numbers, each with what it rests on."],
+        lead=[f"{asked}. {counted(len(profile.estimates), 'number')}, each with what it rests on."],
         parts=(
             Part.glance(chart, caption),
             *(_diagram(profile, place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
@@ -111,9 +111,9 @@ def profile_report(
 
 def points(profile: Profile, read: bool, address: str | None = None) -> list[Point]:
     """What stands out, how sure, and what to do next."""
-    items = count(sum(section.items for section in profile.sections))
+    items = counted(sum(section.items for section in profile.sections), "item")
     few, cut = _few(profile), _cut(profile)
-    sure = [Line(f"{items} items asked, {_failed(profile.errors)}. Each number has its 95 % interval.")]
+    sure = [Line(f"{items} asked, {_failed(profile.errors)}. Each number has its 95 % interval.")]
     if profile.incomplete:
         sure.append(Line(f"Incomplete, too much failed: {', '.join(profile.incomplete)}.", tone="loud"))
     sure += [Line(f"{cell.text}.", tone=cell.tone) for cell in (*few, *cut)]
@@ -149,8 +149,8 @@ def first_look(run: Run) -> str:
         for key, words in (_of(known, section.probe) or _of({key: key.metric for key in found}, section.probe)[:1])
     ]
     suites = {section.probe: section.suite for section in profile.sections}
-    items = count(sum(section.items for section in profile.sections))
-    asked = f"{items} items of {len(profile.sections)} probes took {number(profile.seconds)} s"
+    items = counted(sum(section.items for section in profile.sections), "item")
+    asked = f"{items} of {counted(len(profile.sections), 'probe')} took {number(profile.seconds)} s"
     table = Table(
         title=f"{profile.name}: {asked}, {_failed(profile.errors)}",
         columns=("", "value", "95 % interval", "best", "probe"),
@@ -274,7 +274,7 @@ def _circumstances(section: Section) -> Cell:
     """How a probe was asked, in one line."""
     mini = section.suite == "mini"
     which = f"{section.probe} {MINI if mini else f'[{section.suite}]'}"
-    parts = [which, f"{count(section.items)} items", _failed(section.errors, section.items), f"read by {section.how}"]
+    parts = [which, counted(section.items, "item"), _failed(section.errors, section.items), f"read by {section.how}"]
     return Cell(" · ".join([*parts, *([_sampling(section)] if section.sampling else [])]), "loud" if mini else "quiet")
 
 

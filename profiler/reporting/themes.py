@@ -244,9 +244,7 @@ def _change(words: str, change: Change, side: int) -> CardNumber:
     key = Key.of(change)
     value = f"{number(change.base, decimals)} → {number(change.other, decimals)}"
     within = f"{layout.moved(change)} {layout.spread(change)}" if change.absolute is not None else ""
-    return CardNumber(
-        words, key.probe, key.metric, value, within, _best(key), change.verdict, side
-    )
+    return CardNumber(words, key.probe, key.metric, value, within, _best(key), change.verdict, side)
 
 
 OUTSTANDING = 3

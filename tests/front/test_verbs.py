@@ -90,6 +90,8 @@ def test_a_wrong_keyword_is_one_sentence_with_the_nearest_name() -> None:
         inherit.profile("demo", lke=3)  # type: ignore[call-arg]
     with pytest.raises(inherit.InheritError, match=r"limit.*expected at least 1, found 0"):
         inherit.profile("demo", limit=0)
+    with pytest.raises(inherit.InheritError, match=r"`others`: expected at least 1 of them, found \[\]"):
+        inherit.compare("example/teacher")
 
 
 def test_a_profile_another_like_it_and_what_changed(wire: Wire, here: Path) -> None:
