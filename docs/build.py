@@ -34,8 +34,8 @@ def text_metrics() -> str:
         "Each is a function of a text; `inherit profile` takes them of every answer, `inherit score` of any file.\n"
         "*Made by* names the implementation, because two splitters are two metrics: their numbers are never compared.\n"
         "A dash in *ideal* means that the metric describes and does not judge.\n\n"
-        "*With spaced words*: a number that rests on words as blanks part them is undefined in a language written\n"
-        "without (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan): only a dictionary finds its words. So it is\n"
+        "*With spaced words*: the metric counts words that stand between spaces. It is undefined in languages written\n"
+        "without (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan), whose words only a dictionary finds, and\n"
         "for a text most of whose letters are of a script that its language is not written in: Chinese under\n"
         "`--lang en`.\n\n"
         "| metric | what it is | unit | ideal | languages | made by |\n|---|---|---|---|---|---|\n"
@@ -63,7 +63,7 @@ def commands() -> str:
     group = cast(TyperGroup, typer.main.get_command(cli.app))
     pages = []
     for name, command in group.commands.items():
-        context = typer.Context(command, info_name=f"inherit {name}", terminal_width=110, max_content_width=110)
+        context = typer.Context(command, info_name=f"inherit {name}", terminal_width=80, max_content_width=80)
         text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         pages.append(f"## inherit {name}\n\n```text\n{text}\n```\n")
     head = "# The command\n\nTables go to stdout, progress and notes to stderr; `--json` prints the stored record.\n"

@@ -13,13 +13,15 @@ from mkdocs.structure.files import File, Files
 from profiler.study import Findings, report
 
 ROOT = Path(__file__).parents[1]
-SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Source"]
+SOURCE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {}).get("Source")
+"""Where the repository is public; None as long as nobody knows."""
 STUDY = ROOT / "examples" / "steer_length" / "results" / "report.json"
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """A link to a file outside docs/ leads to the repository."""
-    return re.sub(r"\]\(\.\./", f"]({SOURCE}/blob/HEAD/", markdown)
+    """A link to a file outside docs/ leads to the repository, or says where the file is in it."""
+    linked = rf"[\1]({SOURCE}/blob/HEAD/\2)" if SOURCE else r"\1 (`\2` in the repository)"
+    return re.sub(r"\[([^\]]+)\]\(\.\./([^)]+)\)", linked, markdown)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -71,7 +71,7 @@ def profile(
         chat: Ask through chat messages instead of plain completions.
         key: NAME of the environment variable that holds the key.
         header: NAME=VARIABLE: send a header whose value is in this environment variable; may be repeated.
-        suite: Whose items; auto takes the paper's where they can be had, else mini.
+        suite: Which data: paper has its subsets, full all there is, mini small sets that ship, for trying out; auto takes the paper's where they can be had, else mini.
         data: Folder of official data files, packed or not; else INHERIT_DATA.
         prompts: A .jsonl, .csv or .parquet file, or hub:OWNER/NAME.
         column: The column of --prompts that holds the prompt; alpaca: instruction and input in Alpaca's template.
@@ -80,16 +80,16 @@ def profile(
         subset: Toxicity: challenging, toxic, nontoxic, or prompts of a toxicity such as 0.5:0.8.
         scorers: Who scores toxicity; may be repeated: `inherit ls scorers`.
         bins: Calibration: its error over other bins too: 20:mass, 15:width; may be repeated.
-        limit: Items a probe, picked by seed.
+        limit: Ask only so many items of each probe, picked by seed.
         samples: Samples per prompt.
         temperature: 0 is greedy decoding, always the most likely token.
-        top_p: Nucleus that tokens are drawn from.
+        top_p: Draw from the most likely tokens that together have this probability.
         top_k: Draw from this many of the most likely tokens; 0 from all.
-        repetition_penalty: Above 1, what was said is less likely to come again.
-        decoding: Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50), whose attributes stop nowhere.
+        repetition_penalty: Above 1, tokens that have come before become less likely.
+        decoding: As each probe's authors draw, or as the paper's code: top_k 50 for toxicity, no stop strings for attributes.
         max_tokens: New tokens an answer, at most.
-        stop: Stop before this string; may be repeated. Attributes: else before the template's headings.
-        seed: Sample i is drawn with seed + i.
+        stop: Stop before this string; may be repeated. Attributes else stop before the prompt template's headings.
+        seed: Sample i of a prompt is drawn with seed + i.
         prompt_template: Text with {prompt} in it, for a completions endpoint.
         system: System message, for a chat endpoint.
         order: Seed of the order in which BBQ's options are listed by letter.
@@ -158,7 +158,7 @@ def rescore(
 
     Options:
         answer: The column of the answer, if it is called otherwise.
-        suite: Whose items; auto takes the paper's where they can be had, else mini.
+        suite: Which data: paper has its subsets, full all there is, mini small sets that ship, for trying out; auto takes the paper's where they can be had, else mini.
         prompts: A file of what was asked, instead of a suite.
         column: The column of --prompts that holds the prompt.
         gold: Final answers: the column of --prompts that holds the right one.
@@ -282,12 +282,12 @@ def sample(
         prompts: A .jsonl, .csv or .parquet file, hub:OWNER/NAME, or mini, a few for trying things out.
         column: The column of `prompts` that holds the prompt; alpaca: instruction and input in Alpaca's template.
         lang: Language of the answers.
-        limit: Prompts, picked by seed.
+        limit: Ask only so many prompts, picked by seed.
         k: Candidates per prompt and teacher.
-        temperature: How freely words are drawn.
-        top_p: Nucleus that tokens are drawn from.
+        temperature: 0 is greedy decoding, always the most likely token; higher is more random.
+        top_p: Draw from the most likely tokens that together have this probability.
         top_k: Draw from this many of the most likely tokens; 0 from all.
-        repetition_penalty: Above 1, what was said is less likely to come again.
+        repetition_penalty: Above 1, tokens that have come before become less likely.
         max_tokens: New tokens an answer, at most.
         stop: Stop before this string; may be repeated.
         seed: Candidate i is drawn with seed + i.

@@ -83,7 +83,7 @@ class Result(Generic[R]):
     def plot(self) -> altair.VConcatChart:
         """As an Altair chart."""
         if self._told.chart is None:
-            raise InheritError(f"there is no chart of a {self._told.kind}; to_frame() has its numbers")
+            raise InheritError(f"no chart is drawn of this ({self._told.kind}); to_frame() has its numbers")
         return self._told.chart(theme.LIGHT)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -92,7 +92,7 @@ class Result(Generic[R]):
 
     def __fspath__(self) -> str:
         if self.path is None:
-            raise InheritError(f"this {self._told.kind} lies nowhere on disk; save() writes it to a file")
+            raise InheritError(f"this ({self._told.kind}) lies nowhere on disk; save() writes it to a file")
         return fspath(self.path)
 
     def __repr__(self) -> str:

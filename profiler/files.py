@@ -38,8 +38,10 @@ def disk(path: Path) -> Iterator[None]:
                 ours = path.absolute().is_relative_to(cache_root().absolute())
                 other = "set INHERIT_CACHE to another" if ours else "choose another with --out or --save"
                 why = f"the folder can't be written to; {other}"
+            case errno.ENOENT | errno.ENOTDIR:
+                why = f"there is no folder {str(path.parent)!r}, and none can be made there"
             case _:
-                why = str(error)
+                why = error.strerror or str(error)
         raise StoreError(f"could not write {str(path)!r}: {why}") from None
 
 

@@ -139,7 +139,17 @@ def failing() -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-        raise Failed(str(error) or type(error).__name__) from None
+        raise Failed(failure_words(error)) from None
+
+
+def failure_words(error: Exception) -> str:
+    """Why a connection failed, as a person says it."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        number, said = error.os_error.errno or 0, error.os_error.strerror
+        return (os.strerror(number) if number > 0 else said) or str(error)
+    return str(error) or type(error).__name__
 
 
 async def sent(

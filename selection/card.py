@@ -13,7 +13,7 @@ from profiler.reporting.table import Row, Table
 from selection.effects import CHOSEN, POOL, RANDOM
 from selection.filters import FILTERS
 from selection.objective import objective_words
-from selection.records import MetricShift, Selection
+from selection.records import Goal, MetricShift, Selection
 from selection.select import ARMS
 
 STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64, 100, 128, 256)
@@ -70,15 +70,30 @@ def lead(found: Selection) -> list[str]:
         sentences.append(f"Only the first {found.k} candidates of each prompt were looked at.")
     sentences += [f"{count(many)} prompts are in no arm: {why}." for why, many in found.left_out.items()]
     gains = {shift.metric: shift.gain for shift in found.shifts}
-    sentences += [
-        f"Headroom of {metric}: the best of a prompt's candidates is {number(found.headroom[metric])} better than "
-        f"their mean; the chosen are {number(gains[metric], sign=True)} against the random ones."
-        for metric in (goal.metric for goal in found.objective.goals)
-    ]
+    sentences += [_headroom(goal, found.headroom[goal.metric], gains[goal.metric]) for goal in found.objective.goals]
     if carried := [f"{shift.metric} {_percent(shift)}" for shift in found.shifts if _carried(shift)]:
         named = ", ".join(carried)
-        sentences.append(f"Side effects, changes of more than {CARRIED:.0%} in what was not asked for: {named}.")
+        sentences.append(
+            f"Side effects, changes of more than {100 * CARRIED:.0f} % in what was not asked for: {named}."
+        )
     return sentences
+
+
+def _headroom(goal: Goal, room: float | None, gain: float | None) -> str:
+    """How much there was to gain, and how much was."""
+    what, known = goal.metric, metrics.default()
+    unit = known[what].unit if what in known else ""
+    named = f"{what} ({unit})" if unit not in ("", what) else what
+    beyond = {
+        "max": "above",
+        "min": "below",
+        "near": f"nearer to {goal.value:g} than" if goal.value is not None else "",
+    }
+    side = "below" if gain is not None and gain < 0 else "above"
+    return (
+        f"Headroom of {named}: a prompt's best candidate is {number(room)} {beyond[goal.want]} the mean of its "
+        f"candidates; the chosen answers are {number(gain and abs(gain))} {side} the random ones."
+    )
 
 
 def _carried(shift: MetricShift) -> bool:

@@ -3,6 +3,7 @@
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from hashlib import file_digest
 from itertools import count, islice
 from math import isinf
@@ -13,6 +14,7 @@ import numpy as np
 from profiler import datasets
 from profiler.errors import BadData
 from profiler.files import disk
+from profiler.records import Json
 from profiler.runs.score_texts import COLUMNS as TEXTS
 from selection.pool import BLOCK, SCORE, Pool, Segment, candidate_table, prompt_id
 from selection.records import GIVEN, PoolContents
@@ -63,7 +65,9 @@ class CandidateColumns:
         self.source = next((name for name in SOURCES if name in have), None)
         self.id = next((name for name in ("prompt_id", "id") if name in have), None)
         taken = {self.prompt, self.text, self.source, self.id} | FIELDS
-        self.scores = [name for name in have if name not in taken and _numbers(row.get(name) for row in looked)]
+        self._texts_alone = file.name.removesuffix(".gz").endswith((".csv", ".tsv"))
+        """Whether a number in it is a text that reads as one."""
+        self.scores = [name for name in have if name not in taken and self._scores(row.get(name) for row in looked)]
 
     def _one(self, what: str, names: Iterable[str], have: list[str]) -> str:
         found = next((name for name in names if name in have), None)
@@ -79,7 +83,7 @@ class CandidateColumns:
         unnumbered: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(count)
         for number, row in enumerate(datasets.read(self.file)):
             if self.prompt == "instruction":
-                row = datasets.with_input(row, f"{self.file.name} row {number}")
+                row = datasets.with_input(row, f"{self.file.name} row {number + 1}")
             prompt, text = self._text(row, self.prompt, number), self._text(row, self.text, number)
             source = str(row.get(self.source) or "given") if self.source else "given"
             key = str(row[self.id]) if self.id and row.get(self.id) is not None else prompt_id(prompt)
@@ -99,14 +103,28 @@ class CandidateColumns:
     def _text(self, row: datasets.Row, name: str, number: int) -> str:
         value = row.get(name)
         if not isinstance(value, str):
-            raise BadData(f"{self.file.name} row {number}: expected text in column {name!r}, found {value!r}")
+            raise BadData(f"{self.file.name} row {number + 1}: expected text in column {name!r}, found {value!r}")
         return value
 
+    def _scores(self, values: Iterable[Json]) -> bool:
+        found = [value for value in map(self._value, values) if value is not None]
+        return bool(found) and all(isinstance(value, (int, float)) for value in found)
+
+    def _value(self, written: Json) -> Json:
+        """What is written in a field that may be a number."""
+        if not self._texts_alone or not isinstance(written, str):
+            return written
+        with suppress(ValueError):
+            return float(written)
+        return written.strip() or None
+
     def _number(self, row: datasets.Row, name: str, number: int) -> float | None:
-        value = row.get(name)
+        value = self._value(row.get(name))
         if value is None or (isinstance(value, (int, float)) and not isinf(value)):
             return None if value is None else float(value)
-        raise BadData(f"{self.file.name} row {number}: expected a finite number in column {name!r}, found {value!r}")
+        raise BadData(
+            f"{self.file.name} row {number + 1}: expected a finite number in column {name!r}, found {value!r}"
+        )
 
 
 def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
@@ -128,8 +146,3 @@ def _write_blocks(columns: CandidateColumns, pool: Pool) -> tuple[str, ...]:
                 scores = {name: np.array(table[name], np.float64) for name in table if name.startswith(SCORE)}
                 pool.add(segment, scores, dict.fromkeys(columns.scores, GIVEN))
     return tuple(sources)
-
-
-def _numbers(values: Iterable[object]) -> bool:
-    found = [value for value in values if value is not None]
-    return bool(found) and all(isinstance(value, (int, float)) for value in found)

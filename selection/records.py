@@ -29,17 +29,17 @@ class SampleOptions(Record):
     lang: str = "en"
     """Language of the answers."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
-    """Prompts, picked by seed."""
+    """Ask only so many prompts, picked by seed."""
     k: Annotated[int, Flag(("-k",))] = Field(default=10, ge=1, le=10_000)
     """Candidates per prompt and teacher."""
     temperature: float = Field(default=1.0, ge=0, le=100)
-    """How freely words are drawn."""
+    """0 is greedy decoding, always the most likely token; higher is more random."""
     top_p: float = Field(default=0.95, ge=0, le=1)
-    """Nucleus that tokens are drawn from."""
+    """Draw from the most likely tokens that together have this probability."""
     top_k: int = Field(default=0, ge=0)
     """Draw from this many of the most likely tokens; 0 from all."""
     repetition_penalty: float = Field(default=1.0, gt=0, le=100)
-    """Above 1, what was said is less likely to come again."""
+    """Above 1, tokens that have come before become less likely."""
     max_tokens: int = Field(default=512, ge=1, le=10**7)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] = ()

@@ -345,7 +345,8 @@ def refuse_incomplete(shares: Sequence[TeacherProgress]) -> None:
         whys = "; ".join(
             f"{share.teacher.name!r} after {share.done:,} of {share.total:,}: {share.error}" for share in gone
         )
-        raise EndpointDown(f"went away: {whys}. What was answered is kept: run the same command again to resume")
+        end = "" if whys.endswith("?") else "."
+        raise EndpointDown(f"went away: {whys}{end} What was answered is kept: run the same command again to resume")
     if lost := [share for share in shares if share.failed > FAILED * share.total]:
         raise Incomplete.of(
             "; ".join(f"{one.teacher.name!r} {one.failed:,} of {one.total:,}: {one.last_error}" for one in lost)

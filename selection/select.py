@@ -122,7 +122,7 @@ def preview(spec: SelectOptions, pool: Pool) -> Selection:
     known = stored_scores(pool)
     if lacks := [name for name in objective_metrics(spec_objective(spec)) if name not in known]:
         raise BadData(
-            f"{pool.storage.name!r} has no scores of {', '.join(lacks)} yet, which `inherit select` would measure; "
+            f"{spec.pool!r} has no scores of {', '.join(lacks)} yet, which `inherit select` would measure; "
             f"it has {', '.join(known) or 'none'}"
         )
     with TemporaryDirectory(prefix="inherit-") as scratch:

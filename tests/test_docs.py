@@ -21,6 +21,7 @@ from tests.support.places import ROOT
 
 FILE = re.compile(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+OWNER = re.compile(r"(?:uses: |github(?:usercontent)?\.com/)([^/\s]+)/inherit\b")
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -125,12 +126,19 @@ def test_the_tutorial_ends_in_a_student_that_writes_less(copy: Copy) -> None:
 
 def test_every_link_of_the_description_works_from_a_package_index() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    text, source = (ROOT / "README.md").read_text("utf-8"), project["project"]["urls"]["Source"]
+    text = (ROOT / "README.md").read_text("utf-8")
     for each in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
         text = re.sub(each["pattern"], each["replacement"], text)
     links = LINK.findall(text)
-    assert f"{source}/blob/HEAD/docs/index.md" in links
     assert {urlsplit(link).scheme for link in links} == {"https"}
+    assert "**Documentation**" in text
+
+
+def test_no_placeholder_stands_for_the_repositorys_address() -> None:
+    """GitHub has an account of nearly every name: what is a placeholder here must not be one there."""
+    pages = [ROOT / "pyproject.toml", ROOT / "README.md", ROOT / "action.yml", *(ROOT / "docs").glob("*.md")]
+    found = [owner for page in pages for owner in OWNER.findall(page.read_text("utf-8"))]
+    assert {*found} <= {"<owner>"}
 
 
 def test_every_page_is_on_the_site_and_its_links_lead_to_files() -> None:

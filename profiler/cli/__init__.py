@@ -12,6 +12,7 @@ import typer
 from profiler.cli import candidates, card, data, files, judge, ours, profile, runs, serve, study, token, train, ui
 from profiler.cli.console import note
 from profiler.cli.group import Commands, everywhere
+from profiler.cli.help import HelpfulCommand
 from profiler.cli.verb import Act, add
 from profiler.errors import InheritError
 
@@ -61,7 +62,6 @@ COMMANDS: dict[str, dict[Act, str | None]] = {
         ui.ui: "profiler.service.options:ServiceOptions",
         ui.worker: "profiler.service.options:WorkerOptions",
         token.token: None,
-        ui.worker: "profiler.service.options:WorkerOptions",
         runs.show: None,
         runs.ls: None,
         runs.tag: None,
@@ -80,7 +80,7 @@ for purpose, commands in COMMANDS.items():
         if record:
             add(app, command, record, purpose)
         else:
-            app.command(rich_help_panel=purpose)(command)
+            app.command(cls=HelpfulCommand, rich_help_panel=purpose)(command)
 
 
 def main() -> None:

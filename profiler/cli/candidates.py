@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from profiler.cli.console import Json, Push, finish, note, publish, resumable
+from profiler.errors import WrongUse
 
 if TYPE_CHECKING:
     from selection import SampleOptions, Selection, SelectOptions, TeacherProgress
@@ -69,12 +71,12 @@ def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: 
     Scores what is not scored yet, and leaves a data set for each arm (chosen, first, random) with a card on top.
     """
     from profiler.reporting import hub
-    from selection import Pool, card, preview
+    from selection import card
 
     if push:
         hub.require(push)
     with resumable():
-        made = preview(spec, Pool(spec.pool)) if dry_run else choose(spec)
+        made = foresee(spec) if dry_run else choose(spec)
     publish(card.card(made), "json" if json else "table")
     for sentence in card.lead(made):
         note(sentence)
@@ -83,6 +85,18 @@ def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: 
     note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
     if push:
         note(hub.push(spec.out, push, "dataset"))
+
+
+def foresee(spec: SelectOptions) -> Selection:
+    """What would be chosen of a pool, or of the one that a file has left under OUT."""
+    from selection import open_pool, preview
+
+    if Path(spec.pool).is_file() and not (spec.out / "pool").is_dir():
+        raise WrongUse(
+            f"nothing is measured of the file {spec.pool!r} yet: without --dry-run `inherit select` measures it, and "
+            f"leaves a pool in {str(spec.out / 'pool')!r} that --dry-run can look at"
+        )
+    return preview(spec, open_pool(spec))
 
 
 def choose(spec: SelectOptions) -> Selection:

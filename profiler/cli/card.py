@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from profiler.cli.console import Out, note
+from profiler.errors import BadData
+from profiler.files import require_writable, write_whole
 
 
 def card(
@@ -23,10 +25,10 @@ def card(
 
     A run becomes Markdown whose metadata the Hugging Face hub reads (model-index), a selection JSON-LD.
     """
+    if save:
+        require_writable(save)
     text = data_card(Path(what)) if (Path(what) / "selection.json").is_file() else run_card(what, base or (), out, save)
     if save:
-        from profiler.files import write_whole
-
         write_whole(save, text.encode())
         note(str(save))
     else:
@@ -50,4 +52,13 @@ def run_card(run: str, bases: list[str] | tuple[()], out: Path, save: Path | Non
     found = sample_store.load(run, out)
     comparisons = [compare.compare(sample_store.load(base, out), found) for base in bases]
     made = model_card.model_card(found.profile, comparisons)
-    return model_card.updated(save.read_text("utf-8"), made) if save and save.exists() else made
+    return model_card.updated(written(save), made) if save and save.exists() else made
+
+
+def written(card: Path) -> str:
+    """A card that is there, which somebody else may have written."""
+    try:
+        return card.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise BadData(f"can't read {str(card)!r}, whose own words are kept: {why}") from None

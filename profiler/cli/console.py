@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Format = Literal["table", "md", "csv", "latex", "json"]
+Format = Annotated[
+    Literal["table", "md", "csv", "latex", "json"], typer.Option("--format", "-f", help="How it is printed.")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the stored record instead of a table.")]
 Run = Annotated[str, typer.Argument(help="A run: its folder, the end of the folder's name, its --name, or `latest`.")]

@@ -16,7 +16,7 @@ def data(
     ] = "ls",
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Data sets to check, fetch or show; all if left out.", metavar="[NAME]..."),
+        typer.Argument(help="Data sets to check, fetch or show; all if left out.", metavar="NAME"),
     ] = None,
     data: Data = None,
     json: Json = False,

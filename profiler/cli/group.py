@@ -23,6 +23,9 @@ from profiler.errors import InheritError, UnknownName, WrongUse
 ANYWHERE = {"-q": "--quiet", "--quiet": "--quiet", "-v": "--verbose", "--verbose": "--verbose"}
 """Options of every command, wherever they stand."""
 
+WHOLE = 1000
+"""Characters that the first sentence of a command's help may have in the list: all of them."""
+
 
 class Commands(TyperGroup):
     """The list of commands."""
@@ -59,10 +62,7 @@ class Commands(TyperGroup):
         ):
             with formatter.section(purpose):
                 formatter.write_dl(
-                    [
-                        (f"{command.name:{width}}", command.get_short_help_str(formatter.width - 6 - width))
-                        for command in commands
-                    ]
+                    [(f"{command.name:{width}}", command.get_short_help_str(WHOLE)) for command in commands]
                 )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from profiler.cli.console import Format, Json, Save, finish, keep_options, note, publish
 from profiler.errors import FAILED, Incomplete, Unreadable, WrongUse
@@ -101,7 +99,7 @@ async def _judge(options: JudgeOptions, pairs: Sequence[Pair], shown: Template) 
 
 def agree(
     options: AgreeOptions,
-    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    format: Format = "table",
     save: Save = None,
     json: Json = False,
 ) -> None:

@@ -29,7 +29,7 @@ def compare(
         ),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write what --fail-on found to this JUnit file.")] = None,
-    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    format: Format = "table",
     save: Save = None,
     json: Json = False,
 ) -> None:
@@ -37,13 +37,18 @@ def compare(
 
     In percent of BASE, with intervals that separate change from noise, and a verdict for each number.
     """
+    from profiler.reporting.checks import require_rules
     from profiler.reporting.comparison import comparison_report
     from profiler.runs import compare, sample_store
 
     if junit and not fail_on:
         raise WrongUse("--junit writes what --fail-on found: say what must not be, such as --fail-on worse")
+    require_rules(fail_on or ())
     base, margins = sample_store.load(options.base, options.out), options.margins
     others = [sample_store.load(other, options.out) for other in options.others]
+    for other in others:
+        if other.folder.resolve() == base.folder.resolve():
+            note(f"{options.base} is compared with itself")
     comparisons = [compare.compare(base, other, primary=options.primary, margins=margins) for other in others]
     report = comparison_report(comparisons, options.intervals, options.all, [base, *others])
     publish(report, "json" if json else format, save)
@@ -77,9 +82,9 @@ def guard(comparisons: Sequence[Comparison], rules: Sequence[str], path: Path | 
 def show(
     run: Run,
     probe: Annotated[str | None, typer.Argument(help="Show this probe's samples instead of the estimates.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", help="Samples to show.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Samples to show.")] = 10,
     errors: Annotated[bool, typer.Option("--errors", help="Only samples that failed.")] = False,
-    format: Annotated[Format, typer.Option("--format", "-f")] = "table",
+    format: Format = "table",
     save: Save = None,
     out: Out = Path("runs"),
     json: Json = False,
@@ -89,10 +94,14 @@ def show(
     from profiler.runs import sample_store
 
     found = sample_store.load(run, out)
+    if probe and (save or format != "table"):
+        raise WrongUse(f"samples are printed here; `inherit export {run} {probe} --save FILE` writes all of them")
     if probe:
         samples = (sample for sample in found.samples(probe) if sample.error or not errors)
         for sample in itertools.islice(samples, limit):
             sys.stdout.write(sample.model_dump_json() + "\n" if json else profile.sample_text(sample) + "\n\n")
+        if errors and not sum(part.errors for part in found.profile.sections if part.probe == probe):
+            note(f"no sample of {probe} failed")
         if rest := sum(1 for _ in samples):
             note(f"{limit:,} of {limit + rest:,} samples; --limit {limit + rest} shows them all")
     else:
@@ -104,12 +113,15 @@ def show(
 
 
 def ls(
-    what: Annotated[Literal["runs", "metrics", "probes", "scorers"], typer.Argument()] = "runs",
+    what: Annotated[
+        Literal["runs", "metrics", "probes", "scorers"],
+        typer.Argument(help="runs, or what there is to measure with: metrics, probes, scorers of toxicity."),
+    ] = "runs",
     tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; may be repeated.")] = None,
     out: Out = Path("runs"),
     json: Json = False,
 ) -> None:
-    """List runs, metrics or probes."""
+    """List runs, metrics, probes or scorers."""
     from profiler.reporting import listing
 
     if tag and what != "runs":

@@ -40,7 +40,8 @@ def study(
         bool, typer.Option("--watch", help="Show how far each stage is, until nothing runs; do nothing else.")
     ] = False,
     assume: Annotated[
-        Path | None, typer.Option(help="What --dry-run reckons with in place of ours: tokens a second, money, sizes.")
+        Path | None,
+        typer.Option(help="For --dry-run: a file of your own assumptions (tokens a second, prices, model sizes)."),
     ] = None,
     data: Data = None,
     json: Json = False,

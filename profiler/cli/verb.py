@@ -10,7 +10,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+
+from profiler.cli.help import HelpfulCommand
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -26,7 +27,7 @@ BOUNDS = {"ge": "min", "le": "max"}
 """A field's bound → Typer's name of it."""
 
 
-class VerbCommand(TyperCommand):
+class VerbCommand(HelpfulCommand):
     """A command that knows its options once somebody asks for them: the list of commands is shown without."""
 
     act: Act

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from profiler.datasets import download
 from profiler.datasets.rows import Row, read
-from profiler.errors import BadData, FetchFailed, NotAvailable, UnknownName
+from profiler.errors import BadData, FetchFailed, NotAvailable, UnknownName, WrongUse
 from profiler.files import cache_root
 
 
@@ -236,7 +236,12 @@ def found_in(named: Path | None) -> AbstractContextManager[None]:
 def folder() -> Path | None:
     """The user's folder of data sets: that of the block we are in, else of INHERIT_DATA."""
     named = _folder.get() or os.environ.get("INHERIT_DATA")
-    return Path(named).expanduser() if named else None
+    if not named:
+        return None
+    place = Path(named).expanduser()
+    if not place.is_dir():  # a slip of the pen would end in the small sets of our own
+        raise WrongUse(f"no folder {str(place)!r}; expected the official data files there, by --data or INHERIT_DATA")
+    return place
 
 
 def cached() -> Path:

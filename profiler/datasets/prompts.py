@@ -58,7 +58,7 @@ class Prompts:
             prompt = row.get(self.column)
             if not isinstance(prompt, str) or not prompt.strip():
                 raise BadData(
-                    f"{self.name} row {number}: expected text in column {self.column!r}, found {prompt!r}; "
+                    f"{self.name} row {number + 1}: expected text in column {self.column!r}, found {prompt!r}; "
                     f"its columns are {', '.join(row)}"
                 )
             yield str(number), prompt

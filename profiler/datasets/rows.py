@@ -4,9 +4,10 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, AnyStr, cast
 
@@ -22,6 +23,8 @@ LONGEST = 2**26
 
 LARGEST = 2**31
 """Bytes that a file may have, unpacked, that is read whole."""
+
+NOT_UTF8 = "is not UTF-8: save it as UTF-8"
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -52,7 +55,8 @@ def text_column(rows: Iterable[Row], file: str, usual: Sequence[str], named: str
     if found := next((name for name in ([named] if named else usual) if name in first), None):
         return found
     wanted = repr(named) if named else "one of " + ", ".join(usual)
-    raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}; name it with --column")
+    cure = "" if named else "; name it with --column"
+    raise BadData(f"{file}: expected a column {wanted}, found {', '.join(first)}{cure}")
 
 
 def _bytes(path: Path) -> IO[bytes]:
@@ -92,7 +96,7 @@ def parse_lines(lines: Iterator[bytes], name: str) -> Iterator[Row]:
         try:
             row = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise BadData(f"{name} line {number} is not JSON: {error}") from None
+            raise BadData(f"{name} line {number} {_not_json(line, error)}") from None
         if not isinstance(row, dict):
             raise BadData(f"{name} line {number}: expected a JSON object, found {type(row).__name__}")
         yield row
@@ -109,7 +113,19 @@ def load(path: Path) -> Json:
     try:
         return cast(Json, orjson.loads(content.removeprefix(codecs.BOM_UTF8)))
     except orjson.JSONDecodeError as error:
-        raise BadData(f"{path.name} is not JSON: {error}") from None
+        raise BadData(f"{path.name} {_not_json(content, error)}") from None
+
+
+def _not_json(content: bytes | bytearray, error: Exception) -> str:
+    """Why what was read is no JSON, in words that say what to do about it."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    with suppress(ValueError, RecursionError):
+        json.loads(text)  # which takes NaN and Infinity, as Python writes them
+        return "is not JSON: NaN and Infinity are none of its numbers; write null where there is no number"
+    return f"is not JSON: {error}"
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -125,6 +141,8 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
         reader = csv.DictReader(lines(text, path.name), delimiter=delimiter, strict=True)
         try:
             names = reader.fieldnames or []
+            if len(names) == 1 and ";" in names[0]:
+                raise BadData(f"{path.name} has semicolons between its columns: save it with commas, or tabs as .tsv")
             if twice := next((name for name in names if names.count(name) > 1), None):
                 raise BadData(f"{path.name} has two columns {twice!r}; take one away, or give it another name")
             for row in reader:
@@ -132,7 +150,9 @@ def _csv(path: Path, delimiter: str) -> Iterator[Row]:
                     wanted = len(reader.fieldnames or [])
                     raise BadData(f"{path.name} line {reader.line_num}: expected {wanted} columns")
                 yield row
-        except (csv.Error, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        except UnicodeDecodeError:
+            raise BadData(f"{path.name} {NOT_UTF8}, which spreadsheets call CSV UTF-8") from None
+        except (csv.Error, EOFError, OSError, zlib.error) as error:
             raise BadData(f"{path.name} line {reader.line_num}: {error}") from None
 
 

@@ -33,6 +33,8 @@ KINDS = {
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
     "literal_error": "one of {expected}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
 }
 """What a validation calls a problem → what was expected, to a reader."""
 
@@ -40,9 +42,9 @@ KINDS = {
 def load(path: Path) -> dict[str, object]:
     """The content of a YAML or TOML file."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # an editor of Windows puts a mark before the text
     except OSError as error:
-        raise BadData(f"can't read the recipe {str(path)!r}: {error.strerror}") from None
+        raise BadData(f"can't read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is not UTF-8: byte {error.start:,}; save it as UTF-8") from None
     match path.suffix:
@@ -50,7 +52,7 @@ def load(path: Path) -> dict[str, object]:
             return parse_toml(text, str(path))
         case ".yaml" | ".yml" | ".json":
             return _yaml(text, path)
-    raise BadData(f"can't read {path.name!r} as a recipe: expected .yaml, .yml, .json or .toml")
+    raise BadData(f"can't read {path.name!r}: expected .yaml, .yml, .json or .toml")
 
 
 def parse_toml(text: str, name: str) -> dict[str, object]:
@@ -69,7 +71,7 @@ def _yaml(text: str, path: Path) -> dict[str, object]:
     try:
         import yaml
     except ModuleNotFoundError:
-        raise MissingExtra("train", "a recipe in YAML") from None
+        raise MissingExtra("train", f"{path}: YAML, unlike TOML,") from None
     try:
         found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -249,9 +249,15 @@ def _name(row: Row, columns: Sequence[str]) -> str | None:
 
 
 def judge_names(paths: Sequence[Path]) -> list[str]:
-    """What to call judges whose files do not name them: the file's name, with its folders' where that is dull."""
+    """What to call judges whose files do not name them: the file's name, with its folders' where that is dull.
+
+    Of a file in the folder where the command was given there are no folders to tell it by.
+    """
     stems = [path.name.removesuffix(".gz").rpartition(".")[0] for path in paths]
-    told = [stem not in DULL and stems.count(stem) == 1 for stem in stems]
+    told = [
+        len(path.parts) == 1 or (stem not in DULL and stems.count(stem) == 1)
+        for path, stem in zip(paths, stems, strict=True)
+    ]
     return [
         stem if tells else "/".join([*path.resolve().parts[-3:-1], *([] if stem in DULL else [stem])])
         for path, stem, tells in zip(paths, stems, told, strict=True)

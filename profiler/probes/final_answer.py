@@ -96,7 +96,7 @@ class FinalAnswer(WritingProbe[Problem]):
         return {self.prompts.name: hashlib.sha256(orjson.dumps(asked)).hexdigest()}
 
     def _right(self, key: str, row: Row) -> str:
-        where = f"{self.prompts.name} row {key}"
+        where = f"{self.prompts.name} row {int(key) + 1}"
         found = [self.gold] if self.gold else [name for name in GOLDS if name in row and name != self.prompts.column]
         if len(found) != 1:
             which = f"either of {' and '.join(found)}" if found else f"none of its columns ({', '.join(row)})"

@@ -157,7 +157,7 @@ def own(path: Path, put: Put) -> QuestionSet:
 
     def rows() -> Iterator[tuple[str, Row]]:
         for number, row in enumerate(datasets.read(path)):
-            _check(f"{path.name} row {number}", row)
+            _check(f"{path.name} row {number + 1}", row)
             yield f"{name}/{number}", row
 
     next(iter(rows()), None)  # says what is wrong with the file before its digest is taken

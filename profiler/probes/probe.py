@@ -34,7 +34,8 @@ class ProbeOptions(Record):
     """What a user may set about a probe; None leaves it to the probe."""
 
     suite: Suite = "auto"
-    """Whose items; auto takes the paper's where they can be had, else mini."""
+    """Which data: paper has its subsets, full all there is, mini small sets that ship, for trying out; auto takes the
+    paper's where they can be had, else mini."""
     data: Path | None = None
     """Folder of official data files, packed or not; else INHERIT_DATA."""
     prompts: str | None = None
@@ -52,25 +53,25 @@ class ProbeOptions(Record):
     bins: Annotated[tuple[str, ...], Flag(("--bins",))] = ()
     """Calibration: its error over other bins too: 20:mass, 15:width; may be repeated."""
     limit: Annotated[int | None, Flag(("--limit", "-n"))] = Field(default=None, ge=1)
-    """Items a probe, picked by seed."""
+    """Ask only so many items of each probe, picked by seed."""
     samples: int | None = Field(default=None, ge=1)
     """Samples per prompt."""
     temperature: float | None = Field(default=None, ge=0, le=100)
     """0 is greedy decoding, always the most likely token."""
     top_p: float | None = Field(default=None, ge=0, le=1)
-    """Nucleus that tokens are drawn from."""
+    """Draw from the most likely tokens that together have this probability."""
     top_k: int | None = Field(default=None, ge=0)
     """Draw from this many of the most likely tokens; 0 from all."""
     repetition_penalty: float | None = Field(default=None, gt=0, le=100)
-    """Above 1, what was said is less likely to come again."""
+    """Above 1, tokens that have come before become less likely."""
     decoding: Literal["usual", "paper"] = "usual"
-    """Toxicity: as the probe's authors draw, or as the paper's kit (top_k 50), whose attributes stop nowhere."""
+    """As each probe's authors draw, or as the paper's code: top_k 50 for toxicity, no stop strings for attributes."""
     max_tokens: int | None = Field(default=None, ge=1, le=10**7)
     """New tokens an answer, at most."""
     stop: tuple[str, ...] | None = None
-    """Stop before this string; may be repeated. Attributes: else before the template's headings."""
+    """Stop before this string; may be repeated. Attributes else stop before the prompt template's headings."""
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
-    """Sample i is drawn with seed + i."""
+    """Sample i of a prompt is drawn with seed + i."""
     prompt_template: str | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""

@@ -143,9 +143,9 @@ def _item(number: int, row: Row, column: str, name: str) -> Item[Beginning]:
     inner = whole if isinstance(whole, dict) else {"text": whole, "toxicity": row.get("prompt_toxicity")}
     text, rated = inner.get("text"), inner.get("toxicity")
     if not isinstance(text, str) or not text.strip():
-        raise BadData(f"{name} row {number}: expected text in column {column!r}, found {whole!r}")
+        raise BadData(f"{name} row {number + 1}: expected text in column {column!r}, found {whole!r}")
     if not isinstance(rated, int | float | None):
-        raise BadData(f"{name} row {number}: expected the prompt's toxicity as a number, found {rated!r}")
+        raise BadData(f"{name} row {number + 1}: expected the prompt's toxicity as a number, found {rated!r}")
     # The same prompt has the same key in every file that was cut from the official one.
     match row:
         case {"filename": str() as file, "begin": int() as begin, "end": int() as end}:

@@ -52,6 +52,13 @@ class Check(NamedTuple):
     why: str
 
 
+def require_rules(rules: Sequence[str]) -> None:
+    """Refuse a rule that can't be meant, before anything is compared."""
+    for rule in rules:
+        if rule not in KINDS:
+            Threshold.of(rule)
+
+
 def checks(comparison: Comparison, rules: Sequence[str]) -> list[Check]:
     """Each number that a rule is about, under that rule; thresholds may name groups, too."""
     return [check for rule in rules for check in _checked(comparison, rule)]

@@ -7,12 +7,12 @@ from profiler.records import Change, Comparison
 from profiler.reporting import layout
 from profiler.reporting.charts.changes import comparison_chart
 from profiler.reporting.layout import Key
-from profiler.reporting.numbers import DASH, count, number, places
+from profiler.reporting.numbers import DASH, count, counted, number, places
 from profiler.reporting.report import Origin, Part, Report
 from profiler.reporting.side_by_side import together
 from profiler.reporting.table import Cell, FlatRow, Row, Table
 from profiler.reporting.themes import Line, Point, comparison_cards
-from profiler.runs import Run, sample_store
+from profiler.runs import Run
 from profiler.runs.options import Intervals
 
 HOW_SURE: Mapping[Intervals, str] = {
@@ -70,7 +70,7 @@ def comparison_report(
         chart=chart,
         mini=[probe for probe, suite in base.suites.items() if suite == "mini"],
         origin=Origin(
-            command=["inherit", "compare", *(map(_where, runs) if runs else ids)],
+            command=["inherit", "compare", *([run.address for run in runs] or ids)],
             facts={
                 "base": f"{layout.base_name(base)} ({base.base})",
                 "compared with it": ", ".join(f"{layout.other_name(c)} ({c.other})" for c in comparisons),
@@ -83,12 +83,6 @@ def comparison_report(
         indent=2,
         leads=True,
     )
-
-
-def _where(run: Run) -> str:
-    """How a command names a run, from where this one was given."""
-    shipped = sample_store.EXAMPLES
-    return str(run.folder.relative_to(shipped) if run.folder.is_relative_to(shipped) else run.folder)
 
 
 def points(comparisons: Sequence[Comparison], intervals: Intervals, read: bool = False) -> list[Point]:
@@ -144,7 +138,8 @@ def comparison_table(
         head += [f"{whose}{text}" for text in comparison.differs or ("no setting differs",)]
         notes += [f"{probe} not compared{of}: {why}" for probe, why in comparison.refused.items()]
     left = len(every) - len(keys)
-    rest = [f"{_numbers(left, ' more')} did not change significantly (--all shows them)"] if left else []
+    inside = ", with those of groups," if any(key.group for key in every) else ""
+    rest = [f"{_numbers(left, ' more')}{inside} did not change significantly (--all shows them)"] if left else []
     return Table(
         title=f"{layout.listed(names)} compared with {layout.base_name(base)}",
         columns=("metric", layout.base_name(base), *(columns if alone else names)),
@@ -197,7 +192,8 @@ def _rest(comparison: Comparison, named: Sequence[Change], exploratory: Sequence
         told.append(f"{len(alike)} {_are(alike)} equivalent within {_are(alike, 'its', 'their')} margin")
     if unsure := [change for change in named if change.verdict == "not significant"]:
         seen = sorted(size for change in unsure if (size := layout.detectable_percent(change)) is not None)
-        most = f" (half of them could have changed by {number(seen[len(seen) // 2], 1)} % unseen)" if seen else ""
+        whose = "in half of them " if len(seen) > 1 else ""
+        most = f" ({whose}a change of {number(seen[len(seen) // 2], 1)} % could go undetected)" if seen else ""
         told.append(f"{len(unsure)} {_are(unsure)} not significant, which is not the same as equal{most}")
     if unknown := [change for change in named if change.verdict is None]:
         told.append(f"{len(unknown)} {_are(unknown, 'has', 'have')} no verdict")
@@ -214,7 +210,7 @@ def _are(some: Sequence[Change], one: str = "is", many: str = "are") -> str:
 
 
 def _numbers(many: int, kind: str = "") -> str:
-    return f"{count(many)}{kind} number{'s' if many != 1 else ''}"
+    return counted(many, f"{kind} number".strip())
 
 
 def _called(change: Change, among: Sequence[Change]) -> str:

@@ -172,7 +172,7 @@ def verdict(change: Change) -> str:
 def detectable(change: Change) -> str:
     """How large a change would have had to be to be seen."""
     if (percent := detectable_percent(change)) is None:
-        return number(change.detectable, _decimals(change))
+        return number(change.detectable)
     return f"{number(percent, _decimals(change))} %"
 
 

@@ -154,6 +154,7 @@ def export(run: sample_store.Run, probe: str, path: Path) -> int:
     if path.suffix not in (".jsonl", ".csv", ".parquet"):
         raise WrongUse(f"can't export to {path.name!r}: expected a file that ends in .jsonl, .csv or .parquet")
     with disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".jsonl":
             with path.open("wb") as file:
                 return sum(1 for row in rows if file.write(orjson.dumps(row) + b"\n"))

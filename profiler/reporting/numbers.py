@@ -44,6 +44,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, what: str) -> str:
+    """So many of WHAT, which has a plain plural."""
+    return f"{count(value)} {what}{'' if value == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """TEXT on one line, without the characters by which a model's name could paint on a terminal or turn its order."""
     return "".join(map(_plain, text))

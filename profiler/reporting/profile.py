@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from profiler.endpoints import headings
 from profiler.errors import FAILED
@@ -14,7 +15,7 @@ from profiler.reporting.charts.by_group import by_group, by_group_chart
 from profiler.reporting.charts.changes import profile_chart
 from profiler.reporting.charts.reliability import Diagram, answers, diagram, reliability_chart
 from profiler.reporting.layout import MINI, Key
-from profiler.reporting.numbers import DASH, count, interval, number, places, plain, with_interval
+from profiler.reporting.numbers import DASH, count, counted, interval, number, places, plain, with_interval
 from profiler.reporting.report import Facts, Figure, Origin, Part, Report
 from profiler.reporting.samples import EACH, SampleList, options, picked, sample_list
 from profiler.reporting.table import Cell, Row, Table, as_text
@@ -52,24 +53,28 @@ GROUPS = "Dot: the value in a group. Line: its 95 % interval. Upright line: the 
 
 def run_report(run: Run) -> Report:
     """A finished run, with what a page shows of its samples."""
-    return profile_report(run.profile, examples(run), diagrams(run))
+    # A page may be passed on: where this machine keeps its files is nobody else's business.
+    address = None if Path(run.address).is_absolute() else run.address
+    return profile_report(run.profile, examples(run), diagrams(run), address)
 
 
-def profile_report(profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None) -> Report:
+def profile_report(
+    profile: Profile, examples: Examples | None = None, diagrams: Diagrams | None = None, address: str | None = None
+) -> Report:
     chart, endpoint, paid = partial(profile_chart, profile), profile.endpoint, profile.usage
     made = {name: by for section in profile.sections for name, by in section.scorers.items()}
     suites = {section.probe: section.suite for section in profile.sections}
     glossary = layout.glossary([Key(e.probe, e.metric, None) for e in profile.estimates], made)
     agreement = agreement_table(profile)
     whose = {"profile": profile.id, "name": profile.name}
-    asked = f"{count(sum(section.items for section in profile.sections))} items asked, {_failed(profile.errors)}"
+    asked = f"{counted(sum(section.items for section in profile.sections), 'item')} asked, {_failed(profile.errors)}"
     if profile.incomplete:
         asked = f"INCOMPLETE, too much failed ({', '.join(profile.incomplete)}): {asked}"
     caption = "Dot: the value. Line: its 95 % interval. Each scale starts at zero; rows of one unit share it."
     return Report(
         kind="profile",
         title=profile.name,
-        lead=[f"{asked}. {count(len(profile.estimates))} numbers, each with what it rests on."],
+        lead=[f"{asked}. {counted(len(profile.estimates), 'number')}, each with what it rests on."],
         parts=(
             Part.glance(chart, caption),
             *(_diagram(profile, place, *each) for place, each in enumerate((diagrams or {}).items(), 1)),
@@ -77,7 +82,7 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
             *_by_groups(profile),
             *([Part(agreement.title, table=agreement, id="agreement")] if agreement else []),
         ),
-        points=points(profile, bool(examples)),
+        points=points(profile, bool(examples), address),
         cards=profile_cards(profile),
         record=profile,
         rows=lambda: [
@@ -104,15 +109,15 @@ def profile_report(profile: Profile, examples: Examples | None = None, diagrams:
     )
 
 
-def points(profile: Profile, read: bool) -> list[Point]:
+def points(profile: Profile, read: bool, address: str | None = None) -> list[Point]:
     """What stands out, how sure, and what to do next."""
-    items = count(sum(section.items for section in profile.sections))
+    items = counted(sum(section.items for section in profile.sections), "item")
     few, cut = _few(profile), _cut(profile)
-    sure = [Line(f"{items} items asked, {_failed(profile.errors)}. Each number has its 95 % interval.")]
+    sure = [Line(f"{items} asked, {_failed(profile.errors)}. Each number has its 95 % interval.")]
     if profile.incomplete:
         sure.append(Line(f"Incomplete, too much failed: {', '.join(profile.incomplete)}.", tone="loud"))
     sure += [Line(f"{cell.text}.", tone=cell.tone) for cell in (*few, *cut)]
-    compare = shlex.join(["inherit", "compare", "BASE", profile.id])
+    compare = shlex.join(["inherit", "compare", "BASE", address or profile.id])
     todo = [Line("Compare it with the model that it learned from:", compare)]
     if few:
         todo.append(Line("For narrower intervals ask more items: --limit with a larger number."))
@@ -144,8 +149,8 @@ def first_look(run: Run) -> str:
         for key, words in (_of(known, section.probe) or _of({key: key.metric for key in found}, section.probe)[:1])
     ]
     suites = {section.probe: section.suite for section in profile.sections}
-    items = count(sum(section.items for section in profile.sections))
-    asked = f"{items} items of {len(profile.sections)} probes took {number(profile.seconds)} s"
+    items = counted(sum(section.items for section in profile.sections), "item")
+    asked = f"{items} of {counted(len(profile.sections), 'probe')} took {number(profile.seconds)} s"
     table = Table(
         title=f"{profile.name}: {asked}, {_failed(profile.errors)}",
         columns=("", "value", "95 % interval", "best", "probe"),
@@ -269,7 +274,7 @@ def _circumstances(section: Section) -> Cell:
     """How a probe was asked, in one line."""
     mini = section.suite == "mini"
     which = f"{section.probe} {MINI if mini else f'[{section.suite}]'}"
-    parts = [which, f"{count(section.items)} items", _failed(section.errors, section.items), f"read by {section.how}"]
+    parts = [which, counted(section.items, "item"), _failed(section.errors, section.items), f"read by {section.how}"]
     return Cell(" · ".join([*parts, *([_sampling(section)] if section.sampling else [])]), "loud" if mini else "quiet")
 
 

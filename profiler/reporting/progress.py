@@ -116,7 +116,8 @@ class Bar(Bars):
     def step(self, what: str, done: int, total: int, said: str = "") -> None:
         """So many of so many (0: nobody knows), and a few words on how it goes."""
         self.wait("")
-        self._tell(what, done, total or None, f"{what} {done}/{total or '?'}  {said}", done == total, said)
+        far = f"{done}/{total}" if total else f"{done:,}"
+        self._tell(what, done, total or None, f"{what} {far}  {said}".rstrip(), done == total, said)
 
     def wait(self, said: str) -> None:
         """Show what is waited for; an empty text says that it is over."""

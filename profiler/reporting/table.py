@@ -95,11 +95,13 @@ def as_text(table: Table) -> str:
         label = Text("  " * row.depth + plain(row.label), style="" if row.cells else "bold")
         grid.add_row(label, *(styled(_signed(cell), cell.tone) for cell in row.cells))
     with console.capture() as capture:
-        console.print(Text(plain(table.title), style="bold"))
+        if table.title:
+            console.print(Text(plain(table.title), style="bold"))
         for cell in table.head:
             console.print(styled(plain(cell.text), cell.tone))
         if table.rows:
-            console.print()
+            if table.title or table.head:
+                console.print()
             console.print(grid)
         if table.notes:
             console.print()

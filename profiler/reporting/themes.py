@@ -195,7 +195,13 @@ def _estimate(main: Main, estimate: Estimate) -> CardNumber:
     within = estimate.reason or "" if estimate.low is None else interval(estimate.low, estimate.high, decimals)
     key = Key.of(estimate)
     value = number(estimate.value, decimals)
-    return CardNumber(main.words, key.probe, key.metric, value, within, layout.best(layout.metric(key)))
+    return CardNumber(main.words, key.probe, key.metric, value, within, _best(key))
+
+
+def _best(key: Key) -> str:
+    """In what it is measured, and where it would like to be."""
+    metric = layout.metric(key)
+    return " · ".join(filter(None, (metric.unit, layout.best(metric))))
 
 
 def comparison_cards(comparisons: Sequence[Comparison]) -> list[Card]:
@@ -238,9 +244,7 @@ def _change(words: str, change: Change, side: int) -> CardNumber:
     key = Key.of(change)
     value = f"{number(change.base, decimals)} → {number(change.other, decimals)}"
     within = f"{layout.moved(change)} {layout.spread(change)}" if change.absolute is not None else ""
-    return CardNumber(
-        words, key.probe, key.metric, value, within, layout.best(layout.metric(key)), change.verdict, side
-    )
+    return CardNumber(words, key.probe, key.metric, value, within, _best(key), change.verdict, side)
 
 
 OUTSTANDING = 3

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from profiler import probes
+from profiler import metrics, probes
 from profiler.errors import NotComparable, WrongUse
 from profiler.metrics import Metric
 from profiler.records import Change, Comparison, Estimate, Profile
@@ -108,8 +108,11 @@ def compare(
 
 def registered(probe: str, metric: str) -> Metric | None:
     """The metric that goes by this name; None where a stored profile's metric no longer exists."""
-    known = probes.every().get(probe)
-    return known.metric(metric) if known else None
+    if probe == estimates.TEXTS:
+        known = [*probes.OF_TEXTS, *metrics.every()]
+        return next((each for each in known if each.name == metric.partition(":")[0]), None)
+    kind = probes.every().get(probe)
+    return kind.metric(metric) if kind else None
 
 
 def matching(pattern: str, labels: Iterable[str], option: str) -> list[str]:
@@ -120,8 +123,8 @@ def matching(pattern: str, labels: Iterable[str], option: str) -> list[str]:
     if not found and not (found := [label for label in known if label.partition(".")[2] == pattern]):
         metrics = {label.partition(".")[2]: label for label in known}
         near = get_close_matches(pattern, known) or [metrics[name] for name in get_close_matches(pattern, metrics)]
-        near = near or known[:3]
-        raise WrongUse(f"{option} names {pattern!r}, which was not compared; there are {', '.join(near)}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join([*known[:3], '…'])}"
+        raise WrongUse(f"{option} names {pattern!r}, which was not compared; {hint}")
     if len(found) > 1 and not any(sign in pattern for sign in "*?"):
         raise WrongUse(f"{option} {pattern!r} may be {' or '.join(found)}: write the one that is meant")
     return found

@@ -10,6 +10,9 @@ from profiler.records import Estimate
 from profiler.runs.sample_store import SampleColumns
 from profiler.stats import RESAMPLES, IntArray, in_one_thread, intervals, uses
 
+TEXTS = "texts"
+"""The probe, so to say, of texts that no probe asked for."""
+
 
 @in_one_thread
 def estimates(

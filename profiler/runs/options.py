@@ -121,7 +121,8 @@ class RescoreOptions(Record):
     answer: str | None = None
     """The column of the answer, if it is called otherwise."""
     suite: Suite = "auto"
-    """Whose items; auto takes the paper's where they can be had, else mini."""
+    """Which data: paper has its subsets, full all there is, mini small sets that ship, for trying out; auto takes the
+    paper's where they can be had, else mini."""
     prompts: str | None = None
     """A file of what was asked, instead of a suite."""
     column: str | None = None

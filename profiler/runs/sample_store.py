@@ -89,6 +89,12 @@ class Run:
             return self.profile.name
         return ""
 
+    @property
+    def address(self) -> str:
+        """What a command calls it, in the folder where this one was given."""
+        shipped = self.folder.is_relative_to(EXAMPLES)
+        return str(self.folder.relative_to(EXAMPLES) if shipped else self.folder)
+
     def samples(self, probe: str) -> Iterator[Sample]:
         """Every sample of a probe, one at a time."""
         import pyarrow.parquet as pq
@@ -117,7 +123,7 @@ class Run:
         path = self.folder / "samples" / f"{probe}.parquet"
         if not path.is_file():
             known = [file.stem for file in (self.folder / "samples").glob("*.parquet")]
-            raise UnknownName("probe in this run", probe, known, f"inherit show {self.folder}")
+            raise UnknownName("probe in this run", probe, known, f"inherit show {self.address}")
         return path
 
 
@@ -268,6 +274,8 @@ def load(name: str, out: Path = Path("runs")) -> Run:
     finished = runs(out)
     if name == "latest" and finished:
         return finished[0]
+    if name == "latest":
+        raise WrongUse(f"no run is finished in {str(out)!r} yet; `inherit profile demo --quick` makes one in a minute")
     matches = [run for run in finished if run.folder.name == name or run.folder.name.endswith(f"-{name}")]
     matches = matches or [run for run in finished if run.name == name]
     if len(matches) > 1:

@@ -20,7 +20,7 @@ from profiler.files import disk, whole_lines
 from profiler.metrics import Metric, default, distinct, get, measured
 from profiler.probes import OF_TEXTS, answer_scores, right
 from profiler.records import Estimate
-from profiler.runs.estimates import estimates
+from profiler.runs.estimates import TEXTS, estimates
 from profiler.runs.options import ScoreOptions
 from profiler.runs.sample_store import SampleColumns
 from profiler.stats import Columns, FloatArray
@@ -47,21 +47,25 @@ def texts(options: ScoreOptions) -> Iterator[NumberedText]:
     head = [*islice(rows, 1)]
     known = text_column(head, file, [name for name in COLUMNS if name != gold], options.column)
     for number, row in enumerate(chain(head, rows)):
-        value = row.get(known)
+        where, value = f"{file} row {number + 1}", row.get(known)
         if not isinstance(value, str):
-            raise BadData(f"{file} row {number}: expected text in column {known!r}, found {value!r}")
-        wanted = right(row, gold, f"{file} row {number}") if gold else ""
+            raise BadData(f"{where}: expected text in column {known!r}, found {value!r}")
+        wanted = right(row, gold, where) if gold else ""
         yield NumberedText(number, Text(value, options.lang), wanted)
 
 
 def _stdin(stream: IO[bytes]) -> Iterator[Row]:
     found = lines(stream, "stdin")
-    head = [*islice(found, 1)]
+    head = [line.removeprefix(BOM_UTF8) for line in islice(found, 1)]
     found = chain(head, found)
-    if any(line.removeprefix(BOM_UTF8).lstrip().startswith(b"{") for line in head):
+    if any(line.lstrip().startswith(b"{") for line in head):
         yield from parse_lines(found, "stdin")
-    else:
-        yield from ({"text": line.decode(errors="replace").rstrip("\n")} for line in found)
+        return
+    for number, line in enumerate(found, 1):
+        try:
+            yield {"text": line.decode().rstrip("\r\n")}
+        except UnicodeDecodeError:
+            raise BadData(f"stdin line {number} is not UTF-8: `iconv -t UTF-8` makes it so") from None
 
 
 def _numbered(given: Iterable[str], lang: str) -> Iterator[NumberedText]:
@@ -97,6 +101,7 @@ def scores(
     with contextlib.ExitStack() as saving:
         if save:
             saving.enter_context(disk(save))
+            save.parent.mkdir(parents=True, exist_ok=True)
             source = options.file if given is None else "-"
             part, known = _begun(save, source, [lang, options.column, options.gold], metrics)
             for row, _ in zip(known, found, strict=False):
@@ -117,7 +122,7 @@ def scores(
             part.replace(save)
     alone: list[str | None] = [None] * len(rows)
     samples = SampleColumns(rows, alone, alone, {name: np.concatenate(parts) for name, parts in kept.items()})
-    return TextScores(estimates("texts", metrics, samples, lang), samples)
+    return TextScores(estimates(TEXTS, metrics, samples, lang), samples)
 
 
 def _ends(batch: Sequence[NumberedText]) -> dict[str, FloatArray]:

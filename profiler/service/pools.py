@@ -66,7 +66,7 @@ Line = Annotated[str, Query(max_length=500)]
 
 
 class Choice(Record):
-    """An objective to be tried, as a form has it: words apart by blanks."""
+    """An objective to be tried, as a form has it: words separated by spaces."""
 
     objective: Line = ""
     require: Line = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -235,7 +236,7 @@ async def test_compare_shows_a_change_and_fail_on_exits_3(tmp_path: Path) -> Non
     bound = [await inherit("compare", before, after, "--fail-on", f"words>{most}") for most in (0, 100)]
     assert [run.code for run in bound] == [3, 0]
     unknown = await inherit("compare", before, after, "--fail-on", "wrds>1")
-    assert (unknown.code, "'wrds', which was not compared; there are attributes." in unknown.err) == (2, True)
+    assert (unknown.code, "'wrds', which was not compared; did you mean attributes." in unknown.err) == (2, True)
     alone = await inherit("compare", before, after, "--junit", "checks.xml")
     assert (alone.code, "say what must not be" in alone.err) == (2, True)
 
@@ -283,6 +284,30 @@ async def test_score_measures_lines_from_stdin(tmp_path: Path) -> None:
     done = await inherit("score", "-", "-m", "words", "--json", stdin="one two three\nfour\n")
     estimate = json.loads(done.out)
     assert (estimate["metric"], estimate["value"], estimate["n"]) == ("words", 2.0, 2)
+
+
+async def test_lines_on_stdin_may_come_from_windows_and_must_be_utf_8() -> None:
+    words = ("score", "-", "-m", "characters", "--json")
+    done = await inherit(*words, stdin=b"\xef\xbb\xbfab\r\ncd\r\n")
+    assert json.loads(done.out)["value"] == 2
+    done = await inherit(*words, stdin=b"ab\ncaf\xe9\n")
+    assert (done.code, done.err.partition(" is")[0]) == (2, "inherit: stdin line 2")
+
+
+async def test_scores_of_texts_have_their_unit_and_leave_a_file_in_a_new_folder(tmp_path: Path) -> None:
+    done = await inherit("score", "-", "-m", "words", "--save", tmp_path / "new" / "scores.jsonl", stdin="one two\n")
+    head, row = (re.split(r"  +", line) for line in done.out.splitlines())
+    assert (head[0], row[0], row[head.index("unit")]) == ("metric", "words", "words")
+    assert (tmp_path / "new" / "scores.jsonl").is_file()
+
+
+async def test_a_run_that_is_compared_with_itself_is_said_to_be() -> None:
+    assert "is compared with itself" in (await inherit("compare", "example/student", "example/student")).err
+
+
+async def test_that_no_sample_failed_is_said() -> None:
+    done = await inherit("show", "example/teacher", "bbq", "--errors")
+    assert (done.out, done.err) == ("", "no sample of bbq failed\n")
 
 
 async def test_an_unknown_metric_is_met_with_a_suggestion(tmp_path: Path) -> None:

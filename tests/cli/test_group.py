@@ -1,10 +1,13 @@
 """What goes for every command: help by purpose, wrong use in one sentence, -q and -v anywhere, completion."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from profiler import cli
 from tests.support.command import inherit
 
 NOT_OURS = ("Usage:", "Error:", "Input should", "Value error", "Invalid value", "Got unexpected", "No such", "Missing ")
@@ -29,11 +32,17 @@ NOT_OURS = ("Usage:", "Error:", "Input should", "Value error", "Invalid value", 
         (["compare", "a"], "expected OTHERS (Runs to compare with BASE), found none"),
         (["ls", "thing"], "WHAT: expected one of 'runs', 'metrics', 'probes', 'scorers', found 'thing'"),
         (["select", "pool", "-O", "max:words"], "expected --out (Folder for the data sets"),
+        (["show", "latest", "-o", "nowhere"], "no run is finished in 'nowhere' yet; `inherit profile demo --quick`"),
+        (["show", "example/teacher", "nothing"], "`inherit show example/teacher` lists them"),
+        (["compare", "example/teacher", "example/student", "--fail-on", "better"], "not 'better'"),
+        (["data", "check", "--data", "nowhere"], "no folder 'nowhere'; expected the official data files there"),
+        (["show", "example/teacher", "bbq", "-n", "0"], "--limit: expected at least 1, found '0'"),
+        (["show", "example/teacher", "bbq", "--save", "a.csv"], "`inherit export example/teacher bbq --save FILE`"),
     ],
 )
 async def test_wrong_use_names_the_option_what_was_expected_and_what_came(words: list[str], said: str) -> None:
     done = await inherit(*words)
-    assert done.code == 2
+    assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.count("\n") == 1
     assert not any(phrase in done.err for phrase in NOT_OURS)
@@ -50,6 +59,18 @@ async def test_help_lists_the_commands_by_purpose() -> None:
     places = [done.out.index(f"\n{purpose}") for purpose in ("See ", "Choose ", "Serve ", "Look ")]
     assert places == sorted(places)
     assert places[0] < done.out.index("  profile ") < places[1] < done.out.index("  study ") < places[2]
+
+
+async def test_help_names_what_is_taken_as_its_text_does_and_parts_options_by_purpose() -> None:
+    told = (await inherit("profile", "--help")).out
+    assert "profile [OPTIONS] MODEL\n" in told
+    assert re.search(r"-n, --limit N +Ask only so many", told)
+    places = [told.index(f"\n{part}:") for part in ("Arguments", "Which model", "What it is asked", "How it answers")]
+    assert places == sorted(places)
+    assert "data [OPTIONS] [WHAT] [NAME...]" in " ".join((await inherit("data", "--help")).out.split())
+    for name in typer.main.get_command(cli.app).commands:  # type: ignore[attr-defined]
+        told = (await inherit(name, "--help")).out
+        assert not re.search(r"<\w|list\[| range>|\{\w+\}\s*$", told), told
 
 
 async def test_version_is_printed() -> None:

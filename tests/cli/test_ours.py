@@ -96,7 +96,7 @@ def test_accelerates_launcher_runs_our_training(theirs):
     ]
     line = ["-m", "accelerate.commands.launch", *words, "--main_process_port", "0", "-m", "training", "nothing.yaml"]
     done = python(theirs, *line, **environment(2))
-    assert "inherit: can't read the recipe" in done.stderr
+    assert "inherit: can't read 'nothing.yaml'" in done.stderr
     assert not list(theirs.rglob("canary"))
 
 

@@ -147,7 +147,7 @@ def test_an_unknown_column_is_named_with_what_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [None, "", "   ", 3])
 def test_a_row_without_a_prompt_is_named_by_its_number(tmp_path: Path, bad: object) -> None:
     path = lines(tmp_path / "a.jsonl", {"prompt": "ok"}, {"prompt": bad})
-    with pytest.raises(BadData, match="row 1: expected text in column 'prompt', found"):
+    with pytest.raises(BadData, match="row 2: expected text in column 'prompt', found"):
         datasets.prompts(str(path)).summary()
 
 

@@ -77,7 +77,7 @@ def test_scores_come_without_what_draws_trains_or_asks() -> None:
 def test_a_verb_says_all_that_its_record_can_be_told() -> None:
     shape = inspect.signature(inherit.profile)
     assert {"like", "client", "limit", "probes", "seed", "out"} <= {*shape.parameters}
-    assert "limit: Items a probe" in (inherit.profile.__doc__ or "")
+    assert "limit: Ask only so many items" in (inherit.profile.__doc__ or "")
     assert list(inspect.signature(inherit.aio.profile).parameters) == list(shape.parameters)
 
 
@@ -90,6 +90,8 @@ def test_a_wrong_keyword_is_one_sentence_with_the_nearest_name() -> None:
         inherit.profile("demo", lke=3)  # type: ignore[call-arg]
     with pytest.raises(inherit.InheritError, match=r"limit.*expected at least 1, found 0"):
         inherit.profile("demo", limit=0)
+    with pytest.raises(inherit.InheritError, match=r"`others`: expected at least 1 of them, found \[\]"):
+        inherit.compare("example/teacher")
 
 
 def test_a_profile_another_like_it_and_what_changed(wire: Wire, here: Path) -> None:
@@ -221,7 +223,7 @@ def test_texts_and_recorded_answers_are_scored() -> None:
     assert [each.metric for each in scores.record] == ["ttr", "words"]
     assert [row["words"] for row in scores.samples()] == [6.0, 0.0]
     assert scores.samples()[1]["ttr"] is None
-    with pytest.raises(inherit.InheritError, match="no chart of a scores"):
+    with pytest.raises(inherit.InheritError, match=r"no chart is drawn of this \(scores\)"):
         scores.plot()
     rows = [{"item": f"{number}", "choice": 0} for number in range(2)]
     with pytest.raises(inherit.InheritError, match="row 1"):

@@ -418,7 +418,7 @@ def test_a_file_of_ones_own_is_asked(tmp_path):
 def test_a_bad_row_of_ones_own_is_named(tmp_path, row, says):
     path = tmp_path / "quiz.jsonl"
     path.write_text(json.dumps(row) + "\n", "utf-8")
-    with pytest.raises(BadData, match=f"quiz.jsonl row 0: .*{says}"):
+    with pytest.raises(BadData, match=f"quiz.jsonl row 1: .*{says}"):
         Calibration.build(ProbeOptions(prompts=str(path)))
 
 

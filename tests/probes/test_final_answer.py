@@ -108,12 +108,12 @@ async def test_texts_are_held_against_a_column_of_their_file(tmp_path: Path):
     both = await inherit("score", path, "--gold", "answer", "--metric", "words", "--json", "--workers", "2")
     assert [*estimated(both.out)] == ["exact_match", "exact_match_strict", "unparseable", "words"]
     missing = await inherit("score", path, "--gold", "truth")
-    assert "row 0: expected the right answer in column 'truth', found None" in missing.err
+    assert "row 1: expected the right answer in column 'truth', found None" in missing.err
 
 
 def test_a_column_of_right_answers_is_found_or_asked_for(tmp_path: Path):
     two = file(tmp_path / "two.jsonl", {"question": "6 * 7?", "answer": "6 times 7\n#### 42", "target": "43"})
-    with pytest.raises(BadData, match=r"two\.jsonl row 0: .* either of answer and target: name its column with --gold"):
+    with pytest.raises(BadData, match=r"two\.jsonl row 1: .* either of answer and target: name its column with --gold"):
         _ = FinalAnswer.build(ProbeOptions(prompts=str(two))).items
     (item,) = FinalAnswer.build(ProbeOptions(prompts=str(two), gold="answer")).items
     assert item.fields == ("6 * 7?", "42")

@@ -207,7 +207,7 @@ def test_a_file_of_ones_own_prompts_is_asked(tmp_path):
     probe = Toxicity.build(ProbeOptions(prompts=str(path)))
     assert ([item.fields.prompt for item in probe.items], probe.suite) == (["You are", "They all"], "mine.jsonl")
     path.write_text('{"text": "You are"}\n{"text": ""}\n', "utf-8")
-    with pytest.raises(BadData, match=r"mine.jsonl row 1: expected text in column 'text', found ''"):
+    with pytest.raises(BadData, match=r"mine.jsonl row 2: expected text in column 'text', found ''"):
         _ = Toxicity.build(ProbeOptions(prompts=str(path))).count
 
 

@@ -46,3 +46,15 @@ async def test_a_card_that_is_there_keeps_what_is_not_ours(run: Path, tmp_path: 
     assert read.data.model_name == "<b>wire</b>"
     assert read.text.lstrip().startswith("# Mine\n\nWords.\n")
     assert once.count("model-index") == 1
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"caf\xe9", "it is not UTF-8"), (None, "it is a folder")])
+async def test_a_card_that_cannot_be_kept_is_refused_in_a_sentence(
+    run: Path, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    card = tmp_path / "README.md"
+    card.mkdir() if content is None else card.write_bytes(content)
+    done = await inherit("card", run, "--save", card)
+    assert done.code in (1, 2)
+    assert said in done.err
+    assert content is None or card.read_bytes() == content

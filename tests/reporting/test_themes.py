@@ -40,12 +40,12 @@ def test_each_theme_has_a_card_with_a_sentence_its_number_interval_and_best():
     (bias, more) = cards[2].numbers
     assert (bias.value, bias.within, bias.best) == ("0.300", "[0.200, 0.400]", "best is 0")
     assert (bias.probe, bias.metric) == ("bbq", "s_amb")
-    assert (more.probe, more.metric, more.best) == ("stereoset", "ss", "best is 50")
+    assert (more.probe, more.metric, more.best) == ("stereoset", "ss", "% · best is 50")
     assert [card.numbers[0].best for card in cards[3:]] == [
-        "lower is better",
-        "lower is better",
-        "higher is better",
-        "higher is better",
+        "probability · lower is better",
+        "proportion · lower is better",
+        "proportion · higher is better",
+        "proportion · higher is better",
     ]
 
 

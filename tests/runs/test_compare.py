@@ -387,7 +387,7 @@ def test_primary_numbers_are_corrected_among_themselves_and_the_rest_is_explorat
 @pytest.mark.parametrize("option", ["primary", "margins"])
 def test_a_number_that_was_not_compared_is_refused_by_name(option):
     given = {"primary": ["attributes.word"]} if option == "primary" else {"margins": {"attributes.word": "1"}}
-    with pytest.raises(WrongUse, match=r"'attributes\.word', which was not compared; there are attributes\.words"):
+    with pytest.raises(WrongUse, match=r"'attributes\.word', which was not compared; did you mean attributes\.words"):
         compared(side(words=BASE), side("other", words=BASE + NOISE), **given)
 
 

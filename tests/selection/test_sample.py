@@ -107,7 +107,7 @@ def test_the_command_names_a_teacher_that_is_not_there_and_ends_with_1(
         main()
     assert ended.value.code == 1
     told = capsys.readouterr()
-    assert "nothing answers at http://127.0.0.1:9/v1" in told.err
+    assert "no connection to http://127.0.0.1:9/v1: Connection refused" in told.err
     assert "run the same command again to resume" in told.err
     assert "m: 0 of 5 prompts" in told.out
 

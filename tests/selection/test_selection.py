@@ -61,6 +61,25 @@ def test_a_dry_run_says_what_choosing_would_do_and_leaves_nothing(tmp_path: Path
     assert json.loads(looked) == json.loads((tmp_path / "out" / "selection.json").read_text())
 
 
+def test_a_file_is_measured_before_a_dry_run_looks_at_its_pool(tmp_path: Path) -> None:
+    words = ("select", written(tmp_path / "a.jsonl", rows()), "-O", "max:words", "-m", "mtld", "-o", tmp_path / "out")
+    with pytest.raises(WrongUse, match=r"nothing is measured of the file .*a.jsonl' yet"):
+        run(*words, "--dry-run")
+    assert not (tmp_path / "out").exists()
+    run(*words)
+    looked = json.loads(run(*words, "--dry-run", "--json"))
+    assert looked["shifts"] == json.loads((tmp_path / "out" / "selection.json").read_text())["shifts"]
+
+
+def test_numbers_of_a_csv_are_scores_and_an_empty_field_is_none(tmp_path: Path) -> None:
+    given = tmp_path / "given.csv"
+    given.write_text("prompt,text,reward\np,one two,0.5\np,three four,1.5\np,five six,\n", "utf-8")
+    run("select", given, "-O", "max:reward", "-m", "words", "-o", tmp_path / "out")
+    chosen = json.loads((tmp_path / "out" / "selection.json").read_text())
+    assert [each["chosen"]["text"] for each in chosen["examples"]] == ["three four"]
+    assert chosen["undefined"] == {"reward": 1}
+
+
 def test_a_dry_run_measures_nothing(tmp_path: Path) -> None:
     made = pool(tmp_path, rows(), ["words"])
     with pytest.raises(BadData, match="has no scores of flesch yet, which `inherit select` would measure"):
@@ -323,7 +342,7 @@ def test_wrong_use_is_named(tmp_path: Path, words: list[str], error: type[Inheri
     [
         ({"prompt": "Why?"}, "expected a column with the answer"),
         ({"text": "Because."}, "expected a column with the answer, one of output"),
-        ({"prompt": "Why?", "text": None}, "row 0: expected text in column 'text', found None"),
+        ({"prompt": "Why?", "text": None}, "row 1: expected text in column 'text', found None"),
     ],
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, row: dict[str, object], says: str) -> None:
@@ -364,7 +383,7 @@ def test_candidates_of_a_source_that_the_pool_does_not_name_are_refused(tmp_path
 def test_an_infinite_score_is_refused_with_its_row(tmp_path: Path) -> None:
     table = pa.table({"prompt": ["p", "p"], "text": ["a", "b"], "reward": [1.0, float("inf")]})
     pq.write_table(table, tmp_path / "given.parquet")
-    with pytest.raises(BadData, match="row 1: expected a finite number in column 'reward', found inf"):
+    with pytest.raises(BadData, match="row 2: expected a finite number in column 'reward', found inf"):
         import_file(tmp_path / "given.parquet", tmp_path / "p")
 
 

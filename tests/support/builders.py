@@ -109,6 +109,10 @@ class Read(Built):
     def folder(self) -> Path:
         return Path("runs") / self.profile.id
 
+    @property
+    def address(self) -> str:
+        return str(self.folder)
+
     def chosen(self, probe: str, items: Sequence[str]) -> dict[str, Sample]:
         return {sample.item: sample for sample in self.samples(probe) if sample.item in items}
 

@@ -21,7 +21,7 @@ class Done(NamedTuple):
     err: str
 
 
-async def inherit(*words: str | Path, stdin: str = "") -> Done:
+async def inherit(*words: str | Path, stdin: str | bytes = "") -> Done:
     """The command, in a thread of this process: a process of its own would spend seconds on imports."""
     done = await asyncio.to_thread(CliRunner().invoke, cli.app, [*map(str, words)], stdin, {"OPENAI_API_KEY": SECRET})
     match done.exception:

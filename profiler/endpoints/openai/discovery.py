@@ -302,7 +302,9 @@ class Inquiry:
         """Why nothing is available, in one sentence."""
         error = self._notes["chat" if self._endpoint.chat else "completions"]
         if not isinstance(error, Refused):
-            return EndpointDown(f"nothing answers at {self._endpoint.url}: {error}; is the server running?")
+            url, told = self._endpoint.url or "", str(error)
+            where = "" if url in told else f"nothing answers at {url}: "
+            return EndpointDown(f"{where}{told}; is the server running?")
         if listed := await self._unlisted():
             return Refused(f"no model {self._endpoint.model!r} at {self._endpoint.url}; it serves {listed}")
         return Refused(f"{self._endpoint.url} refused: {error}")

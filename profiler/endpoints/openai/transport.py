@@ -25,6 +25,7 @@ from profiler.http import (
     check_address,
     check_key_name,
     connector,
+    failure_words,
     header_parts,
     marked,
     pause,
@@ -239,8 +240,7 @@ class Transport:
         except TimeoutError:
             raise Overloaded(f"no answer within {seconds:.3g} s; a slow server needs a smaller --concurrency") from None
         except (aiohttp.ClientError, Failed, ValueError, OSError) as error:
-            words = self._safe(str(error) or type(error).__name__)
-            raise EndpointError(f"no connection to {self.endpoint.url}: {words}") from None
+            raise EndpointError(f"no connection to {self.endpoint.url}: {self._safe(failure_words(error))}") from None
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
         """A reply's body; all that come in at once fit in memory together, unpacked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 from profiler.judging import Agreement, Jury, Rater
 from profiler.reporting.charts import altair as alt
@@ -18,6 +19,8 @@ SIDE = 62
 """Of a cell, while there are few."""
 SMALL = 40
 MANY = 12
+LINE = 40
+"""Letters of a line beside whose names a telephone still has room."""
 FULL = 0.55
 """Opacity of a kappa of 1: what is written over it stays readable, on light and on dark paper."""
 LEGEND = (
@@ -66,9 +69,10 @@ def _matrix(jury: Jury, palette: Palette) -> alt.LayerChart:
         kappa.encode(alt.Text("kappa_written:N")),
         agreement.encode(alt.Text("agreement_written:N")),
     ]
+    legend = wrap(LEGEND, LINE) if palette.narrow else LEGEND
     return alt.layer(
         *(layers if few else layers[:-1]),
-        title=alt.TitleParams("Who agrees with whom", subtitle=LEGEND, subtitleColor=palette.quiet, offset=12),
+        title=alt.TitleParams("Who agrees with whom", subtitle=legend, subtitleColor=palette.quiet, offset=12),
         width=alt.Step(side),
         height=alt.Step(side),
     ).encode(alt.X("other:N", sort=names, title=None, axis=across), alt.Y("rater:N", sort=names, title=None, axis=down))
