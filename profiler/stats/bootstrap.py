@@ -150,7 +150,8 @@ def simultaneous(deltas: FloatArray, changes: FloatArray, units: FloatArray, alp
         nothing = np.zeros(len(changes))
         return Simultaneous(p, errors, nothing, nothing, nothing)
     deviations = np.where(np.isnan(deltas), 0.0, deltas - changes)[:, live]
-    largest = np.sort((np.abs(deviations) / errors[live]).max(axis=1))[::-1]
+    sizes = np.maximum(np.abs(deviations) / errors[live], np.abs(_as_normal(deviations)))
+    largest = np.sort(sizes.max(axis=1))[::-1]
     freedom = _freedom(units, len(deltas))
     size = _normal(np.abs(changes[live]) / errors[live] / _little_known(units[live]), freedom[live])
     p[live] = (np.searchsorted(-largest, -size, side="right") + 1) * floor
@@ -161,6 +162,23 @@ def simultaneous(deltas: FloatArray, changes: FloatArray, units: FloatArray, alp
 
     reach = reached(alpha)
     return Simultaneous(p, errors, reach, reached(2 * alpha), reach + POWER * _little_known(units))
+
+
+def _as_normal(deviations: FloatArray) -> FloatArray:
+    """What each deviation would be if those of its number were normal.
+
+    Student's tails are those of normal numbers. The draws of few units whose numbers are bounded, as shares are, lie
+    closer together than that, while a number in its own error then lies further out (Hall 1992, 2.6): without, the
+    twelve numbers of six categories with 25 templates give a false alarm in 6 comparisons of 100, not in 5.
+    """
+    scores = np.empty_like(deviations)
+    np.put_along_axis(scores, deviations.argsort(axis=0), _normal_scores(len(deviations))[:, np.newaxis], axis=0)
+    return scores
+
+
+@lru_cache(4)
+def _normal_scores(many: int) -> FloatArray:
+    return np.array([NormalDist().inv_cdf(rank / (many + 1)) for rank in range(1, many + 1)])
 
 
 def _freedom(units: FloatArray, resamples: int) -> FloatArray:
