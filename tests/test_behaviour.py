@@ -34,6 +34,7 @@ VARIES = (
     (r"(tokens written), [\d,]+/s", r"\1, RATE/s"),
     (r" · about [\d,]+ (s|min) left", ""),
     (r"(?m)^.* (\d+)/(\d+|\?)  .*\n", lambda found: found[0] if found[1] == found[2] else ""),
+    (r"(?m)^score [\d,]+\n", ""),
     (r"took [\d.,]+ (ms|s|min|h)\b", "took SECONDS"),
     (r"https?://(?!127)[\w.-]+", "https://HOST"),
     (r"(inherit_\* tasks by itself: ).*", r"\1KNOWN"),
