@@ -87,7 +87,16 @@ class StudyResults:
         return next((c for c in changes if (c.probe, c.metric, c.group) == (probe, metric, None)), None)
 
     def name(self, pupil: Pupil) -> str:
-        return pupil.among(self.study.students, self.study.seeds, pupil.title)
+        """What it is called beside the others: controls matched to several objectives by these, too."""
+        kind = pupil.model_copy(update={"run": "", "training": None, "objective": ""})
+        alike = {
+            one.run
+            for one in self.pupils
+            if one.model_copy(update={"run": "", "training": None, "objective": ""}) == kind
+            and one.title == pupil.title
+        }
+        title = pupil.title if len(alike) == 1 else f"{pupil.title}, {pupil.objective}"
+        return pupil.among(self.study.students, self.study.seeds, title)
 
     def base(self, pupil: Pupil) -> Pupil:
         return next(one for one in self.pupils if one.arm == "base" and one.student == pupil.student)

@@ -155,6 +155,18 @@ def test_another_objective_asks_no_teacher_again_and_repeats_no_student(finished
     assert sorted(name.partition("-")[0] for name in new) == ["profile", "select", "train"]
 
 
+def test_controls_that_differ_by_their_objective_are_told_apart(finished: Path) -> None:
+    held = {"goals": ["min:words"], "hold": ["characters=0.6"]}
+    path = changed(finished, objectives={"length": {"goals": ["max:words"]}, "held": held}, arms=["random", "single"])
+    _, found = carried_out(path, seed=90)
+    assert len({pupil.run for pupil in found.pupils if pupil.arm == "random"}) == 2
+    names = [comparison.other_name for comparison in found.comparisons]
+    assert sorted(names) == [
+        "random of one, held", "random of one, length", "single of one, held", "single of one, length",
+    ]  # fmt: skip
+    assert {one.control for one in found.outcomes} >= {"random of one, held", "random of one, length"}
+
+
 def test_a_stage_whose_result_was_removed_is_done_again(finished: Path) -> None:
     found, schedule = findings(finished), Schedule.of(plan.read_study(finished))
     shutil.rmtree(schedule.workspace.folder / found.pupils[0].run)
