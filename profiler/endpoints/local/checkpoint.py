@@ -113,6 +113,7 @@ def load(folder: Path, precision: Precision = "auto", adapter: Path | None = Non
                 device_map="auto" if torch.cuda.is_available() else None,
                 trust_remote_code=False,
             )
+            model = adapted(model, adapter) if adapter else model
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except UnpicklingError as error:
         raise BadData(f"{str(folder)!r} keeps its weights in a pickle, which holds more than weights or is torn; "
@@ -120,8 +121,6 @@ def load(folder: Path, precision: Precision = "auto", adapter: Path | None = Non
     except BROKEN as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason}") from error
-    if adapter:
-        model = adapted(model, adapter)
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
         model = model.to("mps")
     return Checkpoint(model.eval(), tokenizer)
