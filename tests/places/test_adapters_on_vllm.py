@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+import torch
 import transformers
 
 from profiler.runs import sample_store
@@ -69,6 +70,7 @@ def student(folder: Path) -> None:
     words = tiny.tokenizer()
     shape = tiny.configuration("llama", len(words)).to_dict() | {"hidden_size": 64, "head_dim": 32}
     shape |= {"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 2}
+    torch.manual_seed(0)
     transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**shape)).save_pretrained(folder)
     words.save_pretrained(folder)
 
