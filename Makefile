@@ -30,9 +30,10 @@ test-local: .venv/.dev
 test-slow: .venv/.dev .axe/.ready
 	INHERIT_AXE=$(CURDIR)/.axe $(BIN)/python -m pytest -m 'slow or browser'
 
-# A real vLLM server on the CPU, in an environment of its own, asked by us, lm-eval and HELM.
-test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready
+# A real vLLM server on the CPU, in an environment of its own, asked by us, lm-eval and HELM; adapters trained here on another.
+test-vllm: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready .venv-train/.ready
 	$(DOORS) $(BIN)/python -m pytest -n 0 -m vllm -s
+	$(DOORS) .venv-train/bin/python -m pytest -n 0 -m vllm -s tests/places
 
 # Servers that are not vLLM, each in an environment of its own.
 test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-lmeval/.ready .venv-client/.ready
@@ -40,10 +41,9 @@ test-servers: .venv/.dev .venv-llamacpp/.ready .venv-litellm/.ready .venv-lmeval
 	    INHERIT_TRANSFORMERS=$(CURDIR)/.venv-lmeval/bin/transformers \
 	    INHERIT_CLIENT_PYTHON=$(CURDIR)/.venv-client/bin/python $(BIN)/python -m pytest -n 0 -m servers
 
-# Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm;
-# adapters on a real vLLM.
-test-cluster: .venv-train/.ready .venv-vllm/.ready
-	INHERIT_VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python RAY_raylet_start_wait_time_s=120 .venv-train/bin/python -m pytest -n 0 -m cluster tests/places
+# Work on a real Ray of two nodes, on an S3 server that runs here and, where Debian's slurm-wlm and munge are, a real Slurm.
+test-cluster: .venv-train/.ready
+	RAY_raylet_start_wait_time_s=120 .venv-train/bin/python -m pytest -n 0 -m cluster tests/places
 
 # The demo model through every door, 100 items of each probe: docs/parity.md. An hour; stopped, it goes on where it was.
 parity: .venv/.dev .venv-vllm/.ready .venv-lmeval/.tested .venv-helm/.ready

@@ -9,21 +9,24 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
+import torch
 import transformers
 
 from profiler.runs import sample_store
 from profiler.study import Schedule, read_study
-from tests.places.test_paper_twin import START
 from tests.support import tiny
 from tests.support.study import written
 from tests.support.wire import serving
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.vllm
+
+START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
 
 STUDY: dict[str, Any] = {
     "students": ["student"],
@@ -38,6 +41,7 @@ STUDY: dict[str, Any] = {
 async def test_two_adapters_of_a_base_answer_on_one_server_as_they_do_in_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("peft")
     if not os.environ.get("INHERIT_VLLM_PYTHON"):
         pytest.skip("INHERIT_VLLM_PYTHON names no interpreter with vLLM")
     monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "cache"))
@@ -69,6 +73,7 @@ def student(folder: Path) -> None:
     words = tiny.tokenizer()
     shape = tiny.configuration("llama", len(words)).to_dict() | {"hidden_size": 64, "head_dim": 32}
     shape |= {"num_attention_heads": 2, "num_key_value_heads": 1, "num_hidden_layers": 2}
+    torch.manual_seed(0)
     transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**shape)).save_pretrained(folder)
     words.save_pretrained(folder)
 
