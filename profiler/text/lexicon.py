@@ -12,7 +12,7 @@ import string
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,9 @@ LONG, HARD = 6, 3
 LIMIT = 16_000_000
 """Characters remembered at most, each chunk counted as ENTRY more, some 100 MB in all; then all are forgotten."""
 ENTRY = 64
+
+PAIRS = 1 << 16
+"""Pairs of chunks of which it is remembered whether what is beyond the blank between them matters."""
 
 FRAMEWORKS = ("torch", "tensorflow", "mxnet")
 """What spaCy's neural part loads where installed, longer than everything else together; tokenisers don't need it."""
@@ -127,7 +130,7 @@ class Lexicon:
         self.held = 0
         self.numbers = _Numbers(self.exceptions)
         self.vocabulary: defaultdict[str, int] = defaultdict(count().__next__)
-        self.joined = cache(self._joined)
+        self.joined = lru_cache(PAIRS)(self._joined)
         self.syllables = cache(self.counter or (lambda word: 0))
         self.rows: Rows = np.zeros(0, ROW)
         self.terms: IntArray = np.zeros(0, np.int64)
