@@ -228,6 +228,15 @@ def test_of_one_number_among_many_items_the_interval_is_the_normal_one():
     assert ten.reach[0] == pytest.approx(2.262 * np.sqrt(10 / 9), abs=0.05)  # Student's t with nine degrees of freedom
 
 
+def test_draws_that_lie_closer_together_than_normal_ones_make_no_change_surer():
+    drawn = np.random.default_rng(0).uniform(-1, 1, (9999, 1))
+    error = drawn.std(ddof=1)
+    found = simultaneous(drawn + 1.8 * error, np.array([1.8 * error]), MANY[:1])
+    assert found.p[0] == pytest.approx(0.072, abs=0.01), (
+        "no draw lies beyond 1.74 of its errors, and 7 % of normal ones do"
+    )
+
+
 def test_errors_that_few_resamples_make_too_small_do_not_decide_among_a_hundred_numbers():
     rng = np.random.default_rng(16)
     wolf = 0
