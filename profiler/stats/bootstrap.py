@@ -167,8 +167,9 @@ def simultaneous(deltas: FloatArray, changes: FloatArray, units: FloatArray, alp
 def _as_normal(deviations: FloatArray) -> FloatArray:
     """What each deviation would be if those of its number were normal: by its rank.
 
-    The draws of few units don't know their tails. Taken as drawn, the twelve numbers of six categories with 25 templates
-    give a false alarm in 5.3 comparisons of 100 (10,200 measured); taken as what lies further out, in 4.2 (2,500).
+    The draws of few units don't know their tails. Taken as drawn, the twelve numbers of six categories with 25
+    templates give a false alarm in 5.3 comparisons of 100 (10,200 measured); taken as what lies further out, in 4.2
+    (2,500).
     """
     scores = np.empty_like(deviations)
     np.put_along_axis(scores, deviations.argsort(axis=0), _normal_scores(len(deviations))[:, np.newaxis], axis=0)
