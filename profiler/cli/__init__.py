@@ -117,6 +117,9 @@ def unforeseen(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         note(f"inherit: the result could not be written to stdout: {error.strerror}")
         return 1
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP) and error.filename:
+        note(f"inherit: {str(error.filename)[:80]!r} can't be a file or a folder: {error.strerror}")
+        return 2
     try:
         handle, place = tempfile.mkstemp(prefix="inherit-error-", suffix=".txt")
         with open(handle, "w", encoding="utf-8", errors="replace") as file:

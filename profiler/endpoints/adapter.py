@@ -20,9 +20,13 @@ def settings(folder: Path) -> dict[str, object]:
     return found
 
 
-def base(folder: Path) -> str | None:
-    """The model that an adapter in FOLDER was trained for; None where there is no adapter."""
-    if not (folder / "adapter_config.json").is_file():
+def base(named: str | Path) -> str | None:
+    """The model that an adapter in a folder was trained for; None where there is no adapter."""
+    try:
+        folder = Path(named).expanduser()
+        if not (folder / "adapter_config.json").is_file():
+            return None
+    except (OSError, RuntimeError, ValueError):  # a text that can't be a path
         return None
     found = settings(folder).get("base_model_name_or_path")
     if not isinstance(found, str):

@@ -41,7 +41,7 @@ class EndpointOptions(Record):
         if self.replica and not self.url:
             raise WrongUse("--replica: expected the model's first address as --url")
         place: dict[str, object] = {"model": self.model, "url": self.url, "replicas": self.replica}
-        if not self.url and (base := adapter.base(Path(self.model).expanduser())):
+        if not self.url and (base := adapter.base(self.model)):
             place |= {"model": base, "adapter": self.model}
         return Endpoint.model_validate({**place, "key": self.key, "header": self.header, "chat": self.chat})
 

@@ -22,6 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from profiler.endpoints import adapter
 from profiler.errors import WrongUse
 from profiler.http import BOUNDS, FOREIGN, header_parts, read_rule
 from profiler.service.health import AnswerCounts
@@ -325,8 +326,13 @@ def check_submission(request: Request, told: Mapping[str, object]) -> None:
             options.bounds.check_key(header_parts(str(value))[1])
         elif named or name == "url" or user_of(request).role == "admin":
             continue
-        elif not _inside(value, options.out, (options.out, *filter(None, (options.data,)))):
-            raise WrongUse(f"{name}: {str(value)!r} lies outside the service's folders; only an admin may name it")
+        else:
+            base = adapter.base(options.out / str(value)) if name == "model" else None
+            for one in filter(None, (value, base)):
+                if not _inside(str(one), options.out, (options.out, *filter(None, (options.data,)))):
+                    raise WrongUse(
+                        f"{name}: {str(one)!r} lies outside the service's folders; only an admin may name it"
+                    )
 
 
 def _inside(value: str | Path, here: Path, roots: Iterable[Path]) -> bool:

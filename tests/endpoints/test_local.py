@@ -475,6 +475,8 @@ async def test_fingerprint_is_of_the_weights_not_the_path(folder: Callable[..., 
     ("name", "error", "says"),
     [
         ("./nowhere", WrongUse, "no folder './nowhere'"),
+        ("x" * 5000, WrongUse, "xxx' can't be a checkpoint's folder: File name too long"),
+        ("~nobody-of-this-name/x", WrongUse, "can't be a checkpoint's folder"),
         ("org/name", EndpointError, "'org/name' is no folder, and the hub can't be reached"),
         ("what is this", WrongUse, "neither a folder, nor a hub id"),
     ],

@@ -84,6 +84,18 @@ def test_a_wait_stands_on_a_terminal_until_it_is_over(
     assert "\x1b]0;" not in said
 
 
+@pytest.mark.parametrize("words", [["profile"], ["data", "check", "--data"], ["agree"], ["card"], ["show"]])
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["inherit", *words, "x" * 5000])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    said = capsys.readouterr().err
+    assert (stop.value.code, said.count("\n")) == (2, 1)
+    assert said.endswith("File name too long\n")
+
+
 def test_what_nobody_foresaw_is_one_sentence_and_a_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -321,6 +321,16 @@ def test_a_job_that_is_not_for_this_user_is_refused_before_it_is_queued(
     assert len(made.state.queue.jobs()) == (0 if words else 1)
 
 
+def test_an_adapter_of_a_model_elsewhere_is_refused(out: Path, given: dict[str, str]) -> None:
+    (out / "students" / "s").mkdir(parents=True)
+    told = {"base_model_name_or_path": "/root/models/x", "r": 4}
+    (out / "students" / "s" / "adapter_config.json").write_text(json.dumps(told), "utf-8")
+    client = TestClient(app(out, jobs=0), headers=bearer(given["runner"]))
+    answer = client.post("/api/jobs/profile", json={"model": "students/s"})
+    assert answer.status_code == 422
+    assert "'/root/models/x' lies outside the service's folders" in answer.text
+
+
 def test_an_admin_names_any_file_and_still_no_other_variable(out: Path, given: dict[str, str]) -> None:
     client = TestClient(app(out, jobs=0), headers=bearer(given["admin"]))
     told = {"model": "demo", "prompts": "/data/prompts.jsonl"}

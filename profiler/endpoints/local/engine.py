@@ -269,8 +269,12 @@ def at_hand(model: str) -> Path | None:
     """The folder of the demo or of a checkpoint of the user's; None for what is named as the hub does."""
     if model == "demo":
         return demo.checkpoint()
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    try:
+        folder = Path(model).expanduser()
+        there = folder.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long, or the folder of a user that there isn't
+        raise WrongUse(f"{model[:80]!r} can't be a checkpoint's folder: {getattr(error, 'strerror', error)}") from None
+    if there:
         if not (folder / "config.json").is_file():
             raise BadData(f"{model!r} is not a checkpoint: a folder with config.json and *.safetensors was expected")
         return folder
