@@ -262,7 +262,7 @@ async def test_a_person_goes_from_an_empty_folder_to_the_samples_that_differ(tmp
             await leave(page, "document.querySelector('nav .home').click()")
             await page.run("document.querySelectorAll('[name=run]').forEach((one) => one.click())")
             await leave(page, "document.querySelector('[data-choose] button').click()")
-            assert await page.run("document.querySelector('h1').innerText") == "student with teacher"
+            assert await page.run("document.querySelector('h1').innerText") == "student compared with teacher"
             await leave(page, "document.querySelector('#numbers ~ div tbody a').click()")
             await leave(page, "document.querySelector('[data-keys] tbody a').click()")
             title, link = await page.run("document.title"), await page.run("location.href")
