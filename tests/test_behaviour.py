@@ -239,6 +239,9 @@ async def test_compare(kept: Kept) -> None:
     await kept.ran("fail_on_worse", "compare", one, two, "--fail-on", "worse", "-f", "csv")
     await kept.ran("fail_on_significant", "compare", one, two, "--fail-on", "significant", "-f", "csv")
     await kept.ran("all", "compare", one, two, "--all")
+    await kept.ran("primary", "compare", one, two, "--primary", "ari")
+    await kept.ran("save_primary.html", "compare", one, two, "--primary", "ari", "--save", "primary.html")
+    kept.text("primary.html.txt", words_of(kept.here / "primary.html"))
     kept.compare()
 
 
