@@ -88,13 +88,8 @@ class StudyResults:
 
     def name(self, pupil: Pupil) -> str:
         """What it is called beside the others: controls matched to several objectives by these, too."""
-        kind = pupil.model_copy(update={"run": "", "training": None, "objective": ""})
-        alike = {
-            one.run
-            for one in self.pupils
-            if one.model_copy(update={"run": "", "training": None, "objective": ""}) == kind
-            and one.title == pupil.title
-        }
+        mine = (pupil.student, pupil.seed, pupil.title)
+        alike = {one.run for one in self.pupils if (one.student, one.seed, one.title) == mine}
         title = pupil.title if len(alike) == 1 else f"{pupil.title}, {pupil.objective}"
         return pupil.among(self.study.students, self.study.seeds, title)
 

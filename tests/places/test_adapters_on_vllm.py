@@ -21,12 +21,13 @@ import transformers
 from profiler.runs import sample_store
 from profiler.study import Schedule, read_study
 from tests.support import tiny
+from tests.support.killing import COMMAND
 from tests.support.study import written
 from tests.support.wire import serving
 
 pytestmark = pytest.mark.vllm
 
-START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
+START = [sys.executable, *COMMAND, "study"]
 
 STUDY: dict[str, Any] = {
     "students": ["student"],

@@ -17,6 +17,7 @@ import pytest
 
 from profiler.datasets import settings
 from profiler.runs import sample_store
+from tests.support.killing import COMMAND
 from tests.support.places import ROOT
 from tests.support.ray_nodes import ray_cluster
 
@@ -33,7 +34,7 @@ FEW = {
     "best_of_students": [],
 }
 """Every kind of stage and every arm, once each."""
-START = [sys.executable, "-c", "from profiler.cli import main; main()", "study"]
+START = [sys.executable, *COMMAND, "study"]
 RUN = re.compile(r"\d{8}-\d{6}-[\w.-]+?-[0-9a-f]{8}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)?")
 

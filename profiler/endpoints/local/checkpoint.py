@@ -127,8 +127,7 @@ def load(folder: Path, precision: Precision = "auto", adapter: Path | None = Non
         raise BadData(f"{str(folder)!r} keeps its weights in a pickle, which holds more than weights or is torn; "
                       "save them as safetensors") from error  # fmt: skip
     except BROKEN as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason}") from error
+        raise BadData(f"can't load {str(folder)!r} as a causal language model: {reason(error)}") from error
     if torch.backends.mps.is_available() and not torch.cuda.is_available():
         model = model.to("mps")
     return Checkpoint(model.eval(), tokenizer)
@@ -150,8 +149,12 @@ def adapted(model: Any, adapter: Path) -> Any:
     try:
         return PeftModel.from_pretrained(model, adapter).merge_and_unload()
     except BROKEN as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BadData(f"can't work the adapter {str(adapter)!r} into its base: {reason}") from error
+        raise BadData(f"can't work the adapter {str(adapter)!r} into its base: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """The first line of what a library says of an error."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def numbers(precision: Precision) -> torch.dtype:
