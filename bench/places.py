@@ -2,8 +2,9 @@
 
     python -m bench.places [PROMPTS] [--rounds 2] [--words 12]
 
-The same candidates as in bench.selection, all text metrics and tox-block. What a place takes to start is measured with
-a pool of one prompt, and is in no other number. Needs the extra `ray`, and two cores.
+The same candidates as in bench.selection, all text metrics and tox-block. What a place takes to start, each of its
+workers too, is measured with a pool of a segment a worker, and is in no other number. Needs the extra `ray`, and two
+cores.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench.selection import family, make, megabytes
+from bench.selection import EACH, family, make, megabytes
 from profiler import metrics
 from profiler.places import place_at
-from selection import Pool, score
+from selection import BLOCK, Pool, score
 
 PROMPTS = 52_000
 WORDS = 12
@@ -58,15 +59,15 @@ def main() -> None:
     starts: dict[str, list[Run]] = {place: [] for place in PLACES}
     wholes: dict[str, list[Run]] = {place: [] for place in PLACES}
     with tempfile.TemporaryDirectory() as folder:
-        one, whole = Path(folder, "one"), Path(folder, "whole")
-        make(one, 1, words=given.words)
+        few, whole = Path(folder, "few"), Path(folder, "whole")
+        make(few, CORES * BLOCK, words=given.words)
         make(whole, given.prompts, words=given.words)
         for turn in range(given.rounds):
             for place in PLACES if turn % 2 else PLACES[::-1]:
                 print(f"round {turn + 1}, {place} …", file=sys.stderr)
-                starts[place].append(scored(one, place))
+                starts[place].append(scored(few, place))
                 wholes[place].append(scored(whole, place))
-    report(starts, wholes, given.prompts * 10, given.words)
+    report(starts, wholes, given.prompts, given.words)
 
 
 def scored(folder: Path, on: str) -> Run:
@@ -112,10 +113,11 @@ def processor(pid: int) -> float:
     return (int(told[11]) + int(told[12])) / TICK
 
 
-def report(starts: dict[str, list[Run]], wholes: dict[str, list[Run]], candidates: int, words: int) -> None:
+def report(starts: dict[str, list[Run]], wholes: dict[str, list[Run]], prompts: int, words: int) -> None:
     print(
-        f"{candidates:,} candidates of {words} words; all metrics of length, readability, diversity and quality, and "
-        f"tox-block; two processes measure; the median of {len(wholes['here'])} rounds in turn.\n"
+        f"{prompts * EACH:,} candidates of {words} words; all metrics of length, readability, diversity and quality, "
+        f"and tox-block; two processes measure; the median of {len(wholes['here'])} rounds in turn. The start is a "
+        f"pool of {CORES} segments; scoring is what the others take.\n"
     )
     print("| | start, s | processor | scoring, s | processor | candidates/s | driver, MB | another process, MB |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
@@ -130,7 +132,7 @@ def report(starts: dict[str, list[Run]], wholes: dict[str, list[Run]], candidate
         driver, most = (max(getattr(one, name) for one in wholes[place]) for name in ("driver", "most"))
         print(
             f"| {place} | {began:.1f} | {begun:.1f} | {took[place][0]:.1f} | {took[place][1]:.1f} "
-            f"| {candidates / took[place][0]:,.0f} | {driver:,.0f} | {most:,.0f} |"
+            f"| {(prompts - CORES * BLOCK) * EACH / took[place][0]:,.0f} | {driver:,.0f} | {most:,.0f} |"
         )
     ratios = [there / here for there, here in zip(took["ray"], took["here"], strict=True)]
     same = len({run.left for runs in wholes.values() for run in runs}) == 1

@@ -46,6 +46,8 @@ class RaySite:
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
+        # Made once: to Ray each is another function, for which a worker is looked for anew.
+        self._shared, self._own = ray.remote(attempted), ray.remote(_Own)
         self.most = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._running: dict[Any, _Running] = {}
 
@@ -54,11 +56,11 @@ class RaySite:
             wants = {"num_gpus": task.gpus, "num_cpus": task.processors}
             if task.outlives:
                 own = {"name": f"{task.name} {secrets.token_hex(4)}", "lifetime": "detached", "namespace": "inherit"}
-                actor = self._ray.remote(_Own).options(**wants, **own).remote(task)
+                actor = self._own.options(**wants, **own).remote(task)
                 self._running[actor.tell.remote()] = _Running(task, actor, tries)
             else:
                 # A worker that dies is replaced by Ray itself.
-                work = self._ray.remote(attempted).options(**wants, max_retries=TRIES - 1, name=task.name)
+                work = self._shared.options(**wants, max_retries=TRIES - 1, name=task.name)
                 self._running[work.remote(task)] = _Running(task, None, TRIES)
 
     def ended(self) -> Sequence[Finished]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
+from math import ceil
 
 from profiler.records import Change, Comparison
 from profiler.reporting import layout
@@ -20,6 +21,8 @@ NARROW = 200
 ROW = 24
 LABELS = 190
 CELL = 104
+ACROSS = 8
+"""Students beside each other; more are drawn below, as a page leaves no room to read them."""
 SIGN = 30
 """How wide a cell is on a telephone, where it has room for a sign."""
 SIGNS = {"better": "▲ ", "worse": "▼ ", "higher": "◆ ", "lower": "◆ "}
@@ -150,10 +153,20 @@ def _hues(field: str, data: Sequence[Datum], palette: Palette, *first: str) -> a
 
 def side_effects(found: Findings, palette: Palette) -> Chart:
     """Every number of every student against the base: a side-effect matrix, with the verdict as colour and shape."""
-    names = [comparison.other_name for comparison in found.comparisons]
+    panels = []
+    for objective in dict.fromkeys(pupil.objective for pupil in found.shown):
+        both = zip(found.shown, found.comparisons, strict=True)
+        mine = [comparison for pupil, comparison in both if pupil.objective == objective]
+        beside = ceil(len(mine) / ceil(len(mine) / ACROSS))
+        panels += [_matrix(mine[at : at + beside], objective, palette) for at in range(0, len(mine), beside)]
+    return theme.whole(panels, f"{found.name}: what changed against the base, student by student", palette)
+
+
+def _matrix(comparisons: Sequence[Comparison], title: str, palette: Palette) -> alt.LayerChart:
+    names = [comparison.other_name for comparison in comparisons]
     angle, written = (-90, "sign:N") if palette.narrow else (-25, "written:N")
     above = alt.Axis(orient="top", labelAngle=angle, labelLimit=220, labelColor=palette.text)
-    drawn = [shown(comparison, "simultaneous") for comparison in found.comparisons]
+    drawn = [shown(comparison, "simultaneous") for comparison in comparisons]
     cells = theme.rows([datum for comparison in drawn for datum in _cells(comparison)])
     within = cells.mark_text(aria=False, dy=8, fontSize=9)
     text = cells.mark_text(aria=False, dy=0 if palette.narrow else -6)
@@ -162,11 +175,10 @@ def side_effects(found: Findings, palette: Palette) -> Chart:
         text.encode(alt.Text(written), alt.ColorValue(palette.text)),
         within.encode(alt.Text("within:N"), alt.ColorValue(palette.quiet)),
     ]
-    size = (SIGN, ROW) if palette.narrow else (CELL, 1.5 * ROW)
-    grid = alt.layer(
-        *(layers[:2] if palette.narrow else layers), width=alt.Step(size[0]), height=alt.Step(size[1])
+    width, height = (SIGN, ROW) if palette.narrow else (CELL, 1.5 * ROW)
+    return alt.layer(
+        *(layers[:2] if palette.narrow else layers), title=title, width=alt.Step(width), height=alt.Step(height)
     ).encode(alt.X("student:N", sort=names, title=None, axis=above), theme.down("metric", LABELS))
-    return theme.whole([grid], f"{found.name}: what changed against the base, student by student", palette)
 
 
 def _cells(comparison: Comparison) -> list[Datum]:
