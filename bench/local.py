@@ -103,7 +103,9 @@ def run(command: list[str], place: Path, asked: object) -> tuple[dict[str, objec
     question.write_text(json.dumps(asked), encoding="utf-8")
     begun = time.perf_counter()
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "GOMP_SPINCOUNT": "1000"}
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:3])} failed: {done.stderr[-500:]}")
     return json.loads(answer.read_text(encoding="utf-8")), time.perf_counter() - begun
 
 
@@ -119,6 +121,7 @@ def peer(place: Path, items: list[Question], python: str) -> Timing:
     pairs = [(item.prompt, choice) for item in items for choice in item.choices]
     command = [
         python,
+        "-P",  # beside it lies a module of ours that is called lm_eval, too
         str(PEER),
         str(demo.checkpoint()),
         str(place / "asked.json"),

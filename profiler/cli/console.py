@@ -26,6 +26,14 @@ Format = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the stored record instead of a table.")]
+Service = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Have a profiler service (`inherit ui`) do it, and follow the job. Paths and variables of keys are then "
+        "the service's own; its token is read from the variable INHERIT_TOKEN.",
+    ),
+]
 Run = Annotated[str, typer.Argument(help="A run: its folder, the end of the folder's name, its --name, or `latest`.")]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of official data files, packed or not; else INHERIT_DATA.")

@@ -9,13 +9,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from profiler.cli.console import note
 from profiler.errors import WrongUse
-from profiler.records import Record
+
+if TYPE_CHECKING:
+    from profiler.records import Record
 
 VERBS = ("profile", "score", "judge", "sample")
 """Commands with a record of options that a cluster can do as they are; `train` has one of its own."""

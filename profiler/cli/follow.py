@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -15,21 +15,10 @@ from profiler.cli.console import note
 from profiler.errors import EndpointDown, InheritError, WrongUse
 from profiler.http import TOKEN, Failed, Retry, check_address, sent, streamed, wait
 
-VERBS = ("profile", "compare", "score", "judge", "agree", "sample", "select", "study")
-"""Commands that a service has jobs for."""
 SECONDS = 60.0
 """Until the service has to have answered, or said that it is there."""
 PATIENCE = Retry(tries=20, first=1.0, longest=10.0)
 """With a service that is being started again."""
-
-Service = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Have a profiler service (`inherit ui`) do it, and follow the job. Paths and variables of keys are then "
-        f"the service's own; its token is read from the variable {TOKEN}.",
-    ),
-]
 
 
 class ServiceJob(BaseModel):

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from profiler.cli.console import stoppable
 from profiler.cli.job import at_work
-from profiler.datasets import settings
 from profiler.errors import InheritError, UnknownName, WrongUse
 
 ANYWHERE = {"-q": "--quiet", "--quiet": "--quiet", "-v": "--verbose", "--verbose": "--verbose"}
@@ -110,8 +108,11 @@ def wrong_use(error: TyperException) -> WrongUse:
             return WrongUse(f"expected {option}{about}, found none; `{help}` says more")
         case "BadOptionUsage":
             return WrongUse(f"{getattr(error, 'option_name', '')}: expected a value, found none")
-    if isinstance(error.__cause__, ValidationError):
-        return WrongUse(f"{option}: {settings.expected(error.__cause__.errors()[0])}")
+    cause: Any = error.__cause__
+    if type(cause).__name__ == "ValidationError":  # pydantic takes as long to import as all commands
+        from profiler.datasets import settings
+
+        return WrongUse(f"{option}: {settings.expected(cause.errors()[0])}")
     if extra := re.fullmatch(r".*unexpected extra argument.*? \((.*)\)", error.message):
         return WrongUse(f"expected nothing more, found {extra[1]!r}; `{help}` says what it takes")
     if error.message == "Missing command.":

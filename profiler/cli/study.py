@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiler.cli.console import Data, Json, note, publish, resumable
-from profiler.cli.follow import Service, follow
+from profiler.cli.console import Data, Json, Service, note, publish, resumable
 from profiler.errors import BadData, CheckFailed, StagesFailed, WrongUse
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ def study(
     Every stage is known by the hash of its inputs: none is done twice, and a study that was stopped resumes when the
     same command is given again. Exit 3 where a guarded number fell further than the study allows.
     """
+    from profiler.cli.follow import follow
     from profiler.datasets import found_in, settings
     from profiler.study import Schedule, read_study, study_text
 

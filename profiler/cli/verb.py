@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin, ge
 
 import typer
 
+from profiler.cli.console import Service
 from profiler.cli.help import HelpfulCommand
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Act = Callable[..., None]
 """What a verb does: a function of its record, and of what only the command line knows, such as --json."""
 
+SERVED = ("profile", "compare", "score", "judge", "agree", "sample", "select", "study")
+"""Commands that a service has jobs for."""
 FILE = "@"
 """What stands before the name of a file of options."""
 BOUNDS = {"ge": "min", "le": "max"}
@@ -71,7 +74,7 @@ def add(app: typer.Typer, function: Act, record: str, purpose: str) -> None:
 
 def spelled(act: Act, record: type[Record]) -> Act:
     """ACT as a function of the record's fields, each of them an option."""
-    from profiler.cli import elsewhere, follow
+    from profiler.cli import elsewhere
     from profiler.datasets import settings
 
     _, *others = inspect.signature(act).parameters.values()
@@ -88,14 +91,14 @@ def spelled(act: Act, record: type[Record]) -> Act:
             if act.__name__ in elsewhere.VERBS and elsewhere.done(act.__name__, told, given, usual):
                 return None
             return act(told, **given)
+        from profiler.cli import follow
+
         asked = {name: value for name, value in given.items() if value != usual[name]}
         return follow.follow(service, act.__name__, told.model_dump(mode="json", exclude_defaults=True), asked)
 
     parameters = [parameter(name, field) for name, field in record.model_fields.items()]
-    if act.__name__ in follow.VERBS:
-        own.append(
-            inspect.Parameter("service", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=follow.Service)
-        )
+    if act.__name__ in SERVED:
+        own.append(inspect.Parameter("service", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Service))
     run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
     run.__doc__ = act.__doc__
     return run

@@ -99,7 +99,8 @@ class PairedChange:
             return None
         with np.errstate(divide="ignore", invalid="ignore"):  # a resample's base may be 0: it has no percentage
             shares = 100 * self.deltas / np.abs(self.drawn[0])
-        return spread(shares, self.units, self.percent)
+        ends = spread(shares, self.units, self.percent)
+        return ends and self._lost(*ends)
 
     @cached_property
     def interval(self) -> Ends | None:
@@ -126,7 +127,11 @@ class PairedChange:
             outer = (both - root) / sure, (both + root) / sure
             wider = self.ends and ends[0] <= 0 <= ends[1]
             low, high = (min(low, outer[0]), max(high, outer[1])) if wider else outer
-        return 100 * float(low), 100 * float(high)
+        return self._lost(100 * float(low), 100 * float(high))
+
+    def _lost(self, low: float, high: float) -> Ends:
+        """An interval of the percent change: a share loses no more than all of it."""
+        return (max(low, -100.0), high) if self.ends else (low, high)
 
     def nearer(self, value: float) -> Ends | None:
         """The interval of how much nearer to VALUE the number is than it was."""

@@ -158,14 +158,22 @@ def side_effects(found: Findings, palette: Palette) -> Chart:
         both = zip(found.shown, found.comparisons, strict=True)
         mine = [comparison for pupil, comparison in both if pupil.objective == objective]
         beside = ceil(len(mine) / ceil(len(mine) / ACROSS))
-        panels += [_matrix(mine[at : at + beside], objective, palette) for at in range(0, len(mine), beside)]
+        panels += [_matrix(mine[at : at + beside], objective or "", palette) for at in range(0, len(mine), beside)]
     return theme.whole(panels, f"{found.name}: what changed against the base, student by student", palette)
 
 
 def _matrix(comparisons: Sequence[Comparison], title: str, palette: Palette) -> alt.LayerChart:
     names = [comparison.other_name for comparison in comparisons]
     angle, written = (-90, "sign:N") if palette.narrow else (-25, "written:N")
-    above = alt.Axis(orient="top", labelAngle=angle, labelLimit=220, labelColor=palette.text)
+    above = alt.Axis(
+        orient="top",
+        labelAngle=angle,
+        labelLimit=220,
+        labelColor=palette.text,
+        titleColor=palette.text,
+        titleAnchor="start",
+        titlePadding=24 if palette.narrow else 4,
+    )
     drawn = [shown(comparison, "simultaneous") for comparison in comparisons]
     cells = theme.rows([datum for comparison in drawn for datum in _cells(comparison)])
     within = cells.mark_text(aria=False, dy=8, fontSize=9)
@@ -177,8 +185,8 @@ def _matrix(comparisons: Sequence[Comparison], title: str, palette: Palette) -> 
     ]
     width, height = (SIGN, ROW) if palette.narrow else (CELL, 1.5 * ROW)
     return alt.layer(
-        *(layers[:2] if palette.narrow else layers), title=title, width=alt.Step(width), height=alt.Step(height)
-    ).encode(alt.X("student:N", sort=names, title=None, axis=above), theme.down("metric", LABELS))
+        *(layers[:2] if palette.narrow else layers), width=alt.Step(width), height=alt.Step(height)
+    ).encode(alt.X("student:N", sort=names, title=title, axis=above), theme.down("metric", LABELS))
 
 
 def _cells(comparison: Comparison) -> list[Datum]:

@@ -34,10 +34,16 @@ async def test_what_was_told_lies_beside_what_was_made_and_makes_it_again() -> N
 
 
 def test_the_list_of_commands_is_shown_before_what_only_their_work_needs_is_imported() -> None:
-    script = "import sys; from profiler.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    script = """
+import atexit, sys
+from profiler.cli import app
+atexit.register(lambda: print(*sys.modules))
+app(["--help"])
+"""
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     listed, loaded = said.rstrip().rsplit("\n", 1)
     assert "profile" in listed
+    assert "profiler.cli.group" in loaded.split()
     assert not {"pydantic", "numpy", "rich", "asyncio", "profiler.records", "profiler.datasets"} & set(loaded.split())
 
 

@@ -108,6 +108,16 @@ def test_no_percentage_of_a_base_near_zero():
     assert change.verdict == "higher"
 
 
+def test_a_proportion_loses_no_more_than_all_of_it():
+    base, other = np.repeat([1.0, 0.0], [33, 67]), np.repeat([1.0, 0.0], [1, 99])
+    unit = Metric("wrong", about="Proportion of wrong answers.", unit="proportion", ideal="low")
+    both = side(metrics=(unit,), wrong=base), side("other", metrics=(unit,), wrong=other)
+    change = only(compare(*both, find=lambda probe, name: unit))
+    assert change.percent == pytest.approx(-96.97, abs=0.01)
+    assert min(change.percent_low, change.joint_percent_low) >= -100
+    assert max(change.percent_high, change.joint_percent_high) < 0
+
+
 def test_a_resample_whose_base_is_zero_has_no_percentage():
     rare = np.array([1.0] * 5 + [0.0] * 15)  # in a few of a thousand resamples there is none
     change = only(compared(side(metrics=[LARGEST], words=rare), side("other", metrics=[LARGEST], words=rare + 1)))

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from profiler.cli.follow import VERBS
+from profiler.cli.verb import SERVED
 from profiler.service import tokens, verbs
 from tests.support.killing import ROOT
 from tests.support.service import COMMAND, model_server, service
@@ -33,7 +33,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def test_there_is_an_option_where_there_is_a_job() -> None:
-    assert set(VERBS) == set(verbs.VERBS)
+    assert set(SERVED) == set(verbs.VERBS)
 
 
 def test_a_service_does_the_command_and_its_steps_are_shown(tmp_path: Path, here: Path) -> None:
