@@ -66,6 +66,8 @@ class PairedChange:
     """Why there is no verdict."""
     ends: Ends | None = None
     """The interval of a share's change; other numbers have that of their draws."""
+    counted: bool = False
+    """Whether neither side can be below 0."""
     margin: str = ""
     """Within which the metric calls a change equivalent, where nobody says another."""
 
@@ -130,8 +132,8 @@ class PairedChange:
         return self._lost(100 * float(low), 100 * float(high))
 
     def _lost(self, low: float, high: float) -> Ends:
-        """An interval of the percent change: a share loses no more than all of it."""
-        return (max(low, -100.0), high) if self.ends else (low, high)
+        """An interval of the percent change: what can't be below 0 loses no more than all of it."""
+        return (max(low, -100.0), high) if self.counted else (low, high)
 
     def nearer(self, value: float) -> Ends | None:
         """The interval of how much nearer to VALUE the number is than it was."""

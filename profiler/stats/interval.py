@@ -182,8 +182,8 @@ def _spread_of_sums(statistic: Mean | OfSums, parts: FloatArray, rows: FloatArra
     if statistic.folded:
         return _unfolded(statistic.combine, rows, resamples, seed)
     spread = _smooth(rows, statistic.combine)
-    if isinstance(statistic, Mean) and statistic.whole:
-        spread = spread._replace(low=max(spread.low, 0.0), high=min(spread.high, statistic.whole))
+    if isinstance(statistic, Mean):
+        spread = spread._replace(low=max(spread.low, statistic.least), high=min(spread.high, statistic.whole or np.inf))
     if statistic.fold and not spread.reason:
         return _at_fold(statistic.fold, float(quiet(statistic.combine, rows.sum(axis=0))), rows, spread)
     return spread

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ class Mean:
     """Columns that are 1 for the items it is about; the others neither count nor are called undefined."""
     whole: float = 0.0
     """What is all, if it is a share: 1, or 100 of a percentage; items in between are a mean's."""
+    least: float = -inf
+    """What no item has less of."""
     folded: ClassVar = False
     fold: ClassVar = None
 

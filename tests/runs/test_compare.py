@@ -118,6 +118,12 @@ def test_a_proportion_loses_no_more_than_all_of_it():
     assert max(change.percent_high, change.joint_percent_high) < 0
 
 
+def test_a_count_of_few_items_is_never_below_nothing():
+    few = np.array([3.0, 1.0, 2.0, 1.0, 40.0, 2.0, 1.0, 3.0])
+    change = only(compared(side(words=40 + few), side("other", words=few)))
+    assert min(change.percent_low, change.joint_percent_low) >= -100
+
+
 def test_a_resample_whose_base_is_zero_has_no_percentage():
     rare = np.array([1.0] * 5 + [0.0] * 15)  # in a few of a thousand resamples there is none
     change = only(compared(side(metrics=[LARGEST], words=rare), side("other", metrics=[LARGEST], words=rare + 1)))
