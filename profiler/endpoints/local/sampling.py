@@ -6,6 +6,7 @@ Imports torch: import this module only where a model is about to be used.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -116,15 +117,16 @@ class Sampler:
     def remembers(self) -> bool:
         """Whether this architecture goes on from its cache as from the whole text; found by doing both.
 
-        The shorter text is padded, and one that keeps its state elsewhere (Mamba) or counts places in the row fails.
+        The shorter text is padded, and one that keeps its state elsewhere (Mamba) or counts places in the row fails;
+        one that keeps it only until it is first used fails at the second token.
         """
         prompts = [self.checkpoint.encode(text) for text in CANARIES]
-        rows = [RunningSample(SampleJob((0, 0), prompt[:-1], Sampling(), 0, False)) for prompt in prompts]
+        rows = [RunningSample(SampleJob((0, 0), prompt[:-2], Sampling(), 0, False)) for prompt in prompts]
         ids = torch.tensor([prompts[0]], device=self.checkpoint.device)
         whole = self.checkpoint.model(input_ids=ids, use_cache=False)
         try:
             _, state = self.prefill(rows)
-            stepped = state.step([prompt[-1] for prompt in prompts])
+            _, stepped = (state.step([prompt[place] for prompt in prompts]) for place in (-2, -1))
         except (RuntimeError, ValueError, TypeError, AttributeError):
             return False
         ours, plain = (scores.float().log_softmax(-1) for scores in (stepped[0], whole.logits[0, -1]))
@@ -187,6 +189,8 @@ class BatchState:
     def __init__(self, checkpoint: Checkpoint, mask: torch.Tensor) -> None:
         self.model = checkpoint.model
         self.cache = DynamicCache(config=self.model.config)
+        named = "cache" in inspect.signature(self.model.forward).parameters  # since transformers 5.24
+        self.remembered = {"cache" if named else "past_key_values": self.cache}
         self.mask = mask.to(checkpoint.device)
         self.lengths = self.mask.sum(-1)
 
@@ -196,9 +200,9 @@ class BatchState:
             input_ids=ids.to(self.mask.device),
             attention_mask=self.mask,
             position_ids=positions.to(self.mask.device),
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **self.remembered,
         )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
