@@ -75,7 +75,7 @@ class Metric:
     def foreign(self, lang: str) -> str | None:
         """Why a text in LANG has no such score; None when it has."""
         if self.of_words and unspaced(lang):
-            return f"{self.name} rests on words as blanks part them, which {lang!r} is written without"
+            return f"{self.name} counts what stands between blanks, which {lang!r} is written without"
         if self.languages is None or lang in self.languages:
             return None
         return f"{self.name} is defined for {', '.join(self.languages)}; these texts are {lang!r}"

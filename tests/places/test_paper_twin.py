@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +82,24 @@ def test_the_twin_reports_of_ray_what_it_reports_here_though_its_driver_and_a_no
 
 @pytest.mark.skipif(not os.environ.get("INHERIT_LONG"), reason="takes half an hour: INHERIT_LONG=1")
 @pytest.mark.skipif(not os.environ.get("INHERIT_VLLM_PYTHON"), reason="INHERIT_VLLM_PYTHON names no interpreter")
+@pytest.mark.parametrize("on", ["here", "ray"])
 def test_the_twins_students_are_profiled_as_adapters_on_one_vllm_server_of_their_base(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("INHERIT_CACHE", str(tmp_path / "cache"))
     fields = twin(tmp_path) | FEW | {"resources": {"profile": {"engine": "vllm"}}}
     fields["recipe"] |= {"merge": False}
-    (tmp_path / "here.json").write_text(json.dumps({**fields, "out": "here"}), "utf-8")
-    assert subprocess.run([*START, "here.json"], cwd=tmp_path, check=False).returncode == 0
+    (tmp_path / "study.json").write_text(json.dumps({**fields, "out": "out"}), "utf-8")
+    with ray_cluster(2) if on == "ray" else nullcontext() as cluster:
+        if cluster:
+            monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        assert subprocess.run([*START, "study.json", "--on", on], cwd=tmp_path, check=False).returncode == 0
     assert len([*(tmp_path / "cache" / "logs").iterdir()]) == 2, "one for the untouched student, one for all others"
-    asked = [run.profile.endpoint for run in sample_store.runs(tmp_path / "here" / "runs")]
+    asked = [run.profile.endpoint for run in sample_store.runs(tmp_path / "out" / "runs")]
     assert {one.model for one in asked if one.engine == "vllm"} == {f"models/{MODELS[0]}"}
     adapters = {one.adapter for one in asked if one.adapter}
-    assert adapters == {f"{path.relative_to(tmp_path)}" for path in tmp_path.glob("here/students/*/adapter")}
+    assert adapters == {f"{path.relative_to(tmp_path)}" for path in tmp_path.glob("out/students/*/adapter")}
     assert len(adapters) == 6
 
 
