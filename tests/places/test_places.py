@@ -177,21 +177,23 @@ def test_a_cluster_that_is_not_there_is_a_sentence(pool: Path, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
-async def test_servers_of_a_teacher_start_where_ray_has_room_and_draw_what_one_draws_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("on", ["ray", "slurm"])
+async def test_servers_of_a_teacher_start_where_there_is_room_and_draw_what_one_draws_here(
+    on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = asked(tmp_path, 20)
     fields = {"model": str(tmp_path), "name": "one", "max_tokens": 8}
     (tmp_path / "config.json").write_text("{}", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with installed_fake(tmp_path, monkeypatch) as fake:  # a worker has its cluster's environment
-        with ray_cluster(2) as cluster:
-            monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-            for name, serve in (("ray", {"replicas": 2, "on": "ray"}), ("here", {})):
+        with engine(on, tmp_path) as found:
+            for variable, value in found.items():
+                monkeypatch.setenv(variable, value)
+            for name, serve in ((on, {"replicas": 2, "on": on}), ("here", {})):
                 out, teachers = str(tmp_path / name), ({**fields, "serve": serve},)
                 asking = sample(SampleOptions(teachers=teachers, prompts=str(prompts), k=2, out=out))
                 [share] = [told async for told in asking][-1]
                 assert (share.done, share.failed, share.error) == (20, 0, None)
         assert len(fake.starts()) == 3
         assert not fake.alive()
-    assert rows(tmp_path / "ray") == rows(tmp_path / "here")
+    assert rows(tmp_path / on) == rows(tmp_path / "here")
