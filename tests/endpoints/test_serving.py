@@ -205,6 +205,11 @@ LOGS = {
     "api_server.py: error: unrecognized arguments: --nope 3": "no option --nope 3",
     "(APIServer pid=1) KeyError: 'layers.0'\n(APIServer pid=1) RuntimeError: Engine core initialization failed. See "
     "root cause above.": "KeyError: 'layers.0'",
+    "(EngineCore pid=1) INFO 11-30 02:13:33 [core.py:133] Initializing a V1 LLM engine with config: model='m', "
+    "trust_remote_code=False, load_format=auto\n(Worker pid=2) ERROR 11-30 02:13:41 [multiproc_executor.py:953] "
+    "NotImplementedError: No Unquantized MoE backend supports the deployment configuration.": "No Unquantized MoE",
+    "ValueError: The repository m contains custom code which must be executed to correctly load the model. Please pass "
+    "the argument `trust_remote_code=True` to allow custom code to be run.": "-- --trust-remote-code",
 }
 
 

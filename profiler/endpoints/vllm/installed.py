@@ -88,6 +88,9 @@ COLOUR = r"(?:\x1b\[[0-9;]*m)*"
 PREFIX = re.compile(rf"^{COLOUR}(?:\([^)]*pid=\d+\)\s*)?{COLOUR}\s*(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[^\]]*\]\s*)?")
 """What vLLM puts before a line: the process, the level, the time and the place."""
 
+SETTINGS = re.compile(rf"^{COLOUR}(?:\([^)]*pid=\d+\)\s*)?{COLOUR}\s*(?:INFO|DEBUG) ")
+"""A line that says no more than what it was told, in words such as an error has."""
+
 RAISED = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: \S")
 
 ECHOES = re.compile(r"Engine core initialization failed|EngineDeadError|EngineCore encountered|BrokenPipe|WorkerProc")
@@ -122,7 +125,7 @@ CAUSES = (
         "the model is no folder here, and the hub can't be reached",
     ),
     (
-        r"trust.remote.code",
+        r"custom code which must be executed|(?:pass|set|setting) [^.]*`trust_remote_code=True`",
         "the checkpoint wants to run code of its own; if you trust it, add `-- --trust-remote-code`",
     ),
     (r"unrecognized arguments:\s+(.+)", "it knows no option {}"),
@@ -132,7 +135,7 @@ CAUSES = (
 
 def cause(log: str, code: int | None) -> str:
     """Why a server ended, from its log and its exit code (negative: the signal that ended it)."""
-    lines = [PREFIX.sub("", line).strip() for line in log.splitlines()]
+    lines = [PREFIX.sub("", line).strip() for line in log.splitlines() if not SETTINGS.match(line)]
     for pattern, words in CAUSES:
         for line in lines:
             if found := re.search(pattern, line):
