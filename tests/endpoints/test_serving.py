@@ -326,10 +326,12 @@ async def test_profile_serves_a_checkpoint_for_itself(fake: FakeVllm, model: Pat
     assert not fake.alive()
 
 
+@pytest.mark.parametrize("lingers", [0, 2])
 async def test_a_server_that_dies_under_a_profile_is_started_again_and_the_profile_is_whole(
-    fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
+    lingers: float, fake: FakeVllm, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.told(dies=0, asked=20, says="RuntimeError: the engine fell over", falls=1, script={"latency": 0.1})
+    script = {"latency": 0.1}
+    fake.told(dies=0, asked=20, says="RuntimeError: the engine fell over", falls=1, lingers=lingers, script=script)
     monkeypatch.setattr("profiler.endpoints.openai.engine.RetryLimits", lambda: HASTY)
     questions = asked(model.parent, 80)
     words = ("profile", model, "--engine", "vllm", "--prompts", questions, "--max-tokens", 8, "--concurrency", 4)

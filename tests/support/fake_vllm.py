@@ -2,8 +2,8 @@
 
 FAKE_VLLM tells it what to do, as JSON: the `package` that it has and a `script` for the wire; what it `says` in its log
 and its `exit` code, at once or once it `dies` (seconds after it was found well and was `asked` so many questions), for
-as many starts as it `falls`; whether its engine only `hangs` then. As vLLM has its engine, it has a child;
-FAKE_VLLM_STARTS lists what was started.
+as many starts as it `falls`; whether its engine only `hangs` then, or for how long it `lingers` and answers nobody. As
+vLLM has its engine, it has a child; FAKE_VLLM_STARTS lists what was started.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ async def serve(told: dict[str, Any], starts: int) -> None:
         await asyncio.sleep(told["dies"])
         print(told["says"], flush=True)
         if not told.get("hangs"):
+            await runner.cleanup()
+            await asyncio.sleep(told.get("lingers", 0))
             os._exit(told["exit"])
         dead.set()
     await asyncio.Event().wait()

@@ -58,6 +58,9 @@ LOOK = 2.0
 DEAD = 503
 """What vLLM's /health says once its engine is dead."""
 
+ENDING = 30.0
+"""Seconds that a server may take to end."""
+
 ANSWER = 5.0
 """Seconds that a server has to say that it is there; a busy one may take longer, which is no sign of death."""
 
@@ -150,6 +153,15 @@ class Server:
             return False
         return self._health() != DEAD
 
+    def _survived(self) -> bool:
+        """Whether it lives, once that can be told: one that ends answers nobody, and is there for a while."""
+        until = time.monotonic() + ENDING
+        while self.alive() and self._health() != 200:
+            if time.monotonic() > until:
+                return True
+            time.sleep(POLL)
+        return self.alive()
+
     def keep(self) -> None:
         """Watch it, starting it again when it dies; ends only by an exception."""
         while True:
@@ -176,7 +188,7 @@ class Server:
             try:
                 return ask(self._answering(endpoint))
             except EndpointDown:
-                if self.alive():
+                if self._survived():
                     raise
                 self.restart()
 
