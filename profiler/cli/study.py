@@ -161,10 +161,14 @@ def carry_out(schedule: Schedule) -> None:
 
 def tell(schedule: Schedule, json: bool) -> None:
     """Write and print the report of what is done; an error where a guarded number fell too far."""
+    from profiler.reporting.progress import Waiting
     from profiler.study import StudyResults, report
 
-    out, found = Path(schedule.study.out), StudyResults(schedule).findings()
-    report.save(found, out)
+    out = Path(schedule.study.out)
+    with Waiting() as waiting:
+        waiting.say(f"writing the report to {out}")
+        found = StudyResults(schedule).findings()
+        report.save(found, out)
     publish(report.study_report(found), "json" if json else "table")
     for warning in found.warnings:
         note(warning)
