@@ -133,7 +133,7 @@ class PairedChange:
 
     def _lost(self, low: float, high: float) -> Ends:
         """An interval of the percent change: what can't be below 0 loses no more than all of it."""
-        return (max(low, -100.0), high) if self.counted else (low, high)
+        return (max(low, -100.0), high) if self.counted or self.ends else (low, high)
 
     def nearer(self, value: float) -> Ends | None:
         """The interval of how much nearer to VALUE the number is than it was."""

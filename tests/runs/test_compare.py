@@ -8,7 +8,7 @@ from profiler.metrics.metric import Metric
 from profiler.records import Endpoint, Fingerprint, Sampling
 from profiler.runs import sample_store
 from profiler.runs.compare import compare
-from profiler.stats import OfRows, OfSums
+from profiler.stats import OfRows, OfSums, ShareOf
 from tests.support import builders
 
 WORDS = Metric("words", about="Words in an answer.", unit="words")
@@ -108,9 +108,13 @@ def test_no_percentage_of_a_base_near_zero():
     assert change.verdict == "higher"
 
 
-def test_a_proportion_loses_no_more_than_all_of_it():
+@pytest.mark.parametrize(
+    "statistic",
+    [None, OfSums(lambda c: np.column_stack([c["wrong"], 1 + 0 * c["wrong"]]), ShareOf(np.asarray), ("wrong",))],
+)
+def test_a_proportion_loses_no_more_than_all_of_it(statistic):
     base, other = np.repeat([1.0, 0.0], [33, 67]), np.repeat([1.0, 0.0], [1, 99])
-    unit = Metric("wrong", about="Proportion of wrong answers.", unit="proportion", ideal="low")
+    unit = Metric("wrong", about="Proportion of wrong answers.", unit="proportion", ideal="low", statistic=statistic)
     both = side(metrics=(unit,), wrong=base), side("other", metrics=(unit,), wrong=other)
     change = only(compare(*both, find=lambda probe, name: unit))
     assert change.percent == pytest.approx(-96.97, abs=0.01)
