@@ -52,7 +52,7 @@ def test_where_there_is_no_terminal_a_row_is_a_line() -> None:
 
 async def test_samples_end_in_how_many_are_not_shown() -> None:
     done = await inherit("show", "example/teacher", "bbq", "-n", "2")
-    assert done.err == "2 of 192 samples; --limit 192 shows them all\n"
+    assert done.err == "2 of 64 samples; --limit 64 shows them all\n"
 
 
 def test_a_terminal_is_shown_colours_not_their_codes() -> None:

@@ -93,7 +93,7 @@ async def test_samples_are_searched_filtered_and_sorted(saved, tmp_path):
             await page.run(f"{held}.value = {value!r}; {held}.dispatchEvent(new Event('input', {{bubbles: true}}))")
             return await page.run(seen)
 
-        assert len(await page.run(seen)) == len(every) == 40
+        assert len(await page.run(seen)) == len(every) == 64
         assert await use("search", "Lost At The Computer") == [
             f"bbq/{sample.item}" for sample in every if "lost at the computer" in sample.prompt
         ]

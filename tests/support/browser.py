@@ -118,8 +118,10 @@ class Tab:
             await self.ask("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **said)
 
     async def shot(self, path, whole=True):
-        """A picture of the page."""
-        taken = await self.ask("Page.captureScreenshot", captureBeyondViewport=whole)
+        """A picture of the page, as much of it as one can have."""
+        size = "({x: 0, y: 0, width: innerWidth, height: Math.min(document.body.scrollHeight, 16000), scale: 1})"
+        part = {"clip": await self.run(size)} if whole else {}
+        taken = await self.ask("Page.captureScreenshot", captureBeyondViewport=whole, **part)
         path.write_bytes(base64.b64decode(taken["data"]))
 
 
