@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
-from math import inf
 from multiprocessing import get_context
 from typing import Protocol, TypedDict, TypeVar, Unpack
 
@@ -28,7 +27,7 @@ Columns = dict[str, FloatArray]
 """The scores of a batch of texts under each metric's name."""
 WHOLE = {"proportion": 1.0, "%": 100.0}
 """What is all, in the units of proportions."""
-COUNTED = {*WHOLE, "probability", "ratio", "characters", "words", "long words", "sentences", "syllables"}
+COUNTED = {"probability", "ratio", "characters", "words", "long words", "sentences", "syllables"}
 """Units of which, or of so many of which a piece, nothing has less than none."""
 
 
@@ -69,8 +68,8 @@ class Metric:
         statistic = self.statistic or Mean(self.name)
         if not isinstance(statistic, Mean):
             return statistic
-        least = 0.0 if self.unit.partition("/")[0] in COUNTED else -inf
-        return replace(statistic, whole=WHOLE.get(self.unit, 0.0), least=least)
+        counted = self.unit.partition("/")[0] in COUNTED
+        return replace(statistic, whole=WHOLE.get(self.unit, 0.0), counted=counted)
 
     def foreign(self, lang: str) -> str | None:
         """Why a text in LANG has no such score; None when it has."""

@@ -193,7 +193,7 @@ def _measured(
             n=n,
             units=n if which is None else len(np.unique(which[used])),
             ends=change_of_shares(statistics[i], sides, (base[:, i], other[:, i]), which),
-            counted=getattr(plain[i], "least", None) == 0,
+            counted=plain[i].least == 0,
             margin=metric.margin,
         )
 

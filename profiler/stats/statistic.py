@@ -25,10 +25,15 @@ class Mean:
     """Columns that are 1 for the items it is about; the others neither count nor are called undefined."""
     whole: float = 0.0
     """What is all, if it is a share: 1, or 100 of a percentage; items in between are a mean's."""
-    least: float = -inf
-    """What no item has less of."""
+    counted: bool = False
+    """Whether no item has less than 0 though it is no share."""
     folded: ClassVar = False
     fold: ClassVar = None
+
+    @property
+    def least(self) -> float:
+        """What no item has less of."""
+        return 0.0 if self.whole or self.counted else -inf
 
     @property
     def uses(self) -> Sequence[str]:
@@ -82,6 +87,7 @@ class OfSums:
     """The number that tells the same with more bias, whose interval it has."""
     lacks: str = "nothing to divide by"
     """Why it is undefined, where it is."""
+    least: ClassVar[float] = -inf
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class OfRows:
     """The same of many resamples at once, where there is a quicker way than row by row: columns and how often each row
     is in each resample (resamples, rows) → (resamples,)."""
     over: ClassVar[tuple[str, ...]] = ()
+    least: ClassVar[float] = -inf
 
     def parts(self, columns: Columns) -> FloatArray:
         """What must not be NaN."""

@@ -85,10 +85,12 @@ def gpu() -> bool:
 
 COLOUR = r"(?:\x1b\[[0-9;]*m)*"
 
-PREFIX = re.compile(rf"^{COLOUR}(?:\([^)]*pid=\d+\)\s*)?{COLOUR}\s*(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[^\]]*\]\s*)?")
+PROCESS = rf"^{COLOUR}(?:\([^)]*pid=\d+\)\s*)?{COLOUR}\s*"
+
+PREFIX = re.compile(rf"{PROCESS}(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[^\]]*\]\s*)?")
 """What vLLM puts before a line: the process, the level, the time and the place."""
 
-SETTINGS = re.compile(rf"^{COLOUR}(?:\([^)]*pid=\d+\)\s*)?{COLOUR}\s*(?:INFO|DEBUG) ")
+SETTINGS = re.compile(rf"{PROCESS}(?:INFO|DEBUG) ")
 """A line that says no more than what it was told, in words such as an error has."""
 
 RAISED = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit)\b: \S")

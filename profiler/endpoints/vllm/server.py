@@ -149,18 +149,19 @@ class Server:
 
     def alive(self) -> bool:
         """Whether its process is there and does not say that its engine is dead."""
-        if self._process is None or self._process.poll() is not None:
-            return False
-        return self._health() != DEAD
+        return self._runs() and self._health() != DEAD
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _survived(self) -> bool:
         """Whether it lives, once that can be told: one that ends answers nobody, and is there for a while."""
         until = time.monotonic() + ENDING
-        while self.alive() and self._health() != 200:
-            if time.monotonic() > until:
+        while self._runs() and (status := self._health()) != DEAD:
+            if status == 200 or time.monotonic() > until:
                 return True
             time.sleep(POLL)
-        return self.alive()
+        return False
 
     def keep(self) -> None:
         """Watch it, starting it again when it dies; ends only by an exception."""
