@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from profiler.datasets import settings
 from profiler.runs import sample_store
+from tests.support.clusters import engine
 from tests.support.killing import COMMAND
 from tests.support.places import ROOT
 from tests.support.ray_nodes import ray_cluster
@@ -91,10 +91,9 @@ def test_the_twins_students_are_profiled_as_adapters_on_one_vllm_server_of_their
     fields = twin(tmp_path) | FEW | {"resources": {"profile": {"engine": "vllm"}}}
     fields["recipe"] |= {"merge": False}
     (tmp_path / "study.json").write_text(json.dumps({**fields, "out": "out"}), "utf-8")
-    with ray_cluster(2) if on == "ray" else nullcontext() as cluster:
-        if cluster:
-            monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        assert subprocess.run([*START, "study.json", "--on", on], cwd=tmp_path, check=False).returncode == 0
+    with engine(on, tmp_path) as where:
+        line = [*START, "study.json", "--on", on]
+        assert subprocess.run(line, cwd=tmp_path, env=os.environ | where, check=False).returncode == 0
     assert len([*(tmp_path / "cache" / "logs").iterdir()]) == 2, "one for the untouched student, one for all others"
     asked = [run.profile.endpoint for run in sample_store.runs(tmp_path / "out" / "runs")]
     assert {one.model for one in asked if one.engine == "vllm"} == {f"models/{MODELS[0]}"}

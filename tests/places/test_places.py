@@ -9,15 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from selection import Pool, PoolContents, SampleOptions, Segment, candidate_table, prompt_id, sample
-from tests.support import slurm
+from tests.support import clusters, slurm
 from tests.support.candidates import answer
 from tests.support.command import asked
 from tests.support.places import ROOT
@@ -109,22 +107,6 @@ def test_a_killed_job_of_slurm_changes_no_byte(pool: Path, here: dict[str, bytes
     assert left(tmp_path) == here
 
 
-@contextmanager
-def engine(name: str, folder: Path) -> Iterator[dict[str, str]]:
-    """A place for tasks; yields what a command has to know of it."""
-    match name:
-        case "ray":
-            with ray_cluster(2) as cluster:
-                yield {"RAY_ADDRESS": cluster.address}
-        case "slurm":
-            if why := slurm.missing():
-                pytest.skip(why)
-            with slurm.slurm(folder / "slurm") as settings:
-                yield {"SLURM_CONF": str(settings)}
-        case _:
-            yield {}
-
-
 @pytest.mark.parametrize("on", ["here", "ray", "slurm"])
 def test_a_command_killed_at_any_moment_measures_nothing_again_that_was_whole(
     on: str, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,7 +116,7 @@ def test_a_command_killed_at_any_moment_measures_nothing_again_that_was_whole(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     metric = "tests.support.scorers_elsewhere:noted"
     kills, lost, found = 0, [], []
-    with engine(on, tmp_path) as where:
+    with clusters.engine(on, tmp_path) as where:
         command = [sys.executable, "-c", "from profiler.cli import main; main()", "select", "pool", "-O", "max:mtld"]
         line = [*command, "-m", metric, "-o", "out", "--on", on]
         for turn in count():
@@ -186,7 +168,7 @@ async def test_servers_of_a_teacher_start_where_there_is_room_and_draw_what_one_
     (tmp_path / "config.json").write_text("{}", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     with installed_fake(tmp_path, monkeypatch) as fake:  # a worker has its cluster's environment
-        with engine(on, tmp_path) as found:
+        with clusters.engine(on, tmp_path) as found:
             for variable, value in found.items():
                 monkeypatch.setenv(variable, value)
             for name, serve in ((on, {"replicas": 2, "on": on}), ("here", {})):

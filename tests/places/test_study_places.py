@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import slurm
+from tests.support.clusters import engine
 from tests.support.places import ROOT
-from tests.support.ray_nodes import ray_cluster
 from tests.support.stages import driven_twice
 
 pytestmark = pytest.mark.cluster
@@ -30,14 +29,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():  # workers have their cluster's environment
             patch.setenv(name, value)
-        if request.param == "ray":
-            with ray_cluster(2) as cluster:
-                yield "ray", {"RAY_ADDRESS": cluster.address}
-        elif why := slurm.missing():
-            pytest.skip(why)
-        else:
-            with slurm.slurm(tmp_path_factory.mktemp("cluster") / "slurm") as conf:
-                yield "slurm", {"SLURM_CONF": str(conf)}
+        with engine(request.param, tmp_path_factory.mktemp("cluster")) as where:
+            yield request.param, where
 
 
 def test_a_killed_driver_leaves_what_runs_to_end_and_the_next_takes_it_up(place: Place, tmp_path: Path) -> None:
