@@ -17,6 +17,8 @@ from profiler.errors import StoreError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+PART = ".part"
+"""How the name of a hidden file ends that is not whole, or was not when its writer was killed."""
 LOOK = 0.1
 """Seconds between two looks at a lock that somebody has."""
 
@@ -92,7 +94,7 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
 
 def part_of(path: Path) -> Path:
     """Where a file is written until it is whole: beside its place, under a name that no other writer takes."""
-    return path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
@@ -112,6 +114,19 @@ def locked(path: Path) -> BaseFileLock:
     if not lock.is_locked:
         raise BlockingIOError(f"{str(path)!r} is locked")
     return lock
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Nobody else makes what is made in FOLDER meanwhile."""
+    try:
+        lock = locked(folder / ".lock")
+    except BlockingIOError:
+        raise StoreError(f"another inherit works on {str(folder)!r}; wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def held(path: Path) -> bool:

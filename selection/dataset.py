@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import orjson
 
-from profiler.files import disk, part_of
+from profiler.files import PART, disk, part_of
 from profiler.stats import IntArray
 from selection.candidate_grid import CandidateGrid
+from selection.near_duplicates import SCRATCH
 from selection.pool import Pool, Segment
 from selection.records import RowForm
 
@@ -74,6 +76,15 @@ class DatasetWriter:
                     self.part.replace(self.path)
         finally:
             self.part.unlink(missing_ok=True)
+
+
+def clear_half_written(out: Path) -> None:
+    """Take away what a killed selection left in its folder, which may be as large as the data set."""
+    with disk(out):
+        for left in out.glob(f".*{PART}"):
+            left.unlink()
+        for left in out.glob(f"{SCRATCH}*"):
+            shutil.rmtree(left)
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:

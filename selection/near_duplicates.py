@@ -24,6 +24,8 @@ TOGETHER = 320
 """Texts that are hashed at a time: more of them do not stay in the processor's cache."""
 USUAL = 18
 """Bits of how many characters they have."""
+SCRATCH = ".bands-"
+"""How the name of the folder begins where parted bands lie."""
 HELD = 1_000_000
 """Bands held at a time; more of them are parted into more files and take no more memory."""
 
@@ -102,7 +104,7 @@ def repeated_rows(read: Iterable[tuple[IntArray, HashArray]], parts: int, scratc
         return
     with disk(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=scratch, prefix=".bands-") as folder:
+        with TemporaryDirectory(dir=scratch, prefix=SCRATCH) as folder:
             files = [Path(folder, str(part)) for part in range(parts)]
             for bands in _gathered(read):
                 turn = bands[:, 0] % np.uint64(parts)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from profiler.errors import BadData, UnknownName, WrongUse
-from profiler.files import write_whole
+from profiler.files import sole_writer, write_whole
 from profiler.places import place_at
 from profiler.records import stored
 from profiler.runs import versions as installed
 from profiler.stats import IntArray
 from selection.candidate_grid import CandidateBlock, CandidateGrid, load_block
 from selection.choose import MetricSpread, admissible, choose, defined, first_answers, random_answers, ranked_places
-from selection.dataset import DatasetWriter, llama_factory_info, load_texts
+from selection.dataset import DatasetWriter, clear_half_written, llama_factory_info, load_texts
 from selection.effects import CHOSEN, ENOUGH, RANDOM, Effects
 from selection.filters import active_filters, stopped_by_filter
 from selection.import_file import import_file
@@ -99,10 +99,12 @@ def select(spec: SelectOptions, pool: Pool | None = None) -> Selection:
     Every arm has the same prompts and the same number of answers to each.
     """
     pool = pool or open_pool(spec)
-    found = _select(spec, pool, data=True)
-    pool.keep_index()
-    write_whole(spec.out / "dataset_info.json", llama_factory_info(found.files, spec.form))
-    write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
+    with sole_writer(spec.out):
+        clear_half_written(spec.out)
+        found = _select(spec, pool, data=True)
+        pool.keep_index()
+        write_whole(spec.out / "dataset_info.json", llama_factory_info(found.files, spec.form))
+        write_whole(spec.out / "selection.json", found.model_dump_json(indent=1).encode() + b"\n")
     return found
 
 

@@ -84,7 +84,7 @@ def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: 
         return
     note(f"{spec.out}: {', '.join(made.files.values())}, README.md, card.html, selection.json")
     if push:
-        note(hub.push(spec.out, push, "dataset"))
+        note(hub.push(spec.out, push, "dataset", without=["pool"]))
 
 
 def foresee(spec: SelectOptions) -> Selection:

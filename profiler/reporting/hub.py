@@ -1,5 +1,6 @@
 """A folder put on the Hugging Face hub, or on a server that speaks its protocol (HF_ENDPOINT)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +20,11 @@ def require(repository: str) -> None:
         raise InheritError(f"the hub does not let you in ({_first(error)}); `hf auth login` does") from None
 
 
-def push(folder: Path, repository: str, kind: Kind) -> str:
-    """Put FOLDER into a repository, which is made private where it is new; its address."""
+def push(folder: Path, repository: str, kind: Kind, without: Sequence[str] = ()) -> str:
+    """Put FOLDER into a repository, which is made private where it is new; its address.
+
+    Hidden files stay here, which are a lock or what a killed writer left, and folders WITHOUT which it is whole.
+    """
     api, failed = _api()
     try:
         api.create_repo(repository, repo_type=kind, private=True, exist_ok=True)
@@ -28,6 +32,7 @@ def push(folder: Path, repository: str, kind: Kind) -> str:
             repo_id=repository,
             folder_path=folder,
             repo_type=kind,
+            ignore_patterns=[".*", "*/.*", *(f"{name}/*" for name in without)],
             commit_message="Put here by inherit",
         )
     except failed as error:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -15,8 +15,8 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from profiler.endpoints import SharedServer
-from profiler.errors import BadData, StoreError
-from profiler.files import held, locked, part_of, wait_locked, write_whole
+from profiler.errors import BadData
+from profiler.files import held, part_of, sole_writer, wait_locked, write_whole
 from profiler.records import Record
 
 Kind = Literal["sample", "score", "select", "train", "profile", "preferences"]
@@ -190,17 +190,9 @@ class Workspace:
     def _beside(self, stage: Stage, ending: str) -> Path:
         return self.folder / "at-work" / f"{stage.kind}-{stage.key}.{ending}"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Nobody else works on the study meanwhile."""
-        try:
-            lock = locked(self.folder / ".lock")
-        except BlockingIOError:
-            raise StoreError(f"another inherit works on {str(self.folder)!r}; wait for it") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return sole_writer(self.folder)
 
 
 def short_digest(what: JsonValue | list[JsonValue]) -> str:

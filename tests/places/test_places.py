@@ -69,8 +69,8 @@ def selected(pool: Path, folder: Path, on: str, *more: str, **environment: str) 
 
 
 def left(folder: Path) -> dict[str, bytes]:
-    """All that was left of the scores and the choice."""
-    found = [*folder.glob("pool/scores/*/*"), *folder.glob("out/*.jsonl")]
+    """The scores and the choice, as whoever comes later finds them."""
+    found = [*folder.glob("pool/scores/*/*.parquet"), *folder.glob("out/*.jsonl")]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
@@ -132,6 +132,7 @@ def test_a_command_killed_at_any_moment_measures_nothing_again_that_was_whole(
                 assert code in (0, -signal.SIGKILL)
             lost.append((len(notes.read_text("utf-8").splitlines()) - 2 * BLOCKS, kills - before))
             found.append(left(folder))
+            assert not [*folder.glob("out/.*.part")], "what a killed one left half written is gone"
             if kills >= KILLS:
                 break
     print(f"{on}: {kills} kills; segments measured again, and kills: {lost}; {os.getloadavg()[0]:.1f} load")

@@ -37,6 +37,10 @@ def test_a_data_set_is_put_on_the_hub_in_a_private_repository(tmp_path: Path) ->
     assert {path: content for path, content in hub.files.items() if path.endswith("chosen.jsonl")} == {
         "datasets/me/long/chosen.jsonl": (tmp_path / "chosen" / "chosen.jsonl").read_bytes()
     }
+    out = tmp_path / "chosen"
+    made = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
+    told = [path.as_posix() for path in made if path.parts[0] not in ("pool", ".lock")]
+    assert sorted(hub.files) == [f"datasets/me/long/{path}" for path in sorted(told)], "the pool stays here"
     assert hub.files["datasets/me/long/README.md"].startswith(b"---\nconfigs:")
     assert done.stderr.splitlines()[-1].endswith("/datasets/me/long")
     assert TOKEN not in done.stdout + done.stderr

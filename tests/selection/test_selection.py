@@ -15,6 +15,7 @@ import pytest
 
 from profiler.datasets import read
 from profiler.errors import BadData, InheritError, StoreError, UnknownName, WrongUse
+from profiler.files import sole_writer
 from profiler.reporting import report
 from profiler.text.counting import Text
 from selection import Pool, PoolContents, Selection, SelectOptions, card, preview, score, select
@@ -418,6 +419,25 @@ def test_a_disk_that_fills_leaves_no_half_data_set(flag: list[str], tmp_path: Pa
     assert not [path for path in (tmp_path / "out").glob("chosen.*") if path.suffix != ".part"]
     run(*words)
     assert not list((tmp_path / "out").glob("*.part"))
+
+
+def test_what_a_killed_selection_left_half_written_is_gone_after_the_next(tmp_path: Path) -> None:
+    source, out = written(tmp_path / "a.jsonl", rows(30, 2)), tmp_path / "out"
+    words = ["select", source, "-O", "max:words", "-m", "words", "-o", out]
+    run(*words)
+    whole = {path.name for path in out.iterdir()}
+    (out / ".chosen.jsonl.1-ab.part").write_bytes(b"x")
+    (out / ".bands-ab").mkdir()
+    (out / ".bands-ab" / "0").write_bytes(b"x")
+    run(*words)
+    assert {path.name for path in out.iterdir()} == whole
+
+
+def test_two_selections_into_one_folder_are_not_mixed(tmp_path: Path) -> None:
+    source, out = written(tmp_path / "a.jsonl", rows(30, 2)), tmp_path / "out"
+    with sole_writer(out), pytest.raises(StoreError, match=r"another inherit works on .*out'; wait for it"):
+        run("select", source, "-O", "max:words", "-m", "words", "-o", out)
+    assert not (out / "chosen.jsonl").exists()
 
 
 def test_a_folder_that_is_no_pool_is_named(tmp_path: Path) -> None:
