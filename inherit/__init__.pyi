@@ -430,6 +430,7 @@ def study(
     on: str = ...,
     at_once: int = ...,
     resources: Mapping[Literal['sample', 'score', 'select', 'train', 'profile', 'preferences'], object] = ...,
+    per_student: Mapping[str, object] = ...,
     reported: str | None = ...,
     bases: Mapping[str, str] = ...,
 ) -> Result[Findings]:
@@ -461,6 +462,7 @@ def study(
         on: Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION.
         at_once: Stages that may run here at the same time; those that only ask servers are not counted.
         resources: What a stage of a kind wants: train: {gpus: 8, processes: 8}, profile: {gpus: 1, engine: vllm}; the kinds are sample, score, select, train, profile and preferences.
+        per_student: One of `students` → what it has otherwise: {recipe: {merge: true}, resources: {train: {gpus: 8}}}.
         reported: A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md).
         bases: Model → the model that it was made from, where its folder does not say so: who is related to whom."""
 

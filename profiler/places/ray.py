@@ -113,6 +113,16 @@ class _Own:
         return self._told
 
 
+def _why(error: Exception) -> str:
+    """What keeps from a cluster; Ray tells of a token that it wants in its log and in the error's cause alone."""
+    told = f"{error} {error.__cause__ or ''}"
+    if "AuthenticationError" in told or "InvalidAuthToken" in told:
+        return "it wants a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN where ~/.ray/auth_token is another one"
+    if "ray client connection timeout" in told:
+        return f"{error}; where it has a token (it lies in ~/.ray/auth_token of its head), set RAY_AUTH_MODE=token"
+    return str(error).partition("\n")[0][:200]
+
+
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Ray, connected; who was connected before stays so."""
@@ -124,16 +134,17 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    named = address or os.environ.get("RAY_ADDRESS")
     try:
         try:
             ray.init(address or "auto", **quiet)
         except ConnectionError:
-            if address:
+            if named:
                 raise
             ray.init(include_dashboard=False, **quiet)
-    except (ConnectionError, TimeoutError, RuntimeError, ImportError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise EndpointDown(f"can't reach a Ray cluster {where}: {str(error).partition(chr(10))[0][:200]}") from None
+    except (ConnectionError, TimeoutError, RuntimeError, ImportError, ray.exceptions.AuthenticationError) as error:
+        where = f"at {named}" if named else "on this machine"
+        raise EndpointDown(f"can't reach a Ray cluster {where}: {_why(error)}") from None
     try:
         yield ray
     finally:

@@ -61,7 +61,7 @@ def carry_out(
     WORK does a stage in another process.
     """
     study, workspace = schedule.study, schedule.workspace
-    most = max((wants.gpus for wants in study.resources.values()), default=0.0)
+    most = max((stage.wants.gpus for stage in schedule.stages), default=0.0)
     alone = study.on == HERE and study.at_once == 1
     place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once, most)
     with workspace.lock(), place.open() as site:
@@ -149,8 +149,7 @@ class Graph:
         if others := self._beside(stage):
             others.append(stage)
             return None
-        wants = study.wants(stage.kind)
-        gpus, processors = (0.0, 0) if stage.asks else (wants.gpus, wants.processors)
+        gpus, processors = (0.0, 0) if stage.asks else (stage.wants.gpus, stage.wants.processors)
         if self.work:
             given = study, number, str(Path.cwd()), folder()
             task = Task(stage.name, self.work, given, gpus, processors, outlives=True)

@@ -14,7 +14,7 @@ from profiler.places import place_at
 from profiler.probes import Probe, ProbeOptions, Suite
 from profiler.records import Record
 from profiler.study.reported import read_reported
-from profiler.study.stage import Kind
+from profiler.study.stage import Kind, Resources
 from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
 from training import Recipe, recipe_of
 
@@ -75,16 +75,13 @@ class Aim(Record):
         return self.report or f"attributes.{self.objective.goals[0].metric}"
 
 
-class Resources(Record):
-    """What a stage wants to have for itself."""
+class StudentSettings(Record):
+    """What is not for one student as the study has it for all."""
 
-    gpus: float = Field(default=0, ge=0)
-    processors: int = Field(default=1, ge=1)
-    processes: int = Field(default=1, ge=1)
-    """That a training is shared by, one a GPU."""
-    engine: Literal["local", "vllm"] = "local"
-    """What runs a student while it is profiled: the stage's process, or a vLLM server that it starts; with
-    `recipe.merge` off one for all adapters of a base."""
+    recipe: dict[str, object] = Field(default_factory=dict)
+    """Keys of `recipe` that it has otherwise."""
+    resources: dict[Kind, Resources] = Field(default_factory=dict)
+    """What its trainings and profiles want, in place of all that `resources` says of the kind."""
 
 
 class StudyProbe(Record):
@@ -167,6 +164,8 @@ class Study(Record):
     resources: dict[Kind, Resources] = Field(default_factory=dict)
     """What a stage of a kind wants: train: {gpus: 8, processes: 8}, profile: {gpus: 1, engine: vllm}; the kinds are
     sample, score, select, train, profile and preferences."""
+    per_student: dict[str, StudentSettings] = Field(default_factory=dict)
+    """One of `students` → what it has otherwise: {recipe: {merge: true}, resources: {train: {gpus: 8}}}."""
     reported: str | None = None
     """A TOML file of numbers that others reported, which the report sets beside its own (docs/study.md)."""
     bases: dict[str, str] = Field(default_factory=dict)
@@ -183,9 +182,13 @@ class Study(Record):
         meant = student in (self.best_of_students or self.students) and arm in (self.best_of_arms or self.arms)
         return tuple(sorted(self.best_of)) if meant and ARMS[arm].controls else ()
 
-    def wants(self, kind: Kind) -> Resources:
-        """What a stage of this kind wants for itself."""
-        return self.resources.get(kind, Resources())
+    def wants(self, kind: Kind, student: str | None = None) -> Resources:
+        """What a stage of this kind wants for itself, of this STUDENT where it is one's."""
+        return (self.resources | self._own(student).resources).get(kind, Resources())
+
+    def _own(self, student: str | None) -> StudentSettings:
+        """What a student has otherwise."""
+        return self.per_student.get(student or "", StudentSettings())
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -193,10 +196,9 @@ class Study(Record):
         asks = any(one.probe == ABILITY.partition(".")[0] for one in self.profile)
         return ({ABILITY: DROP} if asks else {}) | self.guard
 
-    @cached_property
-    def adapters(self) -> bool:
-        """Whether students stay adapters, apart from their base."""
-        recipe = self.taught("demo", "data", "out", 0)
+    def stays_adapter(self, student: str) -> bool:
+        """Whether a student's adapters are not worked into it."""
+        recipe = self.taught(student, "data", "out", 0)
         return recipe.method != "full" and not recipe.merge
 
     def rows(self) -> Prompts:
@@ -206,7 +208,7 @@ class Study(Record):
         """The recipe of one training."""
         form = "chat" if self.chat else "plain"
         ours = {"student": student, "data": data, "out": out, "seed": seed}
-        fields = {"form": form, **template_of(self.column), **self.recipe, **ours}
+        fields = {"form": form, **template_of(self.column), **self.recipe, **self._own(student).recipe, **ours}
         return recipe_of(fields, "recipe")
 
 
@@ -218,7 +220,7 @@ def read_study(path: Path, **changes: object) -> Study:
 def study_of(fields: Mapping[str, object], path: Path) -> Study:
     """The study of these fields; what is wrong is said in one sentence."""
     settings.refuse_unknown("study key", fields, Study, "inherit study --show")
-    for kind, key in ((Aim, "objectives"), (StudyProbe, "profile")):
+    for kind, key in ((Aim, "objectives"), (StudyProbe, "profile"), (StudentSettings, "per_student")):
         given = fields.get(key)
         parts = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else []
         for part in parts:
@@ -243,6 +245,7 @@ def _placed(study: Study, folder: Path) -> Study:
         "out": study.out if Path(study.out).is_absolute() else str(folder / study.out),
         "prompts": placed(study.prompts),
         "students": tuple(map(placed, study.students)),
+        "per_student": {placed(name): own for name, own in study.per_student.items()},
         "best_of_students": tuple(map(placed, study.best_of_students)),
         "teachers": tuple(map(model, study.teachers)),
         "profile": tuple(asks),
@@ -259,26 +262,42 @@ def _sound(study: Study, path: Path) -> Study:
     if place_at(study.on) and study.at_once > 1:
         raise WrongUse(f"{path}: `at_once` is for this machine; {study.on} has its own places: leave it out")
     _sharing(study, path)
+    _recipes(study, path)
     _teaching(study, path)
     active_filters(study.skip_filters)
-    if mine := [key for key in study.recipe if key in OWN]:
-        raise WrongUse(f"{path}: `recipe.{mine[0]}` is set by the study; leave it out")
     _telling(study, path)
     return study
 
 
 def _sharing(study: Study, path: Path) -> None:
     """Resources that are for the stages they are named for."""
-    for kind, wants in study.resources.items():
-        if wants.processes > 1 and kind != "train":
-            raise WrongUse(f"{path}: `resources.{kind}.processes` is for trainings alone; leave it out")
-        if wants.engine != "local" and kind not in ("profile", "preferences"):
-            raise WrongUse(f"{path}: `resources.{kind}.engine` is for profiles and preferences; leave it out")
-    taught = study.taught("demo", "data", "out", 0)
-    try:
-        taught.share(study.wants("train").processes)
-    except WrongUse as error:
-        raise WrongUse(f"{path}: {error}") from None
+    told = {"": study.resources} | {f"per_student.{name}.": own.resources for name, own in study.per_student.items()}
+    for whose, resources in told.items():
+        for kind, wants in resources.items():
+            key = f"{whose}resources.{kind}"
+            if whose and kind not in ("train", "profile"):
+                raise WrongUse(f"{path}: `{key}` is of no student; expected train or profile")
+            if wants.processes > 1 and kind != "train":
+                raise WrongUse(f"{path}: `{key}.processes` is for trainings alone; leave it out")
+            if wants.engine != "local" and kind not in ("profile", "preferences"):
+                raise WrongUse(f"{path}: `{key}.engine` is for profiles and preferences; leave it out")
+
+
+def _recipes(study: Study, path: Path) -> None:
+    """Recipes that each student can be taught by."""
+    for name in study.per_student:
+        if name not in study.students:
+            raise UnknownName("student in `per_student`", name, study.students, str(path))
+    told = {"": study.recipe} | {f"per_student.{name}.": own.recipe for name, own in study.per_student.items()}
+    for whose, recipe in told.items():
+        if mine := [key for key in recipe if key in OWN]:
+            raise WrongUse(f"{path}: `{whose}recipe.{mine[0]}` is set by the study; leave it out")
+    for name in study.students:
+        taught = study.taught(name, "data", "out", 0)
+        try:
+            taught.share(study.wants("train", name).processes)
+        except WrongUse as error:
+            raise WrongUse(f"{path}: {error}") from None
 
 
 def _fewer(study: Study, path: Path) -> None:

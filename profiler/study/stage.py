@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import orjson
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from profiler.endpoints import SharedServer
 from profiler.errors import BadData
@@ -59,6 +59,21 @@ class StageNews(Record):
         return self.error or f"{far}{self.words}".strip()
 
 
+class Resources(Record):
+    """What a stage wants to have for itself."""
+
+    gpus: float = Field(default=0, ge=0)
+    processors: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1)
+    """That a training is shared by, one a GPU."""
+    engine: Literal["local", "vllm"] = "local"
+    """What runs a student while it is profiled: the stage's process, or a vLLM server that it starts; with
+    `recipe.merge` off one for all adapters of a base."""
+
+
+NOTHING = Resources()
+
+
 @dataclass(eq=False)
 class Stage:
     """One thing to do once what it needs is done."""
@@ -76,6 +91,7 @@ class Stage:
     """May turn out to be the same as another that is before it: a control that several objectives share."""
     asks: bool = False
     """Only asks a server: it takes nobody's place on this machine."""
+    wants: Resources = NOTHING
     server: SharedServer | None = None
     """That it shares with other stages, all of which are one piece of work where they are ready at the same time."""
 

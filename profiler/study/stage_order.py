@@ -178,11 +178,12 @@ class Schedule:
         students = {made.pupil.student for made in to_do}
         sizes = {student: ready(self.study.taught(student, "data", "out", 0)) for student in students}
         if self.study.on == HERE:
-            refuse_lack(max((wants.gpus for wants in self.study.resources.values()), default=0))
-            if any(wants.engine == "vllm" for wants in self.study.resources.values()):
+            refuse_lack(max(stage.wants.gpus for stage in self.stages))
+            if any(stage.wants.engine == "vllm" for stage in self.stages):
                 installed.needed()
         # Trainings that may turn out to be the same are not counted, and an adapter is small.
-        whole = [] if self.study.adapters else [made for made in to_do if made.train and not made.train.shared]
+        whole = [made for made in to_do if made.train and not made.train.shared]
+        whole = [made for made in whole if not self.study.stays_adapter(made.pupil.student)]
         needed = sum(sizes[made.pupil.student] for made in whole)
         out = self.workspace.folder.absolute()
         there = next(folder for folder in (out, *out.parents) if folder.exists())

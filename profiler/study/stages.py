@@ -23,7 +23,7 @@ from profiler.runs import Run
 from profiler.runs.profile import Watcher, ask_probes, refuse_incomplete
 from profiler.study.plan import ARMS, Study, StudyProbe
 from profiler.study.records import Pupil
-from profiler.study.stage import Kind, Say, Stage, Workspace, short_digest
+from profiler.study.stage import Resources, Say, Stage, Workspace, short_digest
 from selection import Pool, SampleOptions, SelectOptions, Teacher, UniquePrompts, card
 
 EASY = ("micro", "save", "checkpointing", "student", "data", "out")
@@ -84,6 +84,7 @@ class Stages:
             lambda key, say: wait(self._sample(teacher, say)),
             size=size,
             asks=bool(teacher.endpoint.url or teacher.serve),
+            wants=self.study.wants("sample"),
         )
 
     async def _sample(self, teacher: Teacher, say: Say) -> Path:
@@ -126,7 +127,15 @@ class Stages:
             return self.pool
 
         many = sum(stage.size["candidates"] for stage in needs)
-        return Stage("score", f"{len(self.names)} metrics", inputs, work, needs, {"candidates": many})
+        return Stage(
+            "score",
+            f"{len(self.names)} metrics",
+            inputs,
+            work,
+            needs,
+            {"candidates": many},
+            wants=self.study.wants("score"),
+        )
 
     def select(self, pupil: Pupil, scored: Stage) -> Stage:
         study, target = self.study, self.study.objectives[str(pupil.objective)]
@@ -159,7 +168,7 @@ class Stages:
 
         title = f"{pupil.objective} of {' + '.join(pupil.sources)}{pupil.fewer}, seed {pupil.seed}"
         many = self.prompts.survey.count * int(spec.k or 0)
-        return Stage("select", title, inputs, work, [scored], {"candidates": many})
+        return Stage("select", title, inputs, work, [scored], {"candidates": many}, wants=study.wants("select"))
 
     def train(self, pupil: Pupil, title: str, selected: Stage) -> Stage:
         """Teach a student one arm's answers; two arms with the same answers are one training."""
@@ -186,25 +195,27 @@ class Stages:
             data, out = folder / "examples" / f"{_content_name(examples)}.jsonl", folder / "students" / key
             write_whole(data, examples)
             recipe = self.study.taught(pupil.student, str(data), str(out), pupil.seed)
-            if (several := self.study.wants("train").processes) > 1:
-                say(f"train {title}", 0, 0, f"{several} processes")
-                made = train_together(recipe, several, said=folder / "at-work" / f"train-{key}.log")
+            if wants.processes > 1:
+                say(f"train {title}", 0, 0, f"{wants.processes} processes")
+                made = train_together(recipe, wants.processes, said=folder / "at-work" / f"train-{key}.log")
             else:
                 made = train(recipe, lambda text: say(f"train {title}", 0, 0, text))
             return Path(made.model or made.adapter or out)
 
         size = {"examples": self.prompts.survey.count}
-        return Stage("train", title, inputs, work, [selected], size, shared=arm != "chosen")
+        wants = self.study.wants("train", pupil.student)
+        return Stage("train", title, inputs, work, [selected], size, shared=arm != "chosen", wants=wants)
 
     def profile(self, student: str, title: str, trained: Stage | None) -> Stage:
         """Ask a student, untouched or trained, every probe."""
-        base = Endpoint(model=student, chat=self.study.chat, engine=self.study.wants("profile").engine)
+        wants = self.study.wants("profile", student)
+        base = Endpoint(model=student, chat=self.study.chat, engine=wants.engine)
         shared = self._server(base) if trained else None
 
         def endpoint() -> Endpoint:
             if not trained:
                 return base
-            made = "adapter" if self.study.adapters else "model"
+            made = "adapter" if self.study.stays_adapter(student) else "model"
             return base.model_copy(update={made: str(self.workspace.result(trained))})
 
         return Stage(
@@ -214,17 +225,18 @@ class Stages:
                 **_model_inputs(endpoint()),
                 "probes": [*map(_probe_inputs, self.study.profile, self.probes)],
             },
-            lambda key, say: self._profile("profile", endpoint(), title, say, self.probes, shared),
+            lambda key, say: self._profile(wants, endpoint(), title, say, self.probes, shared),
             [trained] if trained else [],
             {"items": sum(probe.count for probe in self.probes)},
+            wants=wants,
             server=shared,
         )
 
     def _server(self, base: Endpoint) -> SharedServer | None:
         """That of a student's adapters; None where it has none, or they are asked in the stage's process."""
-        if base.engine == "local" or not self.study.adapters:
+        if base.engine == "local" or not self.study.stays_adapter(base.model):
             return None
-        return self._servers.setdefault(base.model, SharedServer(ceil(self.study.wants("profile").gpus)))
+        return self._servers.setdefault(base.model, SharedServer(ceil(self.study.wants("profile", base.model).gpus)))
 
     def preferences(self, teacher: Teacher) -> Stage | None:
         """Ask a teacher the pairs that students are asked; None where they are asked none."""
@@ -232,20 +244,22 @@ class Stages:
         if Preferences.name not in asked:
             return None
         endpoint, (ask, probe) = teacher.endpoint, asked[Preferences.name]
+        wants = self.study.wants("preferences")
         if not endpoint.url:
-            endpoint = endpoint.model_copy(update={"engine": self.study.wants("preferences").engine})
+            endpoint = endpoint.model_copy(update={"engine": wants.engine})
         return Stage(
             "preferences",
             teacher.name,
             lambda: {**_model_inputs(endpoint), **_probe_inputs(ask, probe)},
-            lambda key, say: self._profile("preferences", endpoint, teacher.name, say, [probe]),
+            lambda key, say: self._profile(wants, endpoint, teacher.name, say, [probe]),
             size={"items": probe.count},
             asks=bool(endpoint.url),
+            wants=wants,
         )
 
     def _profile(
         self,
-        kind: Kind,
+        wants: Resources,
         endpoint: Endpoint,
         title: str,
         say: Say,
@@ -267,7 +281,7 @@ class Stages:
         if shared:
             found = shared.reached(endpoint, asked, tell, tell)
         else:
-            found = server.reached(endpoint, asked, tell, tell, ceil(self.study.wants(kind).gpus))
+            found = server.reached(endpoint, asked, tell, tell, ceil(wants.gpus))
         report.save(run_report(found), found.folder / "report.html")
         refuse_incomplete(found)
         return found.folder

@@ -160,6 +160,31 @@ def test_a_cluster_that_is_not_there_is_a_sentence(pool: Path, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_cluster_that_wants_a_token_says_what_to_set_and_takes_it(pool: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 32}
+    head = "from ray.cluster_utils import Cluster as C; print(C(True, head_node_args={'num_cpus': 1}).address); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", head],
+        env=os.environ | token | {"PYTHONPATH": str(ROOT), "INHERIT_TEST_DEADLY": str(tmp_path / "deadly")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=QUIET,
+        text=True,
+    ) as cluster:
+        assert cluster.stdin
+        assert cluster.stdout
+        address = cluster.stdout.readline().strip()
+        refused = selected(pool, tmp_path, "ray", RAY_ADDRESS=address)
+        done = selected(pool, tmp_path, "ray", RAY_ADDRESS=address, **token)
+        cluster.stdin.close()
+    assert refused.returncode == 1
+    assert f"can't reach a Ray cluster at {address}: it wants a token: set RAY_AUTH_MODE=token" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert token["RAY_AUTH_TOKEN"] not in refused.stderr + done.stderr
+
+
 @pytest.mark.parametrize("on", ["ray", "slurm"])
 async def test_servers_of_a_teacher_start_where_there_is_room_and_draw_what_one_draws_here(
     on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

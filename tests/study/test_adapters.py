@@ -20,7 +20,7 @@ from profiler.study.findings import StudyResults
 from profiler.study.stage import Stage
 from profiler.study.stage_order import Schedule
 from profiler.study.stages import weights
-from tests.support import study
+from tests.support import study, tiny
 from tests.support.ask import HASTY
 from tests.support.command import asked, inherit
 from tests.support.serving import FakeVllm, installed_fake
@@ -90,6 +90,23 @@ async def test_a_base_has_one_server_and_its_adapters_answer_there_by_their_name
     assert len({one.fingerprint.id for one in (base, *students)}) == 4
     assert len({repr(one.estimates) for one in (base, *students)}) == 4
     assert all(outcome.change for outcome in StudyResults(schedule).findings().outcomes)
+
+
+async def test_a_student_that_can_not_stay_an_adapter_is_merged_and_has_resources_of_its_own(
+    tmp_path: Path, fake: FakeVllm
+) -> None:
+    tiny.checkpoint(tmp_path / "whole", "llama", seed=3)
+    own = {"recipe": {"merge": True, "lr": 1e-3}, "resources": {"profile": {"processors": 2}}}
+    schedule = await taught(tmp_path, students=["student", "whole"], per_student={"whole": own})
+    kept = {name: {stage.wants for stage in schedule.stages if name in stage.title} for name in ("student", "whole")}
+    assert {(one.engine, one.processors) for one in kept["whole"]} == {("local", 1), ("local", 2)}
+    assert not await carried_out(schedule)
+    found = [one.endpoint for one in profiles(schedule)]
+    assert {one.engine for one in found if one.adapter} == {"vllm"}
+    assert len([one for one in found if one.adapter]) == 3
+    merged = [one for one in found if f"{tmp_path}/study/students/" in one.model]
+    assert [(one.engine, one.adapter) for one in merged] == [("local", None)] * 3
+    assert {schedule.study.taught(name, "d", "o", 0).lr for name in schedule.study.students} == {2e-4, 1e-3}
 
 
 async def test_a_server_that_dies_is_started_again_and_the_adapter_is_loaded_anew(

@@ -20,9 +20,9 @@ from profiler.places import Task
 from profiler.places.here import Processes
 from profiler.study import carry_out, plan
 from profiler.study.graph import Failures
-from profiler.study.plan import Resources, Study, study_of
+from profiler.study.plan import Study, study_of
 from profiler.study.report import stages_text
-from profiler.study.stage import Kind, Stage, Workspace
+from profiler.study.stage import Kind, Resources, Stage, Workspace
 from profiler.study.stage_order import Schedule
 from tests.support import stages
 from tests.support.command import inherit
@@ -279,9 +279,8 @@ def test_more_gpus_for_a_stage_than_there_are_are_refused_before_anything_runs(
     made: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    made.stage("train", "big")
-    wants = {"at_once": 2, "resources": {"train": Resources(gpus=2)}}
-    schedule = replace(made.schedule, study=made.schedule.study.model_copy(update=wants))
+    made.stage("train", "big").wants = Resources(gpus=2)
+    schedule = replace(made.schedule, study=made.schedule.study.model_copy(update={"at_once": 2}))
     with pytest.raises(WrongUse, match="a task wants 2 GPUs, and this machine has 1"):
         carry_out(schedule, quiet, quiet)
 

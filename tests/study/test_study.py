@@ -350,6 +350,24 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"arms": ["base"]}, WrongUse, "nothing to teach"),
         ({"recipe": {"seed": 1}}, WrongUse, "`recipe.seed` is set by the study"),
         ({"recipe": {"lern": 1}}, UnknownName, "no recipe key 'lern'"),
+        ({"per_student": {"studnet": {}}}, UnknownName, "no student in `per_student` 'studnet'"),
+        ({"per_student": {"student": {"recepie": {}}}}, UnknownName, "did you mean 'recipe'"),
+        ({"per_student": {"student": {"recipe": {"lern": 1}}}}, UnknownName, "no recipe key 'lern'"),
+        (
+            {"per_student": {"student": {"recipe": {"out": "x"}}}},
+            WrongUse,
+            r"student\.recipe\.out` is set by",
+        ),
+        (
+            {"per_student": {"student": {"resources": {"score": {"gpus": 1}}}}},
+            WrongUse,
+            r"student\.resources\.score` is of no student; expected train or profile",
+        ),
+        (
+            {"per_student": {"student": {"resources": {"train": {"processes": 3}}}}},
+            WrongUse,
+            "a batch of 8 can't be shared evenly by 3 processes",
+        ),
         ({"best_of": [4]}, WrongUse, "`best_of` holds 4; expected numbers from 1 to 3, below `k`"),
         (
             {"best_of_arms": ["single"]},

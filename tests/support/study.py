@@ -83,7 +83,7 @@ def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
         steps=0,
         losses=(),
         seconds=0,
-        **_weights(schedule, out, seed),
+        **_weights(schedule, student, out, seed),
         versions={},
     )
     claim = {"recipe": made.recipe.model_dump(), "data": _digest(schedule, stage), "student": _student(student)}
@@ -91,8 +91,8 @@ def _settled(schedule: Schedule, stage: Stage, out: Path, seed: int) -> None:
     (out / "training.json").write_text(made.model_dump_json(), "utf-8")
 
 
-def _weights(schedule: Schedule, out: Path, seed: int) -> dict[str, str | None]:
-    if schedule.study.adapters:
+def _weights(schedule: Schedule, student: str, out: Path, seed: int) -> dict[str, str | None]:
+    if schedule.study.stays_adapter(student):
         return {"model": None, "adapter": str(adapter(out / "adapter", seed))}
     return {"model": str(tiny.checkpoint(out / "model", "llama", seed=seed))}
 
