@@ -474,6 +474,7 @@ async def test_fingerprint_is_of_the_weights_not_the_path(folder: Callable[..., 
 @pytest.mark.parametrize(
     ("name", "error", "says"),
     [
+        ("gpt@http://127.0.0.1:9/v1", WrongUse, "they stand apart: gpt --url http://127.0.0.1:9/v1"),
         ("./nowhere", WrongUse, "no folder './nowhere'"),
         ("x" * 5000, WrongUse, "xxx' can't be a checkpoint's folder: File name too long"),
         ("~nobody-of-this-name/x", WrongUse, "can't be a checkpoint's folder"),

@@ -269,6 +269,9 @@ def at_hand(model: str) -> Path | None:
     """The folder of the demo or of a checkpoint of the user's; None for what is named as the hub does."""
     if model == "demo":
         return demo.checkpoint()
+    name, at, url = model.rpartition("@http")
+    if at:
+        raise WrongUse(f"{model!r} is a model and an address; here they stand apart: {name} --url http{url}")
     try:
         folder = Path(model).expanduser()
         there = folder.is_dir()
