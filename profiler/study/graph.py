@@ -61,7 +61,7 @@ def carry_out(
     WORK does a stage in another process.
     """
     study, workspace = schedule.study, schedule.workspace
-    most = max((stage.wants.gpus for stage in schedule.stages), default=0.0)
+    most = max((stage.wants.gpus for stage in schedule.stages if not stage.asks), default=0.0)
     alone = study.on == HERE and study.at_once == 1
     place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once, most)
     with workspace.lock(), place.open() as site:

@@ -92,6 +92,7 @@ class Stage:
     asks: bool = False
     """Only asks a server: it takes nobody's place on this machine."""
     wants: Resources = NOTHING
+    """What it has to itself while it runs."""
     server: SharedServer | None = None
     """That it shares with other stages, all of which are one piece of work where they are ready at the same time."""
 

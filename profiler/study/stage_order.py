@@ -178,8 +178,9 @@ class Schedule:
         students = {made.pupil.student for made in to_do}
         sizes = {student: ready(self.study.taught(student, "data", "out", 0)) for student in students}
         if self.study.on == HERE:
-            refuse_lack(max(stage.wants.gpus for stage in self.stages))
-            if any(stage.wants.engine == "vllm" for stage in self.stages):
+            here = [stage.wants for stage in self.stages if not stage.asks]
+            refuse_lack(max(wants.gpus for wants in here))
+            if any(wants.engine == "vllm" for wants in here):
                 installed.needed()
         # Trainings that may turn out to be the same are not counted, and an adapter is small.
         whole = [made for made in to_do if made.train and not made.train.shared]

@@ -160,6 +160,13 @@ def test_a_cluster_that_is_not_there_is_a_sentence(pool: Path, tmp_path: Path) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_cluster_that_is_made_for_the_while_says_nothing_of_its_own(pool: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    done = selected(pool, tmp_path, "ray", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "WARNING" in line or "ray.io" in line] == []
+
+
 def test_a_cluster_that_wants_a_token_says_what_to_set_and_takes_it(pool: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "f" * 32}
