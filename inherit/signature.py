@@ -6,7 +6,7 @@ from collections.abc import Callable
 from inspect import Parameter, Signature, cleandoc, signature
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from profiler.cli import ours
 from profiler.plugins import imported
@@ -58,6 +58,8 @@ def described(verb: Callable[..., object]) -> Callable[..., object]:
 
 def hint(kind: Any) -> str:
     """A type as a signature writes it: several of something may be any sequence, a path may be text."""
+    if get_origin(kind) is Annotated:
+        return hint(get_args(kind)[0])
     parts = [hint(each) for each in get_args(kind) if each is not ...] if get_origin(kind) is not Literal else []
     match get_origin(kind) or kind:
         case origin if origin is tuple or origin is list:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import operator
 from datetime import datetime
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from profiler.errors import FAILED, BadData, StoreError
 
@@ -148,6 +156,16 @@ class Fingerprint(Record):
     """Greedy text of the fixed canary prompt, or the digest of the weight files."""
     logprobs: tuple[float, ...] = ()
     """Log-probabilities of the canary text's tokens, where the endpoint gives them."""
+
+
+def _holding_prompt(template: str) -> str:
+    if "{prompt}" not in template:
+        raise ValueError("must hold {prompt}, where the prompt goes")
+    return template
+
+
+Template = Annotated[str, AfterValidator(_holding_prompt)]
+"""What a prompt is put into; one without a place for it would ask everybody the same."""
 
 
 class Sampling(Record):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from profiler.records import MOST_SEED, SCHEMA, Argument, Endpoint, Fingerprint, Flag, Record, Sampling, Usage
+from profiler.records import MOST_SEED, SCHEMA, Argument, Endpoint, Fingerprint, Flag, Record, Sampling, Template, Usage
 
 GIVEN = "given"
 """The version of a score that came with the candidates."""
@@ -46,7 +46,7 @@ class SampleOptions(Record):
     """Stop before this string; may be repeated."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Candidate i is drawn with seed + i."""
-    prompt_template: str | None = None
+    prompt_template: Template | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""
@@ -77,13 +77,13 @@ class Serving(Record):
 class Teacher(Record):
     """Whoever is asked for candidates, and how."""
 
-    name: str
+    name: str = Field(min_length=1)
     """What its candidates are labelled with: their source."""
     endpoint: Endpoint
     sampling: Sampling = Sampling(temperature=1.0, top_p=0.95, max_tokens=512)
     k: int = Field(default=10, ge=1, le=10_000)
     """Candidates per prompt."""
-    prompt_template: str = "### Question: {prompt}\n### Answer:"
+    prompt_template: Template = "### Question: {prompt}\n### Answer:"
     """How a completions endpoint is asked."""
     system: str = ""
     """System message, for a chat endpoint."""

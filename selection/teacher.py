@@ -42,6 +42,8 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
         if name not in (*ENDPOINT, *DRAWN, *OWN):
             raise UnknownName("field of a teacher", name, (*ENDPOINT, *DRAWN, *OWN), "docs/selection.md")
 
+    if not fields.get("model"):
+        raise WrongUse(f"expected at least `model` of a teacher, found {', '.join(map(str, fields)) or 'nothing'}")
     if isinstance(several := fields.get("url"), list | tuple):
         fields |= {"url": several[0] if several else None, "replicas": [*several[1:]]}
 
@@ -57,6 +59,8 @@ def read_teacher(named: str | Mapping[str, object], defaults: Mapping[str, objec
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise WrongUse(f"teacher {fields.get('model')!r}: {where}: {settings.expected(problem)}") from None
+    if not made.sampling.max_tokens:
+        raise WrongUse(f"teacher {made.name!r}: max_tokens: expected at least 1, found 0")
     if made.serve and endpoint.url:
         raise WrongUse(
             f"teacher {endpoint.model!r}: `serve` starts servers of its own, and `url` names one; leave one out"

@@ -309,7 +309,7 @@ async def test_sample_and_select(kept: Kept) -> None:
     kept.text("pool.json", json.dumps(pool, indent=1, ensure_ascii=False) + "\n")
     wanted = ("select", "pool", "-O", "max:words", "--skip-filter", "language")
     await kept.ran("select", *wanted, "-o", "long")
-    for path in sorted((kept.here / "long").rglob("*.*")):
+    for path in sorted((kept.here / "long").rglob("[!.]*.*")):
         kept.file(path, f"long_{path.name}")
     goals = (*wanted, "-O", "0.5*near:ttr=0.8", "--hold", "words=0.5", "-r", "repetition<=0.5", "-m", "ttr")
     await kept.ran("select_json", *goals, "-o", "held", "--form", "completion", "--top", "2", "--json")

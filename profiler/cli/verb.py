@@ -17,7 +17,7 @@ from profiler.cli.help import HelpfulCommand
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from profiler.records import Record
+    from profiler.records import Flag, Record
 
 Act = Callable[..., None]
 """What a verb does: a function of its record, and of what only the command line knows, such as --json."""
@@ -79,14 +79,17 @@ def spelled(act: Act, record: type[Record]) -> Act:
 
     _, *others = inspect.signature(act).parameters.values()
     hints = get_type_hints(act, localns={record.__name__: record}, include_extras=True)
+    known = record.model_fields
     own = [each.replace(kind=each.KEYWORD_ONLY, annotation=hints[each.name]) for each in others]
     if act.__name__ in elsewhere.VERBS:
         own += elsewhere.PARAMETERS
     usual = {each.name: each.default for each in own}
 
     def run(service: str | None = None, **given: object) -> None:
-        fields = {name: value for name in record.model_fields if (value := given.pop(name)) is not None}
-        told = settings.checked(record, fields, f"inherit {act.__name__}")
+        fields = {name: value for name in known if (value := given.pop(name)) is not None}
+        told = settings.checked(
+            record, fields, f"inherit {act.__name__}", lambda name: written(name, known[name]).names[0]
+        )
         if service is None:
             if act.__name__ in elsewhere.VERBS and elsewhere.done(act.__name__, told, given, usual):
                 return None
@@ -96,7 +99,7 @@ def spelled(act: Act, record: type[Record]) -> Act:
         asked = {name: value for name, value in given.items() if value != usual[name]}
         return follow.follow(service, act.__name__, told.model_dump(mode="json", exclude_defaults=True), asked)
 
-    parameters = [parameter(name, field) for name, field in record.model_fields.items()]
+    parameters = [parameter(name, field) for name, field in known.items()]
     if act.__name__ in SERVED:
         own.append(inspect.Parameter("service", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Service))
     run.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
@@ -106,23 +109,29 @@ def spelled(act: Act, record: type[Record]) -> Act:
 
 def parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """A field as Typer understands it."""
-    from profiler.records import Flag
-
     about: dict[str, Any] = {"help": " ".join((field.description or "").split())}
     for each in field.metadata:
         about |= {ours: bound for theirs, ours in BOUNDS.items() if (bound := getattr(each, theirs, None)) is not None}
     kind, default = plain(field.annotation), field.get_default(call_default_factory=True)
     if isinstance(default, tuple | list):
         default = [*default] or None
-    flag = next((each for each in field.metadata if isinstance(each, Flag)), Flag())
-    names = flag.names or (f"--{name.replace('_', '-')}",)
-    info = typer.Argument(**about) if flag.argument else typer.Option(*names, **about)
+    flag = written(name, field)
+    info = typer.Argument(**about) if flag.argument else typer.Option(*flag.names, **about)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if field.is_required() else default,
         annotation=Annotated[kind if field.is_required() or default is not None else kind | None, info],
     )
+
+
+def written(name: str, field: FieldInfo) -> Flag:
+    """How the command line writes a field."""
+    from profiler.records import Flag
+
+    told = next((each for each in field.metadata if isinstance(each, Flag)), Flag())
+    usual = name.upper() if told.argument else f"--{name.replace('_', '-')}"
+    return told._replace(names=told.names or (usual,))
 
 
 def plain(annotation: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +33,8 @@ KINDS = {
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
     "literal_error": "one of {expected}",
+    "string_too_short": "a text that is not empty",
+    "extra_forbidden": "no such key",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
 }
@@ -94,10 +96,10 @@ def parts(value: object, known: dict[int, int]) -> int:
     return known[id(value)]
 
 
-def checked(record: type[R], fields: Mapping[str, object], where: str) -> R:
+def checked(record: type[R], fields: Mapping[str, object], where: str, named: Callable[[str], str] | None = None) -> R:
     """The RECORD of these FIELDS; what is wrong with the first of them is one sentence, which says WHERE."""
     refuse_unknown(f"key in {where}", fields, record, where)
-    return validated(record, fields, where)
+    return validated(record, fields, where, named)
 
 
 def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], where: str) -> None:
@@ -107,13 +109,38 @@ def refuse_unknown(kind: str, fields: Iterable[str], record: type[BaseModel], wh
             raise UnknownName(kind, str(name), record.model_fields, where)
 
 
-def validated(record: type[R], fields: Mapping[str, object], where: str) -> R:
-    """The RECORD of these FIELDS, where unknown ones were refused before."""
+def validated(
+    record: type[R], fields: Mapping[str, object], where: str, named: Callable[[str], str] | None = None
+) -> R:
+    """The RECORD of these FIELDS, where unknown ones were refused before; a field goes by what NAMED calls it."""
     try:
         return record.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise WrongUse(f"{where}: `{'.'.join(map(str, first['loc']))}`: {expected(first)}") from None
+        *path, last = first["loc"] or ("",)
+        if first["type"] == "extra_forbidden":
+            kind = f"key of `{'.'.join(map(str, path))}`" if path else "key"
+            raise UnknownName(f"{kind} in {where}", str(last), _keys(record, path), where) from None
+        place = (
+            named(str(first["loc"][0])) if named and first["loc"] else f"{where}: `{'.'.join(map(str, first['loc']))}`"
+        )
+        raise WrongUse(f"{place}: {expected(first)}") from None
+
+
+def _keys(record: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The keys that the part of a RECORD at this PATH has; a step that is no field of it is a list's or a mapping's."""
+    for step in path:
+        field = record.model_fields.get(str(step))
+        record = next(_records(field.annotation), record) if field else record
+    return [*record.model_fields]
+
+
+def _records(kind: object) -> Iterator[type[BaseModel]]:
+    """The records in a type such as dict[str, Record] or Record | None."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for inner in get_args(kind):
+        yield from _records(inner)
 
 
 def expected(problem: ErrorDetails) -> str:

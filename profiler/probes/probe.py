@@ -19,7 +19,7 @@ from profiler.datasets import F, Item, Row, Source, mini
 from profiler.endpoints import Answer, Generate, Request
 from profiler.errors import UnknownName
 from profiler.metrics import Metric
-from profiler.records import MOST_SEED, Flag, Record, Sampling, Writing
+from profiler.records import MOST_SEED, Flag, Record, Sampling, Template, Writing
 from profiler.stats import Statistic
 
 Setting = str | int | float | bool | None
@@ -72,7 +72,7 @@ class ProbeOptions(Record):
     """Stop before this string; may be repeated. Attributes else stop before the prompt template's headings."""
     seed: int | None = Field(default=None, ge=0, le=MOST_SEED)
     """Sample i of a prompt is drawn with seed + i."""
-    prompt_template: str | None = None
+    prompt_template: Template | None = None
     """Text with {prompt} in it, for a completions endpoint."""
     system: str = ""
     """System message, for a chat endpoint."""

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from profiler.datasets import settings
 from profiler.errors import InheritError, UnknownName, WrongUse, visible
 from profiler.records import Record
 from profiler.service.pages import render
@@ -78,7 +79,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
 async def _unfit(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return problem(request, 422, visible(f"{where or 'the request'}: {first['msg']}"))
+    return problem(request, 422, visible(f"{where or 'the request'}: {settings.expected(first)}"))
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

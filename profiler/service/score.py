@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field, ValidationError
 
 from profiler import metrics
+from profiler.datasets import settings
 from profiler.errors import WrongUse
 from profiler.metrics import Metric
 from profiler.records import Record
@@ -161,7 +162,7 @@ def _scored(body: bytes) -> bytes:
         raise WrongUse(f"the request is not JSON: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise WrongUse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise WrongUse(f"{'.'.join(map(str, first['loc']))}: {settings.expected(first)}") from None
     words = [asked.objective] if isinstance(asked.objective, str) else asked.objective
     wanted = read_objective(words) if words else None
     names = [*asked.metrics, *(objective_metrics(wanted) if wanted else ())]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from profiler.datasets import Prompts, prompts, settings, template_of
 from profiler.errors import UnknownName, WrongUse
 from profiler.places import place_at
 from profiler.probes import Probe, ProbeOptions, Suite
-from profiler.records import Record
+from profiler.records import Record, Sampling, Template
 from profiler.study.reported import read_reported
 from profiler.study.stage import Kind, Resources
 from selection import Objective, Teacher, active_filters, objective_metrics, read_objective, read_teacher
@@ -96,7 +96,7 @@ class StudyProbe(Record):
     """Ask only so many items, picked by seed."""
     samples: int | None = Field(None, ge=1)
     """Samples per prompt."""
-    prompt_template: str | None = None
+    prompt_template: Template | None = None
     """Text with {prompt} in it, for a plain completion."""
     system: str = ""
     subset: str | None = None
@@ -106,16 +106,22 @@ class StudyProbe(Record):
 
     def build(self, lang: str) -> Probe:
         """The probe; what it reads is fetched where it is unavailable."""
+        return probes.get(self.probe).build(self.options(lang))
+
+    def options(self, lang: str) -> ProbeOptions:
+        """What is said of the probe."""
+        where = f"`profile` of {self.probe}"
+        settings.refuse_unknown(f"key of `sampling` in {where}", self.sampling, Sampling, "inherit study --show")
         fields = self.model_dump(exclude={"probe", "sampling"})
-        return probes.get(self.probe).build(ProbeOptions.model_validate({**fields, **self.sampling, "lang": lang}))
+        return settings.validated(ProbeOptions, {**fields, **self.sampling, "lang": lang}, where)
 
 
 class Study(Record):
     """Students x teachers x objectives x arms x seeds."""
 
-    name: str = "study"
+    name: str = Field("study", min_length=1)
     """What it is called."""
-    out: str
+    out: str = Field(min_length=1)
     """Folder for everything that is made; a stage that is in it is not done again."""
     students: tuple[str, ...] = ("demo",)
     """Models to teach: checkpoints' folders, hub ids, or demo."""
@@ -155,7 +161,7 @@ class Study(Record):
     """Keys of `inherit train --show` but student, data, out and seed."""
     profile: tuple[StudyProbe, ...] = (StudyProbe.model_validate({"probe": "attributes"}),)
     """Probes that every student is asked."""
-    guard: dict[str, float] = Field(default_factory=dict)
+    guard: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """PROBE.METRIC → how far it may get worse than the base's; ability.acc_mean: 0.02 where ability is asked."""
     on: str = "here"
     """Where stages run: here, ray, ray://HOST:PORT, slurm or slurm:PARTITION."""
@@ -238,7 +244,9 @@ def _placed(study: Study, folder: Path) -> Study:
         return str(there) if not Path(name).is_absolute() and there.exists() else name
 
     def model(one: str | dict[str, object]) -> str | dict[str, object]:
-        return placed(one) if isinstance(one, str) else {**one, "model": placed(str(one.get("model", "")))}
+        if isinstance(one, str):
+            return placed(one)
+        return {**one, "model": placed(str(one["model"]))} if one.get("model") else one
 
     asks = (one.model_copy(update={"prompts": one.prompts and placed(one.prompts)}) for one in study.profile)
     there = {
@@ -258,6 +266,12 @@ def _sound(study: Study, path: Path) -> Study:
     """Refuse what can't be meant, before anything is paid for."""
     if not study.objectives or not study.students or not study.seeds:
         raise WrongUse(f"{path}: expected at least one of `students`, `objectives` and `seeds`")
+    for key in ("students", "seeds", "single", "arms", "best_of", "best_of_students", "best_of_arms"):
+        named = getattr(study, key)
+        if twice := [one for one in named if named.count(one) > 1]:
+            raise WrongUse(f"{path}: `{key}` holds {twice[0]!r} twice; name it once")
+    if "" in study.objectives:
+        raise WrongUse(f"{path}: an objective has no name; `objectives` are names with goals")
     _fewer(study, path)
     if place_at(study.on) and study.at_once > 1:
         raise WrongUse(f"{path}: `at_once` is for this machine; {study.on} has its own places: leave it out")
@@ -335,8 +349,9 @@ def _telling(study: Study, path: Path) -> None:
     asked = [one.probe for one in study.profile]
     if twice := [name for name in asked if asked.count(name) > 1]:
         raise WrongUse(f"{path}: `profile` asks {twice[0]!r} twice; a probe is asked once")
-    for name in asked:
-        probes.get(name)
+    for ask in study.profile:
+        probes.get(ask.probe)
+        ask.options(study.lang)
     for name, target in study.objectives.items():
         for metric in objective_metrics(target.objective):
             if ":" not in metric:  # what is loaded by its path is loaded when it is used
