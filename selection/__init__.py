@@ -17,7 +17,7 @@ from selection.score import (
     score_metric,
     stored_scores,
 )
-from selection.select import FirstBlocks, open_pool, preview, read_selection, score_missing, select
+from selection.select import FirstBlocks, check_words, open_pool, preview, read_selection, score_missing, select
 from selection.teacher import read_price, read_teacher, spec_teachers, teacher_fields
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "candidate_table",
     "card",
     "cheap_metrics",
+    "check_words",
     "croissant",
     "filters_version",
     "objective_metrics",

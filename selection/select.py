@@ -64,9 +64,14 @@ class PoolSurvey:
 
 def open_pool(spec: SelectOptions) -> Pool:
     """The pool that a selection names, or the one that its file makes."""
-    spec_objective(spec), active_filters(spec.skip_filter)  # a slip of the pen is refused before a long file is read
+    check_words(spec)  # a slip of the pen is refused before a long file is read
     sampled = "://" in spec.pool or Path(spec.pool).is_dir()
     return Pool(spec.pool) if sampled else import_file(Path(spec.pool), spec.out / "pool", spec.lang)
+
+
+def check_words(spec: SelectOptions) -> None:
+    """Refuse an objective or a filter that can't be meant, whatever the pool."""
+    spec_objective(spec), active_filters(spec.skip_filter)
 
 
 def spec_metrics(spec: SelectOptions) -> list[str]:

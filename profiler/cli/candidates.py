@@ -89,8 +89,9 @@ def select(spec: SelectOptions, push: Push = None, json: Json = False, dry_run: 
 
 def foresee(spec: SelectOptions) -> Selection:
     """What would be chosen of a pool, or of the one that a file has left under OUT."""
-    from selection import open_pool, preview
+    from selection import check_words, open_pool, preview
 
+    check_words(spec)
     if Path(spec.pool).is_file() and not (spec.out / "pool").is_dir():
         raise WrongUse(
             f"nothing is measured of the file {spec.pool!r} yet: without --dry-run `inherit select` measures it, and "

@@ -15,7 +15,7 @@ import orjson
 
 from profiler.datasets import mini
 from profiler.datasets.rows import Row, read, text_column
-from profiler.errors import BadData, InheritError, MissingExtra
+from profiler.errors import BadData, InheritError, MissingExtra, WrongUse
 from profiler.records import Json
 
 COLUMNS = ("prompt", "inputs", "instruction", "question", "input", "text")
@@ -114,6 +114,8 @@ def prompts(where: str = "mini", column: str | None = None, lang: str = "en") ->
     An `instruction` is asked with its `input`, unless COLUMN names one of them; `alpaca` is both in Alpaca's template.
     """
     if where == "mini":
+        if column not in (None, "prompt"):
+            raise WrongUse(f"the shipped prompts have no column {column!r}; a file's column is named")
         return Prompts("mini prompts", "mini", lambda: mini.rows("prompts"), "prompt")
     if where.startswith("hub:"):
         return _hub(where, column, lang)

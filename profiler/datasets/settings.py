@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST = 100_000
 """Parts that a settings file may have."""
 
+SHOWN = 200
+"""Characters of what came that are shown."""
+
 R = TypeVar("R", bound=BaseModel)
 
 KINDS = {
@@ -152,7 +155,8 @@ def expected(problem: ErrorDetails) -> str:
         what = f"one of {one_of[1]}"
     told = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     told = f"expected {what.format(**problem.get('ctx', {}))}" if what else told
-    return f"{told}, found {problem['input']!r}"
+    found = repr(problem["input"])
+    return f"{told}, found {found if len(found) <= SHOWN else f'{found[:SHOWN]}…'}"
 
 
 def text(record: type[BaseModel], values: BaseModel | None = None, null: str = "null") -> str:

@@ -10,7 +10,7 @@ import orjson
 
 from profiler.datasets import Item, Prompts, Row, drawn, mini, official, prompts, template_of
 from profiler.endpoints import Answer
-from profiler.errors import BadData, WrongUse
+from profiler.errors import BadData
 from profiler.probes.probe import ProbeOptions, WritingProbe, mean, metrics_of, register
 from profiler.records import Json, Sampling
 from profiler.text import final_answer
@@ -63,8 +63,6 @@ class FinalAnswer(WritingProbe[Problem]):
 
     @classmethod
     def build(cls, options: ProbeOptions) -> Self:
-        if options.gold and not options.prompts:
-            raise WrongUse(f"--gold {options.gold} names a column of --prompts, and none are given")
         if options.prompts:
             asked = prompts(options.prompts, options.column, options.lang)
         elif SOURCE.suite(options.suite, "full") == "full":

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from profiler import plugins
 from profiler.datasets import F, Item, Row, Source, mini
 from profiler.endpoints import Answer, Generate, Request
-from profiler.errors import UnknownName
+from profiler.errors import UnknownName, WrongUse
 from profiler.metrics import Metric
 from profiler.records import MOST_SEED, Flag, Record, Sampling, Template, Writing
 from profiler.stats import Statistic
@@ -78,6 +78,13 @@ class ProbeOptions(Record):
     """System message, for a chat endpoint."""
     order: int = Field(default=0, ge=0)
     """Seed of the order in which BBQ's options are listed by letter."""
+
+    @model_validator(mode="after")
+    def _columns_of_a_file(self) -> Self:
+        for name in ("column", "gold"):
+            if (named := getattr(self, name)) and not self.prompts:
+                raise WrongUse(f"--{name} {named} names a column of --prompts, and none are given")
+        return self
 
     def sampling(self, usual: Sampling) -> Sampling:
         """How text is drawn: as USUAL, but for what is set."""

@@ -62,6 +62,12 @@ def test_a_dry_run_says_what_choosing_would_do_and_leaves_nothing(tmp_path: Path
     assert json.loads(looked) == json.loads((tmp_path / "out" / "selection.json").read_text())
 
 
+def test_a_goal_that_can_not_be_meant_is_refused_before_anything_else_of_a_dry_run(tmp_path: Path) -> None:
+    source = written(tmp_path / "a.jsonl", rows(4, 2))
+    with pytest.raises(WrongUse, match="expected a goal such as max:mtld"):
+        run("select", source, "-O", "max:", "-o", tmp_path / "out", "--dry-run")
+
+
 def test_a_file_is_measured_before_a_dry_run_looks_at_its_pool(tmp_path: Path) -> None:
     words = ("select", written(tmp_path / "a.jsonl", rows()), "-O", "max:words", "-m", "mtld", "-o", tmp_path / "out")
     with pytest.raises(WrongUse, match=r"nothing is measured of the file .*a.jsonl' yet"):
