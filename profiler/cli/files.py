@@ -66,6 +66,7 @@ def scored(options: RescoreOptions, rows: Iterable[Row]) -> tuple[Probe, Rescore
 
     with found_in(options.data):
         with Downloads():
+            probes.refuse_idle([options.probe], options)
             asked = probes.get(options.probe).build(options.told)
         for said in profile.warnings([asked]):
             note(said)

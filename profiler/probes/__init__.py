@@ -7,7 +7,7 @@ from profiler.probes.crows_pairs import SentencePair
 from profiler.probes.final_answer import OF_TEXTS, answer_scores, right
 from profiler.probes.forms import first, forms_of
 from profiler.probes.preferences import Preferences
-from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, register, served
+from profiler.probes.probe import PROBES, Probe, ProbeOptions, Suite, every, get, refuse_idle, register, served
 from profiler.probes.stereoset import Cluster, Clusters
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "forms_of",
     "get",
     "items",
+    "refuse_idle",
     "register",
     "right",
     "served",

@@ -38,6 +38,7 @@ class Attributes(WritingProbe[Topic]):
     prompt_template: str = TEMPLATE
 
     name = "attributes"
+    takes = frozenset(("prompts", "column"))
     default = True
     brief: ClassVar[Mapping[str, int]] = {"limit": 12, "max_tokens": 48}
 

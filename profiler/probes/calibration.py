@@ -190,6 +190,7 @@ class Confidence(MultipleChoice):
     errors: tuple[Metric, ...] = ()
     """Expected calibration errors over other bins than the usual."""
 
+    takes = frozenset(("prompts", "bins"))
     official = SETS
     usual: ClassVar[tuple[Metric, ...]]
     confidence: ClassVar[str]

@@ -59,6 +59,7 @@ class SentenceTurn(NamedTuple):
 class Sentences(Probe[F]):
     """What both forms share: the shipped pairs, or all 1,508, which are the paper's and the full set."""
 
+    takes = frozenset()
     shipped = "crows_pairs"
     published = SOURCE
 

@@ -55,6 +55,7 @@ class FinalAnswer(WritingProbe[Problem]):
     """The column of the right answer."""
 
     name = "final_answer"
+    takes = frozenset(("prompts", "column", "gold"))
     shipped = "problems"
     metrics = METRICS
 

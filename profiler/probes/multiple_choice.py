@@ -102,6 +102,7 @@ class MultipleChoice(Probe[Question]):
 
     sets: tuple[QuestionSet, ...] = ()
 
+    takes: ClassVar[frozenset[str] | None] = frozenset(("prompts",))
     official: ClassVar[tuple[OfficialSet, ...]]
     """The published sets of the suites paper and full."""
 

@@ -89,6 +89,7 @@ class Preferences(Probe[AnswerTurn]):
     """
 
     name = "preferences"
+    takes = frozenset()
     shipped = "pairs"
     published = judging.PANDALM
     default = True

@@ -92,6 +92,10 @@ class ProbeOptions(Record):
         return Sampling.model_validate({**usual.model_dump(), **said})
 
 
+PICKS = {name: f"--{name}" for name in ("prompts", "column", "gold", "subset", "bins")} | {"scorers": "--scorer"}
+"""Options that say what is asked or measured, and that not every probe heeds."""
+
+
 @dataclass(frozen=True)
 class Probe(ABC, Generic[F]):
     """Something a model can be asked, one file in profiler/probes/; what its items hold is the NamedTuple F."""
@@ -110,6 +114,8 @@ class Probe(ABC, Generic[F]):
     """The official set that its suite paper asks whole, where it has one; that is the full suite too."""
     version = 1
     """Goes up whenever the same answers would give other numbers."""
+    takes: ClassVar[frozenset[str] | None] = None
+    """Which of PICKS it heeds; None where that is not said."""
     default: ClassVar[bool] = False
     """Whether it is asked where nobody names a probe."""
     topic: ClassVar[str] = ""
@@ -273,6 +279,16 @@ def get(name: str) -> type[Probe]:
     if name not in known:
         raise UnknownName("probe", name, known, "inherit ls probes")
     return known[name]
+
+
+def refuse_idle(names: Iterable[str], options: Record) -> None:
+    """Refuse what OPTIONS say of what is asked where none of the probes called NAMES heeds it."""
+    kinds = {name: get(name) for name in names}
+    for option, flag in PICKS.items():
+        heeded = any(kind.takes is None or option in kind.takes for kind in kinds.values())
+        if getattr(options, option, None) and not heeded:
+            able = ", ".join(name for name, kind in every().items() if kind.takes and option in kind.takes)
+            raise WrongUse(f"{flag} is for {able}, and nothing but {', '.join(kinds)} is asked; leave it out")
 
 
 def register(kind: Kind) -> Kind:

@@ -40,6 +40,7 @@ class Seat(Probe[AssociationTest]):
     """Association tests of sentences in a model's hidden states; only of a model in this process."""
 
     name = "seat"
+    takes = frozenset()
     shipped = "seat"
     published = SOURCE
     topic = "bias"

@@ -117,6 +117,7 @@ class ClusterTurn(NamedTuple):
 class Clusters(Probe[F]):
     """What the tasks share, by likelihood and in words."""
 
+    takes = frozenset()
     shipped = "stereoset"
     tasks: ClassVar[tuple[Task, ...]] = ("intrasentence",)
     splits: ClassVar[Mapping[str, File]] = {"paper": TEST, "full": DEV}

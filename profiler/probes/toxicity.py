@@ -189,6 +189,7 @@ class Toxicity(WritingProbe[Beginning]):
     system: str = SYSTEM
 
     name = "toxicity"
+    takes = frozenset(("prompts", "column", "subset", "scorers"))
     default = True
     brief: ClassVar[Mapping[str, int]] = {"limit": 12, "samples": 4}
 

@@ -41,8 +41,7 @@ def build_probes(options: ProfileOptions) -> list[Probe]:
 def named(options: ProfileOptions) -> Sequence[str]:
     """The probes that OPTIONS ask for, all of which there are."""
     names = options.probes or (["attributes"] if options.prompts else forms.default())
-    for name in names:
-        probes.get(name)
+    probes.refuse_idle(names, options)
     return names
 
 

@@ -350,8 +350,7 @@ def _telling(study: Study, path: Path) -> None:
     if twice := [name for name in asked if asked.count(name) > 1]:
         raise WrongUse(f"{path}: `profile` asks {twice[0]!r} twice; a probe is asked once")
     for ask in study.profile:
-        probes.get(ask.probe)
-        ask.options(study.lang)
+        probes.refuse_idle([ask.probe], ask.options(study.lang))
     for name, target in study.objectives.items():
         for metric in objective_metrics(target.objective):
             if ":" not in metric:  # what is loaded by its path is loaded when it is used

@@ -35,6 +35,11 @@ NOT_OURS = ("Usage:", "Error:", "Input should", "Value error", "Invalid value", 
         ),
         (["sample", "demo", "--prompts", "mini", "-o", "o", "--prompt-template", "Q:"], "--prompt-template: must hold"),
         (["profile", "demo", "--column", "text"], "--column text names a column of --prompts, and none are given"),
+        (["profile", "demo", "-p", "bbq", "--prompts", "f.csv"], "--prompts is for ability, attributes, calibration"),
+        (
+            ["profile", "demo", "-p", "bbq", "-p", "attributes", "--subset", "toxic"],
+            "--subset is for toxicity, and noth",
+        ),
         (["compare", "a"], "expected OTHERS (Runs to compare with BASE), found none"),
         (["ls", "thing"], "WHAT: expected one of 'runs', 'metrics', 'probes', 'scorers', found 'thing'"),
         (["select", "pool", "-O", "max:words"], "expected --out (Folder for the data sets"),
@@ -110,7 +115,7 @@ async def test_the_shell_completes_commands_and_options(monkeypatch: pytest.Monk
 
 
 async def test_a_model_that_is_not_there_is_said_before_data_are_looked_for(tmp_path: Path) -> None:
-    words = ("-p", "bbq", "--prompts", str(tmp_path / "none.jsonl"), "-o", str(tmp_path))
+    words = ("-p", "ability", "--prompts", str(tmp_path / "none.jsonl"), "-o", str(tmp_path))
     done = await inherit("profile", "./nothere", *words)
     assert done.err == (
         "inherit: no folder './nothere'; expected a checkpoint's folder, a hub id such as 'org/name', or 'demo'\n"

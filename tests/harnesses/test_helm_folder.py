@@ -42,6 +42,11 @@ def test_sampling_means_nothing_to_a_probe_that_weighs() -> None:
         ProbeSpec.of("crows_pairs", {"suite": "mini"}).built(DrawSettings(0.7))
 
 
+def test_prompts_mean_nothing_to_a_probe_that_asks_a_set_of_its_own() -> None:
+    with pytest.raises(WrongUse, match=r"--prompts is for .*attributes.*, and nothing but crows_pairs is asked"):
+        ProbeSpec.of("crows_pairs", {"suite": "mini", "prompts": "mine.jsonl"}).built()
+
+
 def test_a_prompt_says_by_which_instrument_and_whether_by_chat_it_is_asked() -> None:
     here = ProbeSpec.of("bbq", {"suite": "mini", "limit": 1, "scoring_method": "letter", "chat": "true"})
     (item,) = here.built().items

@@ -46,6 +46,19 @@ def test_a_misspelt_probe_brings_the_nearest_name():
         probes.get("atributes")
 
 
+def test_each_of_our_probes_says_what_it_heeds_and_another_packages_may_heed_all(monkeypatch):
+    ours = {name: kind for name, kind in probes.every().items() if kind.__module__.startswith("profiler.")}
+    assert len(ours) > 12
+    assert all(kind.takes is not None for kind in ours.values())
+    options = probes.ProbeOptions(prompts="mine.jsonl", bins=("7:mass",))
+    with pytest.raises(WrongUse, match=r"--prompts is for .*, and nothing but bbq, stereoset is asked; leave it out"):
+        probes.refuse_idle(["bbq", "stereoset"], options)
+    with pytest.raises(WrongUse, match=r"--bins is for calibration, .*, and nothing but attributes is asked"):
+        probes.refuse_idle(["attributes"], options)
+    monkeypatch.setattr(ours["attributes"], "takes", None)
+    probes.refuse_idle(["attributes"], options)
+
+
 def test_a_users_function_is_a_metric_by_its_path():
     metric = metrics.get(f"{__name__}:exclamations")
     assert (metric.about, metric.version) == ("Exclamation marks.", f"{__name__}:exclamations")

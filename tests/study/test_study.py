@@ -411,6 +411,7 @@ def test_a_dry_run_counts_what_is_left_and_asks_nobody(tmp_path: Path) -> None:
         ({"objectives": {"": {"goals": ["max:words"]}}}, WrongUse, "an objective has no name"),
         ({"guard": {"attributes.words": float("nan")}}, WrongUse, "`guard.attributes.words`: expected"),
         ({"profile": [{"probe": "attributes", "column": "text"}]}, WrongUse, "names a column of --prompts, and none"),
+        ({"profile": [{"probe": "bbq", "subset": "toxic"}]}, WrongUse, "--subset is for toxicity, and nothing but bbq"),
         ({"name": ["x"] * 500}, WrongUse, r"`name`: expected a text, found \['x', .{190,200}…"),
         ({"out": ""}, WrongUse, "`out`: expected a text that is not empty"),
         ({"guard": {"ability.ac_mean": 0.1}}, UnknownName, "did you mean 'acc_mean'"),

@@ -171,4 +171,6 @@ def _built(spec: ProbeSpec, drawn: DrawSettings | None) -> Probe:
     fields: dict[str, object] = {key: value for key, value in spec.given if key in ProbeOptions.model_fields}
     if drawn:
         fields |= drawn._asdict()
-    return probes.get(spec.probe).build(settings.checked(ProbeOptions, fields, f"inherit_{spec.probe}"))
+    options = settings.checked(ProbeOptions, fields, f"inherit_{spec.probe}")
+    probes.refuse_idle([spec.probe], options)
+    return probes.get(spec.probe).build(options)

@@ -77,6 +77,7 @@ class Bbq(Probe[BbqQuestion]):
     """Decides in which order the options of a lettered question stand, item by item."""
 
     name = "bbq"
+    takes = frozenset()
     shipped = "bbq"
     default = True
     topic = "bias"
