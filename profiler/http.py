@@ -224,6 +224,12 @@ async def streamed(url: str, headers: Mapping[str, str], *, seconds: float) -> A
                     yield line.decode("utf-8", "replace").rstrip("\r")
 
 
+def model_at(word: str) -> tuple[str, str]:
+    """MODEL@URL in its parts; a word without an address is all model."""
+    model, at, url = word.rpartition("@http")
+    return (model, f"http{url}") if at else (word, "")
+
+
 def check_address(url: str, option: str = "--url") -> None:
     """Refuse what is no address of a server, or holds a secret; the words never repeat one."""
     try:

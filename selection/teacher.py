@@ -7,6 +7,7 @@ from pydantic import JsonValue, ValidationError
 
 from profiler.datasets import settings, template_of
 from profiler.errors import BadData, UnknownName, WrongUse
+from profiler.http import model_at
 from profiler.records import Endpoint, Sampling
 from selection.records import SampleOptions, Teacher
 
@@ -76,9 +77,9 @@ def teacher_fields(teacher: Teacher) -> dict[str, JsonValue]:
 
 
 def _named_fields(word: str) -> dict[str, object]:
-    model, at, url = word.rpartition("@http")
     if not word.endswith(".toml"):
-        return {"model": model, "url": f"http{url}".split(",")} if at else {"model": word}
+        model, url = model_at(word)
+        return {"model": model, "url": url.split(",")} if url else {"model": model}
     path = Path(word).expanduser()
     try:
         found = settings.parse_toml(path.read_text("utf-8"), path.name)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from profiler.datasets import settings
 from profiler.errors import WrongUse
-from profiler.records import Record
+from profiler.records import Record, Template
 
 LR = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 """Stanford Alpaca's rate for all weights; ten times that for an adapter, as Hu et al. 2021 and its followers do."""
@@ -27,7 +27,7 @@ class Recipe(Record):
     """Train all weights, a low-rank adapter, or an adapter of a student in 4 bits."""
     form: Literal["auto", "chat", "plain"] = "auto"
     """chat puts an example into the tokenizer's chat template, plain into `prompt_template`; auto follows the rows."""
-    prompt_template: str = "### Question: {prompt}\n### Answer:"
+    prompt_template: Template = "### Question: {prompt}\n### Answer:"
     """What a plain prompt is put into: ask the student later in the same words."""
     epochs: float = Field(1.0, gt=0)
     """Times that each example is seen."""
@@ -94,6 +94,4 @@ def recipe_of(fields: Mapping[str, object], where: str) -> Recipe:
             raise WrongUse(f"{where}: the recipe needs `{key}`: {settings.about(Recipe, key)}")
     # Lax: YAML 1.1 reads 2e-5 as a text, and so comes what --set gives.
     recipe = settings.validated(Recipe, fields, where)
-    if "{prompt}" not in recipe.prompt_template:
-        raise WrongUse(f"{where}: `prompt_template` must hold {{prompt}}, found {recipe.prompt_template!r}")
     return recipe if recipe.lr else recipe.model_copy(update={"lr": LR[recipe.method]})

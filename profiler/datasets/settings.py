@@ -120,14 +120,13 @@ def validated(
         return record.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        *path, last = first["loc"] or ("",)
+        place = first["loc"]
         if first["type"] == "extra_forbidden":
+            *path, last = place
             kind = f"key of `{'.'.join(map(str, path))}`" if path else "key"
             raise UnknownName(f"{kind} in {where}", str(last), _keys(record, path), where) from None
-        place = (
-            named(str(first["loc"][0])) if named and first["loc"] else f"{where}: `{'.'.join(map(str, first['loc']))}`"
-        )
-        raise WrongUse(f"{place}: {expected(first)}") from None
+        key = named(str(place[0])) if named and place else f"{where}: `{'.'.join(map(str, place))}`"
+        raise WrongUse(f"{key}: {expected(first)}") from None
 
 
 def _keys(record: type[BaseModel], path: Iterable[str | int]) -> list[str]:

@@ -61,9 +61,8 @@ def carry_out(
     WORK does a stage in another process.
     """
     study, workspace = schedule.study, schedule.workspace
-    most = max((stage.wants.gpus for stage in schedule.stages if not stage.asks), default=0.0)
     alone = study.on == HERE and study.at_once == 1
-    place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once, most)
+    place = ThisProcess() if alone else place_at(study.on) or Processes(study.at_once, schedule.gpus)
     with workspace.lock(), place.open() as site:
         write_whole(workspace.folder / "settings.json", study.model_dump_json(indent=1).encode() + b"\n")
         return Graph(schedule, site, say, began, None if alone else work).walk()

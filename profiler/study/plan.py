@@ -283,11 +283,16 @@ def _sound(study: Study, path: Path) -> Study:
     return study
 
 
+def _settings(study: Study) -> dict[str, StudentSettings]:
+    """What is for all students, and for one: by what stands before its keys."""
+    everyone = StudentSettings(recipe=study.recipe, resources=study.resources)
+    return {"": everyone} | {f"per_student.{name}.": own for name, own in study.per_student.items()}
+
+
 def _sharing(study: Study, path: Path) -> None:
     """Resources that are for the stages they are named for."""
-    told = {"": study.resources} | {f"per_student.{name}.": own.resources for name, own in study.per_student.items()}
-    for whose, resources in told.items():
-        for kind, wants in resources.items():
+    for whose, told in _settings(study).items():
+        for kind, wants in told.resources.items():
             key = f"{whose}resources.{kind}"
             if whose and kind not in ("train", "profile"):
                 raise WrongUse(f"{path}: `{key}` is of no student; expected train or profile")
@@ -302,9 +307,8 @@ def _recipes(study: Study, path: Path) -> None:
     for name in study.per_student:
         if name not in study.students:
             raise UnknownName("student in `per_student`", name, study.students, str(path))
-    told = {"": study.recipe} | {f"per_student.{name}.": own.recipe for name, own in study.per_student.items()}
-    for whose, recipe in told.items():
-        if mine := [key for key in recipe if key in OWN]:
+    for whose, told in _settings(study).items():
+        if mine := [key for key in told.recipe if key in OWN]:
             raise WrongUse(f"{path}: `{whose}recipe.{mine[0]}` is set by the study; leave it out")
     for name in study.students:
         taught = study.taught(name, "data", "out", 0)

@@ -116,6 +116,11 @@ class Schedule:
         stages = [*untouched, *sampled, scored, *selects.values(), *teaching, *judges.values()]
         return cls(study, workspace, stages, [*bases, *taught], judges)
 
+    @property
+    def gpus(self) -> float:
+        """The most that a stage wants where it runs."""
+        return max((stage.wants.gpus for stage in self.stages if not stage.asks), default=0.0)
+
     def states(self) -> dict[Stage, State]:
         """How far each stage is. Each stands after what it needs, so that each record is read once."""
         found: dict[Stage, State] = {}
@@ -178,14 +183,12 @@ class Schedule:
         students = {made.pupil.student for made in to_do}
         sizes = {student: ready(self.study.taught(student, "data", "out", 0)) for student in students}
         if self.study.on == HERE:
-            here = [stage.wants for stage in self.stages if not stage.asks]
-            refuse_lack(max(wants.gpus for wants in here))
-            if any(wants.engine == "vllm" for wants in here):
+            refuse_lack(self.gpus)
+            if any(stage.wants.engine == "vllm" for stage in self.stages if not stage.asks):
                 installed.needed()
         # Trainings that may turn out to be the same are not counted, and an adapter is small.
-        whole = [made for made in to_do if made.train and not made.train.shared]
-        whole = [made for made in whole if not self.study.stays_adapter(made.pupil.student)]
-        needed = sum(sizes[made.pupil.student] for made in whole)
+        whole = [made.pupil.student for made in to_do if made.train and not made.train.shared]
+        needed = sum(sizes[student] for student in whole if not self.study.stays_adapter(student))
         out = self.workspace.folder.absolute()
         there = next(folder for folder in (out, *out.parents) if folder.exists())
         if (free := shutil.disk_usage(there).free) < needed:

@@ -210,7 +210,7 @@ class Stages:
         """Ask a student, untouched or trained, every probe."""
         wants = self.study.wants("profile", student)
         base = Endpoint(model=student, chat=self.study.chat, engine=wants.engine)
-        shared = self._server(base) if trained else None
+        shared = self._server(base, wants.gpus) if trained else None
 
         def endpoint() -> Endpoint:
             if not trained:
@@ -232,11 +232,11 @@ class Stages:
             server=shared,
         )
 
-    def _server(self, base: Endpoint) -> SharedServer | None:
+    def _server(self, base: Endpoint, gpus: float) -> SharedServer | None:
         """That of a student's adapters; None where it has none, or they are asked in the stage's process."""
         if base.engine == "local" or not self.study.stays_adapter(base.model):
             return None
-        return self._servers.setdefault(base.model, SharedServer(ceil(self.study.wants("profile", base.model).gpus)))
+        return self._servers.setdefault(base.model, SharedServer(ceil(gpus)))
 
     def preferences(self, teacher: Teacher) -> Stage | None:
         """Ask a teacher the pairs that students are asked; None where they are asked none."""

@@ -21,6 +21,7 @@ from profiler.endpoints import adapter
 from profiler.endpoints.engine import Call, EmbedCall, SampleCall, ScoreCall, Take, Value
 from profiler.endpoints.local import demo
 from profiler.errors import BadData, EndpointError, MissingExtra, Refused, WrongUse
+from profiler.http import model_at
 from profiler.records import Capabilities, Endpoint, Fingerprint
 
 if TYPE_CHECKING:
@@ -269,9 +270,9 @@ def at_hand(model: str) -> Path | None:
     """The folder of the demo or of a checkpoint of the user's; None for what is named as the hub does."""
     if model == "demo":
         return demo.checkpoint()
-    name, at, url = model.rpartition("@http")
-    if at:
-        raise WrongUse(f"{model!r} is a model and an address; here they stand apart: {name} --url http{url}")
+    name, url = model_at(model)
+    if url:
+        raise WrongUse(f"{model!r} is a model and an address; here they stand apart: {name} --url {url}")
     try:
         folder = Path(model).expanduser()
         there = folder.is_dir()
